@@ -1,0 +1,2 @@
+//! Room `ringfence`: the binary.
+fn main() {}
