@@ -1,1 +1,52 @@
-//! Room `finding`.
+//! Room `finding`: the vocabulary every other room speaks. No IO, no clock, no Kubernetes client.
+//!
+//! `Inventory -> Control::check -> Finding -> report`: this crate owns the words between the arrows.
+//!
+//! The types say what a user may build on (contracts: exit codes, findings, coverage). They hold no value of a
+//! secret: whoever builds an [`Evidence`] or a [`Snippet`] hands in text that is already masked.
+#![forbid(unsafe_code)]
+
+mod assessment;
+mod control;
+mod coverage;
+mod exit;
+mod finding;
+mod fingerprint;
+mod location;
+mod resource;
+mod scan;
+
+pub use assessment::Assessment;
+pub use assessment::Door;
+pub use assessment::Exposure;
+pub use assessment::FamilyScore;
+pub use assessment::PricedGpus;
+pub use control::Confidence;
+pub use control::ControlId;
+pub use control::ControlInfo;
+pub use control::Family;
+pub use control::Fix;
+pub use control::FixClass;
+pub use control::ParseControlIdError;
+pub use control::ParseSeverityError;
+pub use control::Reference;
+pub use control::Severity;
+pub use coverage::Blind;
+pub use coverage::Coverage;
+pub use coverage::Documents;
+pub use coverage::Files;
+pub use coverage::FoundBy;
+pub use coverage::KindCount;
+pub use coverage::Reason;
+pub use exit::ExitCode;
+pub use finding::Evidence;
+pub use finding::Finding;
+pub use finding::Outcome;
+pub use finding::Weight;
+pub use fingerprint::Fingerprint;
+pub use location::Location;
+pub use location::Snippet;
+pub use resource::ResourceRef;
+pub use scan::Found;
+pub use scan::GpuPool;
+pub use scan::Scan;

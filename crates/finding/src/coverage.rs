@@ -1,0 +1,270 @@
+//! What was looked at and what was not. "No finding" and "could not look" are two different sentences.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::Location;
+
+/// Why something was not looked at, or only half. The word is the machine form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Not YAML or JSON.
+    Unparsable,
+    /// Neither UTF-8 nor UTF-16 with a byte order mark, or a NUL byte.
+    Encoding,
+    /// Above the size limit.
+    TooLarge,
+    /// Node or object budget reached.
+    Budget,
+    /// Nested deeper than the limit.
+    Depth,
+    /// Aliases multiply beyond the budget.
+    AliasLimit,
+    /// A template that nobody rendered.
+    TemplateNotRendered,
+    /// A chart or kustomization that nobody rendered.
+    NotRendered,
+    /// The operating system refused to open it.
+    NoAccess,
+    /// A mapping names one key twice: the last is judged, and the reader cannot know which was meant.
+    DuplicateKey,
+    /// Objects embedded in objects beyond the limit.
+    EmbeddedLimit,
+    /// A panic in a reader, contained.
+    Internal,
+    /// A fact demanded with `--require` was not supplied.
+    FactMissing,
+    /// Nothing to scan was found.
+    NothingFound,
+    /// YAML or JSON that is no Kubernetes object.
+    NotKubernetes,
+    /// Blank or comments only.
+    Empty,
+    /// Left out by the user's flag.
+    ExcludedByUser,
+    /// Version control or dependency folders, devices and other files that hold no manifests.
+    NotSearched,
+    /// A custom resource definition: a schema, which no control of this build reads.
+    SchemaOnly,
+    /// A reference to an object outside the set; what depends on it is unknown.
+    UnresolvedJoin,
+    /// A value the API server would refuse; judged by its intent.
+    WouldBeRejected,
+    /// An assumption the results rest on.
+    Assumption,
+}
+
+impl Reason {
+    /// Whether it makes the run incomplete (exit 3): something asked for could not be looked at.
+    pub fn is_incomplete(self) -> bool {
+        match self {
+            Self::Unparsable
+            | Self::Encoding
+            | Self::TooLarge
+            | Self::Budget
+            | Self::Depth
+            | Self::AliasLimit
+            | Self::TemplateNotRendered
+            | Self::NotRendered
+            | Self::NoAccess
+            | Self::DuplicateKey
+            | Self::EmbeddedLimit
+            | Self::Internal
+            | Self::FactMissing
+            | Self::NothingFound => true,
+            Self::NotKubernetes
+            | Self::Empty
+            | Self::ExcludedByUser
+            | Self::NotSearched
+            | Self::SchemaOnly
+            | Self::UnresolvedJoin
+            | Self::WouldBeRejected
+            | Self::Assumption => false,
+        }
+    }
+
+    /// The word in screens and machine formats.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unparsable => "unparsable",
+            Self::Encoding => "encoding",
+            Self::TooLarge => "too-large",
+            Self::Budget => "budget",
+            Self::Depth => "depth",
+            Self::AliasLimit => "alias-limit",
+            Self::TemplateNotRendered => "template-not-rendered",
+            Self::NotRendered => "not-rendered",
+            Self::NoAccess => "no-access",
+            Self::DuplicateKey => "duplicate-key",
+            Self::EmbeddedLimit => "embedded-limit",
+            Self::Internal => "internal",
+            Self::FactMissing => "fact-missing",
+            Self::NothingFound => "nothing-found",
+            Self::NotKubernetes => "not-kubernetes",
+            Self::Empty => "empty",
+            Self::ExcludedByUser => "excluded-by-user",
+            Self::NotSearched => "not-searched",
+            Self::SchemaOnly => "schema-only",
+            Self::UnresolvedJoin => "unresolved-join",
+            Self::WouldBeRejected => "would-be-rejected",
+            Self::Assumption => "assumption",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One place that was not looked at, or only half, with cause and cure.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Blind {
+    /// Why.
+    pub reason: Reason,
+    /// Where: at least the file; none for the run as a whole.
+    pub location: Option<Location>,
+    /// Cause and cure in one line, foreign text masked by whoever prints it.
+    pub message: String,
+}
+
+/// Files reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Files {
+    /// Met while walking, or named by the user.
+    pub seen: u32,
+    /// Opened and split into documents.
+    pub read: u32,
+}
+
+/// Documents inside those files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Documents {
+    /// Cut out of files.
+    pub found: u32,
+    /// Read into objects.
+    pub parsed: u32,
+    /// Not readable, each with a reason in `blind`.
+    pub failed: u32,
+    /// Templates that nobody rendered.
+    pub template: u32,
+    /// Readable, but no Kubernetes object.
+    pub not_kubernetes: u32,
+    /// Blank or comments only.
+    pub empty: u32,
+    /// Custom resource definitions, not read.
+    pub schema_only: u32,
+}
+
+/// Which knowledge led to a pod template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FoundBy {
+    /// A kind of Kubernetes itself.
+    Core,
+    /// The table of known custom kinds.
+    Table,
+    /// A part with image and env but without a PodSpec; the operator builds the pod.
+    ContainerLike,
+    /// The shape of a PodSpec inside a kind nobody knows.
+    Structural,
+}
+
+/// Objects of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KindCount {
+    /// API group, empty for core.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Objects seen.
+    pub objects: u32,
+    /// Pod templates found in them.
+    pub pods: u32,
+}
+
+/// Everything a run saw and did not see. Printed on every run, carried by every machine format.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Coverage {
+    /// Files reached.
+    pub files: Files,
+    /// Documents inside them.
+    pub documents: Documents,
+    /// Objects by kind, sorted.
+    pub kinds: Vec<KindCount>,
+    /// Pod templates by the knowledge that found them.
+    pub pod_templates: BTreeMap<FoundBy, u32>,
+    /// Custom kinds in which no pod was found, `Kind.group`, with their number.
+    pub no_pod_path: BTreeMap<String, u32>,
+    /// Facts a source of this kind holds none of, such as "Node objects".
+    pub not_seen: Vec<String>,
+    /// Places not looked at, or half, sorted.
+    pub blind: Vec<Blind>,
+}
+
+impl Coverage {
+    /// Whether something asked for could not be looked at.
+    pub fn is_incomplete(&self) -> bool {
+        self.blind.iter().any(|blind| blind.reason.is_incomplete())
+    }
+
+    /// Read documents per hundred that are Kubernetes or unknown, rounded down; files that could not be opened
+    /// count as one document each, since at least one was lost. None when there was nothing to read.
+    pub fn percent(&self) -> Option<u8> {
+        let documents = &self.documents;
+        let lost_files = self
+            .blind
+            .iter()
+            .filter(|blind| {
+                matches!(
+                    blind.reason,
+                    Reason::NoAccess | Reason::TooLarge | Reason::Encoding | Reason::NotRendered | Reason::Internal
+                )
+            })
+            .count();
+        let lost_files = u64::try_from(lost_files).unwrap_or(u64::MAX);
+        let asked = u64::from(documents.parsed)
+            .saturating_add(u64::from(documents.failed))
+            .saturating_add(u64::from(documents.template))
+            .saturating_add(lost_files);
+        if asked == 0 {
+            return None;
+        }
+        u8::try_from(u64::from(documents.parsed).saturating_mul(100) / asked).ok()
+    }
+
+    /// Pod templates of all origins.
+    pub fn pods(&self) -> u32 {
+        self.pod_templates.values().sum()
+    }
+
+    /// Pod templates outside the kinds of Kubernetes itself.
+    pub fn custom_pods(&self) -> u32 {
+        self.pods().saturating_sub(self.pod_templates.get(&FoundBy::Core).copied().unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_rounds_down_and_never_claims_what_was_lost() {
+        let mut coverage = Coverage::default();
+        assert_eq!(coverage.percent(), None);
+        coverage.documents = Documents { found: 300, parsed: 299, failed: 1, ..Documents::default() };
+        assert_eq!(coverage.percent(), Some(99));
+        coverage.documents.failed = 0;
+        assert_eq!(coverage.percent(), Some(100));
+        coverage.blind.push(Blind { reason: Reason::NoAccess, location: None, message: String::new() });
+        assert_eq!(coverage.percent(), Some(99));
+        assert!(coverage.is_incomplete());
+    }
+}

@@ -1,0 +1,36 @@
+//! Where something stands: file, document, line, column, bytes; and the few lines around it, already masked.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+/// A place in a source. Lines and columns count from 1; columns count characters, as editors do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Location {
+    /// Path as the user gave or reached it; `-` for standard input.
+    pub file: Arc<str>,
+    /// Document inside the file, from 0.
+    pub document: u32,
+    /// Line in the file, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// First byte in the file (of its UTF-8 form).
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+}
+
+/// Lines around a place, masked, with the range to point at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snippet {
+    /// Line number of the first line.
+    pub first_line: u32,
+    /// The lines, values of secrets masked.
+    pub text: String,
+    /// First byte to point at, in `text`.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+}

@@ -1,0 +1,64 @@
+//! The result of one scan: everything a format may print, nothing it has to compute.
+
+use serde::Serialize;
+
+use crate::Assessment;
+use crate::ControlInfo;
+use crate::Coverage;
+use crate::ExitCode;
+use crate::Finding;
+use crate::Severity;
+
+/// GPUs of one model on nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GpuPool {
+    /// Model as the node label says; none without a label.
+    pub model: Option<String>,
+    /// GPUs.
+    pub gpus: u64,
+}
+
+/// What was found, before any judgement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// Workloads of AI confidence medium or more.
+    pub ai_workloads: u32,
+    /// Workloads that only their names make AI; not judged.
+    pub ai_maybe: u32,
+    /// Agents, sandboxes and tool servers among them.
+    pub agents: u32,
+    /// Nodes with an accelerator.
+    pub gpu_nodes: u32,
+    /// Their GPUs by model.
+    pub gpus: Vec<GpuPool>,
+    /// Distinct model references.
+    pub models: u32,
+    /// Distinct keys written where anyone can read them.
+    pub keys: u32,
+}
+
+/// One scan.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// What the user pointed at, as typed.
+    pub source: String,
+    /// Flags that narrow the request, printed wherever results are.
+    pub narrowed: Vec<String>,
+    /// What was found.
+    pub found: Found,
+    /// What was looked at.
+    pub coverage: Coverage,
+    /// Verdict.
+    pub assessment: Assessment,
+    /// Fail, unknown and error, worst first.
+    pub findings: Vec<Finding>,
+    /// Controls that ran.
+    pub controls: Vec<ControlInfo>,
+    /// Threshold of exit code 1.
+    pub fail_on: Severity,
+    /// Exit code.
+    pub exit: ExitCode,
+    /// Wall time in seconds; the one part of a result that differs between two runs.
+    pub seconds: f64,
+}
