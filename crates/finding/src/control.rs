@@ -195,7 +195,10 @@ impl FromStr for Severity {
     type Err = ParseSeverityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(text)).ok_or(ParseSeverityError)
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str().eq_ignore_ascii_case(text))
+            .ok_or(ParseSeverityError)
     }
 }
 

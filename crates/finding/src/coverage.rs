@@ -225,7 +225,11 @@ impl Coverage {
             .filter(|blind| {
                 matches!(
                     blind.reason,
-                    Reason::NoAccess | Reason::TooLarge | Reason::Encoding | Reason::NotRendered | Reason::Internal
+                    Reason::NoAccess
+                        | Reason::TooLarge
+                        | Reason::Encoding
+                        | Reason::NotRendered
+                        | Reason::Internal
                 )
             })
             .count();

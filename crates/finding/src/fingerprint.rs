@@ -20,7 +20,12 @@ pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
     /// Hashes the parts. The API version is left out: moving from `v1beta1` to `v1` is the same root cause.
-    pub fn new(control: ControlId, resource: Option<&ResourceRef>, container: Option<&str>, field: &str) -> Self {
+    pub fn new(
+        control: ControlId,
+        resource: Option<&ResourceRef>,
+        container: Option<&str>,
+        field: &str,
+    ) -> Self {
         let mut hash = Sha256::new();
         hash.update([VERSION]);
         let mut part = |text: &str| {
@@ -88,7 +93,10 @@ mod tests {
         assert_ne!(base, Fingerprint::new(id, Some(&pod("v1", "b")), Some("c"), "f"));
         assert_ne!(base, Fingerprint::new(id, Some(&pod("v1", "a")), None, "f"));
         assert_ne!(base, Fingerprint::new(id, Some(&pod("v1", "a")), Some("c"), "g"));
-        assert_ne!(base, Fingerprint::new(ControlId::new(Family::Run, 2), Some(&pod("v1", "a")), Some("c"), "f"));
+        assert_ne!(
+            base,
+            Fingerprint::new(ControlId::new(Family::Run, 2), Some(&pod("v1", "a")), Some("c"), "f")
+        );
         let owned = ResourceRef { owner: Some(Box::new(pod("v1", "o"))), ..pod("v1", "a") };
         assert_ne!(base, Fingerprint::new(id, Some(&owned), Some("c"), "f"));
     }

@@ -1,1 +1,56 @@
-//! Room `inventory`.
+//! Room `inventory`: sources in, objects, pods of any kind, places, facts and coverage out. Never judges.
+//!
+//! `source -> documents -> yaml tree -> objects -> pods -> Inventory`
+//!
+//! Values and places come from one tree, so they cannot disagree. Nothing here opens a network connection or starts a
+//! process.
+#![forbid(unsafe_code)]
+
+pub mod accelerator;
+mod assemble;
+mod document;
+mod facts;
+mod namespace;
+mod object;
+mod peek;
+mod pod;
+pub mod rbac;
+mod reader;
+pub mod selector;
+mod sight;
+mod source;
+mod split;
+pub mod yaml;
+
+pub use assemble::Inventory;
+pub use assemble::Options;
+pub use document::Document;
+pub use document::Window;
+pub use namespace::Namespace;
+pub use namespace::NamespaceTable;
+pub use object::Object;
+pub use object::ObjectId;
+pub use object::is_cluster_scoped;
+pub use peek::Peek;
+pub use peek::peek;
+pub use pod::AiFacts;
+pub use pod::Container;
+pub use pod::EnvVar;
+pub use pod::Field;
+pub use pod::Immutable;
+pub use pod::ModelRef;
+pub use pod::ModelSource;
+pub use pod::Need;
+pub use pod::Pod;
+pub use pod::Role;
+pub use pod::Scope;
+pub use pod::Word;
+pub use pod::WorkloadClass;
+pub use sight::Seen;
+pub use sight::Sight;
+pub use source::Input;
+pub use source::Source;
+pub use source::SourceError;
+pub use source::collect;
+pub use split::Piece;
+pub use split::split;

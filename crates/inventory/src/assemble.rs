@@ -1,0 +1,439 @@
+//! Files -> one inventory: objects with namespaces and parents, pods, what was seen and what was not.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::panic;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use ringfence_finding::Blind;
+use ringfence_finding::Coverage;
+use ringfence_finding::FoundBy;
+use ringfence_finding::KindCount;
+use ringfence_finding::Location;
+use ringfence_finding::Reason;
+use ringfence_finding::ResourceRef;
+
+use crate::namespace::Namespace;
+use crate::namespace::NamespaceTable;
+use crate::object::Object;
+use crate::object::ObjectId;
+use crate::object::is_cluster_scoped;
+use crate::pod;
+use crate::pod::Pod;
+use crate::pod::PodView;
+use crate::pod::Scope;
+use crate::reader;
+use crate::reader::FileContent;
+use crate::reader::Raw;
+use crate::sight::Sight;
+use crate::source::Content;
+use crate::source::Input;
+use crate::source::load;
+use crate::yaml::Value;
+
+/// Levels of objects inside objects that are opened.
+const MAX_EMBEDDED_LEVELS: usize = 4;
+/// Embedded objects one file may hold.
+const MAX_EMBEDDED: usize = 10_000;
+
+/// How to read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Namespace of objects that name none.
+    pub namespace: Option<String>,
+    /// The set is a part: nothing may be concluded from absence.
+    pub partial: bool,
+    /// Globs over paths to leave out (`*` inside a name, `**` across folders).
+    pub exclude: Vec<String>,
+    /// Bytes of the largest file that is read.
+    pub max_file_size: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespace: None, partial: false, exclude: Vec::new(), max_file_size: 64 << 20 }
+    }
+}
+
+/// Everything seen, ready to be judged.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    objects: Vec<Object>,
+    views: Vec<PodView>,
+    by_kind: BTreeMap<(Box<str>, Box<str>), Vec<ObjectId>>,
+    pods_of: HashMap<ObjectId, Vec<usize>>,
+    with_duplicates: BTreeSet<ObjectId>,
+    /// Namespaces by name.
+    pub namespaces: NamespaceTable,
+    /// What the source could show.
+    pub sight: Sight,
+    /// What was looked at.
+    pub coverage: Coverage,
+}
+
+impl Inventory {
+    /// Reads the files of `input`, in parallel; the result does not depend on their order of arrival.
+    pub fn read(input: Input, options: &Options) -> Self {
+        let contents: Vec<(Arc<str>, FileContent, bool)> = input
+            .files
+            .into_par_iter()
+            .map(|(file, content)| {
+                let (content, read) = read_guarded(&file, content, options.max_file_size);
+                (file, content, read)
+            })
+            .collect();
+        let mut inventory = Self::default();
+        inventory.sight.partial = options.partial;
+        inventory.coverage.files.seen = input.seen;
+        inventory.coverage.blind = input.blind;
+        for (file, content, read) in contents {
+            inventory.add_file(&file, content, options);
+            inventory.coverage.files.read += u32::from(read);
+        }
+        inventory.index(options);
+        inventory.find_pods();
+        inventory.coverage.blind.sort();
+        inventory.coverage.blind.dedup();
+        inventory
+    }
+
+    /// Reads one text, as a test or a single request has it.
+    pub fn from_text(text: &str) -> Self {
+        Self::read(Input::from_bytes("-", text.as_bytes().to_vec()), &Options::default())
+    }
+
+    /// All objects, in source order; embedded ones follow the object they stand in.
+    pub fn objects(&self) -> impl ExactSizeIterator<Item = (ObjectId, &Object)> {
+        self.objects.iter().enumerate().map(|(index, object)| (ObjectId(index), object))
+    }
+
+    /// One object. Ids come from this inventory.
+    #[expect(clippy::indexing_slicing, reason = "ids are handed out by this inventory only")]
+    pub fn object(&self, id: ObjectId) -> &Object {
+        &self.objects[id.0]
+    }
+
+    /// Objects of one group and kind, in source order.
+    pub fn objects_of(&self, group: &str, kind: &str) -> impl Iterator<Item = &Object> {
+        self.ids_of(group, kind).iter().map(|id| self.object(*id))
+    }
+
+    /// Their ids.
+    pub fn ids_of(&self, group: &str, kind: &str) -> &[ObjectId] {
+        self.by_kind.get(&(Box::from(group), Box::from(kind))).map_or(&[], Vec::as_slice)
+    }
+
+    /// All pod templates, in source order.
+    pub fn pods(&self) -> impl ExactSizeIterator<Item = Pod<'_>> {
+        self.views.iter().map(|view| Pod { inventory: self, view })
+    }
+
+    /// Pod templates that stand in one object.
+    pub fn pods_of(&self, id: ObjectId) -> impl Iterator<Item = Pod<'_>> {
+        let indexes = self.pods_of.get(&id).map_or(&[][..], Vec::as_slice);
+        indexes.iter().filter_map(|index| self.views.get(*index)).map(|view| Pod { inventory: self, view })
+    }
+
+    /// Pod templates of one namespace.
+    pub fn pods_in<'i>(&'i self, namespace: &'i Namespace) -> impl Iterator<Item = Pod<'i>> {
+        let views = namespace.pods.iter().filter_map(|index| self.views.get(*index));
+        views.map(|view| Pod { inventory: self, view })
+    }
+
+    /// Whether a namespace holds an AI workload of confidence medium or more.
+    pub fn is_ai_namespace(&self, namespace: &Namespace) -> bool {
+        self.pods_in(namespace).any(|pod| pod.ai().scope >= Scope::Medium)
+    }
+
+    /// Whether a key is written twice somewhere in the object's document: a pass on it proves nothing.
+    pub fn has_duplicate_keys(&self, id: ObjectId) -> bool {
+        self.with_duplicates.contains(&id)
+    }
+
+    /// Names an object with the objects it is embedded in.
+    pub fn reference(&self, object: &Object) -> ResourceRef {
+        let mut reference = object.reference();
+        reference.owner = object.parent.map(|parent| Box::new(self.reference(self.object(parent))));
+        reference
+    }
+
+    fn add_file(&mut self, file: &Arc<str>, content: FileContent, options: &Options) {
+        let FileContent { objects, documents, mut blind } = content;
+        let total = &mut self.coverage.documents;
+        total.found += documents.found;
+        total.parsed += documents.parsed;
+        total.failed += documents.failed;
+        total.template += documents.template;
+        total.not_kubernetes += documents.not_kubernetes;
+        total.empty += documents.empty;
+        total.schema_only += documents.schema_only;
+        let mut embedded = 0_usize;
+        let mut limited = false;
+        // Depth first, so that embedded objects follow the one they stand in.
+        let mut work: Vec<(Raw, Option<ObjectId>, usize)> =
+            objects.into_iter().rev().map(|raw| (raw, None, 0)).collect();
+        while let Some((raw, parent, level)) = work.pop() {
+            let id = ObjectId(self.objects.len());
+            let inside = self.add_object(raw, parent, options);
+            if inside.is_empty() {
+                continue;
+            }
+            if level >= MAX_EMBEDDED_LEVELS || embedded.saturating_add(inside.len()) > MAX_EMBEDDED {
+                limited = true;
+                continue;
+            }
+            embedded = embedded.saturating_add(inside.len());
+            work.extend(inside.into_iter().rev().map(|raw| (raw, Some(id), level.saturating_add(1))));
+        }
+        if limited {
+            let message = format!(
+                "objects inside objects are opened {MAX_EMBEDDED_LEVELS} levels deep and {MAX_EMBEDDED} a file; split the file"
+            );
+            let location =
+                Location { file: Arc::clone(file), document: 0, line: 1, column: 1, start: 0, end: 0 };
+            blind.push(Blind { reason: Reason::EmbeddedLimit, location: Some(location), message });
+        }
+        self.coverage.blind.extend(blind);
+    }
+
+    /// Adds one object and returns those embedded in it.
+    fn add_object(&mut self, raw: Raw, parent: Option<ObjectId>, options: &Options) -> Vec<Raw> {
+        let Raw { document, node, api_version, kind } = raw;
+        let body = document.tree.value(node);
+        let text = |keys: &[&str]| body.at(keys).and_then(Value::text).map(Box::<str>::from);
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        let namespace = if is_cluster_scoped(group, &kind) {
+            None
+        } else {
+            text(&["metadata", "namespace"]).or_else(|| options.namespace.as_deref().map(Box::from))
+        };
+        let name =
+            text(&["metadata", "name"]).or_else(|| text(&["metadata", "generateName"])).unwrap_or_default();
+        let (objects, texts) = pod::embedded(group, &kind, body);
+        let mut inside: Vec<Raw> = objects
+            .into_iter()
+            .filter_map(|value| {
+                Some(Raw {
+                    document: Arc::clone(&document),
+                    node: value.id(),
+                    api_version: value.str_at("apiVersion")?.into(),
+                    kind: value.str_at("kind")?.into(),
+                })
+            })
+            .collect();
+        inside.extend(texts.into_iter().flat_map(|value| reader::read_text(&document, value)));
+        if !document.tree.duplicates().is_empty() {
+            self.with_duplicates.insert(ObjectId(self.objects.len()));
+        }
+        self.objects.push(Object { document, node, parent, api_version, kind, namespace, name });
+        inside
+    }
+
+    fn index(&mut self, options: &Options) {
+        let mut places: HashMap<(&str, &str, Option<&str>, &str), &Arc<str>> = HashMap::new();
+        for (index, object) in self.objects.iter().enumerate() {
+            let id = ObjectId(index);
+            let kind = (Box::from(object.group()), object.kind.clone());
+            self.sight.kinds.insert(kind.clone());
+            self.by_kind.entry(kind).or_default().push(id);
+            let cluster_scoped = is_cluster_scoped(object.group(), &object.kind);
+            if !cluster_scoped {
+                self.namespaces.0.entry(object.namespace.clone()).or_default().objects.push(id);
+            }
+            if object.is("", "Namespace") {
+                self.namespaces.0.entry(Some(object.name.clone())).or_default().object = Some(id);
+            }
+            if object.parent.is_some() || object.name.is_empty() {
+                continue;
+            }
+            let identity = (object.group(), &*object.kind, object.namespace.as_deref(), &*object.name);
+            let other = places.entry(identity).or_insert(&object.document.file);
+            if **other != object.document.file {
+                let words = format!("{} {}", object.kind, object.reference().short());
+                self.sight.overlaid.entry(object.namespace.clone()).or_insert(words);
+            }
+        }
+        for identity in self.sight.overlaid.values() {
+            let message = format!(
+                "{identity} stands in several files (overlays?): absence proves nothing in its namespace; scan one overlay"
+            );
+            self.coverage.blind.push(Blind { reason: Reason::Assumption, location: None, message });
+        }
+        if !options.partial && !self.objects.is_empty() {
+            let message = "the files are taken as everything in their namespaces; --partial if they are not";
+            self.coverage.blind.push(Blind {
+                reason: Reason::Assumption,
+                location: None,
+                message: message.to_owned(),
+            });
+        }
+    }
+
+    fn find_pods(&mut self) {
+        let objects = &self.objects;
+        let views: Vec<Vec<PodView>> = (0..objects.len())
+            .into_par_iter()
+            .map(|index| {
+                let Some(object) = objects.get(index) else { return Vec::new() };
+                let mut root = ObjectId(index);
+                while let Some(parent) = objects.get(root.0).and_then(|object| object.parent) {
+                    root = parent;
+                }
+                pod::find(object, ObjectId(index), root)
+            })
+            .collect();
+        self.views = views.into_iter().flatten().collect();
+        for (index, view) in self.views.iter().enumerate() {
+            self.pods_of.entry(view.object).or_default().push(index);
+        }
+        let facts: Vec<_> =
+            self.views.par_iter().map(|view| pod::facts(Pod { inventory: self, view })).collect();
+        for (view, facts) in self.views.iter_mut().zip(facts) {
+            view.ai = facts;
+        }
+        let namespaces: Vec<Option<Box<str>>> =
+            self.pods().map(|pod| pod.namespace().map(Box::from)).collect();
+        for (index, namespace) in namespaces.into_iter().enumerate() {
+            self.namespaces.0.entry(namespace).or_default().pods.push(index);
+        }
+        self.count_kinds();
+    }
+
+    fn count_kinds(&mut self) {
+        for view in &self.views {
+            *self.coverage.pod_templates.entry(view.found_by).or_insert(0) += 1;
+        }
+        for ((group, kind), ids) in &self.by_kind {
+            let pods: usize = ids.iter().map(|id| self.pods_of.get(id).map_or(0, Vec::len)).sum();
+            let count = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+            self.coverage.kinds.push(KindCount {
+                group: group.to_string(),
+                kind: kind.to_string(),
+                objects: count(ids.len()),
+                pods: count(pods),
+            });
+            if pods == 0 && !pod::is_without_pods(group) {
+                self.coverage.no_pod_path.insert(format!("{kind}.{group}"), count(ids.len()));
+            }
+        }
+        for (group, kind) in [("", "Node"), ("storage.k8s.io", "StorageClass")] {
+            if !self.sight.has(group, kind) {
+                self.coverage.not_seen.push(format!("{kind} objects"));
+            }
+        }
+    }
+
+    /// Whether pods found this way are less sure than a table row.
+    pub fn is_guess(found_by: FoundBy) -> bool {
+        found_by == FoundBy::Structural
+    }
+}
+
+/// Reads one file; a panic in a reader loses that file and is reported.
+fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, bool) {
+    let bytes = match content {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::File(path) => load(&path, limit),
+    };
+    let lost = |reason: Reason, message: String| {
+        let location = Location { file: Arc::clone(file), document: 0, line: 1, column: 1, start: 0, end: 0 };
+        let blind = vec![Blind { reason, location: Some(location), message }];
+        (FileContent { blind, ..FileContent::default() }, false)
+    };
+    match bytes {
+        Err((reason, message)) => lost(reason, message),
+        Ok(bytes) => match panic::catch_unwind(|| reader::read(file, &bytes)) {
+            Ok(content) => {
+                let read = !content.blind.iter().any(|blind| blind.reason == Reason::Encoding);
+                (content, read)
+            }
+            Err(_) => {
+                lost(Reason::Internal, "the reader failed on this file; report it with the file".to_owned())
+            }
+        },
+    }
+}
+
+impl Options {
+    /// Whether a glob of `exclude` covers a path.
+    pub(crate) fn excludes(&self, path: &str) -> bool {
+        self.exclude.iter().any(|glob| {
+            let whole = glob_matches(glob, path);
+            // `vendor` and `*.json` mean any folder, as people write them.
+            whole || path.rsplit('/').next().is_some_and(|last| glob_matches(glob, last)) || {
+                let mut from = 0;
+                std::iter::from_fn(|| {
+                    let at = path.get(from..)?.find('/')?;
+                    from = from.saturating_add(at).saturating_add(1);
+                    path.get(from..)
+                })
+                .any(|tail| glob_matches(glob, tail))
+            }
+        })
+    }
+}
+
+/// `*` within a name, `**` across folders, `?` one character. Linear in pattern times text.
+fn glob_matches(glob: &str, text: &str) -> bool {
+    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+    let mut reachable = vec![false; text.len().saturating_add(1)];
+    if let Some(first) = reachable.first_mut() {
+        *first = true;
+    }
+    let mut at = 0;
+    while let Some(step) = glob.get(at) {
+        let across = *step == '*' && glob.get(at.saturating_add(1)) == Some(&'*');
+        at = at.saturating_add(if across { 2 } else { 1 });
+        // `**/` also stands for no folder at all.
+        if across && glob.get(at) == Some(&'/') {
+            at = at.saturating_add(1);
+        }
+        let mut next = vec![false; reachable.len()];
+        for (index, slot) in next.iter_mut().enumerate() {
+            let before = index.checked_sub(1);
+            let character = before.and_then(|before| text.get(before));
+            let come = |from: &[bool]| before.and_then(|before| from.get(before)).copied().unwrap_or(false);
+            *slot = match step {
+                '*' => reachable.get(index).copied().unwrap_or(false),
+                '?' => come(&reachable) && character.is_some_and(|character| *character != '/'),
+                literal => come(&reachable) && character == Some(literal),
+            };
+        }
+        if *step == '*' {
+            for index in 1..next.len() {
+                let passes =
+                    across || text.get(index.saturating_sub(1)).is_some_and(|character| *character != '/');
+                let previous = next.get(index.saturating_sub(1)).copied().unwrap_or(false);
+                if let Some(slot) = next.get_mut(index) {
+                    *slot = *slot || (previous && passes);
+                }
+            }
+        }
+        reachable = next;
+    }
+    reachable.last().copied().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_mean_what_people_write() {
+        for (glob, path, expected) in [
+            ("vendor/**", "a/vendor/x/y.yaml", true),
+            ("vendor/**", "vendors/x.yaml", false),
+            ("*.json", "a/b/c.json", true),
+            ("a/*.yaml", "a/b/c.yaml", false),
+            ("a/**/c.yaml", "a/c.yaml", true),
+            ("a/**/c.yaml", "a/b/d/c.yaml", true),
+            ("c?.yaml", "x/c1.yaml", true),
+            ("b", "a/b", true),
+        ] {
+            let options = Options { exclude: vec![glob.to_owned()], ..Options::default() };
+            assert_eq!(options.excludes(path), expected, "{glob} on {path}");
+        }
+    }
+}

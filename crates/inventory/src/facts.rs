@@ -1,0 +1,102 @@
+//! Facts that take more than one object: claims behind a pod, labels of a namespace, GPUs of the nodes.
+
+use crate::accelerator;
+use crate::assemble::Inventory;
+use crate::object::Object;
+use crate::pod::Need;
+use crate::pod::Pod;
+use crate::selector::Labels;
+use crate::yaml::Value;
+
+impl Inventory {
+    /// Labels of a namespace: its name label is the API server's, the others are known only when its object was given.
+    pub fn namespace_labels<'i>(&'i self, name: Option<&'i str>) -> Labels<'i> {
+        let object = self.namespaces.named(name).and_then(|namespace| namespace.object);
+        Labels {
+            written: object.and_then(|id| self.object(id).labels()),
+            synthetic: name.map(|name| ("kubernetes.io/metadata.name", name)),
+            seen: object.is_some(),
+        }
+    }
+
+    /// Nodes with accelerators.
+    pub fn gpu_nodes(&self) -> impl Iterator<Item = GpuNode<'_>> {
+        self.objects_of("", "Node").filter_map(|object| {
+            let gpus = ["capacity", "allocatable"].into_iter().find_map(|part| {
+                let list = object.body().at(&["status", part])?;
+                let counts = list.entries().filter(|(name, _)| accelerator::is_accelerator(name));
+                Some(counts.map(|(_, quantity)| accelerator::count(quantity)).fold(0, u32::saturating_add))
+            })?;
+            let model =
+                ["nvidia.com/gpu.product", "amd.com/gpu.product-name", "cloud.google.com/gke-accelerator"]
+                    .into_iter()
+                    .find_map(|label| object.label(label));
+            (gpus > 0).then_some(GpuNode { object, gpus, model })
+        })
+    }
+
+    /// What a container that uses the pod-level claim `name` asks for.
+    pub(crate) fn claim_need(&self, pod: Pod<'_>, name: &str) -> Need {
+        match self.claim_devices(pod, name) {
+            None => Need::UnresolvedClaim,
+            Some(0) => Need::Nothing,
+            Some(_) => Need::Accelerator,
+        }
+    }
+
+    /// Accelerators behind the pod-level claim `name`; none when it cannot be resolved.
+    pub(crate) fn claimed_accelerators(&self, pod: Pod<'_>, name: &str) -> u32 {
+        self.claim_devices(pod, name).unwrap_or(0)
+    }
+
+    /// Devices of accelerator classes that a claim asks for; None when claim or class is not in the set.
+    fn claim_devices(&self, pod: Pod<'_>, name: &str) -> Option<u32> {
+        let claims = pod.get("resourceClaims")?;
+        let claim = claims.items().find(|claim| claim.get("name").and_then(Value::text) == Some(name))?;
+        let find = |kind: &str, wanted: &str| {
+            self.objects_of("resource.k8s.io", kind)
+                .find(|object| &*object.name == wanted && object.namespace.as_deref() == pod.namespace())
+        };
+        // A template holds the claim's spec one level deeper.
+        let spec = match (claim.str_at("resourceClaimName"), claim.str_at("resourceClaimTemplateName")) {
+            (Some(wanted), _) => find("ResourceClaim", wanted)?.spec()?,
+            (None, Some(wanted)) => find("ResourceClaimTemplate", wanted)?.body().at(&["spec", "spec"])?,
+            (None, None) => return None,
+        };
+        let mut devices = 0_u32;
+        for request in spec.at(&["devices", "requests"])?.items() {
+            // v1 and v1beta2 nest under `exactly` or offer `firstAvailable`, v1beta1 writes on the request itself.
+            let first = request.get("firstAvailable").and_then(|list| list.items().next());
+            let asked = request.get("exactly").or(first).unwrap_or(request);
+            let class = asked.str_at("deviceClassName")?;
+            if self.is_accelerator_class(class)? {
+                let count = asked.get("count").map_or(1, accelerator::count);
+                devices = devices.saturating_add(count);
+            }
+        }
+        Some(devices)
+    }
+
+    /// Whether a device class is one of accelerators; None when nobody says.
+    fn is_accelerator_class(&self, name: &str) -> Option<bool> {
+        if accelerator::names_accelerator_driver(name) {
+            return Some(true);
+        }
+        let class = self.objects_of("resource.k8s.io", "DeviceClass").find(|object| &*object.name == name)?;
+        let selectors =
+            class.spec().and_then(|spec| spec.get("selectors")).into_iter().flat_map(Value::items);
+        let mut expressions = selectors.filter_map(|selector| selector.at(&["cel", "expression"])?.as_str());
+        Some(expressions.any(accelerator::names_accelerator_driver))
+    }
+}
+
+/// A node with accelerators.
+#[derive(Clone, Copy, Debug)]
+pub struct GpuNode<'i> {
+    /// The node.
+    pub object: &'i Object,
+    /// Devices it has.
+    pub gpus: u32,
+    /// Model as its label says.
+    pub model: Option<&'i str>,
+}

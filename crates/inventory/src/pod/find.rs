@@ -1,0 +1,186 @@
+//! Object -> pod views: the table first, then the shape; the first that answers wins, and a row that yields nothing on
+//! a non-empty spec falls through, because kinds move their fields.
+
+use ringfence_finding::FoundBy;
+
+use super::ai::AiFacts;
+use super::container::Role;
+use super::replicas::replicas;
+use super::structural;
+use super::table;
+use super::table::Shape;
+use super::view::PodView;
+use crate::object::Object;
+use crate::object::ObjectId;
+use crate::yaml::NodeId;
+use crate::yaml::Value;
+
+/// Kinds that hold the shape of a pod without starting one.
+const NEVER: &[(&str, &str)] =
+    &[("apiextensions.k8s.io", "CustomResourceDefinition"), ("", "Event"), ("metrics.k8s.io", "PodMetrics")];
+
+/// Pods that `object` starts.
+pub(crate) fn find(object: &Object, id: ObjectId, root: ObjectId) -> Vec<PodView> {
+    let (group, kind) = (object.group(), &*object.kind);
+    if NEVER.contains(&(group, kind)) {
+        return Vec::new();
+    }
+    let body = object.body();
+    let mut found = Finder { body, id, root, views: Vec::new() };
+    if let Some(row) = table::row_of(group, kind) {
+        let by = if table::is_known_custom(group, kind) { FoundBy::Table } else { FoundBy::Core };
+        for (shape, pattern) in row.paths {
+            for value in resolve(body, pattern) {
+                found.shape(*shape, value, by);
+            }
+        }
+        if !found.views.is_empty() {
+            return found.views;
+        }
+    }
+    for spec in structural::pod_specs(body) {
+        found.spec(spec, FoundBy::Structural);
+    }
+    found.views
+}
+
+/// Values at a pattern, in source order.
+fn resolve<'t>(body: Value<'t>, pattern: &str) -> Vec<Value<'t>> {
+    let mut values = vec![body];
+    for step in pattern.split('.') {
+        let (key, every) = match step.strip_suffix("[*]").or_else(|| step.strip_suffix("{*}")) {
+            Some(key) => (key, true),
+            None => (step, false),
+        };
+        let next = values.into_iter().filter_map(|value| value.get(key));
+        values = if every { next.flat_map(Value::children).collect() } else { next.collect() };
+    }
+    values
+}
+
+struct Finder<'t> {
+    body: Value<'t>,
+    id: ObjectId,
+    root: ObjectId,
+    views: Vec<PodView>,
+}
+
+impl<'t> Finder<'t> {
+    fn shape(&mut self, shape: Shape, value: Value<'t>, by: FoundBy) {
+        match shape {
+            Shape::Template => {
+                if let Some(spec) = value.get("spec").filter(|spec| spec.is_mapping()) {
+                    let containers = containers_of(spec);
+                    self.add(Some(value), vec![spec], containers, by);
+                }
+            }
+            Shape::Spec => {
+                if value.is_mapping() {
+                    self.spec(value, by);
+                }
+            }
+            Shape::InlineSpec => self.inline(value, by),
+            Shape::Part => self.part(value),
+            Shape::ArgoTemplate => self.argo(value, by),
+        }
+    }
+
+    /// A bare PodSpec; labels stand in `metadata` beside it when its parent is a template or the object itself.
+    fn spec(&mut self, spec: Value<'t>, by: FoundBy) {
+        let template =
+            spec.parent().filter(|parent| parent.get("metadata").is_some() && spec.key() == Some("spec"));
+        self.add(template, vec![spec], containers_of(spec), by);
+    }
+
+    /// KServe: PodSpec fields inline, and one container under `model` or a framework's name (`sklearn`, `vllm`).
+    fn inline(&mut self, value: Value<'t>, by: FoundBy) {
+        let mut containers = containers_of(value);
+        let own = value.entries().filter(|(key, part)| {
+            part.is_mapping()
+                && (*key == "model"
+                    || part.get("storageUri").is_some()
+                    || (part.get("runtimeVersion").is_some() || part.get("protocolVersion").is_some()))
+        });
+        containers.extend(own.map(|(_, part)| (Role::Main, part.id())));
+        if !containers.is_empty() || value.get("workerSpec").is_some() {
+            self.add(None, vec![value], containers, by);
+        }
+        if let Some(worker) = value.get("workerSpec").filter(|worker| worker.is_mapping()) {
+            self.add(None, vec![worker], containers_of(worker), by);
+        }
+    }
+
+    /// A part counts when it says what a container says.
+    fn part(&mut self, value: Value<'t>) {
+        let says =
+            ["image", "repository", "env", "command", "args", "resources", "resourcesPerNode", "extraArgs"];
+        if !value.is_mapping() || !says.iter().any(|key| value.get(key).is_some()) {
+            return;
+        }
+        // A driver with a pod template of its own is already there.
+        if value.at(&["template", "spec"]).is_some() {
+            return;
+        }
+        self.add(None, vec![value], vec![(Role::Part, value.id())], FoundBy::ContainerLike);
+        if let Some(view) = self.views.last_mut() {
+            view.built_by_operator = true;
+        }
+    }
+
+    fn argo(&mut self, template: Value<'t>, by: FoundBy) {
+        let mut containers = Vec::new();
+        for key in ["container", "script"] {
+            containers
+                .extend(template.get(key).filter(|one| one.is_mapping()).map(|one| (Role::Main, one.id())));
+        }
+        let set = template.at(&["containerSet", "containers"]);
+        containers.extend(set.into_iter().flat_map(Value::items).map(|one| (Role::Main, one.id())));
+        for (key, role) in [("initContainers", Role::Init), ("sidecars", Role::Main)] {
+            containers
+                .extend(template.get(key).into_iter().flat_map(Value::items).map(|one| (role, one.id())));
+        }
+        if containers.is_empty() {
+            return;
+        }
+        // Pod fields of a template come before those of its workflow.
+        let workflow =
+            template.parent().and_then(|list| if list.is_sequence() { list.parent() } else { Some(list) });
+        let layers = std::iter::once(template).chain(workflow).collect();
+        self.add(Some(template), layers, containers, by);
+    }
+
+    fn add(
+        &mut self,
+        template: Option<Value<'t>>,
+        layers: Vec<Value<'t>>,
+        containers: Vec<(Role, NodeId)>,
+        found_by: FoundBy,
+    ) {
+        let counted_from = template.or_else(|| layers.first().copied()).unwrap_or(self.body);
+        self.views.push(PodView {
+            object: self.id,
+            root: self.root,
+            template: template.map(Value::id),
+            replicas: replicas(self.body, counted_from),
+            layers: layers.into_iter().map(Value::id).collect(),
+            containers,
+            found_by,
+            built_by_operator: false,
+            ai: AiFacts::default(),
+        });
+    }
+}
+
+fn containers_of(spec: Value<'_>) -> Vec<(Role, NodeId)> {
+    let lists = [
+        ("initContainers", Role::Init),
+        ("containers", Role::Main),
+        ("ephemeralContainers", Role::Ephemeral),
+    ];
+    let mut all = Vec::new();
+    for (key, role) in lists {
+        let items = spec.get(key).into_iter().flat_map(Value::items).filter(|item| item.is_mapping());
+        all.extend(items.map(|item| (role, item.id())));
+    }
+    all
+}

@@ -1,0 +1,314 @@
+//! Bytes of one file -> documents with objects, and what could not be read. One bad document loses only itself.
+
+use std::sync::Arc;
+
+use ringfence_finding::Blind;
+use ringfence_finding::Documents;
+use ringfence_finding::Location;
+use ringfence_finding::Reason;
+
+use crate::document::Document;
+use crate::document::place;
+use crate::peek::Peek;
+use crate::peek::peek;
+use crate::split::split;
+use crate::yaml::NodeId;
+use crate::yaml::ParseError;
+use crate::yaml::Tree;
+use crate::yaml::Value;
+use crate::yaml::read_json;
+use crate::yaml::read_yaml;
+
+/// An object as it stands in a document, before namespaces and parents are known.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub(crate) document: Arc<Document>,
+    pub(crate) node: NodeId,
+    pub(crate) api_version: Box<str>,
+    pub(crate) kind: Box<str>,
+}
+
+/// What one file gave.
+#[derive(Debug, Default)]
+pub(crate) struct FileContent {
+    pub(crate) objects: Vec<Raw>,
+    pub(crate) documents: Documents,
+    pub(crate) blind: Vec<Blind>,
+}
+
+/// Reads a file's bytes.
+pub(crate) fn read(file: &Arc<str>, bytes: &[u8]) -> FileContent {
+    let mut reader = Reader { file, content: FileContent::default() };
+    match decode(bytes) {
+        Ok(text) => reader.text(&text),
+        Err((at, message)) => {
+            reader.content.blind.push(Blind {
+                reason: Reason::Encoding,
+                location: Some(place(file, 0, "", at, 1, 0..0)),
+                message,
+            });
+        }
+    }
+    reader.content
+}
+
+/// UTF-8, UTF-8 with byte order mark, UTF-16 with byte order mark.
+fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
+    let wide = |bytes: &[u8], big: bool| {
+        let units = bytes.chunks(2).map(|pair| match pair {
+            [a, b] if big => u16::from_be_bytes([*a, *b]),
+            [a, b] => u16::from_le_bytes([*a, *b]),
+            _ => 0xFFFD,
+        });
+        char::decode_utf16(units).collect::<Result<String, _>>()
+    };
+    let text: std::borrow::Cow<'_, str> = match bytes {
+        [0xFE, 0xFF, rest @ ..] => wide(rest, true).map_err(|_| (0, "broken UTF-16".to_owned()))?.into(),
+        [0xFF, 0xFE, rest @ ..] => wide(rest, false).map_err(|_| (0, "broken UTF-16".to_owned()))?.into(),
+        _ => std::str::from_utf8(bytes)
+            .map_err(|error| {
+                let at = error.valid_up_to();
+                (
+                    at,
+                    format!("byte {at} is not UTF-8; save the file as UTF-8, or leave it out with --exclude"),
+                )
+            })?
+            .into(),
+    };
+    match text.find('\0') {
+        Some(at) => Err((at, format!("a NUL byte at {at}: a binary file; leave it out with --exclude"))),
+        None => Ok(text),
+    }
+}
+
+struct Reader<'f> {
+    file: &'f Arc<str>,
+    content: FileContent,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, text: &str) {
+        let start = text.trim_start_matches('\u{feff}').trim_start();
+        let looks_json = start.starts_with(['{', '[']) && !start.starts_with("{{");
+        if !(looks_json && self.json(text)) {
+            self.yaml(text);
+        }
+    }
+
+    /// JSON values one after another. False: it is no JSON from the first value on, so perhaps YAML in flow style.
+    fn json(&mut self, text: &str) -> bool {
+        let mut offset = text.len().saturating_sub(text.trim_start_matches('\u{feff}').len());
+        let mut first_line = 1_u32;
+        let mut index = 0_u32;
+        while let Some(rest) = text.get(offset..) {
+            match read_json(rest) {
+                Ok(None) => break,
+                Ok(Some((tree, used))) => {
+                    let taken = rest.get(..used).unwrap_or("");
+                    self.document(tree, index, offset, first_line);
+                    first_line = first_line.saturating_add(lines(taken));
+                    offset = offset.saturating_add(used.max(1));
+                }
+                Err(_) if index == 0 && !self.file.ends_with(".json") => return false,
+                Err(error) => {
+                    self.content.documents.found = self.content.documents.found.saturating_add(1);
+                    self.failed(&error, rest, index, offset, first_line);
+                    break;
+                }
+            }
+            index = index.saturating_add(1);
+        }
+        true
+    }
+
+    fn yaml(&mut self, text: &str) {
+        for (index, piece) in split(text).into_iter().enumerate() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            let part = text.get(piece.range.clone()).unwrap_or("");
+            match peek(part) {
+                Peek::Empty => {
+                    self.count(|documents| &mut documents.empty);
+                    continue;
+                }
+                Peek::Schema => {
+                    self.count(|documents| &mut documents.schema_only);
+                    continue;
+                }
+                Peek::Parse => {}
+            }
+            // The parser takes a byte order mark at the very start only.
+            let bare = part.trim_start_matches('\u{feff}');
+            let offset = piece.range.start.saturating_add(part.len().saturating_sub(bare.len()));
+            match read_yaml(bare) {
+                Ok(Some(tree)) => self.document(tree, index, offset, piece.first_line),
+                Ok(None) => self.count(|documents| &mut documents.empty),
+                Err(error) => {
+                    self.content.documents.found = self.content.documents.found.saturating_add(1);
+                    self.failed(&error, bare, index, offset, piece.first_line);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, which: impl Fn(&mut Documents) -> &mut u32) {
+        self.content.documents.found = self.content.documents.found.saturating_add(1);
+        let counter = which(&mut self.content.documents);
+        *counter = counter.saturating_add(1);
+    }
+
+    fn failed(&mut self, error: &ParseError, text: &str, index: u32, offset: usize, first_line: u32) {
+        let at = error.at();
+        let location = Some(place(self.file, index, text, offset, first_line, at..at));
+        if error.reason() == Reason::Unparsable && text.contains("{{") {
+            self.content.documents.template = self.content.documents.template.saturating_add(1);
+            let message =
+                "a template, not rendered; render it and pipe the result into `ringfence scan -`".to_owned();
+            self.content.blind.push(Blind { reason: Reason::TemplateNotRendered, location, message });
+            return;
+        }
+        self.content.documents.failed = self.content.documents.failed.saturating_add(1);
+        self.content.blind.push(Blind { reason: error.reason(), location, message: error.to_string() });
+    }
+
+    fn document(&mut self, tree: Tree, index: u32, offset: usize, first_line: u32) {
+        let file = Arc::clone(self.file);
+        let document = Arc::new(Document { file, index, offset, first_line, tree, host: None });
+        let before = self.content.objects.len();
+        let sort = self.objects(&document);
+        match sort {
+            Sort::Objects => self.count(|documents| &mut documents.parsed),
+            Sort::NotKubernetes => self.count(|documents| &mut documents.not_kubernetes),
+            Sort::Broken(message) => {
+                self.count(|documents| &mut documents.failed);
+                let location = Some(document.location(0..0));
+                self.content.blind.push(Blind { reason: Reason::Unparsable, location, message });
+            }
+        }
+        if self.content.objects.len() > before {
+            self.duplicates(&document);
+        }
+    }
+
+    fn duplicates(&mut self, document: &Document) {
+        for duplicate in document.tree.duplicates() {
+            let (hidden, wins) =
+                (document.location(duplicate.hidden.clone()), document.location(duplicate.wins.clone()));
+            let key = document.tree.source().get(duplicate.wins.clone()).unwrap_or("").to_owned();
+            let mut report = |at: &Location, other: &Location, says: &str| {
+                let message = format!("key `{key}` {says} line {}; keep one", other.line);
+                let location = Some(at.clone());
+                self.content.blind.push(Blind { reason: Reason::DuplicateKey, location, message });
+            };
+            report(&hidden, &wins, "is written again and hidden by");
+            report(&wins, &hidden, "hides the value of");
+        }
+    }
+
+    fn objects(&mut self, document: &Arc<Document>) -> Sort {
+        let root = document.tree.root();
+        if root.is_sequence() {
+            let before = self.content.objects.len();
+            for item in root.items() {
+                self.object(document, item, None);
+            }
+            return if self.content.objects.len() > before { Sort::Objects } else { Sort::NotKubernetes };
+        }
+        self.object(document, root, None)
+    }
+
+    /// One object, or the items of a list. `inherited`: version and kind that a list gives to items without.
+    fn object(
+        &mut self,
+        document: &Arc<Document>,
+        value: Value<'_>,
+        inherited: Option<(&str, &str)>,
+    ) -> Sort {
+        let mut work = vec![(value, inherited.map(|(version, kind)| (version.to_owned(), kind.to_owned())))];
+        let mut sort = Sort::NotKubernetes;
+        while let Some((value, inherited)) = work.pop() {
+            let written = |key: &str| value.get(key).and_then(Value::text).map(str::to_owned);
+            let (version, kind) = (written("apiVersion"), written("kind"));
+            let (version, kind) = match (version, kind, inherited) {
+                (Some(version), Some(kind), _) => (version, kind),
+                (version, kind, Some((list_version, list_kind))) => {
+                    (version.unwrap_or(list_version), kind.unwrap_or(list_kind))
+                }
+                (version, kind, None) => {
+                    let chart = self.file.ends_with("Chart.yaml");
+                    sort = match (version, kind) {
+                        (Some(_), None) if !chart => Sort::Broken(
+                            "`apiVersion` without `kind`: no API server takes it; write the kind".to_owned(),
+                        ),
+                        (None, Some(_)) if value.get("metadata").is_some() || value.get("spec").is_some() => {
+                            Sort::Broken(
+                                "`kind` without `apiVersion`: no API server takes it; write the version"
+                                    .to_owned(),
+                            )
+                        }
+                        _ => sort,
+                    };
+                    continue;
+                }
+            };
+            let items = value.get("items").filter(|items| items.is_sequence());
+            if let (Some(items), Some(item_kind)) = (items, kind.strip_suffix("List")) {
+                sort = Sort::Objects;
+                let from = work.len();
+                work.extend(items.items().map(|item| {
+                    let given = (!item_kind.is_empty()).then(|| (version.clone(), item_kind.to_owned()));
+                    (item, given)
+                }));
+                if let Some(added) = work.get_mut(from..) {
+                    added.reverse();
+                }
+                continue;
+            }
+            if version.starts_with("kustomize.config.k8s.io/") {
+                continue;
+            }
+            sort = Sort::Objects;
+            self.content.objects.push(Raw {
+                document: Arc::clone(document),
+                node: value.id(),
+                api_version: version.into(),
+                kind: kind.into(),
+            });
+        }
+        sort
+    }
+}
+
+/// What a document turned out to be.
+enum Sort {
+    Objects,
+    NotKubernetes,
+    Broken(String),
+}
+
+fn lines(text: &str) -> u32 {
+    u32::try_from(crate::document::newlines(text)).unwrap_or(u32::MAX)
+}
+
+/// Objects inside a text value: YAML of an Argo `manifest`, or a ConfigMap value. Broken text is no error: it is data.
+pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
+    let Some(text) = value.as_str() else { return Vec::new() };
+    let mut reader = Reader { file: &host.file, content: FileContent::default() };
+    for piece in split(text) {
+        let part = text.get(piece.range).unwrap_or("");
+        if peek(part) != Peek::Parse {
+            continue;
+        }
+        if let Ok(Some(tree)) = read_yaml(part) {
+            let document = Document {
+                file: Arc::clone(&host.file),
+                index: host.index,
+                offset: 0,
+                first_line: 1,
+                tree,
+                host: Some((Arc::clone(host), value.range())),
+            };
+            reader.objects(&Arc::new(document));
+        }
+    }
+    reader.content.objects
+}
