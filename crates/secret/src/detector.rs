@@ -19,6 +19,8 @@ pub(crate) struct Detector {
     pub(crate) max_len: usize,
     /// The whole value, in `regex` syntax on ASCII bytes; group 1 is the part that differs between keys.
     pub(crate) pattern: &'static str,
+    /// A piece of such a value, cut or glued to other text, that the redactor masks.
+    pub(crate) remnant: &'static str,
     /// Least Shannon entropy of group 1 in bits per character; zero asks for none.
     pub(crate) min_entropy: f64,
     /// Pieces of a value of this shape, one list for each of its lengths: what the generator assembles.
@@ -161,11 +163,18 @@ const OPENAI: Detector = Detector {
     lead: 140,
     max_len: 222,
     pattern: "",
+    remnant: r"sk-(?:proj|svcacct|admin)-[\w-]{12,}|[\w-]{8,}T3BlbkFJ[\w-]{8,}",
     min_entropy: 0.0,
     examples: &[],
 };
-const ANTHROPIC: Detector = Detector { provider: "Anthropic", lead: 0, max_len: 213, ..OPENAI };
-const HUGGING_FACE: Detector = Detector { provider: "Hugging Face", lead: 0, ..OPENAI };
+const ANTHROPIC: Detector =
+    Detector { provider: "Anthropic", lead: 0, max_len: 213, remnant: r"sk-ant-[\w-]{12,}", ..OPENAI };
+const HUGGING_FACE: Detector = Detector {
+    provider: "Hugging Face",
+    lead: 0,
+    remnant: r"hf_[A-Za-z0-9]{20,}|api_org_[A-Za-z0-9]{12,}",
+    ..OPENAI
+};
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ mod base64;
 mod detector;
 mod engine;
 mod hit;
+pub mod redact;
 
 pub mod synthetic;
 
@@ -23,3 +24,4 @@ pub use hit::Confidence;
 pub use hit::KeyHit;
 pub use hit::Redacted;
 pub use hit::SecretTag;
+pub use redact::Redactor;
