@@ -19,31 +19,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         let folder = root.join(family);
         watch(&folder);
         writeln!(modules, "/// Controls of the family folder `{family}`.\npub(crate) mod {family} {{")?;
-        let mut files: Vec<PathBuf> = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Box<dyn Error>>>()?;
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<_, Box<dyn Error>>>()?;
         files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
         files.sort();
         for file in files {
             watch(&file);
-            let name = file.file_stem().and_then(|stem| stem.to_str()).ok_or("a control file without a name")?;
+            let name =
+                file.file_stem().and_then(|stem| stem.to_str()).ok_or("a control file without a name")?;
             let manual = manual(&fs::read_to_string(&file)?)
                 .ok_or_else(|| format!("{}: no documented `pub const CONTROL`", file.display()))?;
             let path = file.to_str().ok_or("a path that is not UTF-8")?;
             writeln!(modules, "    #[path = {path:?}]\n    pub(crate) mod {name};")?;
-            writeln!(rows, "    Entry {{ control: &{family}::{name}::CONTROL, file: {name:?}, manual: {manual:?} }},")?;
+            writeln!(
+                rows,
+                "    Entry {{ control: &{family}::{name}::CONTROL, file: {name:?}, manual: {manual:?} }},"
+            )?;
         }
         writeln!(modules, "}}")?;
     }
-    let catalogue = format!("{modules}\n/// Every control once.\npub(crate) static ENTRIES: &[Entry] = &[\n{rows}];\n");
+    let catalogue =
+        format!("{modules}\n/// Every control once.\npub(crate) static ENTRIES: &[Entry] = &[\n{rows}];\n");
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("catalogue.rs"), catalogue)?;
     Ok(())
 }
 
 /// Rebuilds when a file changes, or comes and goes.
 fn watch(path: &Path) {
-    #[expect(clippy::print_stdout, reason = "cargo reads a build script's stdout")]
-    {
-        println!("cargo::rerun-if-changed={}", path.display());
-    }
+    println!("cargo::rerun-if-changed={}", path.display());
 }
 
 /// The doc comment right above the constant.
@@ -52,7 +55,9 @@ fn manual(source: &str) -> Option<String> {
     for line in source.lines() {
         if let Some(text) = line.strip_prefix("///") {
             page.push(text.strip_prefix(' ').unwrap_or(text));
-        } else if line.starts_with("pub const CONTROL: Control") || line.starts_with("pub(crate) const CONTROL: Control") {
+        } else if line.starts_with("pub const CONTROL: Control")
+            || line.starts_with("pub(crate) const CONTROL: Control")
+        {
             return (!page.is_empty()).then(|| page.join("\n"));
         } else {
             page.clear();

@@ -83,11 +83,14 @@ impl Need {
 
     pub(crate) fn kinds(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Bindings => {
-                &[("rbac.authorization.k8s.io", "RoleBinding"), ("rbac.authorization.k8s.io", "ClusterRoleBinding")]
-            }
+            Self::Bindings => &[
+                ("rbac.authorization.k8s.io", "RoleBinding"),
+                ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+            ],
             Self::Nodes => &[("", "Node")],
-            Self::Roles => &[("rbac.authorization.k8s.io", "Role"), ("rbac.authorization.k8s.io", "ClusterRole")],
+            Self::Roles => {
+                &[("rbac.authorization.k8s.io", "Role"), ("rbac.authorization.k8s.io", "ClusterRole")]
+            }
             Self::StorageClasses => &[("storage.k8s.io", "StorageClass")],
         }
     }

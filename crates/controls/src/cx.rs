@@ -50,7 +50,11 @@ impl<'i> Cx<'i> {
     /// Namespaces that hold an AI workload.
     pub fn ai_namespaces(&self) -> impl Iterator<Item = Option<&'i str>> {
         let inventory = self.inventory;
-        inventory.namespaces.iter().filter(|(_, namespace)| inventory.is_ai_namespace(namespace)).map(|(name, _)| name)
+        inventory
+            .namespaces
+            .iter()
+            .filter(|(_, namespace)| inventory.is_ai_namespace(namespace))
+            .map(|(name, _)| name)
     }
 
     /// Whether the set holds any AI workload.

@@ -256,7 +256,8 @@ impl<'i> Results<'i> {
 
     /// A pod-level field that the kind cannot express: unknown, never pass.
     pub fn built_by_operator(&mut self, pod: Pod<'_>, field: &str) {
-        let words = format!("{} pods are built by their operator; {field} is not in the manifest", pod.object().kind);
+        let words =
+            format!("{} pods are built by their operator; {field} is not in the manifest", pod.object().kind);
         self.unknown(pod.object(), Some(pod.body()), words);
     }
 }

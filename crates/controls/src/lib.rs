@@ -14,6 +14,8 @@ mod engine;
 mod hit;
 mod mask;
 mod prices;
+#[cfg(test)]
+mod testing;
 
 pub use assess::assess;
 pub use assess::found;
