@@ -2,7 +2,7 @@
 //!
 //! `Scan -> redact -> clean -> text | concise | json | sarif`
 //!
-//! One file per format. Foreign text passes two gates that no format can forget: [`write`] hands every format a copy
+//! One file per format. Foreign text passes two gates that no format can forget: [`write()`] hands every format a copy
 //! whose strings went through the redactor, and each format prints foreign strings through `clean` or the inert JSON
 //! writer, so that a name cannot steer a terminal, a CI log or a web page.
 #![forbid(unsafe_code)]
