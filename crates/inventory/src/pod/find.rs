@@ -112,8 +112,17 @@ impl<'t> Finder<'t> {
 
     /// A part counts when it says what a container says.
     fn part(&mut self, value: Value<'t>) {
-        let says =
-            ["image", "repository", "env", "command", "args", "resources", "resourcesPerNode", "extraArgs"];
+        let says = [
+            "image",
+            "repository",
+            "env",
+            "command",
+            "args",
+            "resources",
+            "resourcesPerNode",
+            "extraArgs",
+            "storageUri",
+        ];
         if !value.is_mapping() || !says.iter().any(|key| value.get(key).is_some()) {
             return;
         }

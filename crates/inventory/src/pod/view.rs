@@ -123,6 +123,32 @@ impl<'i> Pod<'i> {
             .flat_map(Value::items)
     }
 
+    /// The object it is written in, then those it is embedded in, up to the root.
+    pub(super) fn chain(self) -> impl Iterator<Item = &'i Object> {
+        std::iter::successors(Some(self.object()), move |object| {
+            object.parent.map(|parent| self.inventory.object(parent))
+        })
+    }
+
+    /// Labels of the template as written.
+    pub(super) fn written_labels(self) -> Option<Value<'i>> {
+        self.metadata("labels")
+    }
+
+    /// Mappings with pod-level fields, the strongest first.
+    pub(super) fn layers(self) -> impl Iterator<Item = Value<'i>> {
+        let object = self.object();
+        self.view.layers.iter().map(move |layer| object.value(*layer))
+    }
+
+    /// Whether no other template of its object comes before it: facts told once for all of them go with this one.
+    pub(super) fn is_first_of_object(self) -> bool {
+        self.inventory
+            .pods_of(self.view.object)
+            .next()
+            .is_some_and(|first| std::ptr::eq(first.view, self.view))
+    }
+
     /// The mapping to point at when the pod as a whole is meant.
     pub fn body(self) -> Value<'i> {
         let object = self.object();
