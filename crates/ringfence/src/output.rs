@@ -15,8 +15,18 @@ pub(crate) fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     print(&mut out).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Writes through `print` to a file.
-pub(crate) fn to_file(
+/// Writes through `print` to a file, or to stdout.
+pub(crate) fn write(
+    file: Option<&Path>,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    match file {
+        Some(path) => to_file(path, print),
+        None => to_stdout(print),
+    }
+}
+
+fn to_file(
     path: &Path,
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! `ringfence scan PATH`: sources -> inventory -> findings -> verdict -> formats.
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,6 +39,7 @@ use crate::terminal;
 /// RayClusters, PyTorchJobs, InferenceServices and kinds nobody has heard of, and says whether the door to the GPUs,
 /// models, data and keys is open, what that costs per hour, and where to close it.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "Examples:
   ringfence scan demo/open                       a folder
   ringfence scan platform.yaml -v                a file, every finding with its place
@@ -100,7 +102,7 @@ impl Scan {
         let controls = self.controls()?;
         let needs = self.needs()?;
         let prices = self.price_table()?;
-        let sources: Vec<Source> = self.paths.iter().map(source).collect();
+        let sources: Vec<Source> = self.paths.iter().map(|path| source(path)).collect();
         let mut options = Options {
             namespace: self.namespace.clone(),
             partial: self.partial,
@@ -136,16 +138,9 @@ impl Scan {
             seconds: start.elapsed().as_secs_f64(),
         };
         for (format, file) in formats {
-            match file {
-                Some(file) => {
-                    let style = terminal::style(Color::Never, self.verbose, self.quiet);
-                    output::to_file(&file, |out| ringfence_report::write(&scan, format, &style, out))?;
-                }
-                None => {
-                    let style = terminal::style(self.screen.color, self.verbose, self.quiet);
-                    output::to_stdout(|out| ringfence_report::write(&scan, format, &style, out))?;
-                }
-            }
+            let color = if file.is_some() { Color::Never } else { self.screen.color };
+            let style = terminal::style(color, self.verbose, self.quiet);
+            output::write(file.as_deref(), |out| ringfence_report::write(&scan, format, &style, out))?;
         }
         Ok(scan.exit)
     }
@@ -193,7 +188,7 @@ impl Scan {
         for text in &self.only {
             match Family::ALL.into_iter().find(|family| family.as_str().eq_ignore_ascii_case(text)) {
                 Some(family) => {
-                    wanted.extend(info.iter().filter(|info| info.id.family == family).map(|info| info.id))
+                    wanted.extend(info.iter().filter(|info| info.id.family == family).map(|info| info.id));
                 }
                 None => wanted.push(explain::find(&info, text)?.id),
             }
@@ -255,8 +250,8 @@ impl Scan {
     }
 }
 
-fn source(path: &PathBuf) -> Source {
-    if path.as_os_str() == "-" { Source::Stdin } else { Source::Path(path.clone()) }
+fn source(path: &Path) -> Source {
+    if path.as_os_str() == "-" { Source::Stdin } else { Source::Path(path.to_owned()) }
 }
 
 /// Facts that were demanded and are not there, and that there was nothing at all.
