@@ -368,7 +368,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_seven_characters_of_a_key_survive((text, key) in key_and_text()) {
@@ -400,15 +400,17 @@ proptest! {
 
     #[test]
     fn a_password_of_any_text_is_gone(secret in "[!-~]{1,20}", at in 0..4_usize) {
-        let json = format!("\"{}\"", secret.replace('\\', "\\\\").replace('"', "\\\""));
-        let text = match at {
-            0 => format!("zz: 1\npassword: {json}\nzz: 2"),
-            1 => format!("{{\"zz\":1,\"password\":{json},\"zz\":2}}"),
-            2 => format!("- name: DB_PASSWORD\n  value: {json}\n- zz"),
-            _ => format!("password: '{}'\nzz: 2", secret.replace('\'', "''")),
+        let written = |secret: &str| {
+            let json = format!("\"{}\"", secret.replace('\\', "\\\\").replace('"', "\\\""));
+            match at {
+                0 => format!("zz: 1\npassword: {json}\nzz: 2"),
+                1 => format!("{{\"zz\":1,\"password\":{json},\"zz\":2}}"),
+                2 => format!("- name: DB_PASSWORD\n  value: {json}\n- zz"),
+                _ => format!("password: '{}'\nzz: 2", secret.replace('\'', "''")),
+            }
         };
-        let empty = text.replace(&json, "\"\"").replace(&format!("'{}'", secret.replace('\'', "''")), "''");
-        let masked = mask(&text);
-        prop_assert_eq!(masked.replace(MASK, ""), if value::is_visible(&secret) { text } else { empty });
+        let text = written(&secret);
+        let expected = if value::is_visible(&secret) { text.clone() } else { written(MASK) };
+        prop_assert_eq!(mask(&text), expected);
     }
 }
