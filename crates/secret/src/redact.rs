@@ -9,6 +9,7 @@ mod inline;
 mod line;
 mod name;
 mod scope;
+mod separator;
 mod trim;
 mod value;
 

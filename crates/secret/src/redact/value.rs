@@ -186,6 +186,7 @@ fn is_border(line: &str, at: usize) -> bool {
         next.is_ascii_whitespace()
             || matches!(next, b',' | b';' | b':' | b'}' | b']' | b')' | b'&' | b'|' | b'>' | b'\\')
     }) || closes_quote(line, at)
+        || line.get(at..at + 2) == Some("/>")
 }
 
 /// True for values that tell nothing: a reference, a boolean, nothing at all, or a value masked before.
