@@ -70,7 +70,7 @@ struct Frame {
     secret_keys: Vec<Range<usize>>,
 }
 
-impl Scan<'_> {
+impl<'l> Scan<'l> {
     pub(super) fn byte(&self, at: usize) -> u8 {
         self.line.as_bytes().get(at).copied().unwrap_or_default()
     }
@@ -79,7 +79,7 @@ impl Scan<'_> {
         at.checked_sub(1).map_or(0, |before| self.byte(before))
     }
 
-    pub(super) fn text(&self, range: Range<usize>) -> &str {
+    pub(super) fn text(&self, range: Range<usize>) -> &'l str {
         self.line.get(range).unwrap_or_default()
     }
 
@@ -130,8 +130,8 @@ impl Scan<'_> {
 
     /// Looks at a word and what follows it; returns where to go on.
     fn word(&mut self, word: Range<usize>) -> usize {
-        let name = self.text(word.clone()).to_owned();
-        match name.as_str() {
+        let name = self.text(word.clone());
+        match name {
             "name" | "Name" | "key" | "Key" => self.note_name(word.end),
             "value" | "Value" => self.note_value(word.end),
             "secretKey" => self.note_secret_key(word.end),
@@ -143,8 +143,7 @@ impl Scan<'_> {
             "export" | "ENV" | "ARG" | "set" if word.start == self.head => {
                 self.head = skip_blanks(self.line, word.end);
             }
-            _ if is_key_like(&name) => return self.key_like(&name, word),
-            _ => {}
+            _ => return self.named(name, word),
         }
         word.end
     }
@@ -189,11 +188,18 @@ impl Scan<'_> {
         }
     }
 
-    fn key_like(&mut self, name: &str, word: Range<usize>) -> usize {
+    /// Looks at the name last: most words of a text have no value behind them.
+    fn named(&mut self, name: &str, word: Range<usize>) -> usize {
         if self.before(word.start) == b'<' && self.byte(word.end) == b'>' {
-            return self.element(word.end + 1);
+            return if is_key_like(name) { self.element(word.end + 1) } else { word.end };
         }
-        let Some((separator, start)) = self.separator(word.end, name) else { return word.end };
+        match self.separator(word.end, name) {
+            Some((separator, start)) if is_key_like(name) => self.key_like(name, word, separator, start),
+            _ => word.end,
+        }
+    }
+
+    fn key_like(&mut self, name: &str, word: Range<usize>, separator: Separator, start: usize) -> usize {
         if let Some(frame) = self.frames.last_mut() {
             frame.has_access_key |= is_access_key(name);
         }
