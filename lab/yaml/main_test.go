@@ -13,7 +13,7 @@ func TestAnswersEachTextInOrder(t *testing.T) {
 		{false, `["a: yes", "b: 0777"]`, `[{"json":{"a":true}},{"json":{"b":511}}]`},
 		{false, `["a: 1\na: 2"]`, `[{"json":{"a":2}}]`},
 		{true, `["a: 1\na: 2"]`, `[{"error":"yaml: unmarshal errors:\n  line 2: key \"a\" already set in map"}]`},
-		{false, `["a: [", "-0"]`, `[{"error":"yaml: line 1: did not find expected node content"},{"json":-0}]`},
+		{false, `["a: [", "-0.0"]`, `[{"error":"yaml: line 1: did not find expected node content"},{"json":-0}]`},
 		{false, `[]`, `[]`},
 	} {
 		var out strings.Builder
