@@ -10,6 +10,15 @@ impl Failure {
         Self(message.into())
     }
 
+    /// For a task whose own last line says it: nothing may follow that line.
+    pub(crate) fn already_said() -> Self {
+        Self(String::new())
+    }
+
+    pub(crate) fn is_said(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Turns any error into a failure that says what was being done.
     pub(crate) fn while_<E: fmt::Display>(doing: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self(format!("{doing}: {error}"))

@@ -33,6 +33,11 @@ pub(crate) fn closing_line(line: &str) -> Option<Tally> {
     Some(Tally { passed: count("passed")?, failed: count("failed")?, skipped: count("ignored")? })
 }
 
+/// The name in `test NAME ... FAILED`.
+pub(crate) fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
 /// A test that libtest left out, and the component it names: `test NAME ... ignored, needs COMPONENT`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ignored {
@@ -72,6 +77,7 @@ mod tests {
         let line = "test result: FAILED. 12 passed; 2 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
         assert_eq!(closing_line(line), Some(Tally { passed: 12, failed: 2, skipped: 1 }));
         assert_eq!(closing_line("test closing ... ok"), None);
+        assert_eq!(failed_test("test room::denies_it ... FAILED"), Some("room::denies_it"));
     }
 
     #[test]

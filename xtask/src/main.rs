@@ -27,7 +27,9 @@ fn main() -> ExitCode {
     match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("xtask: {failure}");
+            if !failure.is_said() {
+                eprintln!("xtask: {failure}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -34,7 +34,7 @@ fn close(total: Tally, notes: &[String]) -> Result<(), Failure> {
         println!("test: {note}");
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
-    if total.failed > 0 { Err(Failure::new("tests failed")) } else { Ok(()) }
+    if total.failed > 0 { Err(Failure::already_said()) } else { Ok(()) }
 }
 
 fn dependencies(notes: &mut Vec<String>) -> Tally {
@@ -88,6 +88,7 @@ fn cargo_test(
         if let Some(binary) = libtest::closing_line(line) {
             tally += binary;
         }
+        notes.extend(libtest::failed_test(line).map(|name| format!("FAILED {name}")));
         see(line);
     })?;
     if !success && tally.failed == 0 {

@@ -11,14 +11,17 @@ use crate::shell;
 
 /// Waits for one child and prints what the kernel accounted to it and to the children it waited for.
 /// `wait4` without unsafe code: python3 is there for Checkov anyway. The child starts as a copy of this
-/// interpreter, so a peak below about 10 MB cannot be seen: an error against us only.
+/// interpreter, so a peak below about 15 MB cannot be seen: an error against us only.
 const WRAPPER: &str = r#"
 import json, resource, subprocess, sys
 quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def used():
+    use = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return use.ru_utime + use.ru_stime, use.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+before, _ = used() # of a launcher script that became this interpreter
 code = subprocess.run(sys.argv[1:], **quiet).returncode
-use = resource.getrusage(resource.RUSAGE_CHILDREN)
-unit = 1 if sys.platform == "darwin" else 1024
-print(json.dumps({"code": code, "cpu": use.ru_utime + use.ru_stime, "rss": use.ru_maxrss * unit}))
+cpu, rss = used()
+print(json.dumps({"code": code, "cpu": cpu - before, "rss": rss}))
 "#;
 
 #[derive(Clone, Copy, Debug)]
