@@ -1,1 +1,35 @@
-//! Room `controls`.
+//! Room `controls`: an inventory in, findings out; findings in, the verdict on the door and dollars out.
+//!
+//! `Inventory -> Control::check -> Finding -> assess -> Scan`
+//!
+//! One control is one file in a family folder; its doc comment is its manual page, and a build script lists the files.
+//! No IO, no clock, no network: the same function will judge in scan, admission and controller.
+#![forbid(unsafe_code)]
+
+mod assess;
+mod catalogue;
+mod control;
+mod cx;
+mod engine;
+mod hit;
+mod mask;
+mod prices;
+#[cfg(test)]
+mod testing;
+
+pub use assess::assess;
+pub use assess::found;
+pub use catalogue::catalogue;
+pub use catalogue::info;
+pub use control::Check;
+pub use control::Control;
+pub use control::Meta;
+pub use control::Need;
+pub use control::Target;
+pub use cx::Cx;
+pub use engine::Judgement;
+pub use engine::judge;
+pub use hit::Hit;
+pub use hit::Results;
+pub use prices::PriceTable;
+pub use prices::PricesError;

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::panic;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 use ringfence_finding::Blind;
@@ -49,11 +51,13 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// Bytes of the largest file that is read.
     pub max_file_size: u64,
+    /// Raised by one for every file read, for whoever shows progress.
+    pub done: Option<Arc<AtomicUsize>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: None, partial: false, exclude: Vec::new(), max_file_size: 64 << 20 }
+        Self { namespace: None, partial: false, exclude: Vec::new(), max_file_size: 64 << 20, done: None }
     }
 }
 
@@ -81,6 +85,9 @@ impl Inventory {
             .into_par_iter()
             .map(|(file, content)| {
                 let (content, read) = read_guarded(&file, content, options.max_file_size);
+                if let Some(done) = &options.done {
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
                 (file, content, read)
             })
             .collect();

@@ -1,1 +1,49 @@
-//! Room `report`.
+//! Room `report`: a [`Scan`] enters, bytes for one kind of reader leave; where findings come from is not known here.
+//!
+//! `Scan -> redact -> clean -> text | concise | json | sarif`
+//!
+//! One file per format. Foreign text passes two gates that no format can forget: [`write()`] hands every format a copy
+//! whose strings went through the redactor, and each format prints foreign strings through `clean` or the inert JSON
+//! writer, so that a name cannot steer a terminal, a CI log or a web page.
+#![forbid(unsafe_code)]
+
+mod clean;
+mod concise;
+mod explain;
+mod format;
+mod json;
+mod machine;
+mod redact;
+mod sarif;
+mod style;
+#[cfg(test)]
+mod testing;
+mod text;
+mod words;
+
+use std::io;
+
+use ringfence_finding::Scan;
+
+pub use explain::controls_json;
+pub use explain::controls_table;
+pub use explain::explain;
+pub use format::Format;
+pub use format::ParseFormatError;
+pub use style::Style;
+
+/// One line for stderr: masked, and nothing in it can steer a terminal.
+pub fn clean_line(text: &str) -> String {
+    clean::line(&clean::mask(text))
+}
+
+/// Writes `scan` for the readers of `format`. `style` matters to text alone.
+pub fn write(scan: &Scan, format: Format, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+    let scan = redact::redacted(scan);
+    match format {
+        Format::Text => text::write(&scan, style, out),
+        Format::Concise => concise::write(&scan, out),
+        Format::Json => json::write(&scan, out),
+        Format::Sarif => sarif::write(&scan, out),
+    }
+}

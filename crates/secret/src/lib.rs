@@ -1,1 +1,27 @@
-//! Room `secret`.
+//! bytes -> literal -> anchored shape -> boundary -> entropy -> allow list -> `KeyHit`; text -> masked text
+//!
+//! Room `secret`: foreign bytes enter, key hits and masked text leave. It knows no cluster, no file and no
+//! output format, reads no clock and no environment. A key's value never leaves it: a hit carries the place,
+//! six characters and a salted tag.
+//!
+//! Detection asks for the *shape of the value*; rules that look at variable names alone reached about 56 %
+//! precision on real manifests. Redaction is the opposite trade: it also masks by name, and when in doubt.
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+mod allow;
+mod base64;
+mod detector;
+mod engine;
+mod hit;
+pub mod redact;
+
+pub mod synthetic;
+
+pub use base64::decode_base64;
+pub use engine::Engine;
+pub use hit::Confidence;
+pub use hit::KeyHit;
+pub use hit::Redacted;
+pub use hit::SecretTag;
+pub use redact::Redactor;

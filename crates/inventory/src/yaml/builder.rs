@@ -113,6 +113,7 @@ impl Builder {
             nodes: Vec::with_capacity(source.len() / 12),
             root: NONE,
             duplicates: Vec::new(),
+            has_aliases: false,
         };
         Self { tree, frames: Vec::new(), anchors: HashMap::new(), moved: HashMap::new(), aliased: 0 }
     }
@@ -120,6 +121,7 @@ impl Builder {
     /// The tree, or None for a document without any node.
     pub(super) fn finish(mut self) -> Option<Tree> {
         self.tree.nodes.shrink_to_fit();
+        self.tree.has_aliases = self.aliased > 0;
         (self.tree.root != NONE).then_some(self.tree)
     }
 

@@ -67,6 +67,7 @@ pub struct Tree {
     pub(super) nodes: Vec<Node>,
     pub(super) root: u32,
     pub(super) duplicates: Vec<Duplicate>,
+    pub(super) has_aliases: bool,
 }
 
 impl Tree {
@@ -88,6 +89,16 @@ impl Tree {
     /// Keys written twice, in source order.
     pub fn duplicates(&self) -> &[Duplicate] {
         &self.duplicates
+    }
+
+    /// Whether aliases or merges were expanded: such values stand elsewhere in the text than the collection they are in.
+    pub fn has_aliases(&self) -> bool {
+        self.has_aliases
+    }
+
+    /// Text of scalars that does not stand in the source as such (escapes resolved, lines folded), run together.
+    pub fn resolved_text(&self) -> &str {
+        &self.owned
     }
 
     /// Number of nodes, keys included: what the budgets count.

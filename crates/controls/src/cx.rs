@@ -1,0 +1,64 @@
+//! What a control may ask: the inventory, and indexes over it that several controls share.
+
+use std::collections::BTreeMap;
+
+use ringfence_inventory::Inventory;
+use ringfence_inventory::Object;
+use ringfence_inventory::Scope;
+
+use crate::control::Need;
+
+/// Everything a control may look at. Built once per scan.
+#[derive(Debug)]
+pub struct Cx<'i> {
+    /// Objects, pods, namespaces, sight.
+    pub inventory: &'i Inventory,
+    by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
+}
+
+/// Kinds that controls look up by namespace.
+const INDEXED: &[(&str, &str)] = &[
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("", "Service"),
+    ("networking.k8s.io", "Ingress"),
+    ("gateway.networking.k8s.io", "HTTPRoute"),
+];
+
+impl<'i> Cx<'i> {
+    /// Indexes an inventory.
+    pub fn new(inventory: &'i Inventory) -> Self {
+        let mut by_namespace: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (group, kind) in INDEXED {
+            for object in inventory.objects_of(group, kind) {
+                by_namespace.entry((*kind, object.namespace.as_deref())).or_default().push(object);
+            }
+        }
+        Self { inventory, by_namespace }
+    }
+
+    /// Objects of an indexed kind in one namespace.
+    pub fn in_namespace(&self, kind: &'static str, namespace: Option<&'i str>) -> &[&'i Object] {
+        debug_assert!(INDEXED.iter().any(|(_, known)| *known == kind), "{kind} is not indexed");
+        self.by_namespace.get(&(kind, namespace)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the source supplied a fact.
+    pub fn supplies(&self, need: Need) -> bool {
+        need.kinds().iter().any(|(group, kind)| self.inventory.sight.has(group, kind))
+    }
+
+    /// Namespaces that hold an AI workload.
+    pub fn ai_namespaces(&self) -> impl Iterator<Item = Option<&'i str>> {
+        let inventory = self.inventory;
+        inventory
+            .namespaces
+            .iter()
+            .filter(|(_, namespace)| inventory.is_ai_namespace(namespace))
+            .map(|(name, _)| name)
+    }
+
+    /// Whether the set holds any AI workload.
+    pub fn has_ai(&self) -> bool {
+        self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium)
+    }
+}

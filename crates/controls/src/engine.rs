@@ -1,0 +1,278 @@
+//! Runs the controls: each pod once for all pod controls, objects by kind, namespaces, then what looks at the whole
+//! set. Parallel; the result does not depend on the order of arrival.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::panic;
+use std::panic::AssertUnwindSafe;
+
+use rayon::prelude::*;
+use ringfence_finding::Confidence;
+use ringfence_finding::Family;
+use ringfence_finding::FamilyScore;
+use ringfence_finding::Finding;
+use ringfence_finding::Outcome;
+use ringfence_inventory::Inventory;
+use ringfence_inventory::ObjectId;
+use ringfence_inventory::Pod;
+use ringfence_inventory::Scope;
+use ringfence_inventory::WorkloadClass;
+
+use crate::control::Check;
+use crate::control::Control;
+use crate::control::Target;
+use crate::cx::Cx;
+use crate::hit::Results;
+
+/// What the controls say about a set.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Fail, unknown and error; worst first, then by control, then by object.
+    pub findings: Vec<Finding>,
+    /// One score per family, in guide order.
+    pub families: Vec<FamilyScore>,
+}
+
+/// Results of one control on some targets.
+#[derive(Default)]
+struct Tally {
+    findings: Vec<Finding>,
+    passed: u32,
+    not_applicable: u32,
+}
+
+impl Tally {
+    fn add(&mut self, results: Results<'_>) {
+        self.findings.extend(results.findings);
+        self.passed = self.passed.saturating_add(results.passed);
+        self.not_applicable = self.not_applicable.saturating_add(results.not_applicable);
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        self.findings.extend(other.findings);
+        self.passed = self.passed.saturating_add(other.passed);
+        self.not_applicable = self.not_applicable.saturating_add(other.not_applicable);
+        self
+    }
+}
+
+/// Judges a set by the given controls.
+pub fn judge(inventory: &Inventory, controls: &[&'static Control]) -> Judgement {
+    let cx = Cx::new(inventory);
+    let mut tallies: Vec<(&'static Control, Tally)> = Vec::new();
+    let mut pod_controls = Vec::new();
+    let mut others = Vec::new();
+    for control in controls {
+        if let Some(need) = control.meta.needs.iter().find(|need| !cx.supplies(**need)) {
+            let mut results = Results::new(inventory, &control.meta);
+            // Without any AI workload the missing fact would not matter either.
+            if cx.has_ai() {
+                results.whole(Outcome::Unknown, need.missing());
+            } else {
+                results.not_applicable();
+            }
+            let mut tally = Tally::default();
+            tally.add(results);
+            tallies.push((control, tally));
+        } else if let Check::Pod(target, check) = control.check {
+            pod_controls.push((*control, target, check));
+        } else {
+            others.push(*control);
+        }
+    }
+    let pods: Vec<Pod<'_>> = inventory.pods().collect();
+    let of_pods = pods
+        .par_iter()
+        .fold(
+            || pod_controls.iter().map(|_| Tally::default()).collect::<Vec<_>>(),
+            |mut tallies, pod| {
+                for ((control, target, check), tally) in pod_controls.iter().zip(&mut tallies) {
+                    tally.add(judge_pod(&cx, control, *target, *check, *pod));
+                }
+                tallies
+            },
+        )
+        .reduce(
+            || pod_controls.iter().map(|_| Tally::default()).collect(),
+            |left, right| left.into_iter().zip(right).map(|(left, right)| left.join(right)).collect(),
+        );
+    tallies.extend(pod_controls.iter().map(|(control, ..)| *control).zip(of_pods));
+    tallies.par_extend(others.par_iter().map(|control| (*control, judge_set(&cx, control))));
+    summarize(tallies)
+}
+
+fn judge_pod<'i>(
+    cx: &Cx<'i>,
+    control: &'static Control,
+    target: Target,
+    check: fn(&Cx<'_>, Pod<'_>, &mut Results<'_>),
+    pod: Pod<'i>,
+) -> Results<'i> {
+    let cap = if Inventory::is_guess(pod.found_by()) { Confidence::Medium } else { Confidence::High };
+    let mut results = Results::new(cx.inventory, &control.meta).capped(cap);
+    let ai = pod.ai();
+    let judged = match target {
+        Target::AllPods => true,
+        Target::AiPods => ai.scope >= Scope::Medium && ai.class != WorkloadClass::AcceleratorInfra,
+    };
+    if !judged {
+        results.not_applicable();
+        return results;
+    }
+    guarded(&mut results, |results| check(cx, pod, results));
+    settle(&mut results, cx.inventory, pod.object_id());
+    results
+}
+
+/// Silence is a pass, unless a key written twice makes it worth nothing.
+fn settle(results: &mut Results<'_>, inventory: &Inventory, id: ObjectId) {
+    if !results.findings.is_empty() || results.not_applicable > 0 {
+        return;
+    }
+    if inventory.has_duplicate_keys(id) {
+        results.passed = 0;
+        results.unknown(
+            inventory.object(id),
+            None,
+            "a key is written twice; which value counts is not certain",
+        );
+    } else if results.passed == 0 {
+        results.pass();
+    }
+}
+
+fn judge_set(cx: &Cx<'_>, control: &'static Control) -> Tally {
+    let inventory = cx.inventory;
+    let mut tally = Tally::default();
+    match control.check {
+        Check::Pod(..) => {}
+        Check::Object(kinds, check) => {
+            let ids = kinds.iter().flat_map(|(group, kind)| inventory.ids_of(group, kind));
+            for id in ids {
+                let mut results = Results::new(inventory, &control.meta);
+                guarded(&mut results, |results| check(cx, *id, inventory.object(*id), results));
+                settle(&mut results, inventory, *id);
+                tally.add(results);
+            }
+        }
+        Check::Namespace(check) => {
+            for (name, namespace) in inventory.namespaces.iter() {
+                if !inventory.is_ai_namespace(namespace) {
+                    continue;
+                }
+                let mut results = Results::new(inventory, &control.meta);
+                guarded(&mut results, |results| check(cx, name, namespace, results));
+                if results.findings.is_empty() && results.not_applicable == 0 && results.passed == 0 {
+                    results.pass();
+                }
+                tally.add(results);
+            }
+        }
+        Check::Cluster(check) | Check::Graph(check) => {
+            let mut results = Results::new(inventory, &control.meta);
+            guarded(&mut results, |results| check(cx, results));
+            tally.add(results);
+        }
+    }
+    tally
+}
+
+/// A panicking control becomes an error for that target; the others still run.
+fn guarded<'i>(results: &mut Results<'i>, run: impl FnOnce(&mut Results<'i>)) {
+    if panic::catch_unwind(AssertUnwindSafe(|| run(results))).is_err() {
+        results.whole(Outcome::Error, "the control failed on this input; report it with the input");
+    }
+}
+
+fn summarize(tallies: Vec<(&'static Control, Tally)>) -> Judgement {
+    let mut families: BTreeMap<Family, FamilyScore> = Family::ALL
+        .into_iter()
+        .map(|family| {
+            let score = FamilyScore {
+                family,
+                pass: 0,
+                fail: 0,
+                unknown: 0,
+                not_applicable: 0,
+                error: 0,
+                controls: Vec::new(),
+            };
+            (family, score)
+        })
+        .collect();
+    let mut findings = Vec::new();
+    for (control, tally) in tallies {
+        let mut own = tally.findings;
+        own.sort_by(|left, right| order(left).cmp(&order(right)));
+        let own = one_per_root_cause(own);
+        if let Some(score) = families.get_mut(&control.meta.id.family) {
+            score.controls.push(control.meta.id);
+            score.pass = score.pass.saturating_add(tally.passed);
+            score.not_applicable = score.not_applicable.saturating_add(tally.not_applicable);
+            for finding in &own {
+                let counter = match finding.outcome {
+                    Outcome::Fail => &mut score.fail,
+                    Outcome::Unknown => &mut score.unknown,
+                    Outcome::Error => &mut score.error,
+                };
+                *counter = counter.saturating_add(1);
+            }
+        }
+        findings.extend(own);
+    }
+    for score in families.values_mut() {
+        score.controls.sort();
+    }
+    findings.sort_by(|left, right| order(left).cmp(&order(right)));
+    Judgement { findings, families: families.into_values().collect() }
+}
+
+/// Findings of one control, sorted, with one root cause each: equal identity is one cause, its evidence is joined.
+fn one_per_root_cause(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut by_identity = BTreeMap::new();
+    for finding in findings {
+        let file = finding.location.as_ref().map(|location| location.file.clone());
+        // The same identity in two files is two overlays, and both are shown.
+        match by_identity.entry((finding.fingerprint, file, finding.outcome)) {
+            std::collections::btree_map::Entry::Vacant(slot) => {
+                slot.insert(kept.len());
+                kept.push(finding);
+            }
+            std::collections::btree_map::Entry::Occupied(slot) => {
+                if let Some(first) = kept.get_mut(*slot.get()) {
+                    let new = finding.evidence.into_iter().filter(|piece| !first.evidence.contains(piece));
+                    let new: Vec<_> = new.collect();
+                    first.evidence.extend(new);
+                }
+            }
+        }
+    }
+    kept
+}
+
+type Order<'f> = (
+    Outcome,
+    Reverse<ringfence_finding::Severity>,
+    ringfence_finding::ControlId,
+    Reverse<Confidence>,
+    Option<&'f ringfence_finding::Location>,
+    Option<&'f ringfence_finding::ResourceRef>,
+    Option<&'f str>,
+    &'f str,
+    &'f str,
+);
+
+fn order(finding: &Finding) -> Order<'_> {
+    (
+        finding.outcome,
+        Reverse(finding.severity),
+        finding.control,
+        Reverse(finding.confidence),
+        finding.location.as_ref(),
+        finding.resource.as_ref(),
+        finding.container.as_deref(),
+        &finding.field,
+        &finding.message,
+    )
+}

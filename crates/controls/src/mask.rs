@@ -1,0 +1,226 @@
+//! Places as a reader may see them: values and neighbouring lines with everything masked that may be a secret.
+//!
+//! Two layers. The tree knows what a line cannot: that a `value` belongs to a variable named `..._TOKEN`, that an
+//! object is a Secret. The redactor of `secret` then masks what shape or text alone give away, comments too.
+
+use std::ops::Range;
+
+use ringfence_finding::Snippet;
+use ringfence_inventory::Object;
+use ringfence_inventory::yaml::Scalar;
+use ringfence_inventory::yaml::Value;
+use ringfence_secret::Engine;
+use ringfence_secret::Redactor;
+use ringfence_secret::redact::MASK;
+use ringfence_secret::redact::is_key_like;
+
+/// Longest value shown as evidence, in characters.
+const MAX_SHOWN: usize = 120;
+
+/// The value that stands for an object as a whole: its name, else its kind.
+pub(crate) fn head(object: &Object) -> Value<'_> {
+    let body = object.body();
+    body.at(&["metadata", "name"]).or_else(|| body.get("kind")).unwrap_or(body)
+}
+
+/// A value as evidence.
+pub(crate) fn shown(object: &Object, value: Value<'_>) -> String {
+    if value.is_scalar() {
+        let text = value.text().unwrap_or("null");
+        if is_sensitive(value) && !is_harmless(value) {
+            // A key of known shape is shown by its ends, so that its owner can find it; anything else not at all.
+            let hit = Engine::shared().scan(text.as_bytes()).into_iter().next();
+            return hit.map_or_else(|| MASK.to_owned(), |hit| hit.shown.to_string());
+        }
+        return cut(&Redactor::shared().mask_text(text));
+    }
+    let (document, range) = object.document().shown(value.range());
+    let window =
+        masked(document.tree.root(), document.tree.source(), range.clone(), range.start..range.start);
+    cut(&window.0.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Lines around a value.
+pub(crate) fn snippet(object: &Object, value: Value<'_>) -> Snippet {
+    let range = match value.key_range() {
+        // The key belongs to what is pointed at, when it stands before the value on purpose (`privileged: true`).
+        Some(key) if value.is_scalar() && key.end <= value.range().start => key.start..value.range().end,
+        Some(key) if !value.is_scalar() => key,
+        _ => value.range(),
+    };
+    let (document, range) = object.document().shown(range);
+    let window = document.window(range);
+    let (text, mark) = masked(document.tree.root(), document.tree.source(), window.lines, window.mark);
+    Snippet { first_line: window.first_line, start: mark.start, end: mark.end, text }
+}
+
+/// The lines with secrets masked, and where `mark` went.
+fn masked(root: Value<'_>, source: &str, lines: Range<usize>, mark: Range<usize>) -> (String, Range<usize>) {
+    let mut hidden = Vec::new();
+    sensitive_ranges(root, &lines, false, &mut hidden);
+    hidden.sort_by_key(|range: &Range<usize>| (range.start, range.end));
+    let mut text = String::with_capacity(lines.len());
+    let (mut start, mut end) = (None, None);
+    let mut at = lines.start;
+    for range in hidden {
+        let from = range.start.clamp(lines.start, lines.end);
+        let to = range.end.clamp(lines.start, lines.end);
+        if from < at || from >= to {
+            continue;
+        }
+        copy(source, at..from, &mark, &mut text, &mut start, &mut end);
+        let before = text.len();
+        text.push_str(MASK);
+        // A mark that begins or ends inside a masked value moves to the mask's edge.
+        if (from..to).contains(&mark.start) {
+            start.get_or_insert(before);
+        }
+        if (from..=to).contains(&mark.end) && mark.end > from {
+            end.get_or_insert(text.len());
+        }
+        at = to;
+    }
+    copy(source, at..lines.end, &mark, &mut text, &mut start, &mut end);
+    let start = start.unwrap_or(0).min(text.len());
+    let end = end.unwrap_or(start).clamp(start, text.len());
+    Redactor::shared().mask_with_range(&text, start..end)
+}
+
+fn copy(
+    source: &str,
+    range: Range<usize>,
+    mark: &Range<usize>,
+    text: &mut String,
+    start: &mut Option<usize>,
+    end: &mut Option<usize>,
+) {
+    let base = text.len();
+    text.push_str(source.get(range.clone()).unwrap_or(""));
+    let inside = |at: usize| {
+        (range.start..=range.end).contains(&at).then(|| base.saturating_add(at.saturating_sub(range.start)))
+    };
+    if start.is_none() {
+        *start = inside(mark.start);
+    }
+    if end.is_none() {
+        *end = inside(mark.end);
+    }
+}
+
+/// Scalars that must not be shown, below `value` and inside `window`. `all`: everything below is sensitive.
+fn sensitive_ranges(value: Value<'_>, window: &Range<usize>, all: bool, out: &mut Vec<Range<usize>>) {
+    let mut work = vec![(value, all)];
+    while let Some((value, all)) = work.pop() {
+        let range = value.range();
+        if value.is_scalar() {
+            let overlaps = range.start < window.end && range.end > window.start;
+            if overlaps && (all || is_sensitive(value)) && !is_harmless(value) {
+                out.push(range);
+            }
+            continue;
+        }
+        let outside = range.end <= window.start || range.start >= window.end;
+        // Expanded aliases keep the places of their anchors, so a collection's range does not bound them.
+        if outside && !value.tree().has_aliases() {
+            continue;
+        }
+        let all = all || is_secret_data(value) || value.key().is_some_and(is_key_like);
+        work.extend(value.children().map(|child| (child, all)));
+    }
+}
+
+/// By its key, by the name beside it, or by the switch before it.
+fn is_sensitive(value: Value<'_>) -> bool {
+    if value.key().is_some_and(is_key_like) {
+        return true;
+    }
+    let Some(parent) = value.parent() else { return false };
+    if matches!(value.key(), Some("value" | "defaultValue"))
+        && ["name", "key"].into_iter().any(|key| parent.str_at(key).is_some_and(is_key_like))
+    {
+        return true;
+    }
+    if is_secret_data(parent) || parent.key().is_some_and(is_key_like) && parent.is_sequence() {
+        return true;
+    }
+    parent.is_sequence() && follows_switch(parent, value)
+}
+
+/// `[--api-key, VALUE]`
+fn follows_switch(list: Value<'_>, value: Value<'_>) -> bool {
+    let mut previous: Option<&str> = None;
+    for item in list.items() {
+        if item.id() == value.id() {
+            return previous.is_some_and(|word| {
+                word.starts_with('-') && !word.contains('=') && is_key_like(word.trim_start_matches('-'))
+            });
+        }
+        previous = item.as_str();
+    }
+    false
+}
+
+/// `data` and `stringData` of a Secret, wherever the Secret stands.
+fn is_secret_data(value: Value<'_>) -> bool {
+    matches!(value.key(), Some("data" | "stringData"))
+        && value.parent().is_some_and(|object| object.str_at("kind") == Some("Secret"))
+}
+
+/// Booleans and nulls say nothing about a secret.
+fn is_harmless(value: Value<'_>) -> bool {
+    matches!(value.scalar(), None | Some(Scalar::Null | Scalar::Bool(_)))
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or("")),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_inventory::Inventory;
+
+    use super::*;
+
+    fn snippet_of(text: &str, keys: &[&str]) -> Snippet {
+        let inventory = Inventory::from_text(text);
+        let (_, object) = inventory.objects().next().unwrap();
+        let at = object.body().at(keys).unwrap();
+        snippet(object, at)
+    }
+
+    #[test]
+    fn neighbours_under_key_like_names_are_masked_whatever_their_shape() {
+        let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  DB_PASSWORD: hunter2\n  mode: fast # token=abc123\n  api_key: 12345\n";
+        let snippet = snippet_of(text, &["data", "mode"]);
+        for secret in ["hunter2", "abc123", "12345"] {
+            assert!(!snippet.text.contains(secret), "{}", snippet.text);
+        }
+        assert_eq!(&snippet.text[snippet.start..snippet.end], "mode: fast");
+    }
+
+    #[test]
+    fn secret_data_and_env_pairs_are_masked_in_any_order() {
+        let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData:\n  colour: blue77\n  note: |\n    line one\n";
+        let shown = snippet_of(secret, &["metadata", "name"]);
+        assert!(!shown.text.contains("blue77"), "{}", shown.text);
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers:\n  - name: c\n    env:\n    - value: s3cr3t\n      name: HF_TOKEN\n    image: i\n    args: [--api-key, zebra]\n";
+        let inventory = Inventory::from_text(pod);
+        let pod = inventory.pods().next().unwrap();
+        let image = pod.containers().next().unwrap().get("image").unwrap();
+        let shown = snippet(pod.object(), image);
+        for secret in ["s3cr3t", "zebra"] {
+            assert!(!shown.text.contains(secret), "{}", shown.text);
+        }
+        assert_eq!(&shown.text[shown.start..shown.end], "image: i");
+    }
+
+    #[test]
+    fn a_mark_on_a_masked_value_points_at_the_mask() {
+        let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  token: abcdef\n";
+        let snippet = snippet_of(text, &["data", "token"]);
+        assert_eq!(&snippet.text[snippet.start..snippet.end], format!("token: {MASK}"));
+    }
+}

@@ -1,0 +1,433 @@
+//! Room `secret`: what the redactor makes of each place where secrets are written, and what it never does.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::synthetic;
+
+fn mask(text: &str) -> String {
+    Redactor::shared().mask_text(text).into_owned()
+}
+
+/// `S` stands for a secret in the input and for the mask in the output; nothing else may change.
+#[track_caller]
+fn masks_only_the_secret(template: &str) {
+    for secret in ["pw1", "Tr0ub4dor&3", "aW5pdA/+9", "42424242"] {
+        assert_eq!(mask(&template.replace('§', secret)), template.replace('§', MASK), "{secret}");
+    }
+}
+
+#[test]
+fn values_on_one_line() {
+    for template in [
+        "OPENAI_API_KEY=§",
+        "password: §",
+        "  - password: §",
+        "\"password\": \"§\",",
+        "'password': '§'",
+        "{\"user\":\"bob\",\"password\":\"§\",\"port\":5432}",
+        "{user: bob, password: §, port: 5432}",
+        "{\\\"password\\\":\\\"§\\\",\\\"port\\\":1}",
+        "vllm serve --api-key=§ --port 8000",
+        "vllm serve --api-key § --port 8000",
+        "vllm serve --api-key '§' --port 8000",
+        "docker run -e HF_TOKEN=§ -e X=1 image",
+        "args: [\"--api-key\", \"§\", \"--port\", \"1\"]",
+        "args: [\"--api-key=§\", \"--port\", \"1\"]",
+        "args: [--api-key, \"--port\"] # --token=§",
+        "Authorization: Bearer §",
+        "Authorization: Basic §",
+        "curl -H 'Authorization: Bearer §' http://x/y",
+        "curl -H \"X-Api-Key: §\" http://x/y",
+        "curl -u admin:§ http://x",
+        "export HF_TOKEN=§ && vllm serve",
+        "export HF_TOKEN=\"§\"; vllm serve",
+        "sh -c \"run; HF_TOKEN=§ vllm serve\"",
+        "# password: §",
+        "#password=§",
+        "os.environ[\"HF_TOKEN\"] = \"§\"",
+        "os.environ.setdefault(\"HF_TOKEN\", \"§\")",
+        "{name: HF_TOKEN, value: §}",
+        "- {name: HF_TOKEN, value: \"§\"}",
+        "- {value: §, name: HF_TOKEN}",
+        "[{\"name\":\"A\",\"value\":\"b\"},{\"value\":\"§\",\"name\":\"HF_TOKEN\"},{\"name\":\"C\",\"value\":\"d\"}]",
+        "requirepass §",
+        "machine h login bob password §",
+        "<password>§</password>",
+        "<property name=\"password\" value=\"§\"/>",
+        "args: [--api-key, §, --port, 1]",
+        "args: [ --api-key=§, --port ]",
+        "{\"env\":[{\"name\":\"HF_TOKEN\",\"value\":\"§\"},{\"name\":\"A\",\"value\":\"b\"}]}",
+        "x: \"{\\\"name\\\":\\\"HF_TOKEN\\\",\\\"value\\\":\\\"§\\\"}\"",
+        "client = OpenAI(api_key=\"§\", base_url='x')",
+        "ENV HF_TOKEN §",
+        "Server=db;User=sa;Password=§;Encrypt=true",
+        "GET /v1/x?token=§&page=2",
+        "auth: {user: bob, key: §}",
+        "stringData: {a: §, b: \"§\"}",
+        "{\"kind\":\"Secret\",\"data\":{\"a\":\"§\"}}",
+        "error: invalid value for `password: §`",
+        "password = \"§\" # rotated",
+    ] {
+        // A backtick closes nothing: what stands before it may be part of the value.
+        let template = template.trim_end_matches('`');
+        masks_only_the_secret(template);
+    }
+}
+
+#[test]
+fn passwords_in_urls() {
+    for template in [
+        "postgres://bob:§@db:5432/x?sslmode=off",
+        "url: \"redis://:§@redis:6379/0\"",
+        "amqp://a:§@h1 amqp://b:§@h2",
+        "git clone https://§XXXXXXXXXXXXXXXX@example.org/x",
+    ] {
+        for secret in ["pw1", "p@ss/w#rd", "p:w"] {
+            let masked = mask(&template.replace('§', secret));
+            assert_eq!(masked, template.replace("§XXXXXXXXXXXXXXXX", "§").replace('§', MASK), "{secret}");
+            if template.starts_with("git") {
+                break;
+            }
+        }
+    }
+    for text in [
+        "http://host:80/path@x",
+        "http://host/a:b@c",
+        "oci://ghcr.io/org/image:v1@sha256:0123",
+        "https://user@example.org/x",
+        "postgres://bob:$(PGPASS)@db/x",
+    ] {
+        assert_eq!(mask(text), text);
+    }
+}
+
+#[test]
+fn values_with_blanks_quotes_and_commas() {
+    for (text, masked) in [
+        ("password: correct horse battery", "password: ‹masked›"),
+        ("- DB_PASSWORD=correct horse", "- DB_PASSWORD=‹masked›"),
+        ("DB_PASSWORD=correct horse", "DB_PASSWORD=‹masked›"),
+        ("password = correct horse", "password = ‹masked›"),
+        ("password: \"a \\\"b\\\" c\" # d", "password: \"‹masked›\" # d"),
+        ("password: 'it''s, ok'", "password: '‹masked›'"),
+        ("{password: a,b, user: c}", "{password: ‹masked›, user: c}"),
+        ("--token \"a b\"c d", "--token ‹masked› d"),
+        ("password: &pw hunter2", "password: ‹masked›"),
+        ("password: [hunter2", "password: [‹masked›"),
+        ("password: [hunter]2", "password: ‹masked›"),
+        ("log: bad password: it's, x y", "log: bad password: ‹masked›"),
+        ("token: \"unclosed a b", "token: \"‹masked›"),
+        ("password: true story", "password: ‹masked›"),
+        ("password: pässwörd é", "password: ‹masked›"),
+        ("password: abc\r\nuser: bob\r\n", "password: ‹masked›\r\nuser: bob\r\n"),
+    ] {
+        assert_eq!(mask(text), masked);
+    }
+}
+
+#[test]
+fn what_is_no_secret_stays() {
+    for text in [
+        "automountServiceAccountToken: false",
+        "secretName: hf-token",
+        "  secret: {secretName: hf-token, optional: true}",
+        "- secret:\n    secretName: hf-token\n    items:\n    - key: token\n      path: hf/token\n- name: x",
+        "- name: HF_TOKEN\n  valueFrom:\n    secretKeyRef:\n      name: hf\n      key: token\n- name: A\n  value: b",
+        "- name: HF_TOKEN\n  value: $(OTHER)\n- name: A\n  value: b",
+        "token: ${HF_TOKEN}",
+        "token: \"{{ .Values.token }}\"",
+        "password: \"\" # set later",
+        "password: null",
+        "imagePullSecrets:\n- name: regcred",
+        "resources: [\"secrets\", \"pods\"]\nverbs: [get]",
+        "args: [--max-num-batched-tokens, \"8192\", --tokenizer, x]",
+        "--use-auth --port 80",
+        "image: org/auth:v1.2",
+        "the token is read from a file",
+        "apiVersion: rbac.authorization.k8s.io/v1",
+        "serviceAccountToken:\n  audience: vault\n  expirationSeconds: 600\n  path: token",
+        "kind: ConfigMap\ndata:\n  model: llama",
+        "auth:\n  mode: oidc\n  enabled: true\n  existingSecret: pg\n  username: bob",
+        "- secretKey: OPENAI_API_KEY\n  remoteRef:\n    key: prod/openai\n    property: key",
+        "from huggingface_hub import hf_hub_download",
+        "docker run --user 1000:1000 x",
+        "env:\n- name: A\n  value: b\n- name: PASSWORD_FILE\n  value: /x",
+        "password: op://vault/item/field",
+    ] {
+        assert!(matches!(Redactor::shared().mask_text(text), Cow::Borrowed(_)), "{}", mask(text));
+    }
+}
+
+#[test]
+fn values_on_other_lines_than_their_names() {
+    for (text, masked) in [
+        (
+            "- name: HF_TOKEN\n  value: \"abc\"\n- name: A\n  value: b",
+            "- name: HF_TOKEN\n  value: \"‹masked›\"\n- name: A\n  value: b",
+        ),
+        (
+            "- name: A\n  value: b\n- value: abc\n  name: HF_TOKEN",
+            "- name: A\n  value: b\n- value: ‹masked›\n  name: HF_TOKEN",
+        ),
+        ("  value: abc\n  name: HF_TOKEN", "  value: ‹masked›\n  name: HF_TOKEN"),
+        ("# - name: HF_TOKEN\n#   value: abc", "# - name: HF_TOKEN\n#   value: ‹masked›"),
+        (
+            "{\n  \"name\": \"HF_TOKEN\",\n  \"value\": \"abc\"\n}",
+            "{\n  \"name\": \"HF_TOKEN\",\n  \"value\": \"‹masked›\"\n}",
+        ),
+        (
+            "[{ \"name\": \"HF_TOKEN\",\n  \"value\": \"abc\"}]",
+            "[{ \"name\": \"HF_TOKEN\",\n  \"value\": \"‹masked›\"}]",
+        ),
+        (
+            "- name: HF_TOKEN\n  value: |\n    abc\n    def\n- name: A",
+            "- name: HF_TOKEN\n  value: |\n    ‹masked›\n    ‹masked›\n- name: A",
+        ),
+        ("- name: Authorization\n  value: Bearer abc", "- name: Authorization\n  value: Bearer ‹masked›"),
+        ("password: |-\n  abc: d\n\n  e\nuser: bob", "password: |-\n  ‹masked›\n\n  ‹masked›\nuser: bob"),
+        ("password: abc\n  def\nuser: bob", "password: ‹masked›\n  ‹masked›\nuser: bob"),
+        ("password: \"abc\n  def\"\nuser: bob", "password: \"‹masked›\n  ‹masked›\nuser: bob"),
+        ("tokens:\n- abc\n- def # x\nuser: bob", "tokens:\n- ‹masked›\n- ‹masked›\nuser: bob"),
+        (
+            "\"tokens\": [\n  \"abc\",\n  \"def\"\n],\n\"user\": 1",
+            "\"tokens\": [\n  \"‹masked›\",\n  \"‹masked›\"\n],\n\"user\": 1",
+        ),
+        (
+            "credentials:\n  minio: abc\n  deep:\n    er: def\nuser: bob",
+            "credentials:\n  minio: ‹masked›\n  deep:\n    er: ‹masked›\nuser: bob",
+        ),
+        (
+            "stringData:\n# note\n  name: abc\n  b: |\n    c\n    d\nkind: Secret",
+            "stringData:\n# note\n  name: ‹masked›\n  b: |\n    ‹masked›\n    ‹masked›\nkind: Secret",
+        ),
+        (
+            "data:\n  a: YWJj\n---\nkind: ConfigMap\ndata:\n  a: b",
+            "data:\n  a: YWJj\n---\nkind: ConfigMap\ndata:\n  a: b",
+        ),
+        (
+            "kind: Secret\ndata:\n  a: YWJj\n---\nkind: ConfigMap\ndata:\n  a: b",
+            "kind: Secret\ndata:\n  a: ‹masked›\n---\nkind: ConfigMap\ndata:\n  a: b",
+        ),
+        (
+            "\"data\": {\n  \"a\": \"YWJj\"\n},\n\"kind\": \"Secret\"",
+            "\"data\": {\n  \"a\": \"‹masked›\"\n},\n\"kind\": \"Secret\"",
+        ),
+        (
+            "secretKey: abc\naccessKey: $(ID)\n- secretKey: a",
+            "secretKey: ‹masked›\naccessKey: $(ID)\n- secretKey: a",
+        ),
+        ("- name: DB_PASSWORD\n# why\n  value: abc", "- name: DB_PASSWORD\n# why\n  value: ‹masked›"),
+        ("args:\n- --api-key\n- abc\n- --port\n- \"1\"", "args:\n- --api-key\n- ‹masked›\n- --port\n- \"1\""),
+        ("[\n  \"--api-key\",\n  \"abc\",\n  \"x\"\n]", "[\n  \"--api-key\",\n  \"‹masked›\",\n  \"x\"\n]"),
+    ] {
+        assert_eq!(mask(text), masked);
+    }
+}
+
+#[test]
+fn private_keys_keep_their_header() {
+    // Assembled, so that no scanner of repositories stumbles over this file.
+    let (begin, end) = (format!("-----BEGIN RSA {} KEY-----", "PRIVATE"), "-----END RSA KEY-----");
+    assert_eq!(
+        mask(&format!("a: b\nca: |\n  {begin}\n  MIIEabc\n  q8Zx==\n  {end}\nc: d")),
+        format!("a: b\nca: |\n  {begin}\n  ‹masked›\n  ‹masked›\n  {end}\nc: d")
+    );
+    assert_eq!(mask(&format!("x: \"{begin}\\nMIIE\\n{end}\"")), format!("x: \"{begin}‹masked›{end}\""));
+    assert_eq!(mask(&format!("  {begin}\n  MIIE\nnext: 1")), format!("  {begin}\n  ‹masked›\nnext: 1"));
+    let public = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----";
+    assert_eq!(mask(public), public);
+}
+
+#[test]
+fn keys_are_shown_by_their_ends() {
+    let key = synthetic::key("openai-project", 2).unwrap();
+    let shown = Engine::shared().scan(key.as_bytes()).remove(0).shown.to_string();
+    for template in [
+        "found § here",
+        "OPENAI_API_KEY=§",
+        "api_key: \"§\" # x",
+        "Authorization: Bearer §",
+        "--api-key § --port 1",
+    ] {
+        assert_eq!(mask(&template.replace('§', &key)), template.replace('§', &shown));
+    }
+    // A piece of a key is none, but is masked all the same.
+    assert_eq!(mask(&format!("x {} y", &key[..60])), "x ‹masked› y");
+}
+
+#[test]
+fn a_caret_range_follows_the_masked_text() {
+    let text = "  password: hunter2 # x\n  user: bob";
+    let at = |part: &str| text.find(part).map(|start| start..start + part.len()).unwrap();
+    let of = |range: Range<usize>| {
+        let (masked, range) = Redactor::shared().mask_with_range(text, range);
+        masked[range].to_owned()
+    };
+    assert_eq!(of(at("bob")), "bob");
+    assert_eq!(of(at("password")), "password");
+    assert_eq!(of(at("unter")), MASK);
+    assert_eq!(of(at("password: hunter2")), "password: ‹masked›");
+    assert_eq!(of(7000..9000), "");
+}
+
+#[test]
+fn takes_linear_time_on_hostile_text() {
+    for unit in [
+        "token:",
+        "\"token\":\"",
+        "{",
+        "password: |\n ",
+        "'",
+        "\\\"",
+        "T3BlbkFJ",
+        "://a:",
+        "name: token\n",
+        "--token ",
+        "$(",
+        "token=${",
+        "-----BEGIN PRIVATE KEY-----",
+        "hf_",
+        "{{",
+        "kind: Secret data: {",
+        "token: {",
+        "name:",
+        "value:",
+        "://a@",
+        "- ",
+    ] {
+        let clock = std::time::Instant::now();
+        mask(&unit.repeat(40_000 / unit.len()));
+        assert!(clock.elapsed().as_secs() < 10, "{unit}");
+    }
+}
+
+fn key_and_text() -> impl Strategy<Value = (String, String)> {
+    let ids: Vec<&str> = synthetic::detectors().collect();
+    let around = prop_oneof![
+        any::<String>(),
+        "[a-zA-Z0-9_ :=\"'{},\\-\n]{0,40}",
+        Just("api_key: ".to_owned()),
+        Just("\\\"token\\\":\\\"".to_owned()),
+    ];
+    (proptest::sample::select(ids), any::<u64>(), around.clone(), around).prop_map(
+        |(id, seed, before, after)| {
+            let key = synthetic::key(id, seed).unwrap();
+            (format!("{before}{key}{after}"), key)
+        },
+    )
+}
+
+/// Text of the pieces that the redactor looks for, in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        proptest::sample::select(vec![
+            "password",
+            "token",
+            "name",
+            "value",
+            "data",
+            "stringData",
+            "kind: Secret",
+            ": ",
+            ":",
+            "=",
+            "\"",
+            "'",
+            "\\\"",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            " ",
+            "\n",
+            "\n  ",
+            "\n- ",
+            "  ",
+            "- ",
+            "--",
+            "#",
+            "|",
+            "|\n",
+            "://",
+            "@",
+            "&",
+            ";",
+            "$(",
+            "${",
+            "{{",
+            "}}",
+            ")",
+            "‹masked›",
+            "abcd…yz (20 chars)",
+            "…",
+            "true",
+            "é",
+            "Bearer ",
+            "hunter2",
+            "hf_",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----END",
+            "secretKeyRef",
+            "items",
+            "\t",
+            "\r\n",
+            "---\n",
+            "!",
+            "*",
+            "requirepass ",
+        ])
+        .prop_map(str::to_owned),
+        any::<char>().prop_map(String::from),
+    ];
+    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_seven_characters_of_a_key_survive((text, key) in key_and_text()) {
+        let masked = mask(&text);
+        for part in key.as_bytes().windows(7) {
+            let part = std::str::from_utf8(part).unwrap();
+            // Text around the key may hold the same characters.
+            let elsewhere = text.replacen(&key, "\n", 1).contains(part);
+            prop_assert!(elsewhere || !masked.contains(part), "{masked}");
+        }
+    }
+
+    #[test]
+    fn masking_twice_changes_nothing(text in prop_oneof![pieces(), any::<String>(), key_and_text().prop_map(|pair| pair.0)]) {
+        let once = mask(&text);
+        prop_assert_eq!(mask(&once), once);
+    }
+
+    #[test]
+    fn lines_keep_their_numbers(text in pieces()) {
+        prop_assert_eq!(mask(&text).matches('\n').count(), text.matches('\n').count());
+    }
+
+    #[test]
+    fn ranges_stay_inside_whole_characters(text in prop_oneof![pieces(), any::<String>()], start in 0..200_usize, length in 0..50_usize) {
+        let (masked, range) = Redactor::shared().mask_with_range(&text, start..start + length);
+        prop_assert!(masked.get(range).is_some());
+    }
+
+    #[test]
+    fn a_password_of_any_text_is_gone(secret in "[!-~]{1,20}", at in 0..4_usize) {
+        let written = |secret: &str| {
+            let json = format!("\"{}\"", secret.replace('\\', "\\\\").replace('"', "\\\""));
+            match at {
+                0 => format!("zz: 1\npassword: {json}\nzz: 2"),
+                1 => format!("{{\"zz\":1,\"password\":{json},\"zz\":2}}"),
+                2 => format!("- name: DB_PASSWORD\n  value: {json}\n- zz"),
+                _ => format!("password: '{}'\nzz: 2", secret.replace('\'', "''")),
+            }
+        };
+        let text = written(&secret);
+        let expected = if value::is_visible(&secret) { text.clone() } else { written(MASK) };
+        prop_assert_eq!(mask(&text), expected);
+    }
+}
