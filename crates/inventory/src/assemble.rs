@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::panic;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 use ringfence_finding::Blind;
@@ -49,11 +51,13 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// Bytes of the largest file that is read.
     pub max_file_size: u64,
+    /// Raised by one for every file read, for whoever shows progress.
+    pub done: Option<Arc<AtomicUsize>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespace: None, partial: false, exclude: Vec::new(), max_file_size: 64 << 20 }
+        Self { namespace: None, partial: false, exclude: Vec::new(), max_file_size: 64 << 20, done: None }
     }
 }
 
@@ -81,6 +85,9 @@ impl Inventory {
             .into_par_iter()
             .map(|(file, content)| {
                 let (content, read) = read_guarded(&file, content, options.max_file_size);
+                if let Some(done) = &options.done {
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
                 (file, content, read)
             })
             .collect();
@@ -298,7 +305,21 @@ impl Inventory {
         for (index, namespace) in namespaces.into_iter().enumerate() {
             self.namespaces.0.entry(namespace).or_default().pods.push(index);
         }
+        self.unresolved_joins();
         self.count_kinds();
+    }
+
+    fn unresolved_joins(&mut self) {
+        let missing = self.pods().filter_map(|pod| {
+            let (reference, words) = pod.missing_base()?;
+            let kind = &pod.object().kind;
+            let message =
+                format!("{words} is not in the set: what it adds to this {kind} is unknown; scan it too");
+            let location = Some(pod.object().location(reference));
+            Some(Blind { reason: Reason::UnresolvedJoin, location, message })
+        });
+        let missing: Vec<Blind> = missing.collect();
+        self.coverage.blind.extend(missing);
     }
 
     fn count_kinds(&mut self) {

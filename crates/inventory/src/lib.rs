@@ -39,6 +39,7 @@ pub use pod::EnvVar;
 pub use pod::Field;
 pub use pod::Immutable;
 pub use pod::ModelRef;
+pub use pod::ModelRole;
 pub use pod::ModelSource;
 pub use pod::Need;
 pub use pod::Pod;

@@ -58,6 +58,16 @@ impl Input {
         Self { files: vec![(name.into(), Content::Bytes(bytes))], seen: 1, blind: Vec::new() }
     }
 
+    /// Number of files to read.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is no file to read.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Adds the files of another input.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

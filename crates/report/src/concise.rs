@@ -57,12 +57,12 @@ mod tests {
     fn one_line_per_finding_and_blind_spot() {
         let text = testing::print(&testing::standard(), Format::Concise);
         insta::assert_snapshot!(text, @r"
-    demo/open/chat.yaml:44:20: CRITICAL RF-SEC-001 Deployment/web/chat[app]: OpenAI key sk-p...9Q in ml/chat
-    demo/open/train.yaml:9:20: CRITICAL RF-SEC-001 Deployment/web/train[app]: Hugging Face key hf_Q...x1 in ml/train
-    demo/open/web.yaml:31:18: HIGH RF-GPU-005 Deployment/web/checkout[app]: web/checkout opens every GPU
-    demo/open/web.yaml:90:18: HIGH RF-GPU-005 Deployment/web/search[app]: web/search opens every GPU
-    demo/open/train.yaml:40:7: MEDIUM RF-DATA-008 Deployment/web/train[app]: ml/train has an unbounded /dev/shm that can take all memory of the node
-    demo/open/train.yaml:80:7: LOW RF-RUN-013 Deployment/web/nb[app]: ml/notebook runs without a sandbox
+    demo/open/chat.yaml:44:20: CRITICAL RF-SEC-001 Deployment/web/chat[app]: shows OpenAI key sk-p...9Q
+    demo/open/train.yaml:9:20: CRITICAL RF-SEC-001 Deployment/web/train[app]: shows Hugging Face key hf_Q...x1
+    demo/open/web.yaml:31:18: HIGH RF-GPU-005 Deployment/web/checkout[app]: opens every GPU
+    demo/open/web.yaml:90:18: HIGH RF-GPU-005 Deployment/web/search[app]: opens every GPU
+    demo/open/train.yaml:40:7: MEDIUM RF-DATA-008 Deployment/web/train[app]: has an unbounded /dev/shm that can take all memory of the node
+    demo/open/train.yaml:80:7: LOW RF-RUN-013 Deployment/web/nb[app]: runs without a sandbox
     -:0:0: UNKNOWN RF-NET-001 -: policies of namespace ml not known: no Namespace objects given
     -:0:0: ERROR RF-MOD-002 -: index out of bounds
     demo/open/old.yaml:12:3: INCOMPLETE unparsable a tab where indentation is expected: indent with spaces

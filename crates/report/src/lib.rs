@@ -32,6 +32,11 @@ pub use format::Format;
 pub use format::ParseFormatError;
 pub use style::Style;
 
+/// One line for stderr: masked, and nothing in it can steer a terminal.
+pub fn clean_line(text: &str) -> String {
+    clean::line(&clean::mask(text))
+}
+
 /// Writes `scan` for the readers of `format`. `style` matters to text alone.
 pub fn write(scan: &Scan, format: Format, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let scan = redact::redacted(scan);

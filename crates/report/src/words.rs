@@ -88,6 +88,15 @@ fn gpu_hours(gpus: u64) -> String {
     format!("{} per hour, no price", count(gpus, "GPU-hour"))
 }
 
+/// The finding as a sentence: whom it is about, then what is wrong there.
+pub(crate) fn subject(finding: &Finding) -> String {
+    let message = clean::sentence(&finding.message);
+    match &finding.resource {
+        Some(resource) => format!("{} {message}", clean::name(&resource.short())),
+        None => message,
+    }
+}
+
 /// `high`, `unknown`, `error`: what a list says in the column of severities.
 pub(crate) fn verdict(finding: &Finding) -> &'static str {
     match finding.outcome {

@@ -9,6 +9,7 @@ mod inline;
 mod line;
 mod name;
 mod scope;
+mod separator;
 mod trim;
 mod value;
 
@@ -56,7 +57,7 @@ impl<'e> Redactor<'e> {
     /// `text` with every key in its shown form, and every value under a key-like name as [`MASK`].
     ///
     /// Masking twice changes nothing. The number of lines stays.
-    pub fn mask_text<'t>(self, text: &'t str) -> Cow<'t, str> {
+    pub fn mask_text(self, text: &str) -> Cow<'_, str> {
         self.mask(text, 0..0).0
     }
 
@@ -68,7 +69,7 @@ impl<'e> Redactor<'e> {
         (masked.into_owned(), range)
     }
 
-    fn mask<'t>(self, text: &'t str, range: Range<usize>) -> (Cow<'t, str>, Range<usize>) {
+    fn mask(self, text: &str, range: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
         let mut text = Cow::Borrowed(text);
         let mut range = range;
         for _ in 0..ROUNDS {

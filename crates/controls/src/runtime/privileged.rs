@@ -61,7 +61,7 @@ use crate::hit::Results;
 /// - CIS Kubernetes 2.0.1: 5.2.2
 /// - Pod Security Standards: baseline, privileged containers
 /// - MITRE ATT&CK: T1610, T1611
-pub const CONTROL: Control = Control {
+pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Run, 1),
         slug: "privileged",

@@ -1,11 +1,15 @@
 //! Objects -> pods of any kind, each with one face whatever kind it hides in.
 
 mod ai;
+mod ai_table;
 mod command;
 mod container;
 mod embedded;
 mod find;
+mod image;
+mod infra;
 mod model;
+mod reference;
 mod replicas;
 mod structural;
 mod table;
@@ -24,6 +28,7 @@ pub(crate) use embedded::embedded;
 pub(crate) use find::find;
 pub use model::Immutable;
 pub use model::ModelRef;
+pub use model::ModelRole;
 pub use model::ModelSource;
 pub(crate) use table::is_without_pods;
 pub use view::Field;

@@ -123,6 +123,32 @@ impl<'i> Pod<'i> {
             .flat_map(Value::items)
     }
 
+    /// The object it is written in, then those it is embedded in, up to the root.
+    pub(super) fn chain(self) -> impl Iterator<Item = &'i Object> {
+        std::iter::successors(Some(self.object()), move |object| {
+            object.parent.map(|parent| self.inventory.object(parent))
+        })
+    }
+
+    /// Labels of the template as written.
+    pub(super) fn written_labels(self) -> Option<Value<'i>> {
+        self.metadata("labels")
+    }
+
+    /// Mappings with pod-level fields, the strongest first.
+    pub(super) fn layers(self) -> impl Iterator<Item = Value<'i>> {
+        let object = self.object();
+        self.view.layers.iter().map(move |layer| object.value(*layer))
+    }
+
+    /// Whether no other template of its object comes before it: facts told once for all of them go with this one.
+    pub(super) fn is_first_of_object(self) -> bool {
+        self.inventory
+            .pods_of(self.view.object)
+            .next()
+            .is_some_and(|first| std::ptr::eq(first.view, self.view))
+    }
+
     /// The mapping to point at when the pod as a whole is meant.
     pub fn body(self) -> Value<'i> {
         let object = self.object();
@@ -175,6 +201,52 @@ impl<'i> Pod<'i> {
     /// Whether any container asks for an accelerator, by limit, request or claim.
     pub fn needs_accelerator(self) -> bool {
         self.containers().any(|container| container.accelerator_need() != super::Need::Nothing)
+    }
+}
+
+impl<'i> Pod<'i> {
+    /// Where a TrainJob, InferenceService or LLMInferenceService names an object it is completed from (a runtime, a
+    /// base config) that is not in the set, with words for it. What the object would say is unknown.
+    pub fn unresolved_join(self) -> Option<String> {
+        self.missing_base().map(|(_, words)| words)
+    }
+
+    pub(crate) fn missing_base(self) -> Option<(Value<'i>, String)> {
+        let (object, namespace) = (self.object(), self.namespace());
+        let has = |group: &str, kind: &str, name: &str, namespaced: bool| {
+            self.inventory
+                .objects_of(group, kind)
+                .any(|base| &*base.name == name && (!namespaced || base.namespace.as_deref() == namespace))
+        };
+        match (object.group(), &*object.kind) {
+            ("trainer.kubeflow.org", "TrainJob") => {
+                let reference = object.body().at(&["spec", "runtimeRef"])?;
+                let kind = reference.str_at("kind").unwrap_or("ClusterTrainingRuntime");
+                let group = reference.str_at("apiGroup").unwrap_or("trainer.kubeflow.org");
+                let name = reference.get("name")?;
+                let text = name.text()?;
+                let namespaced = !crate::is_cluster_scoped(group, kind);
+                (!has(group, kind, text, namespaced)).then(|| (name, format!("{kind} {text}")))
+            }
+            ("serving.kserve.io", "InferenceService") => {
+                let name = self.body().at(&["model", "runtime"])?;
+                let text = name.text()?;
+                let group = "serving.kserve.io";
+                let found = has(group, "ServingRuntime", text, true)
+                    || has(group, "ClusterServingRuntime", text, false);
+                (!found).then(|| (name, format!("ServingRuntime {text}")))
+            }
+            ("serving.kserve.io", "LLMInferenceService") => {
+                let bases = object.body().at(&["spec", "baseRefs"])?;
+                bases.items().find_map(|base| {
+                    let name = base.get("name")?;
+                    let text = name.text()?;
+                    let kind = "LLMInferenceServiceConfig";
+                    (!has("serving.kserve.io", kind, text, true)).then(|| (name, format!("{kind} {text}")))
+                })
+            }
+            _ => None,
+        }
     }
 }
 

@@ -83,7 +83,7 @@ fn row(scan: &Scan, label: &'static str, finding: &Finding) -> Row {
         tally: words::verdict(finding).to_owned(),
         tone: Tone::from(finding.severity),
         control: finding.control.to_string(),
-        sentence: clean::sentence(&finding.message),
+        sentence: words::subject(finding),
         place: location.map(|location| words::place(location, &scan.source)).unwrap_or_default(),
     }
 }

@@ -86,7 +86,7 @@ fn frame(finding: &Finding, style: &Style) -> String {
     let id = finding.control.to_string();
     let group = level(finding)
         .with_name(Some(words::verdict(finding)))
-        .primary_title(clean::sentence(&finding.message))
+        .primary_title(words::subject(finding))
         .id(id);
     let mut group = Group::with_title(group);
     if let Some(snippet) = finding.snippet.as_ref().filter(|snippet| has_frame(snippet)) {

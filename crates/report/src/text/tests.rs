@@ -25,12 +25,12 @@ fn an_open_door() {
 
     GPU   2 high      RF-GPU-005   web/checkout opens every GPU        web.yaml:31
     NET   1 unknown   RF-NET-001   no Namespace objects given
-    SEC   2 critical  RF-SEC-001   OpenAI key sk-p...9Q in ml/chat     chat.yaml:44
+    SEC   2 critical  RF-SEC-001   web/chat shows OpenAI key …         chat.yaml:44
     MOD   1 error     RF-MOD-002   index out of bounds
     RBAC  ok          1 control, 9 passes
-    DATA  1 medium    RF-DATA-008  ml/train has an unbounded …         train.yaml:40
-    RUN   1 low       RF-RUN-013   ml/notebook runs without a sandbox  train.yaml:80
-    also  critical    RF-SEC-001   Hugging Face key hf_Q...x1 in …     train.yaml:9
+    DATA  1 medium    RF-DATA-008  web/train has an unbounded …        train.yaml:40
+    RUN   1 low       RF-RUN-013   web/nb runs without a sandbox       train.yaml:80
+    also  critical    RF-SEC-001   web/train shows Hugging Face key …  train.yaml:9
           high        RF-GPU-005   web/search opens every GPU          web.yaml:90
 
     6 root causes (-v), 1 of them low or info; 1 unknown: no Namespace objects given
@@ -152,15 +152,15 @@ fn a_narrow_screen_without_unicode() {
           web/checkout opens every GPU
     NET   1 unknown   RF-NET-001   no Namespace objects given
     SEC   2 critical  RF-SEC-001   chat.yaml:44
-          OpenAI key sk-p...9Q in ml/chat
+          web/chat shows OpenAI key sk-p...9Q
     MOD   1 error     RF-MOD-002   index out of bounds
     RBAC  ok          1 control, 9 passes
     DATA  1 medium    RF-DATA-008  train.yaml:40
-          ml/train has an unbounded /dev/shm that can take ...
+          web/train has an unbounded /dev/shm that can take ...
     RUN   1 low       RF-RUN-013   train.yaml:80
-          ml/notebook runs without a sandbox
+          web/nb runs without a sandbox
     also  critical    RF-SEC-001   train.yaml:9
-          Hugging Face key hf_Q...x1 in ml/train
+          web/train shows Hugging Face key hf_Q...x1
           high        RF-GPU-005   web.yaml:90
           web/search opens every GPU
 

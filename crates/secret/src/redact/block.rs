@@ -49,17 +49,21 @@ fn says_secret(line: &str) -> bool {
     })
 }
 
-/// For each line, whether it is the `value` of a mapping whose `name` is key-like, in either order.
+/// For each line, whether it is the `value` of a mapping whose `name` is key-like, in either order, or the
+/// `secretKey` beside an access key.
 fn paired_values(lines: &[Line<'_>]) -> Vec<bool> {
     let mut marks = vec![false; lines.len()];
     for (at, line) in lines.iter().enumerate() {
-        if !matches!(line.key, Some("name" | "Name" | "key" | "Key")) || !is_key_like(line.scalar()) {
-            continue;
-        }
+        let partners: &[&str] = match line.key {
+            Some("name" | "Name" | "key" | "Key") if is_key_like(line.scalar()) => &["value", "Value"],
+            Some(key) if inline::is_access_key(key) => &["secretKey"],
+            _ => continue,
+        };
         let below = lines.iter().enumerate().skip(at + 1).take(REACH);
-        let mut found: Vec<usize> = same_mapping(line, below, false);
+        let mut found = same_mapping(line, partners, below, false);
         if !line.has_dash {
-            found.extend(same_mapping(line, lines.iter().enumerate().take(at).rev().take(REACH), true));
+            let above = lines.iter().enumerate().take(at).rev().take(REACH);
+            found.extend(same_mapping(line, partners, above, true));
         }
         for found in found {
             if let Some(mark) = marks.get_mut(found) {
@@ -75,21 +79,22 @@ const REACH: usize = 32;
 
 fn same_mapping<'l>(
     name: &Line<'_>,
+    partners: &[&str],
     lines: impl Iterator<Item = (usize, &'l Line<'l>)>,
     is_upward: bool,
 ) -> Vec<usize> {
     let mut values = Vec::new();
     for (steps, (at, line)) in lines.enumerate() {
         let is_next_item = line.has_dash && line.content <= name.content;
-        if line.is_blank() {
+        if line.is_blank() || (line.is_comment && !name.is_comment) {
             continue;
         }
         if is_next_item && !is_upward {
             break;
         }
-        let is_value = matches!(line.key, Some("value" | "Value"));
+        let is_value = line.key.is_some_and(|key| partners.contains(&key));
         // JSON behind a brace is not aligned, but its neighbour is.
-        if is_value && (line.content == name.content || steps == 0) {
+        if is_value && (line.content == name.content || (steps == 0 && !line.has_dash)) {
             values.push(at);
         }
         if is_next_item || line.content < name.content {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::is_key_like;
 use super::name;
 use super::value;
-use super::value::Quote;
 use super::value::Until;
 use super::value::skip_blanks;
 
@@ -41,7 +40,7 @@ pub(super) fn leaves(line: &str, start: usize, all: bool) -> (Vec<Range<usize>>,
             }
             b',' | b' ' | b'\t' | b'\r' => at += 1,
             _ => {
-                let scalar = scalar(line, at);
+                let scalar = value::read(line, at, Until::FlowKey);
                 let colon = skip_blanks(line, scalar.end);
                 if text.get(colon) == Some(&b':') {
                     let key = line.get(scalar.inner).unwrap_or_default();
@@ -60,39 +59,13 @@ pub(super) fn leaves(line: &str, start: usize, all: bool) -> (Vec<Range<usize>>,
     (leaves, at)
 }
 
-/// A scalar of a flow collection; a plain one ends before `: `.
-fn scalar(line: &str, start: usize) -> value::Value {
-    let found = value::read(line, start, Until::Flow);
-    if Quote::open(line, start).is_some() {
-        return found;
-    }
-    let text = line.get(found.inner.clone()).unwrap_or_default();
-    let key = text.find(": ").or_else(|| text.ends_with(':').then(|| text.len() - 1));
-    match key {
-        Some(length) => {
-            let end = found.inner.start + length;
-            value::Value { inner: found.inner.start..end, end, is_closed: false }
-        }
-        None => found,
-    }
-}
-
 /// Children of a key-like key that say where a secret is or for whom: `secret: {secretName: x}`.
 pub(super) fn is_shown_child(key: &str) -> bool {
     SHOWN_CHILDREN.contains(&key) || (name::is_reference(key) && !is_key_like(key))
 }
 
+#[rustfmt::skip]
 const SHOWN_CHILDREN: &[&str] = &[
-    "apiVersion",
-    "database",
-    "defaultMode",
-    "enabled",
-    "items",
-    "kind",
-    "name",
-    "namespace",
-    "optional",
-    "type",
-    "user",
-    "username",
+    "apiVersion", "database", "defaultMode", "enabled", "host", "issuer", "items", "kind", "mode", "name",
+    "namespace", "optional", "port", "provider", "realm", "type", "user", "username",
 ];

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::flow;
 use super::is_key_like;
+use super::separator::Separator;
 use super::trim;
 use super::value;
 use super::value::Quote;
@@ -50,7 +51,7 @@ pub(super) struct Scan<'l> {
     pub(super) line: &'l str,
     is_secret: bool,
     /// Where a name must begin to own the rest of the line.
-    head: usize,
+    pub(super) head: usize,
     /// Inside plain double quotes, where commas and braces mean nothing.
     in_string: bool,
     /// Up to here no URL names a user.
@@ -65,22 +66,11 @@ pub(super) struct Scan<'l> {
 struct Frame {
     is_secret: bool,
     values: Vec<Range<usize>>,
+    has_access_key: bool,
+    secret_keys: Vec<Range<usize>>,
 }
 
-/// What stands between a name and its value.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Separator {
-    /// `=`, `:=`, `=>`
-    Assign,
-    /// Only blanks.
-    Blank,
-    /// `:`
-    Colon,
-    /// `", "`: the next of a list of strings.
-    Comma,
-}
-
-impl Scan<'_> {
+impl<'l> Scan<'l> {
     pub(super) fn byte(&self, at: usize) -> u8 {
         self.line.as_bytes().get(at).copied().unwrap_or_default()
     }
@@ -89,7 +79,7 @@ impl Scan<'_> {
         at.checked_sub(1).map_or(0, |before| self.byte(before))
     }
 
-    pub(super) fn text(&self, range: Range<usize>) -> &str {
+    pub(super) fn text(&self, range: Range<usize>) -> &'l str {
         self.line.get(range).unwrap_or_default()
     }
 
@@ -117,6 +107,9 @@ impl Scan<'_> {
         if frame.is_secret {
             self.push_all(frame.values);
         }
+        if frame.has_access_key {
+            self.push_all(frame.secret_keys);
+        }
     }
 
     fn push_all(&mut self, ranges: Vec<Range<usize>>) {
@@ -137,10 +130,11 @@ impl Scan<'_> {
 
     /// Looks at a word and what follows it; returns where to go on.
     fn word(&mut self, word: Range<usize>) -> usize {
-        let name = self.text(word.clone()).to_owned();
-        match name.as_str() {
+        let name = self.text(word.clone());
+        match name {
             "name" | "Name" | "key" | "Key" => self.note_name(word.end),
             "value" | "Value" => self.note_value(word.end),
+            "secretKey" => self.note_secret_key(word.end),
             "Bearer" | "bearer" => return self.bearer(word.end),
             "-u" | "--user" | "--proxy-user" => return self.user_and_password(word.end),
             "data" if self.is_secret => return self.secret_data(word.end),
@@ -149,14 +143,13 @@ impl Scan<'_> {
             "export" | "ENV" | "ARG" | "set" if word.start == self.head => {
                 self.head = skip_blanks(self.line, word.end);
             }
-            _ if is_key_like(&name) => return self.key_like(&name, word),
-            _ => {}
+            _ => return self.named(name, word),
         }
         word.end
     }
 
     fn note_name(&mut self, end: usize) {
-        let Some((Separator::Colon, start)) = self.separator(end, "") else { return };
+        let Some((Separator::Assign | Separator::Colon, start)) = self.separator(end, "") else { return };
         // Names are short; looking further would make hostile lines quadratic.
         let near = self.line.get(..self.line.floor_char_boundary(start + 256)).unwrap_or(self.line);
         let inner = value::read(near, start, Until::Flow).inner;
@@ -167,11 +160,20 @@ impl Scan<'_> {
     }
 
     fn note_value(&mut self, end: usize) {
-        let Some((Separator::Colon, start)) = self.separator(end, "") else { return };
+        let Some((Separator::Assign | Separator::Colon, start)) = self.separator(end, "") else { return };
         let Some(frame) = self.frames.last_mut() else { return };
         // The word inside a value that is noted already is no second one.
         if frame.values.last().is_none_or(|last| last.end <= start) {
             frame.values.push(value::read(self.line, start, Until::Flow).inner);
+        }
+    }
+
+    /// Beside an access key it is the other half of the pair, else the name of a key in a Secret.
+    fn note_secret_key(&mut self, end: usize) {
+        let Some((Separator::Colon, start)) = self.separator(end, "") else { return };
+        let Some(frame) = self.frames.last_mut() else { return };
+        if frame.secret_keys.last().is_none_or(|last| last.end <= start) {
+            frame.secret_keys.push(value::read(self.line, start, Until::Flow).inner);
         }
     }
 
@@ -186,8 +188,21 @@ impl Scan<'_> {
         }
     }
 
-    fn key_like(&mut self, name: &str, word: Range<usize>) -> usize {
-        let Some((separator, start)) = self.separator(word.end, name) else { return word.end };
+    /// Looks at the name last: most words of a text have no value behind them.
+    fn named(&mut self, name: &str, word: Range<usize>) -> usize {
+        if self.before(word.start) == b'<' && self.byte(word.end) == b'>' {
+            return if is_key_like(name) { self.element(word.end + 1) } else { word.end };
+        }
+        match self.separator(word.end, name) {
+            Some((separator, start)) if is_key_like(name) => self.key_like(name, word, separator, start),
+            _ => word.end,
+        }
+    }
+
+    fn key_like(&mut self, name: &str, word: Range<usize>, separator: Separator, start: usize) -> usize {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.has_access_key |= is_access_key(name);
+        }
         let is_glued = start == word.end + 1 && separator == Separator::Colon;
         // `image: org/auth:v1` is no name with a value.
         if is_glued && matches!(self.before(word.start), b'/' | b':' | b'.' | b'@') {
@@ -213,11 +228,21 @@ impl Scan<'_> {
                 found = trim::before_next_command(self.line, found);
             }
         }
+        // In `"name":"HF_TOKEN","value":"abc"` the next string is a key.
+        let is_key = separator == Separator::Comma && self.byte(skip_blanks(self.line, found.end)) == b':';
         // `--token --port`: the flag has no value.
-        if separator == Separator::Blank && self.byte(found.inner.start) == b'-' {
+        let is_bare_flag = matches!(separator, Separator::Blank | Separator::Comma);
+        if is_key || (is_bare_flag && self.byte(found.inner.start) == b'-') {
             return word.end;
         }
         if self.push(found.inner) { found.end } else { word.end }
+    }
+
+    /// `<password>abc</password>` from behind the first tag.
+    fn element(&mut self, start: usize) -> usize {
+        let text = self.text(start..self.line.len());
+        let end = start + text.find('<').unwrap_or(text.len());
+        if self.push(start..end) { end } else { start }
     }
 
     fn until(&self, separator: Separator, word: &Range<usize>, is_glued: bool) -> Until {
@@ -228,7 +253,7 @@ impl Scan<'_> {
             Separator::Colon if is_quoted => Until::Flow,
             Separator::Assign if is_quoted => Until::Sentence,
             Separator::Colon | Separator::Assign if is_head => Until::Line,
-            Separator::Colon if self.frames.len() > 1 && !self.in_string => Until::Flow,
+            Separator::Assign | Separator::Colon | Separator::Comma if self.is_in_flow() => Until::Flow,
             Separator::Colon => Until::Sentence,
             Separator::Blank if is_head && self.byte(word.start) != b'-' => Until::Line,
             Separator::Assign => Until::Word(match self.before(word.start) {
@@ -240,42 +265,15 @@ impl Scan<'_> {
         }
     }
 
-    /// The separator behind a name that ends at `end`, and where the value begins.
-    fn separator(&self, end: usize, name: &str) -> Option<(Separator, usize)> {
-        let quote = Quote::open(self.line, end).map_or(0, Quote::len);
-        let mut at = end + quote;
-        // `os.environ["HF_TOKEN"] = "abc"`
-        at += usize::from(self.byte(at) == b']');
-        let blanks = skip_blanks(self.line, at);
-        let is_flag = name.starts_with('-');
-        let next = |at| skip_blanks(self.line, at);
-        match (self.byte(blanks), self.byte(blanks + 1)) {
-            (b':', b'=') | (b'=', b'=' | b'>') => Some((Separator::Assign, next(blanks + 2))),
-            (b':', b':') => None,
-            (b':', b'/') if self.byte(blanks + 2) == b'/' => None,
-            (b':', _) => Some((Separator::Colon, next(blanks + 1))),
-            (b'=', _) => Some((Separator::Assign, next(blanks + 1))),
-            (b',', _) if quote > 0 && (is_flag || is_variable(name)) => {
-                let start = next(blanks + 1);
-                Quote::open(self.line, start).map(|_| (Separator::Comma, start))
-            }
-            // `requirepass abc` of redis.conf, `ENV HF_TOKEN abc` of a Dockerfile.
-            _ if blanks > at && quote == 0 && (is_flag || self.takes_blank(name, end)) => {
-                Some((Separator::Blank, blanks))
-            }
-            _ => None,
-        }
-    }
-
-    fn takes_blank(&self, name: &str, end: usize) -> bool {
-        let start = end - name.len();
-        let is_docker = ["ENV", "ARG"].iter().any(|word| self.text(0..start).trim() == *word);
-        start == self.head && (is_docker || matches!(name, "requirepass" | "masterauth"))
+    /// Inside brackets, and not only a string that looks so.
+    pub(super) fn is_in_flow(&self) -> bool {
+        self.frames.len() > 1 && !self.in_string
     }
 }
 
-fn is_variable(name: &str) -> bool {
-    name.contains('_') && !name.bytes().any(|byte| byte.is_ascii_lowercase())
+/// Names of the half that says who, in whose company `secretKey` holds the other half.
+pub(super) fn is_access_key(name: &str) -> bool {
+    ["accessKey", "accessKeyId", "accessKeyID"].contains(&name)
 }
 
 fn is_name(byte: u8) -> bool {

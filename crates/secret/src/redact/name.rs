@@ -9,7 +9,7 @@
 pub fn is_key_like(name: &str) -> bool {
     // Of an annotation key or a path only the last part names the value.
     let name = name.rsplit('/').next().unwrap_or_default();
-    if HARMLESS_NAMES.contains(&name) {
+    if HARMLESS_NAMES.contains(&name) || !has_stem(name) {
         return false;
     }
     let words = words(name);
@@ -24,6 +24,21 @@ pub fn is_key_like(name: &str) -> bool {
         || is_token(&words)
         || is_key_variable(name, &words)
 }
+
+/// False for most names, and cheap: every table below is made of these stems.
+fn has_stem(name: &str) -> bool {
+    let name = name.as_bytes();
+    let starts = |at: usize, stem: &str| {
+        name.get(at..at + stem.len()).is_some_and(|part| part.eq_ignore_ascii_case(stem.as_bytes()))
+    };
+    (0..name.len()).any(|at| STEMS.iter().any(|stem| starts(at, stem)))
+}
+
+#[rustfmt::skip]
+const STEMS: &[&str] = &[
+    "auth", "bearer", "conn", "cookie", "cred", "dsn", "jwt", "key", "otp", "pass", "pat", "pwd", "salt",
+    "secret", "token", "webhook",
+];
 
 /// True for names whose value says *where* a secret is, or how it is handled, and never holds it.
 pub(super) fn is_reference(name: &str) -> bool {

@@ -52,6 +52,14 @@ fn values_on_one_line() {
         "- {value: §, name: HF_TOKEN}",
         "[{\"name\":\"A\",\"value\":\"b\"},{\"value\":\"§\",\"name\":\"HF_TOKEN\"},{\"name\":\"C\",\"value\":\"d\"}]",
         "requirepass §",
+        "machine h login bob password §",
+        "<password>§</password>",
+        "<property name=\"password\" value=\"§\"/>",
+        "args: [--api-key, §, --port, 1]",
+        "args: [ --api-key=§, --port ]",
+        "{\"env\":[{\"name\":\"HF_TOKEN\",\"value\":\"§\"},{\"name\":\"A\",\"value\":\"b\"}]}",
+        "x: \"{\\\"name\\\":\\\"HF_TOKEN\\\",\\\"value\\\":\\\"§\\\"}\"",
+        "client = OpenAI(api_key=\"§\", base_url='x')",
         "ENV HF_TOKEN §",
         "Server=db;User=sa;Password=§;Encrypt=true",
         "GET /v1/x?token=§&page=2",
@@ -140,7 +148,7 @@ fn what_is_no_secret_stays() {
         "apiVersion: rbac.authorization.k8s.io/v1",
         "serviceAccountToken:\n  audience: vault\n  expirationSeconds: 600\n  path: token",
         "kind: ConfigMap\ndata:\n  model: llama",
-        "auth:\n  enabled: true\n  existingSecret: pg\n  username: bob",
+        "auth:\n  mode: oidc\n  enabled: true\n  existingSecret: pg\n  username: bob",
         "- secretKey: OPENAI_API_KEY\n  remoteRef:\n    key: prod/openai\n    property: key",
         "from huggingface_hub import hf_hub_download",
         "docker run --user 1000:1000 x",
@@ -205,6 +213,11 @@ fn values_on_other_lines_than_their_names() {
             "\"data\": {\n  \"a\": \"YWJj\"\n},\n\"kind\": \"Secret\"",
             "\"data\": {\n  \"a\": \"‹masked›\"\n},\n\"kind\": \"Secret\"",
         ),
+        (
+            "secretKey: abc\naccessKey: $(ID)\n- secretKey: a",
+            "secretKey: ‹masked›\naccessKey: $(ID)\n- secretKey: a",
+        ),
+        ("- name: DB_PASSWORD\n# why\n  value: abc", "- name: DB_PASSWORD\n# why\n  value: ‹masked›"),
         ("args:\n- --api-key\n- abc\n- --port\n- \"1\"", "args:\n- --api-key\n- ‹masked›\n- --port\n- \"1\""),
         ("[\n  \"--api-key\",\n  \"abc\",\n  \"x\"\n]", "[\n  \"--api-key\",\n  \"‹masked›\",\n  \"x\"\n]"),
     ] {
@@ -276,11 +289,15 @@ fn takes_linear_time_on_hostile_text() {
         "-----BEGIN PRIVATE KEY-----",
         "hf_",
         "{{",
-        "data: {",
+        "kind: Secret data: {",
+        "token: {",
+        "name:",
+        "value:",
+        "://a@",
         "- ",
     ] {
         let clock = std::time::Instant::now();
-        mask(&unit.repeat(100_000 / unit.len()));
+        mask(&unit.repeat(40_000 / unit.len()));
         assert!(clock.elapsed().as_secs() < 10, "{unit}");
     }
 }
@@ -368,7 +385,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_seven_characters_of_a_key_survive((text, key) in key_and_text()) {
@@ -400,15 +417,17 @@ proptest! {
 
     #[test]
     fn a_password_of_any_text_is_gone(secret in "[!-~]{1,20}", at in 0..4_usize) {
-        let json = format!("\"{}\"", secret.replace('\\', "\\\\").replace('"', "\\\""));
-        let text = match at {
-            0 => format!("zz: 1\npassword: {json}\nzz: 2"),
-            1 => format!("{{\"zz\":1,\"password\":{json},\"zz\":2}}"),
-            2 => format!("- name: DB_PASSWORD\n  value: {json}\n- zz"),
-            _ => format!("password: '{}'\nzz: 2", secret.replace('\'', "''")),
+        let written = |secret: &str| {
+            let json = format!("\"{}\"", secret.replace('\\', "\\\\").replace('"', "\\\""));
+            match at {
+                0 => format!("zz: 1\npassword: {json}\nzz: 2"),
+                1 => format!("{{\"zz\":1,\"password\":{json},\"zz\":2}}"),
+                2 => format!("- name: DB_PASSWORD\n  value: {json}\n- zz"),
+                _ => format!("password: '{}'\nzz: 2", secret.replace('\'', "''")),
+            }
         };
-        let empty = text.replace(&json, "\"\"").replace(&format!("'{}'", secret.replace('\'', "''")), "''");
-        let masked = mask(&text);
-        prop_assert_eq!(masked.replace(MASK, ""), if value::is_visible(&secret) { text } else { empty });
+        let text = written(&secret);
+        let expected = if value::is_visible(&secret) { text.clone() } else { written(MASK) };
+        prop_assert_eq!(mask(&text), expected);
     }
 }

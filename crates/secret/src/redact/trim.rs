@@ -9,10 +9,11 @@ use super::value::skip_blanks;
 
 /// `|`, `>-`, `|2`: the value is on the lines below.
 pub(super) fn is_block_indicator(value: &str) -> bool {
-    let value = value.split(" #").next().unwrap_or_default().trim_end();
-    value.strip_prefix(['|', '>']).is_some_and(|rest| {
-        rest.len() <= 2 && rest.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-'))
-    })
+    let Some(rest) = value.strip_prefix(['|', '>']) else { return false };
+    let indicators =
+        rest.bytes().take(2).take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-')).count();
+    let rest = rest.get(indicators..).unwrap_or_default();
+    rest.starts_with(" #") || rest.trim_end().is_empty()
 }
 
 /// `Bearer abc` -> `abc`: the scheme of a header tells nothing.

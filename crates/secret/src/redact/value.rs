@@ -23,6 +23,8 @@ pub(super) struct Value {
 pub(super) enum Until {
     /// `,`, `}` or `]` of a flow collection.
     Flow,
+    /// The same, or the colon behind a key.
+    FlowKey,
     /// The end of the line.
     Line,
     /// A closing quote of the text around it, or the end of the line.
@@ -55,10 +57,9 @@ fn read_bare(line: &str, start: usize, until: Until) -> Value {
     let mut has_open_quote = false;
     while let Some(&byte) = text.get(at) {
         let is_end = match until {
-            Until::Flow => {
-                matches!(byte, b'}' | b']')
-                    || (byte == b',' && is_flow_comma(text, at))
-                    || closes_quote(line, at)
+            Until::Flow => ends_flow_scalar(line, at, byte),
+            Until::FlowKey => {
+                ends_flow_scalar(line, at, byte) || (byte == b':' && is_blank_or_end(text, at + 1))
             }
             Until::Line => false,
             Until::Sentence => closes_quote(line, at),
@@ -81,7 +82,7 @@ fn read_bare(line: &str, start: usize, until: Until) -> Value {
             }
             // A shell joins words at an escaped blank.
             Until::Word(_) if text.get(at..at + 2) == Some(b"\\ ") => at + 2,
-            Until::Flow | Until::Word(_) => past_template(line, at),
+            Until::Flow | Until::FlowKey | Until::Word(_) => past_template(line, at),
         };
     }
     let at = at.min(text.len());
@@ -95,6 +96,16 @@ fn is_next_pair(text: &[u8], border: usize) -> bool {
     let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ');
     let name = next.iter().take(64).take_while(is_name).count();
     name > 0 && next.get(name) == Some(&b'=')
+}
+
+fn ends_flow_scalar(line: &str, at: usize, byte: u8) -> bool {
+    matches!(byte, b'}' | b']')
+        || (byte == b',' && is_flow_comma(line.as_bytes(), at))
+        || closes_quote(line, at)
+}
+
+fn is_blank_or_end(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(u8::is_ascii_whitespace)
 }
 
 /// In a flow collection every comma ends a plain scalar, but a log line looks the same and a password may
@@ -186,6 +197,7 @@ fn is_border(line: &str, at: usize) -> bool {
         next.is_ascii_whitespace()
             || matches!(next, b',' | b';' | b':' | b'}' | b']' | b')' | b'&' | b'|' | b'>' | b'\\')
     }) || closes_quote(line, at)
+        || line.get(at..at + 2) == Some("/>")
 }
 
 /// True for values that tell nothing: a reference, a boolean, nothing at all, or a value masked before.

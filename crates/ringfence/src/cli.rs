@@ -1,0 +1,127 @@
+//! The command tree: what may be typed, with the words that teach it.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::ArgMatches;
+use clap::Args;
+use clap::CommandFactory as _;
+use clap::FromArgMatches as _;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use ringfence_finding::ExitCode;
+
+use crate::command::completion::Completion;
+use crate::command::controls::Controls;
+use crate::command::explain::Explain;
+use crate::command::scan::Scan;
+use crate::command::version::Version;
+
+/// Name under which kubectl finds the binary as a plugin.
+const PLUGIN: &str = "kubectl-ringfence";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringfence",
+    version,
+    about = "Close the door on your GPUs, and prove it.",
+    long_about = "Close the door on your GPUs, and prove it.\n\nRingfence treats AI infrastructure on Kubernetes as a security \
+                  domain of its own: it finds the open doors in manifests, inside custom resources too, says what stands \
+                  open in dollars per hour, and how to close it. It reads; it changes nothing and sends nothing anywhere.",
+    after_help = "Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 something could not be looked at, 5 \
+                  internal error.",
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Scan(Scan),
+    Explain(Explain),
+    Controls(Controls),
+    Completion(Completion),
+    Version(Version),
+}
+
+/// A command ready to run.
+#[derive(Debug)]
+pub(crate) struct Command {
+    verb: Verb,
+    matches: ArgMatches,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let own = self.matches.subcommand().map(|(_, matches)| matches);
+        match self.verb {
+            Verb::Scan(scan) => scan.run(own),
+            Verb::Explain(explain) => explain.run(),
+            Verb::Controls(controls) => controls.run(),
+            Verb::Completion(completion) => completion.run(),
+            Verb::Version(version) => version.run(),
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that is not a CI log, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Flags of every command that prints a screen.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t, env = "RINGFENCE_COLOR", hide_env = true, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// Format of a screen that also exists for programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScreenFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Reads the arguments. Under the name `kubectl-ringfence` help speaks of `kubectl ringfence`.
+pub(crate) fn parse(
+    name: Option<&OsStr>,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Command, clap::Error> {
+    let matches = command(name).try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok(Command { verb: cli.verb, matches })
+}
+
+/// The command tree under the name it was called by.
+pub(crate) fn command(name: Option<&OsStr>) -> clap::Command {
+    let stem = name.map(Path::new).and_then(Path::file_stem);
+    let command = Cli::command();
+    if stem == Some(OsStr::new(PLUGIN)) { command.bin_name("kubectl ringfence") } else { command }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        command(None).debug_assert();
+    }
+}

@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub(crate) mod completion;
+pub(crate) mod controls;
+pub(crate) mod explain;
+pub(crate) mod scan;
+pub(crate) mod version;

@@ -1,0 +1,274 @@
+//! `ringfence scan PATH`: sources -> inventory -> findings -> verdict -> formats.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::ArgMatches;
+use clap::Args;
+use ringfence_controls::Control;
+use ringfence_controls::Cx;
+use ringfence_controls::Need;
+use ringfence_controls::PriceTable;
+use ringfence_finding::Blind;
+use ringfence_finding::Coverage;
+use ringfence_finding::ExitCode;
+use ringfence_finding::Family;
+use ringfence_finding::Finding;
+use ringfence_finding::Outcome;
+use ringfence_finding::Reason;
+use ringfence_finding::Severity;
+use ringfence_inventory::Inventory;
+use ringfence_inventory::Options;
+use ringfence_inventory::Source;
+use ringfence_report::Format;
+
+use crate::cli::Color;
+use crate::command::explain;
+use crate::exit::Usage;
+use crate::nearest::nearest;
+use crate::output;
+use crate::progress;
+use crate::terminal;
+
+/// Show the open doors of an AI platform, from its manifests.
+///
+/// Reads files, folders and standard input: YAML, JSON, kubectl dumps and Lists. Finds every pod, also inside
+/// RayClusters, PyTorchJobs, InferenceServices and kinds nobody has heard of, and says whether the door to the GPUs,
+/// models, data and keys is open, what that costs per hour, and where to close it.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(after_help = "Examples:
+  ringfence scan demo/open                       a folder
+  ringfence scan platform.yaml -v                a file, every finding with its place
+  kubectl get all,cm,netpol -A -o json | ringfence scan -
+  helm template chart/ --include-crds | ringfence scan -
+  ringfence scan k8s/ --format sarif -o ringfence.sarif --format text
+
+Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 something could not be looked at, 5 internal error.")]
+pub(crate) struct Scan {
+    /// Files or folders; `-` reads standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Format: text, concise, json or sarif. Repeat it, each with its own -o, for several from one run.
+    #[arg(long, value_name = "FORMAT")]
+    format: Vec<String>,
+    /// File for the format before it, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Severity from which findings make exit code 1: info, low, medium, high or critical.
+    #[arg(long, default_value = "high", env = "RINGFENCE_FAIL_ON", hide_env = true, value_name = "SEVERITY")]
+    fail_on: Severity,
+    /// Judge by these controls only: codes, names or families (RF-GPU-005, privileged, NET). Printed with the result.
+    #[arg(long, value_delimiter = ',', value_name = "CONTROL")]
+    only: Vec<String>,
+    /// Leave out paths that match a glob (`vendor/**`, `*.json`). Counted and printed with the result.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Namespace of objects that name none.
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The files are a part of their namespaces: conclude nothing from what is not there.
+    #[arg(long)]
+    partial: bool,
+    /// Count a missing fact as incomplete (exit 3): bindings, nodes, roles or storage-classes.
+    #[arg(long, value_delimiter = ',', value_name = "FACT")]
+    require: Vec<String>,
+    /// Exit 0 even where something could not be looked at; it is still printed.
+    #[arg(long)]
+    allow_incomplete: bool,
+    /// Price table in place of the built-in one (see data/prices.yaml for the form).
+    #[arg(long, env = "RINGFENCE_PRICES", hide_env = true, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// Largest file that is read, in bytes.
+    #[arg(long, default_value_t = 64 << 20, value_name = "BYTES")]
+    max_file_size: u64,
+    /// Every finding with its lines, and everything that was and was not looked at.
+    #[arg(short, long)]
+    verbose: bool,
+    /// One line.
+    #[arg(short, long, conflicts_with = "verbose")]
+    quiet: bool,
+    #[command(flatten)]
+    screen: crate::cli::Screen,
+}
+
+impl Scan {
+    pub(crate) fn run(&self, matches: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
+        let start = Instant::now();
+        let formats = self.formats(matches)?;
+        let controls = self.controls()?;
+        let needs = self.needs()?;
+        let prices = self.price_table()?;
+        let sources: Vec<Source> = self.paths.iter().map(|path| source(path)).collect();
+        let mut options = Options {
+            namespace: self.namespace.clone(),
+            partial: self.partial,
+            exclude: self.exclude.clone(),
+            max_file_size: self.max_file_size,
+            done: None,
+        };
+        let input =
+            ringfence_inventory::collect(&sources, &options).map_err(|error| Usage(error.to_string()))?;
+        let mut inventory = progress::during("reading", input.len(), self.quiet, |done| {
+            options.done = Some(Arc::clone(&done));
+            Inventory::read(input, &options)
+        });
+        let missing = missing(&inventory, &needs, &self.paths);
+        inventory.coverage.blind.extend(missing);
+        inventory.coverage.blind.sort();
+        let judgement = ringfence_controls::judge(&inventory, &controls);
+        let assessment = ringfence_controls::assess(&inventory, &judgement, &prices);
+        let found = ringfence_controls::found(&inventory, &judgement);
+        let mut info = ringfence_controls::info();
+        info.retain(|info| controls.iter().any(|control| control.meta.id == info.id));
+        let names: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        let scan = ringfence_finding::Scan {
+            source: names.join(" "),
+            narrowed: self.narrowed(),
+            found,
+            exit: self.exit(&judgement.findings, &inventory.coverage),
+            coverage: inventory.coverage,
+            assessment,
+            findings: judgement.findings,
+            controls: info,
+            fail_on: self.fail_on,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        for (format, file) in formats {
+            let color = if file.is_some() { Color::Never } else { self.screen.color };
+            let style = terminal::style(color, self.verbose, self.quiet);
+            output::write(file.as_deref(), |out| ringfence_report::write(&scan, format, &style, out))?;
+        }
+        Ok(scan.exit)
+    }
+
+    /// Pairs each format with the `-o` that follows it; one may be left for stdout.
+    fn formats(&self, matches: Option<&ArgMatches>) -> anyhow::Result<Vec<(Format, Option<PathBuf>)>> {
+        let places = |name: &str| -> Vec<usize> {
+            matches.and_then(|matches| matches.indices_of(name)).into_iter().flatten().collect()
+        };
+        let mut formats: Vec<(usize, Format, Option<PathBuf>)> = Vec::new();
+        for (place, text) in places("format").into_iter().zip(&self.format) {
+            formats.push((place, text.parse().map_err(|error| Usage(format!("--format: {error}")))?, None));
+        }
+        for (place, file) in places("output").into_iter().zip(&self.output) {
+            // A lone `-o` belongs to the one format there is, wherever it stands.
+            let lone = self.output.len() == 1 && formats.len() <= 1;
+            if lone && formats.is_empty() {
+                formats.push((place, Format::Text, None));
+            }
+            match formats.iter_mut().rev().find(|(before, ..)| lone || *before < place) {
+                Some((_, _, slot)) if slot.is_none() => *slot = Some(file.clone()),
+                _ => {
+                    let message = format!("-o {} has no --format of its own before it", file.display());
+                    return Err(Usage(message).into());
+                }
+            }
+        }
+        if formats.is_empty() {
+            formats.push((0, Format::Text, None));
+        }
+        if formats.iter().filter(|(_, _, file)| file.is_none()).count() > 1 {
+            let message = "only one --format may go to standard output; give the others a file with -o";
+            return Err(Usage(message.to_owned()).into());
+        }
+        Ok(formats.into_iter().map(|(_, format, file)| (format, file)).collect())
+    }
+
+    fn controls(&self) -> Result<Vec<&'static Control>, Usage> {
+        let all = ringfence_controls::catalogue();
+        if self.only.is_empty() {
+            return Ok(all);
+        }
+        let info = ringfence_controls::info();
+        let mut wanted = Vec::new();
+        for text in &self.only {
+            match Family::ALL.into_iter().find(|family| family.as_str().eq_ignore_ascii_case(text)) {
+                Some(family) => {
+                    wanted.extend(info.iter().filter(|info| info.id.family == family).map(|info| info.id));
+                }
+                None => wanted.push(explain::find(&info, text)?.id),
+            }
+        }
+        Ok(all.into_iter().filter(|control| wanted.contains(&control.meta.id)).collect())
+    }
+
+    fn needs(&self) -> Result<Vec<Need>, Usage> {
+        let known = || Need::ALL.into_iter().map(Need::as_str);
+        let named = self.require.iter().map(|text| {
+            Need::ALL.into_iter().find(|need| need.as_str() == text).ok_or_else(|| {
+                let hint =
+                    nearest(text, known()).map_or_else(String::new, |hint| format!(", did you mean {hint}?"));
+                Usage(format!(
+                    "--require: no fact `{text}`{hint}; known are {}",
+                    known().collect::<Vec<_>>().join(", ")
+                ))
+            })
+        });
+        named.collect()
+    }
+
+    fn price_table(&self) -> anyhow::Result<PriceTable> {
+        let Some(path) = &self.prices else { return Ok(PriceTable::embedded()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Usage(format!("--prices {}: {error}", path.display())))
+            .context("no price table")?;
+        Ok(PriceTable::parse(&text).map_err(|error| Usage(format!("--prices {}:{error}", path.display())))?)
+    }
+
+    fn narrowed(&self) -> Vec<String> {
+        let mut narrowed: Vec<String> = self.exclude.iter().map(|glob| format!("--exclude {glob}")).collect();
+        if !self.only.is_empty() {
+            narrowed.push(format!("--only {}", self.only.join(",")));
+        }
+        if self.partial {
+            narrowed.push("--partial".to_owned());
+        }
+        narrowed
+    }
+
+    /// Findings win over incomplete, both over a contained internal error.
+    fn exit(&self, findings: &[Finding], coverage: &Coverage) -> ExitCode {
+        let internal = coverage.blind.iter().any(|blind| blind.reason == Reason::Internal)
+            || findings.iter().any(|finding| finding.outcome == Outcome::Error);
+        let blind = coverage
+            .blind
+            .iter()
+            .any(|blind| blind.reason.is_incomplete() && blind.reason != Reason::Internal);
+        if findings.iter().any(|finding| finding.fails_at(self.fail_on)) {
+            ExitCode::Findings
+        } else if blind && !self.allow_incomplete {
+            ExitCode::Incomplete
+        } else if internal {
+            ExitCode::Internal
+        } else {
+            ExitCode::Clean
+        }
+    }
+}
+
+fn source(path: &Path) -> Source {
+    if path.as_os_str() == "-" { Source::Stdin } else { Source::Path(path.to_owned()) }
+}
+
+/// Facts that were demanded and are not there, and that there was nothing at all.
+fn missing(inventory: &Inventory, needs: &[Need], paths: &[PathBuf]) -> Vec<Blind> {
+    let cx = Cx::new(inventory);
+    let blind = |reason, message| Blind { reason, location: None, message };
+    let mut all: Vec<Blind> = needs
+        .iter()
+        .filter(|need| !cx.supplies(**need))
+        .map(|need| blind(Reason::FactMissing, format!("{}; add them to what is scanned", need.missing())))
+        .collect();
+    // A place that could not be read says more than that nothing else was there.
+    if inventory.objects().len() == 0 && !inventory.coverage.is_incomplete() {
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        let message =
+            format!("no Kubernetes object in {}; give a file or folder with manifests", names.join(" "));
+        all.push(blind(Reason::NothingFound, message));
+    }
+    all
+}

@@ -1,0 +1,60 @@
+//! Exit codes and last words: results to stdout, errors to stderr, nothing of a panic but its place.
+
+use std::io;
+use std::io::Write as _;
+use std::panic;
+use std::process;
+
+use ringfence_finding::ExitCode;
+
+/// What the user must change about the call: exit 2.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// A contained panic may hold a value of the input in its message: only the place is printed.
+pub(crate) fn quiet_panics() {
+    panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        complain(&format!("internal error{place}; report it, the rest of the input is still processed"));
+    }));
+}
+
+/// Ends the process with what a command returned.
+pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
+    match result {
+        Ok(code) => code.code().into(),
+        Err(error) => {
+            let reader_left = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+            if reader_left.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+                // `ringfence scan | head`: the reader has what it wanted.
+                return ExitCode::Incomplete.code().into();
+            }
+            complain(&format!("error: {error:#}"));
+            let code = if error.is::<Usage>() { ExitCode::Usage } else { ExitCode::Internal };
+            code.code().into()
+        }
+    }
+}
+
+/// Ends the process with clap's own words: help and version are no errors.
+pub(crate) fn usage(error: &clap::Error) -> process::ExitCode {
+    // Nothing is left to do when even that cannot be printed.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::Usage.code().into() } else { ExitCode::Clean.code().into() }
+}
+
+/// One line on stderr.
+pub(crate) fn complain(line: &str) {
+    let line = ringfence_report::clean_line(line);
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

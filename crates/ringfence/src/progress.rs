@@ -1,0 +1,45 @@
+//! Progress of long work on stderr: only on a terminal, only after a second, gone when the work is done.
+
+use std::io::IsTerminal as _;
+use std::io::Write as _;
+use std::io::stderr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Runs `work` with a counter it may raise; shows the counter against `total` while it runs.
+pub(crate) fn during<T>(
+    what: &'static str,
+    total: usize,
+    quiet: bool,
+    work: impl FnOnce(Arc<AtomicUsize>) -> T,
+) -> T {
+    let done = Arc::new(AtomicUsize::new(0));
+    let wanted = !quiet && stderr().is_terminal() && std::env::var_os("CI").is_none();
+    let (stop, stopped) = mpsc::channel::<()>();
+    let seen = Arc::clone(&done);
+    let shower = wanted.then(|| thread::spawn(move || show(what, total, &seen, &stopped)));
+    let result = work(done);
+    drop(stop);
+    if let Some(shower) = shower {
+        // The shower only prints: its panic must not cost the result.
+        let _ = shower.join();
+    }
+    result
+}
+
+fn show(what: &str, total: usize, done: &AtomicUsize, stopped: &mpsc::Receiver<()>) {
+    let mut shown = false;
+    let mut wait = Duration::from_secs(1);
+    while stopped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let _ = write!(stderr(), "\r{what}: {} of {total} files ", done.load(Ordering::Relaxed));
+        shown = true;
+        wait = Duration::from_millis(100);
+    }
+    if shown {
+        let _ = write!(stderr(), "\r\x1b[K");
+    }
+}

@@ -1,0 +1,135 @@
+//! Tests: which room may use which, and which crates never enter. The table is the one of ARCHITECTURE.md;
+//! `cargo metadata` says what the manifests do.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::shell;
+
+/// A room: what it may use of ours and of others, normal and build dependencies together.
+struct Room {
+    name: &'static str,
+    ours: &'static [&'static str],
+    others: &'static [&'static str],
+}
+
+const ROOMS: &[Room] = &[
+    Room { name: "ringfence-finding", ours: &[], others: &["serde", "sha2"] },
+    Room {
+        name: "ringfence-inventory",
+        ours: &["ringfence-finding"],
+        others: &["granit-parser", "rayon", "serde_json", "thiserror"],
+    },
+    Room {
+        name: "ringfence-secret",
+        ours: &["ringfence-finding"],
+        others: &["aho-corasick", "hmac", "regex", "sha2"],
+    },
+    Room {
+        name: "ringfence-controls",
+        ours: &["ringfence-finding", "ringfence-inventory", "ringfence-secret"],
+        others: &["rayon"],
+    },
+    Room {
+        name: "ringfence-report",
+        ours: &["ringfence-finding", "ringfence-secret"],
+        others: &["annotate-snippets", "serde", "serde_json"],
+    },
+    Room {
+        name: "ringfence",
+        ours: &[
+            "ringfence-controls",
+            "ringfence-finding",
+            "ringfence-inventory",
+            "ringfence-report",
+            "ringfence-secret",
+        ],
+        others: &["anyhow", "clap", "clap_complete", "rayon"],
+    },
+    Room {
+        name: "ringfence-fixture",
+        ours: &["ringfence-finding", "ringfence-inventory"],
+        others: &["serde_json"],
+    },
+    Room { name: "xtask", ours: &[], others: &["serde_json"] },
+];
+
+/// Rooms that any room's tests may use beside its own.
+const IN_TESTS: [&str; 6] = [
+    "ringfence-controls",
+    "ringfence-fixture",
+    "ringfence-inventory",
+    "ringfence-lab",
+    "ringfence-report",
+    "ringfence-secret",
+];
+
+/// Crates that never enter the tree: two TLS stacks, a second crypto provider, an archived YAML reader.
+const NEVER: [&str; 4] = ["native-tls", "openssl-sys", "ring", "serde_yaml"];
+
+#[test]
+fn rooms_use_only_what_the_table_allows() {
+    let mut wrong = Vec::new();
+    let packages = packages();
+    let names: BTreeSet<&str> = packages.keys().map(String::as_str).collect();
+    for (package, dependencies) in &packages {
+        let Some(room) = ROOMS.iter().find(|room| room.name == package) else {
+            wrong.push(format!("{package}: a new room; give it a row here and in ARCHITECTURE.md"));
+            continue;
+        };
+        for (dependency, kind) in dependencies {
+            let (is_ours, in_tests) = (names.contains(dependency.as_str()), kind == "dev");
+            let allowed = match (is_ours, in_tests) {
+                (true, false) => room.ours.contains(&dependency.as_str()),
+                (true, true) => [room.ours, &IN_TESTS].concat().contains(&dependency.as_str()),
+                (false, false) => room.others.contains(&dependency.as_str()),
+                (false, true) => true, // a judge; its line in Cargo.toml says which
+            };
+            if !allowed {
+                wrong.push(format!("{package} -> {dependency} ({kind})"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "arrows that the table does not allow:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_names_only_rooms_that_exist() {
+    let packages = packages();
+    let gone: Vec<&str> =
+        ROOMS.iter().map(|room| room.name).filter(|name| !packages.contains_key(*name)).collect();
+    assert!(gone.is_empty(), "rows without a room: {gone:?}");
+}
+
+#[test]
+fn crates_that_never_enter_are_not_in_the_tree() {
+    for name in NEVER {
+        let mut tree = shell::cargo(["tree", "--offline", "--locked", "--workspace", "--all-features", "-i"]);
+        let output = tree.arg(name).output().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        // In the lock file but not compiled: nothing to print. Not even there: no match.
+        let absent = stdout.trim().is_empty()
+            && (stderr.contains("nothing to print") || stderr.contains("did not match any packages"));
+        assert!(absent, "{name}:\n{stdout}{stderr}");
+    }
+}
+
+/// Each member and its dependencies: name and kind (`normal`, `build`, `dev`).
+fn packages() -> BTreeMap<String, Vec<(String, String)>> {
+    let text =
+        shell::output(&mut shell::cargo(["metadata", "--format-version", "1", "--no-deps", "--offline"]));
+    let metadata: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    let string = |value: &Value| value.as_str().unwrap_or("normal").to_owned();
+    let members = metadata["packages"].as_array().unwrap();
+    members
+        .iter()
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap();
+            let pairs = dependencies.iter().map(|each| (string(&each["name"]), string(&each["kind"])));
+            (string(&package["name"]), pairs.collect())
+        })
+        .collect()
+}

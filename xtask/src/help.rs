@@ -1,0 +1,31 @@
+//! `cargo xtask help`: a line per task, what it needs and how long it takes.
+
+use crate::failure::Failure;
+
+const HELP: &str = "\
+Tasks of the project. Times are for two cores; the first run also compiles the dependencies.
+
+  cargo xtask gen           write the generated files (docs, schema, lists): runs their owners' tests
+                            with UPDATE=1                                                       1 min
+  cargo xtask fmt           format every .rs file of the repository, also those that a build
+                            script collects and `cargo fmt` does not see                       seconds
+  cargo xtask check         first lines, dependency comments, format, licences and bans, lints,
+                            generated files fresh; installs nothing                             2 min
+  cargo xtask test          says what it installs, installs it, runs every test and closes with
+                            `N passed, N failed, N skipped`; offline after the first run
+                            needs: a C compiler; Go for the YAML judge (else counted skips)    10 min
+  cargo xtask bench scan    Ringfence beside Checkov on a generated repository, three
+                            interleaved runs; needs python3 with venv and 2 GB of memory       10 min
+  cargo xtask bench build   CPU-seconds of a cold release build                                 3 min
+  cargo xtask bench yaml    the YAML reader alone                                               1 min
+  cargo xtask bench tree [--objects N] DIR
+                            write the generated repository, or N objects, into an empty DIR    seconds
+
+Tools are kept in $XDG_CACHE_HOME/ringfence/tools, or ~/.cache/ringfence/tools: remove the folder to
+start over. How to add a control, a format or a source: CONTRIBUTING.md.";
+
+#[expect(clippy::unnecessary_wraps, reason = "every task has one signature")]
+pub(crate) fn run() -> Result<(), Failure> {
+    println!("{HELP}");
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `cargo xtask test`: installs what is missing after saying so, runs everything, counts everything.
+//! A test that did not run is skipped, with its reason, and never passed.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::libtest;
+use crate::libtest::Ignored;
+use crate::libtest::Tally;
+use crate::shell;
+use crate::tools;
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut total = Tally::default();
+    let mut notes = Vec::new();
+    total += dependencies(&mut notes);
+    let (tally, ignored) = workspace(&mut notes)?;
+    total += tally;
+    let tally = components(ignored, &mut notes)?;
+    total.skipped = total.skipped.saturating_sub(tally.passed + tally.failed);
+    total += tally;
+    for module in go_modules()? {
+        total += go_tests(&module, &mut notes)?;
+    }
+    close(total, &notes)
+}
+
+/// Prints the closing line: the last thing on stdout.
+fn close(total: Tally, notes: &[String]) -> Result<(), Failure> {
+    println!();
+    for note in notes {
+        println!("test: {note}");
+    }
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    if total.failed > 0 { Err(Failure::already_said()) } else { Ok(()) }
+}
+
+fn dependencies(notes: &mut Vec<String>) -> Tally {
+    match tools::install_cargo_deny().and_then(|deny| tools::deny(&deny)) {
+        Ok(()) => Tally::PASS,
+        Err(failure) => {
+            notes.push(format!("FAILED licences, bans and sources: {failure}"));
+            Tally::FAIL
+        }
+    }
+}
+
+fn workspace(notes: &mut Vec<String>) -> Result<(Tally, Vec<Ignored>), Failure> {
+    let mut ignored = Vec::new();
+    let mut cargo = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
+    let tally = cargo_test(&mut cargo, notes, |line| ignored.extend(Ignored::read(line)))?;
+    Ok((tally, ignored))
+}
+
+/// Runs the ignored tests whose component is here. What they add to the count they take off the skipped.
+fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, Failure> {
+    let (runnable, missing): (Vec<_>, Vec<_>) =
+        ignored.into_iter().partition(|test| test.component().is_some_and(present));
+    for test in missing {
+        let reason = if test.reason.is_empty() { "ignored without a reason" } else { &test.reason };
+        notes.push(format!("SKIPPED {}: {reason}", test.name));
+    }
+    if runnable.is_empty() {
+        return Ok(Tally::default());
+    }
+    let mut cargo = shell::cargo(["test", "--workspace", "--no-fail-fast", "--tests", "--"]);
+    cargo.args(["--ignored", "--exact"]).args(runnable.iter().map(|test| &test.name));
+    cargo_test(&mut cargo, notes, |_| ())
+}
+
+/// A component is a program on the search path; `root` is the user.
+fn present(component: &str) -> bool {
+    match component {
+        "root" => shell::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0"),
+        program => shell::on_path(program).is_some(),
+    }
+}
+
+fn cargo_test(
+    cargo: &mut Command,
+    notes: &mut Vec<String>,
+    mut see: impl FnMut(&str),
+) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let success = shell::stream(cargo, |line| {
+        if let Some(binary) = libtest::closing_line(line) {
+            tally += binary;
+        }
+        notes.extend(libtest::failed_test(line).map(|name| format!("FAILED {name}")));
+        see(line);
+    })?;
+    if !success && tally.failed == 0 {
+        notes.push("FAILED cargo test ended without a result: a build error or an aborted test".into());
+        tally += Tally::FAIL;
+    }
+    Ok(tally)
+}
+
+/// The judges written in Go: each folder of `lab/` with a go.mod.
+fn go_modules() -> Result<Vec<PathBuf>, Failure> {
+    let lab = shell::root().join("lab");
+    let entries = fs::read_dir(&lab).map_err(Failure::while_(lab.display()))?;
+    let mut modules: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|folder| folder.join("go.mod").is_file())
+        .collect();
+    modules.sort();
+    Ok(modules)
+}
+
+fn go_tests(module: &PathBuf, notes: &mut Vec<String>) -> Result<Tally, Failure> {
+    let name = module.strip_prefix(shell::root()).unwrap_or(module).display();
+    if shell::on_path("go").is_none() {
+        notes.push(format!("SKIPPED {name}: needs go, 1.22 or newer"));
+        return Ok(Tally::SKIP);
+    }
+    let mut go = Command::new("go");
+    go.current_dir(module).args(["test", "-v", "./..."]);
+    go.env("GOFLAGS", "-mod=readonly -buildvcs=false").env("GOTOOLCHAIN", "local");
+    let mut tally = Tally::default();
+    let success = shell::stream(&mut go, |line| {
+        if let Some(test) = libtest::go_line(line) {
+            tally += test;
+        }
+    })?;
+    if !success && tally.failed == 0 {
+        notes.push(format!("FAILED {name}: go test ended without a result"));
+        tally += Tally::FAIL;
+    }
+    Ok(tally)
+}

@@ -1,0 +1,69 @@
+//! What `cargo xtask test` and `bench` install: kept per user and version, outside the repository.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::shell;
+
+const CARGO_DENY: &str = "0.20.2";
+const CHECKOV: &str = "3.3.30";
+
+/// The cargo-deny of this project's version, if it is here.
+pub(crate) fn cargo_deny() -> Option<PathBuf> {
+    Some(deny_folder().join("bin/cargo-deny")).filter(|program| program.is_file())
+}
+
+/// Says what is missing before it starts, then builds it from source.
+pub(crate) fn install_cargo_deny() -> Result<PathBuf, Failure> {
+    if let Some(present) = cargo_deny() {
+        return Ok(present);
+    }
+    let folder = deny_folder();
+    println!(
+        "test: installs, once for this user:\n  cargo-deny {CARGO_DENY} into {}: built by `cargo install --debug --locked`, 120 CPU-seconds",
+        folder.display()
+    );
+    // An optimised build takes more than twice as long and saves less than the second that a check takes.
+    let mut install = shell::cargo(["install", "--debug", "--locked", "--root"]);
+    install.arg(&folder).arg(format!("cargo-deny@{CARGO_DENY}"));
+    install.env_remove("CARGO_TARGET_DIR"); // a folder of its own, removed afterwards
+    shell::run(&mut install)?;
+    cargo_deny().ok_or_else(|| Failure::new("cargo install left no cargo-deny behind"))
+}
+
+/// Licences, bans and sources of the dependency tree against deny.toml. Advisories need a database that
+/// is cloned from elsewhere: not here.
+pub(crate) fn deny(program: &Path) -> Result<(), Failure> {
+    let mut deny = Command::new(program);
+    deny.current_dir(shell::root()).args(["--locked", "--log-level", "warn", "check"]);
+    shell::run(deny.args(["-D", "unmatched-skip", "bans", "licenses", "sources"]))
+}
+
+/// Checkov in a virtual environment of its own, and its version.
+pub(crate) fn install_checkov() -> Result<(PathBuf, String), Failure> {
+    let folder = cache().join(format!("checkov-{CHECKOV}"));
+    let program = folder.join("bin/checkov");
+    if !program.is_file() {
+        eprintln!("bench: installs Checkov {CHECKOV} into {}", folder.display());
+        fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        shell::run(pip.args(["install", "--quiet", &format!("checkov=={CHECKOV}")]))?;
+    }
+    let version = shell::output(Command::new(&program).arg("--version"))?;
+    Ok((program, version.trim().to_owned()))
+}
+
+fn deny_folder() -> PathBuf {
+    cache().join(format!("cargo-deny-{CARGO_DENY}"))
+}
+
+/// A folder per user; below `target/` for a user without a home.
+fn cache() -> PathBuf {
+    let folder = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+    base.unwrap_or_else(|| shell::root().join("target")).join("ringfence/tools")
+}
