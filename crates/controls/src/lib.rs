@@ -8,10 +8,12 @@
 
 mod assess;
 mod catalogue;
+mod claims;
 mod control;
 mod cx;
 mod engine;
 mod hit;
+mod joins;
 mod mask;
 mod prices;
 #[cfg(test)]
