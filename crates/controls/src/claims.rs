@@ -188,10 +188,8 @@ impl Claims {
     /// The fact without which nobody can say what stands behind a claim; None: it is in the set.
     pub(crate) fn missing(&self, claim: &Claim, object: &Object) -> Option<String> {
         let snapshot = object.group() == SNAPSHOT;
-        let (all, kind) = match snapshot {
-            true => (&self.snapshots, "VolumeSnapshotClass"),
-            false => (&self.storage, "StorageClass"),
-        };
+        let (all, kind) =
+            if snapshot { (&self.snapshots, "VolumeSnapshotClass") } else { (&self.storage, "StorageClass") };
         if let Some(volume) = &claim.volume {
             let given = self.volumes.contains(volume);
             return (!given).then(|| format!("PersistentVolume {volume} is not in the set"));

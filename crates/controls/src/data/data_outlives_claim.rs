@@ -61,7 +61,7 @@ use crate::hit::Results;
 /// ## References
 /// - guide: G38
 /// - NIST SP 800-53 rev. 5: MP-6
-pub const CONTROL: Control = Control {
+pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Data, 5),
         slug: "data-outlives-claim",
@@ -116,10 +116,9 @@ fn check(cx: &Cx<'_>, id: ObjectId, object: &Object, results: &mut Results<'_>) 
         Some(value) if is_open(value) => {
             return results.unknown(object, Some(value), format!("the value of `{policy}` is a variable"));
         }
-        Some(_) => return,
         // A volume made by hand is kept unless it says otherwise; classes delete.
         None if &*object.kind == "PersistentVolume" => Hit::absent(object, message).missing(policy),
-        None => return,
+        Some(_) | None => return,
     };
     let hit = claims
         .iter()

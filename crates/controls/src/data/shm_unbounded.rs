@@ -56,7 +56,7 @@ use crate::hit::Results;
 ///
 /// ## References
 /// - guide: G41, G45
-pub const CONTROL: Control = Control {
+pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Data, 8),
         slug: "shm-unbounded",
@@ -118,14 +118,12 @@ fn compare(pod: Pod<'_>, volume: Value<'_>, limit: Value<'_>, size: u128, result
     let of_pod = pod.get("resources").and_then(|resources| resources.at(&["limits", "memory"]));
     let mut limits: Vec<Value<'_>> = Vec::new();
     for user in &users {
-        match user.value.at(&["resources", "limits", "memory"]) {
-            Some(memory) => limits.push(memory),
+        let Some(memory) = user.value.at(&["resources", "limits", "memory"]) else {
             // Without a limit of its own the pod's holds for all, if there is one.
-            None => {
-                limits = of_pod.into_iter().collect();
-                break;
-            }
-        }
+            limits = of_pod.into_iter().collect();
+            break;
+        };
+        limits.push(memory);
     }
     let mut sum = 0_u128;
     for memory in &limits {

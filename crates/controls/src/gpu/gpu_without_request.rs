@@ -68,7 +68,7 @@ use crate::hit::Results;
 /// - guide: H1
 /// - CNCF AI conformance: secure_accelerator_access
 /// - MITRE ATLAS 5.6.0: AML.T0105
-pub const CONTROL: Control = Control {
+pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Gpu, 5),
         slug: "gpu-without-request",

@@ -53,7 +53,7 @@ use crate::hit::Results;
 ///
 /// ## References
 /// - guide: H1
-pub const CONTROL: Control = Control {
+pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Gpu, 24),
         slug: "nodename-bypass",
