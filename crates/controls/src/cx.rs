@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
+use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
+use ringfence_inventory::WorkloadClass;
 
 use crate::claims::Claims;
 use crate::control::Need;
@@ -76,4 +78,10 @@ impl<'i> Cx<'i> {
     pub fn has_ai(&self) -> bool {
         self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium)
     }
+}
+
+/// Whether a pod is an AI workload; device plugins and drivers serve them and are none.
+pub(crate) fn is_workload(pod: Pod<'_>) -> bool {
+    let ai = pod.ai();
+    ai.scope >= Scope::Medium && ai.class != WorkloadClass::AcceleratorInfra
 }

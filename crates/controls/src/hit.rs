@@ -74,6 +74,14 @@ impl<'i> Hit<'i> {
         self
     }
 
+    /// The name of the flaw's field, in place of the path of its place: an index in a path moves with its neighbours, and
+    /// two flaws can share one place.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
     /// One sentence on the attack here, in place of the control's own.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
