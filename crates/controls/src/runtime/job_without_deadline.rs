@@ -146,9 +146,15 @@ fn check(cx: &Cx<'_>, id: ObjectId, object: &Object, results: &mut Results<'_>) 
     }
 }
 
+/// Shown at the mapping that would hold it, when there is one below the object's spec.
 fn absent<'i>(object: &'i Object, path: &[&str], message: &str) -> Hit<'i> {
-    let keys: Vec<&str> = ["spec"].iter().chain(path).chain(&[DEADLINE]).copied().collect();
-    Hit::absent(object, message).missing(keys.join("."))
+    let keys: Vec<&str> = ["spec"].iter().chain(path).copied().collect();
+    let holder = object.body().at(&keys).filter(|_| !path.is_empty());
+    let hit = match holder {
+        Some(holder) => Hit::at(object, holder, message),
+        None => Hit::absent(object, message),
+    };
+    hit.missing(format!("{}.{DEADLINE}", keys.join(".")))
 }
 
 /// A deadline is there; whether it is a number is what remains.
@@ -171,7 +177,7 @@ fn child_jobs(
             settle(object, value, results);
             continue;
         }
-        let hit = Hit::absent(object, message).missing(format!("{}.{DEADLINE}", object.field(job)));
+        let hit = Hit::at(object, job, message).missing(format!("{}.{DEADLINE}", object.field(job)));
         results.fail(match user {
             Some(user) => hit.supported_by_fact(user, "is built on it"),
             None => hit,
