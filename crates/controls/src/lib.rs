@@ -11,6 +11,7 @@ mod catalogue;
 mod control;
 mod cx;
 mod engine;
+mod exposure;
 mod hit;
 mod mask;
 mod prices;
