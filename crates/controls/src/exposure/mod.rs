@@ -16,6 +16,7 @@ use ringfence_inventory::Object;
 use ringfence_inventory::Pod;
 use ringfence_inventory::yaml::Value;
 pub(crate) use tool_server::is_tool_server;
+pub(crate) use tool_server::server_container;
 
 use crate::cx::Cx;
 use crate::hit::Hit;
