@@ -9,6 +9,7 @@ use ringfence_inventory::Container;
 use ringfence_inventory::Field;
 use ringfence_inventory::Pod;
 use ringfence_inventory::WorkloadClass;
+use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
 use crate::control::Control;
@@ -130,7 +131,7 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     let mut objects = cx.inventory.objects_of("node.k8s.io", "RuntimeClass");
     let object = objects.find(|object| &*object.name == name);
     let handler = object.and_then(|object| object.body().get("handler"));
-    let known = Handler::of(handler.and_then(|handler| handler.text()).unwrap_or(name));
+    let known = Handler::of(handler.and_then(Value::text).unwrap_or(name));
     match (known, object, handler) {
         (Handler::Isolates, ..) => {}
         (Handler::SharesKernel, Some(object), Some(handler)) => {
