@@ -12,6 +12,7 @@ mod claims;
 mod control;
 mod cx;
 mod engine;
+mod exposure;
 mod hit;
 mod joins;
 mod mask;
