@@ -309,6 +309,6 @@ spec:
         let findings = judged("RF-DATA-005", text);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].message, "StorageClass fast is not in the set");
-        assert_eq!(findings[0].field, "spec.volumeClaimTemplates[0].spec.storageClassName");
+        assert_eq!(findings[0].field, "spec.volumeClaimTemplates[name=data].spec.storageClassName");
     }
 }
