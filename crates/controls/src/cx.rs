@@ -1,6 +1,7 @@
 //! What a control may ask: the inventory, and indexes over it that several controls share.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
@@ -8,7 +9,9 @@ use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
 use ringfence_inventory::WorkloadClass;
 
+use crate::claims::Claims;
 use crate::control::Need;
+use crate::joins::Joins;
 
 /// Everything a control may look at. Built once per scan.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Cx<'i> {
     /// Objects, pods, namespaces, sight.
     pub inventory: &'i Inventory,
     by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
+    claims: OnceLock<Claims>,
+    joins: OnceLock<Joins>,
 }
 
 /// Kinds that controls look up by namespace.
@@ -35,13 +40,23 @@ impl<'i> Cx<'i> {
                 by_namespace.entry((*kind, object.namespace.as_deref())).or_default().push(object);
             }
         }
-        Self { inventory, by_namespace }
+        Self { inventory, by_namespace, claims: OnceLock::new(), joins: OnceLock::new() }
     }
 
     /// Objects of an indexed kind in one namespace.
     pub fn in_namespace(&self, kind: &'static str, namespace: Option<&'i str>) -> &[&'i Object] {
         debug_assert!(INDEXED.iter().any(|(_, known)| *known == kind), "{kind} is not indexed");
         self.by_namespace.get(&(kind, namespace)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Claims and snapshots, and which of them hold data of AI workloads.
+    pub(crate) fn claims(&self) -> &Claims {
+        self.claims.get_or_init(|| Claims::new(self.inventory))
+    }
+
+    /// Objects made of two: services and their runtimes.
+    pub(crate) fn joins(&self) -> &Joins {
+        self.joins.get_or_init(|| Joins::new(self.inventory))
     }
 
     /// Whether the source supplied a fact.

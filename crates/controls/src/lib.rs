@@ -8,11 +8,13 @@
 
 mod assess;
 mod catalogue;
+mod claims;
 mod control;
 mod cx;
 mod engine;
 mod exposure;
 mod hit;
+mod joins;
 mod mask;
 mod prices;
 #[cfg(test)]

@@ -305,7 +305,21 @@ impl Inventory {
         for (index, namespace) in namespaces.into_iter().enumerate() {
             self.namespaces.0.entry(namespace).or_default().pods.push(index);
         }
+        self.unresolved_joins();
         self.count_kinds();
+    }
+
+    fn unresolved_joins(&mut self) {
+        let missing = self.pods().filter_map(|pod| {
+            let (reference, words) = pod.missing_base()?;
+            let kind = &pod.object().kind;
+            let message =
+                format!("{words} is not in the set: what it adds to this {kind} is unknown; scan it too");
+            let location = Some(pod.object().location(reference));
+            Some(Blind { reason: Reason::UnresolvedJoin, location, message })
+        });
+        let missing: Vec<Blind> = missing.collect();
+        self.coverage.blind.extend(missing);
     }
 
     fn count_kinds(&mut self) {

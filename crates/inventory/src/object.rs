@@ -137,6 +137,7 @@ const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
     ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
     ("kueue.x-k8s.io", &["AdmissionCheck", "ClusterQueue", "Cohort", "ResourceFlavor", "Topology"]),
     ("kro.run", &["ResourceGraphDefinition"]),
+    ("kubernetes.crossplane.io", &["Object"]),
     ("networking.k8s.io", &["IngressClass", "IPAddress", "ServiceCIDR"]),
     ("node.k8s.io", &["RuntimeClass"]),
     ("nvidia.com", &["ClusterPolicy", "NVIDIADriver", "GPUCluster"]),

@@ -14,6 +14,9 @@ pub enum Peek {
 
 /// Glances at one document of YAML.
 pub fn peek(text: &str) -> Peek {
+    if breaks_oddly(text) {
+        return Peek::Parse;
+    }
     let mut api_version = None;
     let mut kind = None;
     let mut empty = true;
@@ -64,6 +67,12 @@ pub fn peek(text: &str) -> Peek {
         }
     }
     if empty { Peek::Empty } else { Peek::Parse }
+}
+
+/// Line breaks beside `\n` and `\r\n`: what looks like a comment may hold an object.
+fn breaks_oddly(text: &str) -> bool {
+    (text.contains('\r') && text.matches('\r').count() != text.matches("\r\n").count())
+        || (!text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}']))
 }
 
 /// Whether a top-level `kind` or `apiVersion` key may stand more than once, in any spelling.
@@ -124,6 +133,8 @@ mod tests {
             assert_eq!(peek(&format!("{crd}{tail}")), Peek::Parse, "{tail}");
         }
         for text in [
+            "# x\rkind: Pod\r",
+            "# x\u{2028}kind: Pod\n",
             "{kind: CustomResourceDefinition}",
             " kind: Pod\n",
             "--- {kind: Pod}\n",

@@ -72,6 +72,13 @@ impl<'i> Container<'i> {
     pub fn image(self) -> Option<String> {
         let image = self.value.get("image");
         if let Some(mapping) = image.filter(|image| image.is_mapping()) {
+            // vLLM's kinds write registry and name, NIM's repository and tag.
+            if let Some(name) = mapping.str_at("name") {
+                return Some(match mapping.str_at("registry").filter(|registry| !registry.is_empty()) {
+                    Some(registry) => format!("{registry}/{name}"),
+                    None => name.to_owned(),
+                });
+            }
             let repository = mapping.str_at("repository")?;
             let separator = |tag: &str| if tag.starts_with("sha256:") { '@' } else { ':' };
             return Some(match mapping.get("tag").and_then(Value::text) {
@@ -125,7 +132,9 @@ impl<'i> Container<'i> {
             let counts = list.entries().filter(|(name, _)| accelerator::is_accelerator(name));
             counts.map(|(_, quantity)| accelerator::count(quantity)).fold(0, u32::saturating_add)
         };
-        sum("limits").max(sum("requests")).saturating_add(self.claimed_devices())
+        // vLLM's kinds write a bare number beside CPU and memory.
+        let bare = resources.get("gpu").filter(|_| self.role == Role::Part).map_or(0, accelerator::count);
+        sum("limits").max(sum("requests")).max(bare).saturating_add(self.claimed_devices())
     }
 
     /// What it asks for.

@@ -16,7 +16,9 @@ pub(crate) fn embedded<'t>(group: &str, kind: &str, body: Value<'t>) -> (Vec<Val
         texts.extend(data.filter(|value| value.as_str().is_some_and(may_hold_object)));
         return (objects, texts);
     }
-    let mut work: Vec<Value<'t>> = body.children().collect();
+    // Status repeats what exists, metadata holds no objects.
+    let outside = |child: &Value<'t>| !matches!(child.key(), Some("status" | "metadata"));
+    let mut work: Vec<Value<'t>> = body.children().filter(outside).collect();
     work.reverse();
     while let Some(value) = work.pop() {
         if is_object(value) {

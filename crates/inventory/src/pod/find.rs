@@ -48,12 +48,16 @@ pub(crate) fn find(object: &Object, id: ObjectId, root: ObjectId) -> Vec<PodView
 fn resolve<'t>(body: Value<'t>, pattern: &str) -> Vec<Value<'t>> {
     let mut values = vec![body];
     for step in pattern.split('.') {
-        let (key, every) = match step.strip_suffix("[*]").or_else(|| step.strip_suffix("{*}")) {
-            Some(key) => (key, true),
-            None => (step, false),
-        };
-        let next = values.into_iter().filter_map(|value| value.get(key));
-        values = if every { next.flat_map(Value::children).collect() } else { next.collect() };
+        let mut key = step;
+        let mut every = 0_usize;
+        while let Some(shorter) = key.strip_suffix("[*]").or_else(|| key.strip_suffix("{*}")) {
+            key = shorter;
+            every = every.saturating_add(1);
+        }
+        values = values.into_iter().filter_map(|value| value.get(key)).collect();
+        for _ in 0..every {
+            values = values.into_iter().flat_map(Value::children).collect();
+        }
     }
     values
 }
@@ -68,10 +72,12 @@ struct Finder<'t> {
 impl<'t> Finder<'t> {
     fn shape(&mut self, shape: Shape, value: Value<'t>, by: FoundBy) {
         match shape {
-            Shape::Template => {
+            Shape::Template | Shape::Patch => {
                 if let Some(spec) = value.get("spec").filter(|spec| spec.is_mapping()) {
-                    let containers = containers_of(spec);
-                    self.add(Some(value), vec![spec], containers, by);
+                    self.add(Some(value), vec![spec], containers_of(spec), by);
+                    if let Some(view) = self.views.last_mut().filter(|_| shape == Shape::Patch) {
+                        view.built_by_operator = true;
+                    }
                 }
             }
             Shape::Spec => {
@@ -80,7 +86,8 @@ impl<'t> Finder<'t> {
                 }
             }
             Shape::InlineSpec => self.inline(value, by),
-            Shape::Part => self.part(value),
+            Shape::Part => self.part(value, false),
+            Shape::MorePart => self.part(value, true),
             Shape::ArgoTemplate => self.argo(value, by),
         }
     }
@@ -111,7 +118,7 @@ impl<'t> Finder<'t> {
     }
 
     /// A part counts when it says what a container says.
-    fn part(&mut self, value: Value<'t>) {
+    fn part(&mut self, value: Value<'t>, same_pod: bool) {
         let says = [
             "image",
             "repository",
@@ -128,6 +135,10 @@ impl<'t> Finder<'t> {
         }
         // A driver with a pod template of its own is already there.
         if value.at(&["template", "spec"]).is_some() {
+            return;
+        }
+        if let Some(view) = self.views.last_mut().filter(|_| same_pod) {
+            view.containers.push((Role::Part, value.id()));
             return;
         }
         self.add(None, vec![value], vec![(Role::Part, value.id())], FoundBy::ContainerLike);
@@ -152,9 +163,14 @@ impl<'t> Finder<'t> {
             return;
         }
         // Pod fields of a template come before those of its workflow.
-        let workflow =
-            template.parent().and_then(|list| if list.is_sequence() { list.parent() } else { Some(list) });
-        let layers = std::iter::once(template).chain(workflow).collect();
+        let mut layers = vec![template];
+        let mut next = template.parent();
+        while let Some(level) = next {
+            if level.get("templates").is_some() {
+                layers.push(level);
+            }
+            next = if level.id() == self.body.id() { None } else { level.parent() };
+        }
         self.add(Some(template), layers, containers, by);
     }
 

@@ -17,7 +17,8 @@ pub(super) fn replicas(body: Value<'_>, template: Value<'_>) -> u32 {
                 level.get(key).and_then(Value::as_i64).and_then(|count| u64::try_from(count).ok())
             };
             let own = ["replicas", "parallelism", "minReplicas"].into_iter().find_map(count);
-            let hosts = count("numOfHosts").unwrap_or(1);
+            // A Ray worker group's hosts, a TrainJob's nodes.
+            let hosts = count("numOfHosts").or_else(|| count("numNodes")).unwrap_or(1);
             let size = match (level.get("size").is_some(), below) {
                 // One leader and size - 1 workers; without a leader template the worker template makes all.
                 (true, Some("workerTemplate")) if level.get("leaderTemplate").is_some() => {

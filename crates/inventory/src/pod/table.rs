@@ -2,7 +2,7 @@
 //! kind.
 //!
 //! Patterns: keys joined by dots, `{*}` every value of a mapping, `[*]` every item of a list.
-//! Rows marked `(u)` follow the project's documentation and were not compared with its CRD.
+//! An `unconfirmed` row follows the project's documentation and was not compared with its CRD.
 
 /// What stands at the end of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,12 @@ pub(crate) enum Shape {
     Spec,
     /// PodSpec fields beside fields of the kind's own, one container perhaps under `model` (KServe).
     InlineSpec,
+    /// A PodTemplateSpec laid over one of another object: what it leaves out is said there.
+    Patch,
     /// One container-like mapping; the operator builds the pod.
     Part,
+    /// Another container-like mapping of the same pod as the one before it.
+    MorePart,
     /// One Argo template: `container`, `script`, `containerSet`, with pod fields beside them.
     ArgoTemplate,
 }
@@ -24,11 +28,16 @@ pub(crate) struct Row {
     pub(crate) group: &'static str,
     pub(crate) kinds: &'static [&'static str],
     pub(crate) paths: &'static [(Shape, &'static str)],
+    /// Compared with the project's CRD or types.
+    #[cfg_attr(not(test), expect(dead_code, reason = "told by docs/pod-paths.md, which a test writes"))]
+    pub(crate) confirmed: bool,
 }
 
 use Shape::ArgoTemplate;
 use Shape::InlineSpec;
+use Shape::MorePart;
 use Shape::Part;
+use Shape::Patch;
 use Shape::Spec;
 use Shape::Template;
 
@@ -37,7 +46,15 @@ const fn row(
     kinds: &'static [&'static str],
     paths: &'static [(Shape, &'static str)],
 ) -> Row {
-    Row { group, kinds, paths }
+    Row { group, kinds, paths, confirmed: true }
+}
+
+const fn unconfirmed(
+    group: &'static str,
+    kinds: &'static [&'static str],
+    paths: &'static [(Shape, &'static str)],
+) -> Row {
+    Row { group, kinds, paths, confirmed: false }
 }
 
 /// Kinds of Kubernetes itself.
@@ -84,7 +101,11 @@ pub(crate) const CUSTOM: &[Row] = &[
             (Part, "spec.trainer"),
             (Part, "spec.initializer.dataset"),
             (Part, "spec.initializer.model"),
-            (Template, "spec.podTemplateOverrides[*]"),
+            (Patch, "spec.podTemplateOverrides[*]"),
+            (
+                Patch,
+                "spec.runtimePatches[*].trainingRuntimeSpec.template.spec.replicatedJobs[*].template.spec.template",
+            ),
         ],
     ),
     row(
@@ -152,20 +173,24 @@ pub(crate) const CUSTOM: &[Row] = &[
             (Template, "spec.leaderWorkerTemplate.workerTemplate"),
         ],
     ),
-    // (u)
-    row("jobset.x-k8s.io", &["JobSet"], &[(Template, "spec.replicatedJobs[*].template.spec.template")]),
-    // (u)
-    row("batch.volcano.sh", &["Job"], &[(Template, "spec.tasks[*].template")]),
-    // (u)
-    row(
+    unconfirmed(
+        "jobset.x-k8s.io",
+        &["JobSet"],
+        &[(Template, "spec.replicatedJobs[*].template.spec.template")],
+    ),
+    unconfirmed("batch.volcano.sh", &["Job"], &[(Template, "spec.tasks[*].template")]),
+    unconfirmed(
         "argoproj.io",
         &["Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate"],
-        &[(ArgoTemplate, "spec.templates[*]"), (ArgoTemplate, "spec.templateDefaults")],
+        &[
+            (ArgoTemplate, "spec.templates[*]"),
+            (ArgoTemplate, "spec.templates[*].dag.tasks[*].inline"),
+            (ArgoTemplate, "spec.templates[*].steps[*][*].inline"),
+            (ArgoTemplate, "spec.templateDefaults"),
+        ],
     ),
-    // (u)
-    row("argoproj.io", &["CronWorkflow"], &[(ArgoTemplate, "spec.workflowSpec.templates[*]")]),
-    // (u)
-    row("argoproj.io", &["Rollout"], &[(Template, "spec.template")]),
+    unconfirmed("argoproj.io", &["CronWorkflow"], &[(ArgoTemplate, "spec.workflowSpec.templates[*]")]),
+    unconfirmed("argoproj.io", &["Rollout"], &[(Template, "spec.template")]),
     row("serving.knative.dev", &["Service", "Configuration"], &[(Template, "spec.template")]),
     row("serving.knative.dev", &["Revision"], &[(Spec, "spec")]),
     row(
@@ -206,13 +231,15 @@ pub(crate) const CUSTOM: &[Row] = &[
     row(
         "production-stack.vllm.ai",
         &["VLLMRuntime"],
-        &[(Part, "spec.deploymentConfig"), (Part, "spec.vllmConfig")],
+        &[
+            (Part, "spec.deploymentConfig"),
+            (MorePart, "spec.deploymentConfig.sidecarConfig"),
+            (MorePart, "spec.vllmConfig"),
+        ],
     ),
     row("production-stack.vllm.ai", &["VLLMRouter"], &[(Part, "spec")]),
-    // (u)
-    row("apps.nvidia.com", &["NIMService"], &[(Part, "spec")]),
-    // (u)
-    row("apps.nvidia.com", &["NIMPipeline"], &[(Part, "spec.services[*].spec")]),
+    unconfirmed("apps.nvidia.com", &["NIMService"], &[(Part, "spec")]),
+    unconfirmed("apps.nvidia.com", &["NIMPipeline"], &[(Part, "spec.services[*].spec")]),
     row("nvidia.com", &["ClusterPolicy", "NVIDIADriver", "GPUCluster"], &[(Part, "spec{*}"), (Part, "spec")]),
 ];
 
@@ -259,4 +286,74 @@ const WITHOUT_PODS: &[&str] = &[
 /// Whether kinds of this group are known to start no pods by themselves.
 pub(crate) fn is_without_pods(group: &str) -> bool {
     matches!(group, "" | "apps" | "batch") || WITHOUT_PODS.contains(&group)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::Inventory;
+
+    /// The page of kinds; `UPDATE=1` writes it.
+    #[test]
+    fn generated_pod_paths() {
+        let mut page = "# Kinds in which pods are found\n\n\
+            Generated from `crates/inventory/src/pod/table.rs` (`UPDATE=1 cargo test -p ringfence-inventory \
+            generated_pod_paths`). A kind that is not here is searched by shape: any mapping with a non-empty \
+            `containers` list whose items have a `name` and an `image`, outside of `status`.\n\n\
+            `[*]` is every item of a list, `{*}` every value of a mapping. *template*: metadata and spec of a pod; \
+            *spec*: a PodSpec; *inline spec*: pod fields beside the kind's own; *patch*: laid over a template of \
+            another object; *part*: image and settings from which an operator builds the container (what the kind \
+            cannot say is unknown, never passed); *more of it*: another container of the part before.\n\n\
+            | API group | kind | path | shape | confirmed against |\n|---|---|---|---|---|\n"
+            .to_owned();
+        for row in CORE.iter().chain(CUSTOM) {
+            let confirmed = if row.confirmed { "its API" } else { "not confirmed" };
+            for (shape, path) in row.paths {
+                let shape = match shape {
+                    Template => "template",
+                    Spec => "spec",
+                    InlineSpec => "inline spec",
+                    Patch => "patch",
+                    Part => "part",
+                    MorePart => "more of it",
+                    ArgoTemplate => "Argo template",
+                };
+                let group = if row.group.is_empty() { "core" } else { row.group };
+                let kinds = row.kinds.join(", ");
+                writeln!(page, "| {group} | {kinds} | `{path}` | {shape} | {confirmed} |").unwrap();
+            }
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pod-paths.md");
+        if std::env::var_os("UPDATE").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &page).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == page, "docs/pod-paths.md is stale; run with UPDATE=1");
+    }
+
+    #[test]
+    fn every_kind_of_the_table_has_a_fixture_and_no_row_twice() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pods");
+        let mut shown = BTreeSet::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let inventory = Inventory::from_text(&text);
+            shown.extend(
+                inventory.objects().map(|(_, object)| (object.group().to_owned(), object.kind.to_string())),
+            );
+        }
+        let mut listed = BTreeSet::new();
+        for row in CORE.iter().chain(CUSTOM) {
+            for kind in row.kinds {
+                assert!(listed.insert((row.group.to_owned(), (*kind).to_owned())), "{kind} stands twice");
+            }
+        }
+        assert_eq!(listed, shown);
+    }
 }

@@ -7,6 +7,7 @@ use finding::Reason;
 use ringfence_finding as finding;
 
 use super::scalar::Scalar;
+use super::scalar::float_key;
 use super::tree::Duplicate;
 use super::tree::Kind;
 use super::tree::NONE;
@@ -295,7 +296,7 @@ impl Builder {
 
     /// Keys are text in JSON: `yes:` is the key `true`, `0x10:` is `16`.
     fn store_key(&mut self, kind: Kind, text: &str, range: &Range<usize>) -> Text {
-        if kind != Kind::Plain {
+        if kind == Kind::Text {
             return self.store(text, range);
         }
         match Scalar::resolve(text) {
@@ -304,7 +305,7 @@ impl Builder {
             Scalar::Bool(value) => self.own(if value { "true" } else { "false" }),
             Scalar::Int(value) => self.own(&value.to_string()),
             Scalar::UInt(value) => self.own(&value.to_string()),
-            Scalar::Float(value) => self.own(&value.to_string()),
+            Scalar::Float(value) => self.own(&float_key(value)),
         }
     }
 

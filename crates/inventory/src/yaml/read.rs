@@ -9,6 +9,7 @@ use granit_parser::Tag;
 
 use super::builder::Builder;
 use super::builder::ParseError;
+use super::scalar::decode_base64;
 use super::tree::Kind;
 use super::tree::Tree;
 
@@ -17,8 +18,51 @@ use super::tree::Tree;
 /// # Errors
 /// With the byte offset in `text`. A second document in `text` is an error: the splitter cuts before.
 pub fn read_yaml(text: &str) -> Result<Option<Tree>, ParseError> {
+    if let Some(at) = foreign_break(text) {
+        let message =
+            "a line break of YAML 1.1 (U+0085, U+2028 or U+2029): appliers break the line here, others \
+                       read on; write an escape in double quotes"
+                .to_owned();
+        return Err(ParseError::Syntax { at, message });
+    }
+    let mut dashes = Vec::new();
+    let mut patched = String::new();
+    loop {
+        let shown = if dashes.is_empty() { text } else { &patched };
+        match read(text, shown, &dashes) {
+            Err(ParseError::Syntax { at, message })
+                if dashes.len() < MAX_DASHES
+                    && message.starts_with(DASH)
+                    && shown.as_bytes().get(at) == Some(&b'-') =>
+            {
+                if dashes.is_empty() {
+                    text.clone_into(&mut patched);
+                }
+                patched.replace_range(at..at.saturating_add(1), "_");
+                dashes.push(at);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// `[cat, -]`: YAML 1.2 forbids the lone dash, appliers take it for text. The scanner is shown another character in its
+/// place, a few times at most, since every time is a new start.
+const DASH: &str = "plain scalar cannot start with '-'";
+const MAX_DASHES: usize = 8;
+
+/// First line break that only YAML 1.1 knows: `a:<U+2028>  b: c` nests for an applier and hides from a reader of 1.2.
+fn foreign_break(text: &str) -> Option<usize> {
+    if text.is_ascii() {
+        return None;
+    }
+    text.find(['\u{85}', '\u{2028}', '\u{2029}'])
+}
+
+/// `shown` is `text` but for the bytes at `dashes`.
+fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, ParseError> {
     let mut builder = Builder::new(text);
-    let mut parser = Parser::new_from_str(text);
+    let mut parser = Parser::new_from_str(shown);
     let mut documents = 0_usize;
     // Block collections end where the next token starts; flow ones at their bracket.
     let mut flow = Vec::new();
@@ -49,10 +93,20 @@ pub fn read_yaml(text: &str) -> Result<Option<Tree>, ParseError> {
                 builder.close(is_flow.then_some(range.end))?;
             }
             Event::Scalar(value, style, anchor, tag) => {
-                let kind = kind(style, tag.as_deref(), &value, range.start)?;
+                let kind = kind(style, tag.as_deref());
                 // An implicit null comes as `~` with an empty span.
-                let value = if range.is_empty() && kind == Kind::Plain { "" } else { &*value };
-                builder.scalar(kind, value, range, anchor)?;
+                let value = if range.is_empty() && style == ScalarStyle::Plain { "" } else { &*value };
+                let value = if dashes.contains(&range.start) { "-" } else { value };
+                let value = unfinished_line(value, style, range.end, text);
+                if tag.as_deref().is_some_and(|tag| core_suffix(tag) == Some("binary")) {
+                    let bytes = decode_base64(value).ok_or_else(|| ParseError::Syntax {
+                        at: range.start,
+                        message: "`!!binary` holds no base64".to_owned(),
+                    })?;
+                    builder.scalar(kind, &String::from_utf8_lossy(&bytes), range, anchor)?;
+                } else {
+                    builder.scalar(kind, value, range, anchor)?;
+                }
             }
             Event::Alias(anchor) => builder.alias(anchor, range.start)?,
             _ => {}
@@ -61,27 +115,38 @@ pub fn read_yaml(text: &str) -> Result<Option<Tree>, ParseError> {
     Ok(builder.finish())
 }
 
+/// A block scalar that ends with the text, without a line end, has none in its value either.
+fn unfinished_line<'v>(value: &'v str, style: ScalarStyle, end: usize, text: &str) -> &'v str {
+    let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+    let rest = text.trim_end_matches([' ', '\t']);
+    if is_block && end >= rest.len() && !rest.ends_with(['\n', '\r']) {
+        return value.strip_suffix('\n').unwrap_or(value);
+    }
+    value
+}
+
 fn bytes(span: &Span, text: &str) -> std::ops::Range<usize> {
     let range = span.byte_range().unwrap_or(0..0);
     let end = range.end.min(text.len());
     range.start.min(end)..end
 }
 
-/// An explicit core tag decides; any other tag leaves the value as text.
-fn kind(style: ScalarStyle, tag: Option<&Tag>, value: &str, at: usize) -> Result<Kind, ParseError> {
-    let Some(tag) = tag else {
-        return Ok(if style == ScalarStyle::Plain { Kind::Plain } else { Kind::Text });
-    };
-    if !tag.is_yaml_core_schema() {
-        return Ok(Kind::Text);
-    }
-    let kind = match tag.suffix() {
-        "int" | "float" | "bool" | "null" | "timestamp" => Kind::Typed,
-        "binary" => Kind::Binary,
+/// An explicit tag of YAML itself decides; any other leaves the value as text.
+fn kind(style: ScalarStyle, tag: Option<&Tag>) -> Kind {
+    match tag.map(core_suffix) {
+        None if style == ScalarStyle::Plain => Kind::Plain,
+        Some(Some("int" | "float" | "bool" | "null" | "timestamp")) => Kind::Typed,
         _ => Kind::Text,
-    };
-    if kind == Kind::Binary && super::scalar::decode_base64(value).is_none() {
-        return Err(ParseError::Syntax { at, message: "`!!binary` holds no base64".to_owned() });
     }
-    Ok(kind)
+}
+
+/// `int` of `!!int`, `tag:yaml.org,2002:int` written out.
+fn core_suffix(tag: &Tag) -> Option<&str> {
+    const CORE: &str = "tag:yaml.org,2002:";
+    let (handle, suffix) = tag.parts();
+    match handle {
+        CORE => Some(suffix),
+        "" => suffix.strip_prefix(CORE),
+        _ => None,
+    }
 }

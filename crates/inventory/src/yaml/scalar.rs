@@ -50,6 +50,14 @@ fn dotted(text: &str) -> Scalar<'_> {
     match text {
         ".inf" | ".Inf" | ".INF" => Scalar::Float(f64::INFINITY),
         ".nan" | ".NaN" | ".NAN" => Scalar::Float(f64::NAN),
+        // Go's own float syntax: an underscore stands between two digits.
+        _ if text.contains('_') => {
+            let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+            let separates = text.as_bytes().windows(3).filter(|three| three.get(1) == Some(&b'_'));
+            let good = separates.filter(|three| digit(three.first()) && digit(three.last())).count();
+            let number = (good == text.matches('_').count()).then(|| float(&text.replace('_', "")));
+            number.flatten().map_or(Scalar::Str(text), Scalar::Float)
+        }
         _ => float(text).map_or(Scalar::Str(text), Scalar::Float),
     }
 }
@@ -125,6 +133,27 @@ fn float(text: &str) -> Option<f64> {
         return None;
     }
     text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// A float as a key: that layer writes it with 32 bits, as Go's `FormatFloat(value, 'g', -1, 32)`.
+pub(super) fn float_key(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "the layer itself narrows keys to 32 bits")]
+    let value = value as f32;
+    if value.is_nan() {
+        return ".nan".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
+    }
+    let shortest = format!("{value:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => value.to_string(),
+    }
 }
 
 /// Standard base64 with padding (RFC 4648 section 4), blanks ignored: `!!binary` and the `data` of a Secret.

@@ -15,12 +15,10 @@ pub(super) enum Kind {
     Sequence,
     /// Plain YAML scalar or a JSON literal: its text decides its type.
     Plain,
-    /// Quoted, block or tagged `!!str`: text.
+    /// Quoted, block, tagged `!!str` or decoded from `!!binary`: text.
     Text,
     /// Explicit `!!int`, `!!float`, `!!bool`, `!!null` or `!!timestamp` on any style: resolved like a plain one.
     Typed,
-    /// Explicit `!!binary`: base64 of the value.
-    Binary,
 }
 
 /// Where the text of a scalar stands.

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::scalar::Scalar;
-use super::scalar::decode_base64;
 use super::tree::Kind;
 use super::tree::NONE;
 use super::tree::NodeId;
@@ -99,7 +98,7 @@ impl<'t> Value<'t> {
         match self.kind() {
             Kind::Mapping | Kind::Sequence => None,
             Kind::Plain | Kind::Typed => Some(Scalar::resolve(self.raw())),
-            Kind::Text | Kind::Binary => Some(Scalar::Str(self.raw())),
+            Kind::Text => Some(Scalar::Str(self.raw())),
         }
     }
 
@@ -119,12 +118,9 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Bytes of an explicit `!!binary`, or of text.
+    /// Bytes of its text: what a `!!binary` holds, decoded.
     pub fn bytes(self) -> Option<Vec<u8>> {
-        match self.kind() {
-            Kind::Binary => decode_base64(self.raw()),
-            _ => self.text().map(|text| text.as_bytes().to_vec()),
-        }
+        self.text().map(|text| text.as_bytes().to_vec())
     }
 
     /// Boolean, YAML 1.1 words included.

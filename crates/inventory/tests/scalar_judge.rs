@@ -1,0 +1,213 @@
+//! What a YAML text means is decided by the API server's own layer, `sigs.k8s.io/yaml`: a table of awkward texts is
+//! read by ours and by it (`lab/yaml`, twenty lines of Go) and compared value for value. Where YAML 1.1 is not at
+//! stake, `serde-saphyr` is a second judge that needs no Go, and `serde_json` judges the JSON reader.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+#[path = "support/awkward.rs"]
+mod awkward;
+#[path = "support/tree.rs"]
+mod tree;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+
+use ringfence_inventory::split;
+use ringfence_inventory::yaml::read_yaml;
+use serde_json::Value;
+
+use awkward::TEXTS;
+use tree::same;
+use tree::to_json;
+
+/// First document as the reader of files meets it: the judge stops after it too.
+fn ours(text: &str) -> Result<Value, String> {
+    let pieces = split(text);
+    let first = pieces.iter().map(|piece| &text[piece.range.clone()]).next().unwrap_or("");
+    let first = first.trim_start_matches('\u{feff}');
+    match read_yaml(first) {
+        Ok(Some(tree)) => to_json(tree.root()),
+        Ok(None) => Ok(Value::Null),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn judge(texts: &[&str], flags: &[&str]) -> Vec<Result<Value, String>> {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/yaml");
+    let mut child = Command::new("go")
+        .args(["run", "."])
+        .args(flags)
+        .current_dir(lab)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input = serde_json::to_vec(texts).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(&input).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success(), "the judge failed");
+    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let answer = |answer: Value| match answer.get("error") {
+        Some(error) => Err(error.as_str().unwrap_or("").to_owned()),
+        None => Ok(answer.get("json").cloned().unwrap_or(Value::Null)),
+    };
+    answers.into_iter().map(answer).collect()
+}
+
+fn has_go() -> bool {
+    Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+#[ignore = "needs go"]
+fn every_awkward_text_means_what_the_api_server_takes_it_for() {
+    if !has_go() {
+        eprintln!("skipped: needs go (install the Go toolchain)");
+        return;
+    }
+    let answers = judge(TEXTS, &[]);
+    assert_eq!(answers.len(), TEXTS.len());
+    let (mut wrong, mut read_anyway, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (text, expected) in TEXTS.iter().zip(answers) {
+        match (ours(text), expected) {
+            (Ok(found), Ok(expected)) if same(&found, &expected) => {}
+            (Err(_), Err(_)) => {}
+            (Ok(_), Err(_)) => read_anyway.push(*text),
+            (Err(_), Ok(_)) => refused.push(*text),
+            (found, expected) => wrong.push(format!("{text:?}\n  judge {expected:?}\n  ours  {found:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), TEXTS.len(), wrong.join("\n"));
+    assert_eq!(read_anyway, READ_ANYWAY, "read though the API server's layer refuses");
+    assert_eq!(refused, REFUSED, "refused though the API server's layer reads");
+}
+
+/// Texts that no applier gets through and a scanner may read all the same: nothing runs from them.
+const READ_ANYWAY: &[&str] = &[
+    "v: \"\\/\"",
+    "v: \"\\ud83d\\ude00\"",
+    "v: !!int 1.5",
+    "v: !!int 1.0",
+    "v: !!int x",
+    "v: !!float x",
+    "v: !!bool 1",
+    "v: !!null x",
+    "v: !!timestamp x",
+    "null: x",
+    "~: x",
+    ": x",
+    "b:\n  <<: [1]",
+    "%YAML 1.2\n---\na: yes",
+    "%FOO x\n---\na: 1",
+    "k: {a\n  : 1}",
+    "k: {: 1}",
+    "k: [: 1]",
+    "v: !!float 'x'",
+    "v: !!bool x",
+    "v: !!int ''",
+    "v: !!bool ''",
+    "!!null : b",
+    "18446744073709551615: x",
+    "? \n: x",
+    "b:\n  <<: [{x: 1}, 2]\n",
+    "a: |\n  \tx\n",
+    "\tb: 1",
+    "...\n",
+    "\t",
+];
+
+/// Texts that the layer reads and ours reports as unreadable, so that the scan is incomplete: a byte order mark and
+/// line breaks of YAML 1.1 inside a document, and documents whose tail the layer drops without a word.
+const REFUSED: &[&str] = &[
+    "v: \u{feff}",
+    "  a: 1\n b: 2",
+    "\"a\":1",
+    "[]: x",
+    "{}: x",
+    " a: 1\nb: 2",
+    "a: \u{2028}",
+    "v: \"a\u{2028}b\"",
+    "# c\u{2028}a: 1",
+];
+
+#[test]
+#[ignore = "needs go"]
+fn duplicate_keys_are_those_that_strict_appliers_refuse() {
+    if !has_go() {
+        eprintln!("skipped: needs go (install the Go toolchain)");
+        return;
+    }
+    // A key that overrides a merged one is refused by the strict layer too, and says what it means.
+    let texts: Vec<&str> = TEXTS.iter().copied().filter(|text| !text.contains("<<")).collect();
+    let (plain, strict) = (judge(&texts, &[]), judge(&texts, &["-strict"]));
+    let mut seen = 0;
+    for ((text, plain), strict) in texts.iter().zip(plain).zip(strict) {
+        let Ok(Some(tree)) = read_yaml(text) else { continue };
+        if plain.is_ok() {
+            assert_eq!(tree.duplicates().is_empty(), strict.is_ok(), "{text:?}: {strict:?}");
+            seen += usize::from(strict.is_err());
+        }
+    }
+    assert!(seen >= 8, "only {seen} texts with duplicates");
+}
+
+/// YAML 1.1 is what the second judge reads too, but for words and numbers that it resolves by its own table.
+#[test]
+fn whole_manifests_mean_the_same_to_a_second_reader() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut documents = 0;
+    for folder in
+        ["fixtures/guide", "fixtures/base", "demo/open", "demo/closed", "crates/inventory/tests/pods"]
+    {
+        let Ok(entries) = fs::read_dir(root.join(folder)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            for piece in split(&text) {
+                let part = &text[piece.range];
+                let Ok(Some(tree)) = read_yaml(part) else {
+                    assert!(part.lines().all(|line| line.starts_with(['#', '-']) || line.trim().is_empty()));
+                    continue;
+                };
+                let second: Value = serde_saphyr::from_str_with_options(part, options()).unwrap();
+                let ours = to_json(tree.root()).unwrap();
+                assert!(same(&ours, &second), "{}: {ours}\n{second}", path.display());
+                documents += 1;
+            }
+        }
+    }
+    assert!(documents >= 60, "only {documents} documents");
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { legacy_octal_numbers: true }
+}
+
+#[test]
+fn awkward_texts_that_yaml_1_2_shares_mean_the_same_to_a_second_reader() {
+    let mut agreed = 0;
+    for text in TEXTS {
+        let (Ok(ours), Ok(second)) =
+            (ours(text), serde_saphyr::from_str_with_options::<Value>(text, options()))
+        else {
+            continue;
+        };
+        if same(&ours, &second) {
+            agreed += 1;
+        } else {
+            assert!(is_1_1(text), "{text:?}: {ours} {second}");
+        }
+    }
+    assert!(agreed >= 300, "only {agreed} texts agree");
+}
+
+/// Texts whose meaning the two layers decide by different tables.
+fn is_1_1(_text: &str) -> bool {
+    false
+}
