@@ -148,13 +148,15 @@ struct Place<'i> {
     object: &'i Object,
     /// None: in a comment.
     at: Option<Value<'i>>,
-    line: u32,
+    /// Bytes of the document that hold it, when they are not the value's.
+    bytes: Option<Range<usize>>,
     container: Option<Container<'i>>,
 }
 
 impl<'i> Place<'i> {
     fn words(&self) -> String {
-        format!("in a comment on line {}", self.line)
+        let line = self.bytes.clone().map_or(0, |bytes| self.object.location_of(bytes).line);
+        format!("in a comment on line {line}")
     }
 
     fn hit(&self, found: &KeyHit) -> Hit<'i> {
@@ -166,6 +168,10 @@ impl<'i> Place<'i> {
         let hit = match self.at {
             Some(at) => Hit::at(self.object, at, message),
             None => Hit::absent(self.object, message).supported_by_fact(self.object, self.words()),
+        };
+        let hit = match self.bytes.clone() {
+            Some(bytes) => hit.bytes(bytes),
+            None => hit,
         };
         let hit = hit.confidence(confidence);
         match self.container {
@@ -282,14 +288,15 @@ impl<'i> Search<'i> {
             let holds = |range: Range<usize>| range.contains(&found.range.start);
             let inside = objects.iter().rev().find(|(_, object)| holds(object.body().range()));
             let object = inside.map_or(*first, |(_, object)| *object);
-            let line = object.location_of(found.range.clone()).line;
-            self.put(found, Place { object, at: None, line, container: None });
+            let bytes = Some(found.range.clone());
+            self.put(found, Place { object, at: None, bytes, container: None });
         }
     }
 
     fn add(&mut self, found: KeyHit, id: ObjectId, object: &'i Object, at: Value<'i>) {
         let container = container_of(self.inventory, id, at);
-        self.put(found, Place { object, at: Some(at), line: 0, container });
+        let bytes = line_in_text(at, &found);
+        self.put(found, Place { object, at: Some(at), bytes, container });
     }
 
     fn put(&mut self, found: KeyHit, place: Place<'i>) {
@@ -307,6 +314,15 @@ impl<'i> Search<'i> {
             key.places.push(place);
         }
     }
+}
+
+/// Where the key stands in a text of many lines: the text begins elsewhere.
+fn line_in_text(at: Value<'_>, found: &KeyHit) -> Option<Range<usize>> {
+    let whole = at.range();
+    let text = at.tree().source().get(whole.clone()).filter(|text| text.contains('\n'))?;
+    let mut hits = Engine::shared().scan(text.as_bytes()).into_iter();
+    let range = hits.find(|hit| hit.tag == found.tag)?.range;
+    Some(whole.start.saturating_add(range.start)..whole.start.saturating_add(range.end))
 }
 
 /// The container a value belongs to.
@@ -431,6 +447,7 @@ data:
     spec: {{containers: [{{name: c, image: x, args: [{key}]}}]}}
 "
         );
+        assert_eq!(judged("RF-SEC-001", &config)[0].location.as_ref().unwrap().line, 9);
         assert_eq!(places(&config), [("ConfigMap/ml/c".to_owned(), "data[\"pod.yaml\"]".to_owned(), 1)]);
     }
 
@@ -443,6 +460,7 @@ data:
         let findings = judged("RF-SEC-001", &text);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].evidence[0].shown, "in a comment on line 5");
+        assert_eq!(findings[0].location.as_ref().unwrap().line, 5);
         assert!(!format!("{findings:?}").contains(&key), "a key is never shown in full");
     }
 
