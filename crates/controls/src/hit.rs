@@ -209,7 +209,7 @@ impl<'i> Results<'i> {
             resource: Some(resource),
             container: hit.container,
             field,
-            pods: None,
+            pods: self.inventory.running_pods(hit.object.id),
         });
     }
 

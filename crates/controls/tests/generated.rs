@@ -1,4 +1,5 @@
 //! The manual under docs/: one page per control and an index, written by `UPDATE=1`, compared otherwise.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

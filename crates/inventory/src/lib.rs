@@ -12,6 +12,7 @@ mod document;
 mod facts;
 mod namespace;
 mod object;
+mod owners;
 mod peek;
 mod pod;
 pub mod rbac;

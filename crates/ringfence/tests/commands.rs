@@ -1,4 +1,5 @@
 //! explain, controls list, completion, version, and the binary as a kubectl plugin.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The demo platform as a stranger meets it: open, with every flaw that was planted and none that was not; closed.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Every exit code of the contract that a scan can reach, through the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 

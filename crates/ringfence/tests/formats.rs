@@ -1,4 +1,5 @@
 //! Every format of a real scan against its schema, its stability, and what must never be in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! docs/cli.md: the help texts of every command, written by `UPDATE=1`, compared otherwise.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 

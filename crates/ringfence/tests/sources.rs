@@ -1,4 +1,5 @@
 //! Where objects come from: files, folders, stdin, dumps, Lists, charts, kustomizations; and what is passed over.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 
@@ -69,8 +70,7 @@ fn a_kustomization_is_judged_as_written_and_stays_incomplete() {
 
 #[test]
 fn a_broken_document_loses_only_itself() {
-    let text =
-        format!("{PRIVILEGED}---\na: [\n---\n{}", PRIVILEGED.replace("name: train,", "name: other,"));
+    let text = format!("{PRIVILEGED}---\na: [\n---\n{}", PRIVILEGED.replace("name: train,", "name: other,"));
     let ran =
         run_with(&["scan", "-", "--format", "concise", "--only", "RF-RUN-001"], text.as_bytes()).ends(1);
     assert_eq!(ran.out.matches("CRITICAL RF-RUN-001").count(), 2, "{}", ran.out);

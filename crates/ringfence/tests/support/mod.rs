@@ -10,12 +10,12 @@ use std::process::Stdio;
 use std::io::Write as _;
 
 /// The project's folder.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// The binary with arguments, not yet started.
-pub fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
     command.args(arguments).current_dir(root()).env_clear().env("LANG", "C.UTF-8").env("COLUMNS", "100");
     command.stdin(Stdio::null());
@@ -23,12 +23,12 @@ pub fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs the binary.
-pub fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     command(arguments).output().unwrap().into()
 }
 
 /// Runs the binary with a text on standard input.
-pub fn run_with(arguments: &[&str], input: &[u8]) -> Ran {
+pub(crate) fn run_with(arguments: &[&str], input: &[u8]) -> Ran {
     let mut child = command(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -48,10 +48,10 @@ pub fn run_with(arguments: &[&str], input: &[u8]) -> Ran {
 
 /// What a run gave.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl From<Output> for Ran {
@@ -67,7 +67,7 @@ impl From<Output> for Ran {
 impl Ran {
     /// Exit code and an empty stderr: a result is not an error.
     #[track_caller]
-    pub fn ends(self, code: i32) -> Self {
+    pub(crate) fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         assert_eq!(self.err, "", "{self:#?}");
         self
@@ -75,27 +75,27 @@ impl Ran {
 
     /// The result as JSON.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap()
     }
 }
 
 /// A folder of the test's own, removed at the end.
-pub struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }
 
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 
-    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let file = self.0.join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, text).unwrap();
@@ -110,7 +110,7 @@ impl Drop for Folder {
 }
 
 /// A clean web Deployment: nothing AI about it.
-pub const WEB: &str = "apiVersion: apps/v1
+pub(crate) const WEB: &str = "apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: web}
 spec:
@@ -123,7 +123,7 @@ spec:
 ";
 
 /// A training pod that owns its node.
-pub const PRIVILEGED: &str = "apiVersion: v1
+pub(crate) const PRIVILEGED: &str = "apiVersion: v1
 kind: Pod
 metadata: {name: train, namespace: ml}
 spec:
