@@ -17,6 +17,7 @@ mod hit;
 mod joins;
 mod mask;
 mod prices;
+mod rights;
 #[cfg(test)]
 mod testing;
 

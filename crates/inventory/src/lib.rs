@@ -27,6 +27,7 @@ pub use assemble::Inventory;
 pub use assemble::Options;
 pub use document::Document;
 pub use document::Window;
+pub use facts::PodResource;
 pub use namespace::Namespace;
 pub use namespace::NamespaceTable;
 pub use object::Object;

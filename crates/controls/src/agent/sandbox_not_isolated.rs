@@ -218,18 +218,17 @@ mod tests {
     }
 
     fn verdict(class: &str, handler: Option<&str>) -> Option<Outcome> {
-        let mut text = format!(
+        let template = format!(
             "apiVersion: extensions.agents.x-k8s.io/v1alpha1
 kind: SandboxTemplate
 metadata: {{name: s, namespace: ml}}
 spec: {{podTemplate: {{spec: {{runtimeClassName: {class}, containers: [{{name: c, image: acme/x}}]}}}}}}
 "
         );
-        if let Some(handler) = handler {
-            text += &format!(
-                "---\napiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {{name: {class}}}\nhandler: {handler}\n"
-            );
-        }
+        let object = handler.map_or_else(String::new, |handler| {
+            format!("---\napiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {{name: {class}}}\nhandler: {handler}\n")
+        });
+        let text = template + &object;
         judged("RF-AGT-002", &text).first().map(|finding| finding.outcome)
     }
 
