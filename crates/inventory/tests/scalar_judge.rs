@@ -205,7 +205,7 @@ fn awkward_texts_mean_the_same_to_a_second_reader_where_yaml_1_1_is_not_at_stake
         }
     }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
-    assert!(agreed >= 400, "only {agreed} texts agree");
+    assert!(agreed >= 350, "only {agreed} texts agree");
 }
 
 /// Where the two readers follow different tables, and the real library alone can judge: underscores in numbers, merges,
