@@ -225,7 +225,7 @@ impl<'i> Grants<'i> {
             Some((_, at)) => Hit::at(role, at, self.message()).field("rules"),
             None => Hit::absent(role, self.message()),
         };
-        while let Some((object, at)) = places.next() {
+        for (object, at) in places {
             if own.is_none_or(|(_, first)| first.id() != at.id() || !std::ptr::eq(object, role)) {
                 hit = hit.also_at(object, at);
             }
