@@ -217,7 +217,7 @@ impl<'i> Grants<'i> {
     }
 
     fn hit(&self, role: &'i Object) -> Hit<'i> {
-        let mut places =
+        let places =
             self.rules.iter().map(|(object, rule)| (*object, rule.get("resources").unwrap_or(*rule)));
         // The rule of another role that is gathered into this one is evidence only.
         let own = places.clone().find(|(object, _)| std::ptr::eq(*object, role));
