@@ -303,7 +303,7 @@ type Order<'f> = (
     ringfence_finding::ControlId,
     Reverse<Confidence>,
     Option<&'f ringfence_finding::Location>,
-    Option<&'f ringfence_finding::ResourceRef>,
+    Option<&'f ResourceRef>,
     Option<&'f str>,
     &'f str,
     &'f str,

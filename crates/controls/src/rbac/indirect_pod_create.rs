@@ -92,13 +92,15 @@ pub(crate) const CONTROL: Control = Control {
     check: Check::Namespace(check),
 };
 
-fn check(cx: &Cx<'_>, _name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
+fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let resources = cx.inventory.pod_resources();
     let own = |kind: &'static str| {
         let objects = namespace.objects.iter().map(|id| cx.inventory.object(*id));
         objects.filter(move |object| object.is(GROUP, kind))
     };
-    let cluster_wide = cx.inventory.objects_of(GROUP, "ClusterRoleBinding");
+    // They hold in every namespace and are told with the first that matters.
+    let is_first = cx.ai_namespaces().next() == Some(name);
+    let cluster_wide = cx.inventory.objects_of(GROUP, "ClusterRoleBinding").filter(|_| is_first);
     let bindings: Vec<Binding<'_>> =
         own("RoleBinding").chain(cluster_wide).filter_map(|object| Binding::read(cx, object)).collect();
     for role in own("Role") {
@@ -217,7 +219,7 @@ impl<'i> Grants<'i> {
     }
 
     fn hit(&self, role: &'i Object) -> Hit<'i> {
-        let mut places =
+        let places =
             self.rules.iter().map(|(object, rule)| (*object, rule.get("resources").unwrap_or(*rule)));
         // The rule of another role that is gathered into this one is evidence only.
         let own = places.clone().find(|(object, _)| std::ptr::eq(*object, role));
@@ -225,7 +227,7 @@ impl<'i> Grants<'i> {
             Some((_, at)) => Hit::at(role, at, self.message()).field("rules"),
             None => Hit::absent(role, self.message()),
         };
-        while let Some((object, at)) = places.next() {
+        for (object, at) in places {
             if own.is_none_or(|(_, first)| first.id() != at.id() || !std::ptr::eq(object, role)) {
                 hit = hit.also_at(object, at);
             }
