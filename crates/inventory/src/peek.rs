@@ -17,56 +17,53 @@ pub fn peek(text: &str) -> Peek {
     if breaks_oddly(text) {
         return Peek::Parse;
     }
-    let mut api_version = None;
-    let mut kind = None;
-    let mut empty = true;
-    for line in text.lines() {
-        let line = line.strip_prefix('\u{feff}').unwrap_or(line);
-        if line.starts_with("---") || line.starts_with('%') {
-            // Content may follow a marker on its line.
-            let rest = line.get(3..).unwrap_or("").trim_start();
-            if line.starts_with("---") && !rest.is_empty() && !rest.starts_with('#') {
-                return Peek::Parse;
-            }
+    let (mut api_version, mut kind) = (None, None);
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    for line in lines.by_ref() {
+        if is_blank(line) || is_bare_marker(line) {
             continue;
         }
-        let Some(first) = line.bytes().next() else { continue };
-        match first {
-            b'#' | b'\r' => continue,
-            b' ' => {
-                let trimmed = line.trim_start();
-                if trimmed.is_empty() || trimmed.starts_with('#') {
-                    continue;
-                }
-                if empty {
-                    // The top level itself is indented.
-                    return Peek::Parse;
-                }
-                continue;
-            }
-            b'{' | b'[' | b'"' | b'\'' | b'?' | b'&' | b'*' | b'!' | b'\t' | b'<' | b'|' | b'>' => {
-                return Peek::Parse;
-            }
-            b'.' if line.starts_with("...") => continue,
-            _ => {}
-        }
-        empty = false;
-        for (key, seen) in [("apiVersion:", &mut api_version), ("kind:", &mut kind)] {
-            let Some(value) = line.strip_prefix(key) else { continue };
-            if seen.is_some() {
-                return Peek::Parse;
-            }
-            let value = value.split(" #").next().unwrap_or("").trim();
-            *seen = Some(value.trim_matches(['"', '\'']));
-        }
-        if let (Some(version), Some("CustomResourceDefinition")) = (api_version, kind)
-            && version.starts_with("apiextensions.k8s.io/")
-        {
+        // A schema opens with these two keys; anything else before them may be a string or a list that swallows them.
+        let (seen, rest) = match (line.strip_prefix("apiVersion:"), line.strip_prefix("kind:")) {
+            (Some(rest), _) => (&mut api_version, rest),
+            (_, Some(rest)) => (&mut kind, rest),
+            _ => return Peek::Parse,
+        };
+        let Some(value) = word(rest).filter(|_| seen.is_none()) else { return Peek::Parse };
+        *seen = Some(value);
+        if let (Some(api_version), Some(kind)) = (api_version, kind) {
+            let is_schema =
+                kind == "CustomResourceDefinition" && api_version.starts_with("apiextensions.k8s.io/");
+            let goes_on =
+                lines.find(|line| !is_blank(line)).is_some_and(|line| line.starts_with([' ', '\t']));
             // A second `kind:` further down would win when applied: look for it before believing this one.
-            return if repeats(text) { Peek::Parse } else { Peek::Schema };
+            return if is_schema && !goes_on && !repeats(text) { Peek::Schema } else { Peek::Parse };
         }
     }
-    if empty { Peek::Empty } else { Peek::Parse }
+    if api_version.is_none() && kind.is_none() { Peek::Empty } else { Peek::Parse }
+}
+
+/// Blanks, or a comment.
+fn is_blank(line: &str) -> bool {
+    let content = line.trim_start_matches(' ');
+    content.is_empty() || content.starts_with('#')
+}
+
+/// A marker with nothing but a comment behind it; without a blank after it it is none.
+fn is_bare_marker(line: &str) -> bool {
+    line.strip_prefix("---").or_else(|| line.strip_prefix("...")).is_some_and(|rest| {
+        let content = rest.trim_start_matches([' ', '\t']);
+        content.is_empty() || (content.len() < rest.len() && content.starts_with('#'))
+    })
+}
+
+/// What stands after the colon, when it is one plain or quoted word that ends on its line.
+fn word(rest: &str) -> Option<&str> {
+    let value = rest.strip_prefix([' ', '\t'])?.split(" #").next().unwrap_or("").trim_matches([' ', '\t']);
+    let inner = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    let word = inner.unwrap_or(value);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./-".contains(&byte);
+    (!word.is_empty() && word.bytes().all(is_plain)).then_some(word)
 }
 
 /// Line breaks beside `\n` and `\r\n`: what looks like a comment may hold an object.

@@ -81,6 +81,9 @@ fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
     }
 }
 
+/// Keys written twice that are shown one by one, for each document: a line number costs a pass over the text.
+const MAX_DUPLICATES: usize = 20;
+
 struct Reader<'f> {
     file: &'f Arc<str>,
     content: FileContent,
@@ -190,7 +193,8 @@ impl Reader<'_> {
     }
 
     fn duplicates(&mut self, document: &Document) {
-        for duplicate in document.tree.duplicates() {
+        let all = document.tree.duplicates();
+        for duplicate in all.iter().take(MAX_DUPLICATES) {
             let (hidden, wins) =
                 (document.location(duplicate.hidden.clone()), document.location(duplicate.wins.clone()));
             let key = document.tree.source().get(duplicate.wins.clone()).unwrap_or("").to_owned();
@@ -201,6 +205,12 @@ impl Reader<'_> {
             };
             report(&hidden, &wins, "is written again and hidden by");
             report(&wins, &hidden, "hides the value of");
+        }
+        if let Some(next) = all.get(MAX_DUPLICATES) {
+            let more = all.len().saturating_sub(MAX_DUPLICATES);
+            let message = format!("{more} more keys of this document are written twice; keep one of each");
+            let location = Some(document.location(next.hidden.clone()));
+            self.content.blind.push(Blind { reason: Reason::DuplicateKey, location, message });
         }
     }
 

@@ -61,7 +61,10 @@ fn flags_name_models_in_every_spelling() {
         ("command: [vllm, serve, gpt2]", format!("model Hub gpt2 No at {C}.command[2]")),
         ("command: [vllm, serve], args: [a/b]", format!("model Hub a/b No at {C}.args[0]")),
         ("command: [/opt/bin/vllm, serve, a/b]", format!("model Hub a/b No at {C}.command[2]")),
-        ("command: [sh, -c, 'exec vllm serve a/b']", format!("model Hub a/b No at {C}.command[-c=] in-shell")),
+        (
+            "command: [sh, -c, 'exec vllm serve a/b']",
+            format!("model Hub a/b No at {C}.command[-c=] in-shell"),
+        ),
         ("command: [hf, download, a/b]", format!("model Hub a/b No at {C}.command[2]")),
         (
             "command: [huggingface-cli, download, a/b, --repo-type, dataset]",

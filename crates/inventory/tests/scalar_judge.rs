@@ -190,9 +190,9 @@ fn options() -> serde_saphyr::Options {
 }
 
 #[test]
-fn awkward_texts_that_yaml_1_2_shares_mean_the_same_to_a_second_reader() {
-    let mut agreed = 0;
-    for text in TEXTS {
+fn awkward_texts_mean_the_same_to_a_second_reader_where_yaml_1_1_is_not_at_stake() {
+    let (mut agreed, mut differ) = (0, Vec::new());
+    for text in TEXTS.iter().filter(|text| !is_at_stake(text)) {
         let (Ok(ours), Ok(second)) =
             (ours(text), serde_saphyr::from_str_with_options::<Value>(text, options()))
         else {
@@ -201,13 +201,27 @@ fn awkward_texts_that_yaml_1_2_shares_mean_the_same_to_a_second_reader() {
         if same(&ours, &second) {
             agreed += 1;
         } else {
-            assert!(is_1_1(text), "{text:?}: {ours} {second}");
+            differ.push(format!("{text:?}: {ours} {second}"));
         }
     }
-    assert!(agreed >= 300, "only {agreed} texts agree");
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+    assert!(agreed >= 350, "only {agreed} texts agree");
 }
 
-/// Texts whose meaning the two layers decide by different tables.
-fn is_1_1(_text: &str) -> bool {
-    false
+/// Where the two readers follow different tables, and the real library alone can judge: underscores in numbers, merges,
+/// tags, words in odd case, keys that are no text, a block scalar that ends with the text.
+fn is_at_stake(text: &str) -> bool {
+    let odd_word =
+        ["tRue", "YeS", "yES", "oN", "oFF", "0O", "0X", "0B"].iter().any(|word| text.contains(word));
+    let block_at_end = text.contains(['|', '>']) && !text.ends_with('\n');
+    let typed_key = text.lines().any(|line| {
+        let key = line.trim_start_matches(['?', ' ', '{']).split([':', '\n']).next().unwrap_or("").trim();
+        matches!(read_yaml(key), Ok(Some(tree)) if tree.root().is_scalar() && tree.root().as_str() != Some(key))
+    });
+    text.contains(['_', '!'])
+        || text.contains("<<")
+        || text.contains("y: ")
+        || odd_word
+        || block_at_end
+        || typed_key
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use ringfence_finding::Confidence;
 use ringfence_finding::ControlId;
 use ringfence_finding::Family;
 use ringfence_finding::FixClass;
@@ -17,11 +16,11 @@ use ringfence_inventory::Object;
 use ringfence_inventory::ObjectId;
 use ringfence_inventory::yaml::NodeId;
 use ringfence_inventory::yaml::Value;
+use ringfence_inventory::yaml::decode_base64;
 use ringfence_inventory::yaml::read_json;
 use ringfence_secret::Engine;
 use ringfence_secret::KeyHit;
 use ringfence_secret::SecretTag;
-use ringfence_secret::decode_base64;
 
 use crate::control::Check;
 use crate::control::Control;
@@ -161,10 +160,6 @@ impl<'i> Place<'i> {
 
     fn hit(&self, found: &KeyHit) -> Hit<'i> {
         let message = format!("holds {} {} {}", found.provider, found.kind, found.shown);
-        let confidence = match found.confidence {
-            ringfence_secret::Confidence::High => Confidence::High,
-            ringfence_secret::Confidence::Medium => Confidence::Medium,
-        };
         let hit = match self.at {
             Some(at) => Hit::at(self.object, at, message),
             None => Hit::absent(self.object, message).supported_by_fact(self.object, self.words()),
@@ -173,7 +168,7 @@ impl<'i> Place<'i> {
             Some(bytes) => hit.bytes(bytes),
             None => hit,
         };
-        let hit = hit.confidence(confidence);
+        let hit = hit.confidence(found.confidence);
         match self.container {
             Some(container) => hit.container(container),
             None => hit,

@@ -1,5 +1,6 @@
 //! YAML text of one document -> tree, over the events of `granit-parser`.
 
+use granit_parser::ErrorKind;
 use granit_parser::Event;
 use granit_parser::Parser;
 use granit_parser::ScalarStyle;
@@ -67,9 +68,13 @@ fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, Parse
     // Block collections end where the next token starts; flow ones at their bracket.
     let mut flow = Vec::new();
     while let Some(next) = parser.next_event() {
-        let (event, span) = next.map_err(|error| ParseError::Syntax {
-            at: error.marker().byte_offset().unwrap_or(0),
-            message: error.info(),
+        let (event, span) = next.map_err(|error| {
+            let at = error.marker().byte_offset().unwrap_or(0);
+            match error.kind() {
+                // The scanner's own limit on brackets, met before ours when nothing stands between them.
+                ErrorKind::RecursionLimitExceeded => ParseError::Depth { at },
+                _ => ParseError::Syntax { at, message: error.info() },
+            }
         })?;
         let range = bytes(&span, text);
         match event {
