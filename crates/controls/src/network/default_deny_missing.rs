@@ -1,7 +1,7 @@
 //! RF-NET-001: one AI namespace in, its workloads that no NetworkPolicy isolates out.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 use ringfence_finding::Confidence;
 use ringfence_finding::ControlId;
@@ -124,9 +124,7 @@ const OTHER_POLICIES: &[(&str, &str)] = &[
 
 fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let inventory = cx.inventory;
-    let seen: BTreeSet<Key<'_>> =
-        namespace.objects.iter().map(|id| inventory.object(*id)).map(Key::of).collect();
-    let pods: Vec<Pod<'_>> = inventory.pods_in(namespace).filter(|pod| runs(*pod, &seen)).collect();
+    let pods: Vec<Pod<'_>> = inventory.pods_in(namespace).filter(|pod| runs(*pod)).collect();
     if !pods.iter().any(|pod| is_workload(*pod)) {
         results.not_applicable();
         return;
@@ -186,7 +184,7 @@ fn message(open: &[Workload<'_>]) -> String {
         (true, ..) => "open in both directions",
         (_, true, _) => "open to incoming traffic",
         (_, _, true) => "open to outgoing traffic",
-        _ => "without a full default deny",
+        _ => "without default deny",
     };
     format!("leaves {} {how}", workloads(open.len()))
 }
@@ -232,6 +230,8 @@ struct Workload<'i> {
     egress: Match,
     gpus: u32,
     is_ai: bool,
+    /// A running pod was seen: its labels are facts.
+    is_made: bool,
 }
 
 impl<'i> Workload<'i> {
@@ -246,8 +246,28 @@ impl<'i> Workload<'i> {
                 egress = or(egress, selects);
             }
         }
-        let gpus = pod.accelerators();
-        Self { object: pod.root(), ingress, egress, gpus, is_ai: is_workload(pod) }
+        let maker = pod.inventory().made_by(pod.object_id());
+        Self {
+            object: maker.map_or(pod.root(), |id| pod.inventory().object(id)),
+            ingress,
+            egress,
+            gpus: pod.accelerators(),
+            is_ai: is_workload(pod),
+            is_made: maker.is_some(),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        // What a template leaves open to its operator a running pod tells.
+        let decide = |one: Match, next: Match| match (one, next) {
+            (Match::Unknown, known) | (known, Match::Unknown) if self.is_made != other.is_made => known,
+            (one, next) => one.and(next),
+        };
+        (self.ingress, self.egress) =
+            (decide(self.ingress, other.ingress), decide(self.egress, other.egress));
+        self.gpus = self.gpus.max(other.gpus);
+        self.is_ai = self.is_ai || other.is_ai;
+        self.is_made = self.is_made || other.is_made;
     }
 
     fn is_isolated(&self) -> bool {
@@ -277,49 +297,25 @@ fn or(one: Match, other: Match) -> Match {
     }
 }
 
-/// One entry per applied object: the least isolated of its pods decides. Pods of one object follow each other.
+/// One entry per applied object: the least isolated of its pods decides. A dump holds the Deployment and its pods too.
 fn by_workload<'i>(pods: impl Iterator<Item = Workload<'i>>) -> Vec<Workload<'i>> {
     let mut kept: Vec<Workload<'i>> = Vec::new();
+    let mut index = HashMap::new();
     for pod in pods {
-        match kept.last_mut().filter(|last| std::ptr::eq(last.object, pod.object)) {
+        let at = *index.entry(pod.object.id).or_insert(kept.len());
+        match kept.get_mut(at) {
             None => kept.push(pod),
-            Some(last) => {
-                last.ingress = last.ingress.and(pod.ingress);
-                last.egress = last.egress.and(pod.egress);
-                last.gpus = last.gpus.saturating_add(pod.gpus);
-                last.is_ai = last.is_ai || pod.is_ai;
-            }
+            Some(known) => known.add(&pod),
         }
     }
     kept
 }
 
-/// How an owner reference names an object of its namespace.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key<'i> {
-    kind: &'i str,
-    name: &'i str,
-}
-
-impl<'i> Key<'i> {
-    fn of(object: &'i Object) -> Self {
-        Self { kind: &object.kind, name: &object.name }
-    }
-}
-
-/// Whether the template starts pods of its own, and is not itself made by an object of the set: a dump holds the
-/// Deployment, its ReplicaSet and the pods, and the first of them speaks for all.
-fn runs<'i>(pod: Pod<'i>, seen: &BTreeSet<Key<'i>>) -> bool {
+/// Whether the template starts pods of its own.
+fn runs(pod: Pod<'_>) -> bool {
     let object = pod.object();
-    if is_cluster_scoped(object.group(), &object.kind)
-        || TEMPLATES.iter().any(|(group, kind)| object.is(group, kind))
-    {
-        return false;
-    }
-    let owners = object.body().at(&["metadata", "ownerReferences"]).into_iter().flat_map(Value::items);
-    let mut owners = owners
-        .filter_map(|owner| Some(Key { kind: owner.str_at("kind")?, name: owner.get("name")?.text()? }));
-    !owners.any(|owner| seen.contains(&owner))
+    !is_cluster_scoped(object.group(), &object.kind)
+        && !TEMPLATES.iter().any(|(group, kind)| object.is(group, kind))
 }
 
 fn on_host_network(pod: Pod<'_>) -> bool {
@@ -341,7 +337,12 @@ fn other_policy<'i>(cx: &Cx<'i>, namespace: &Namespace) -> Option<&'i Object> {
 #[cfg(test)]
 mod tests {
     use ringfence_finding::Outcome;
+    use ringfence_inventory::Input;
+    use ringfence_inventory::Inventory;
+    use ringfence_inventory::Options;
 
+    use super::CONTROL;
+    use crate::engine::judge;
     use crate::testing::judged;
     use crate::testing::one_line;
 
@@ -468,15 +469,52 @@ spec:
     }
 
     #[test]
-    fn a_dump_names_the_deployment_once() {
-        let pod = "apiVersion: v1
+    fn nothing_is_concluded_from_absence_in_a_part() {
+        let options = Options { partial: true, ..Options::default() };
+        for (policy, expected) in [
+            ("{podSelector: {}}", Some("a policy may be missing: the set was given as partial")),
+            ("{podSelector: {}, policyTypes: [Ingress, Egress]}", None),
+        ] {
+            let inventory = Inventory::read(Input::from_bytes("-", served(policy).into_bytes()), &options);
+            let findings = judge(&inventory, &[&CONTROL]).findings;
+            assert_eq!(findings.first().map(|finding| finding.message.as_str()), expected);
+            assert!(findings.iter().all(|finding| finding.outcome == Outcome::Unknown));
+        }
+    }
+
+    #[test]
+    fn a_dump_names_the_deployment_once_and_believes_the_labels_that_run() {
+        let pod = |maker: &str, labels: &str| {
+            format!(
+                "apiVersion: v1
 kind: Pod
-metadata: {name: llm-1, namespace: ml, uid: u, ownerReferences: [{kind: Deployment, name: llm}]}
-spec: {containers: [{name: s, image: x, resources: {limits: {nvidia.com/gpu: 1}}}]}
+metadata: {{name: llm-1, namespace: ml, uid: u, labels: {{{labels}}}, ownerReferences: [{maker}]}}
+spec: {{containers: [{{name: s, image: x, resources: {{limits: {{nvidia.com/gpu: 1}}}}}}]}}
 ---
-";
-        let findings = judged("RF-NET-001", &format!("{pod}{}", served("{podSelector: {}}")));
+"
+            )
+        };
+        let deployment = "{apiVersion: apps/v1, kind: Deployment, name: llm, controller: true}";
+        let outgoing = format!("{}{}", pod(deployment, "app: llm"), served("{podSelector: {}}"));
+        let findings = judged("RF-NET-001", &outgoing);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].message, "leaves 1 workload open to outgoing traffic");
+        // A pod that was relabelled left its policy.
+        let policy = "{podSelector: {matchLabels: {app: llm}}, policyTypes: [Ingress, Egress]}";
+        let escaped = format!("{}---\n{}", served(policy), pod(deployment, "app: other"));
+        let findings = judged("RF-NET-001", &escaped);
+        assert_eq!(findings[0].message, "leaves 1 workload open in both directions");
+        let ray = "{apiVersion: ray.io/v1, kind: RayCluster, name: r, controller: true}";
+        let cluster = "apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: r, namespace: ml}
+spec: {headGroupSpec: {template: {spec: {containers: [{name: h, image: ray}]}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: ml}
+spec: {podSelector: {matchLabels: {ray.io/cluster: r}}, policyTypes: [Ingress, Egress]}
+";
+        assert_eq!(judged("RF-NET-001", &format!("{}{cluster}", pod(ray, "ray.io/cluster: r"))).len(), 0);
     }
 }

@@ -92,13 +92,15 @@ pub(crate) const CONTROL: Control = Control {
     check: Check::Namespace(check),
 };
 
-fn check(cx: &Cx<'_>, _name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
+fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let resources = cx.inventory.pod_resources();
     let own = |kind: &'static str| {
         let objects = namespace.objects.iter().map(|id| cx.inventory.object(*id));
         objects.filter(move |object| object.is(GROUP, kind))
     };
-    let cluster_wide = cx.inventory.objects_of(GROUP, "ClusterRoleBinding");
+    // They hold in every namespace and are told with the first that matters.
+    let is_first = cx.ai_namespaces().next() == Some(name);
+    let cluster_wide = cx.inventory.objects_of(GROUP, "ClusterRoleBinding").filter(|_| is_first);
     let bindings: Vec<Binding<'_>> =
         own("RoleBinding").chain(cluster_wide).filter_map(|object| Binding::read(cx, object)).collect();
     for role in own("Role") {

@@ -107,7 +107,7 @@ fn judge<'i>(cx: &Cx<'i>, object: &'i Object, results: &mut Results<'_>) {
         results.not_applicable();
         return;
     };
-    let mut rule = None;
+    let mut wildcard = None;
     let who = binding.who();
     let message = match (binding.role, binding.is_cluster_wide()) {
         (Role::ClusterAdmin, true) => format!("makes {who} cluster-admin"),
@@ -120,8 +120,8 @@ fn judge<'i>(cx: &Cx<'i>, object: &'i Object, results: &mut Results<'_>) {
                 results.unknown(object, Some(binding.role_name), words);
                 return;
             };
-            rule = everything(&rules);
-            match (rule, wide) {
+            wildcard = everything(&rules);
+            match (wildcard, wide) {
                 (None, _) => {
                     results.pass();
                     return;
@@ -139,10 +139,10 @@ fn judge<'i>(cx: &Cx<'i>, object: &'i Object, results: &mut Results<'_>) {
             return;
         }
     };
-    results.fail(hit(&binding, message, rule));
+    results.fail(hit(&binding, message, wildcard));
 }
 
-fn hit<'i>(binding: &Binding<'i>, message: String, rule: Option<(&'i Object, Value<'i>)>) -> Hit<'i> {
+fn hit<'i>(binding: &Binding<'i>, message: String, wildcard: Option<(&'i Object, Value<'i>)>) -> Hit<'i> {
     let mut hit = Hit::at(binding.object, binding.role_name, message);
     if !binding.is_cluster_wide() {
         hit = hit.severity(CONTROL.meta.severity.lowered());
@@ -150,8 +150,8 @@ fn hit<'i>(binding: &Binding<'i>, message: String, rule: Option<(&'i Object, Val
     for subject in &binding.subjects {
         hit = hit.supported_by(binding.object, subject.at);
     }
-    match rule {
-        Some((role, rule)) => hit.supported_by(role, rule),
+    match wildcard {
+        Some((object, at)) => hit.supported_by(object, at),
         None => hit,
     }
 }

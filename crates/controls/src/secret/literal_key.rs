@@ -145,7 +145,7 @@ fn by_document(inventory: &Inventory) -> Vec<Vec<(ObjectId, &Object)>> {
 /// Where a key stands.
 struct Place<'i> {
     object: &'i Object,
-    /// None: in a comment.
+    /// None: in no value that counts.
     at: Option<Value<'i>>,
     /// Bytes of the document that hold it, when they are not the value's.
     bytes: Option<Range<usize>>,
@@ -155,7 +155,7 @@ struct Place<'i> {
 impl<'i> Place<'i> {
     fn words(&self) -> String {
         let line = self.bytes.clone().map_or(0, |bytes| self.object.location_of(bytes).line);
-        format!("in a comment on line {line}")
+        format!("in a comment, a key or a hidden value on line {line}")
     }
 
     fn hit(&self, found: &KeyHit) -> Hit<'i> {
@@ -454,7 +454,7 @@ data:
         );
         let findings = judged("RF-SEC-001", &text);
         assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].evidence[0].shown, "in a comment on line 5");
+        assert_eq!(findings[0].evidence[0].shown, "in a comment, a key or a hidden value on line 5");
         assert_eq!(findings[0].location.as_ref().unwrap().line, 5);
         assert!(!format!("{findings:?}").contains(&key), "a key is never shown in full");
     }
