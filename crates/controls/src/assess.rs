@@ -14,6 +14,7 @@ use ringfence_finding::Outcome;
 use ringfence_finding::PricedGpus;
 use ringfence_finding::ResourceRef;
 use ringfence_finding::Severity;
+use ringfence_finding::Workload;
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
@@ -49,44 +50,81 @@ pub fn assess(inventory: &Inventory, judgement: &Judgement, prices: &PriceTable)
 
 /// Counts what was found, before any judgement but that on keys.
 pub fn found(inventory: &Inventory, judgement: &Judgement) -> Found {
-    let mut workloads: BTreeMap<_, (Scope, WorkloadClass)> = BTreeMap::new();
     let mut models = BTreeSet::new();
-    for pod in inventory.pods() {
-        let ai = pod.ai();
-        let best =
-            workloads.entry(inventory.reference(pod.root())).or_insert((Scope::No, WorkloadClass::Other));
-        if ai.class != WorkloadClass::AcceleratorInfra && ai.scope >= best.0 {
-            *best = (ai.scope, ai.class);
-        }
-        if ai.scope >= Scope::Medium {
-            models.extend(ai.models.iter().map(|model| (&model.name, &model.revision)));
-        }
+    for pod in inventory.pods().filter(|pod| pod.ai().scope >= Scope::Medium) {
+        models.extend(pod.ai().models.iter().map(|model| (&model.name, &model.revision)));
     }
-    let count = |holds: &dyn Fn(&(Scope, WorkloadClass)) -> bool| {
-        u32::try_from(workloads.values().filter(|facts| holds(facts)).count()).unwrap_or(u32::MAX)
+    let workloads = workloads(inventory);
+    let length = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let count = |holds: &dyn Fn(Scope, WorkloadClass) -> bool| {
+        length(workloads.values().filter(|seen| holds(seen.scope, seen.class)).count())
     };
+    let judged = |scope, class| scope >= Scope::Medium && class != WorkloadClass::AcceleratorInfra;
     let literal_key = ControlId::new(Family::Sec, 1);
-    let keys = judgement
-        .findings
-        .iter()
-        .filter(|finding| finding.control == literal_key && finding.outcome == Outcome::Fail);
+    let keys =
+        judgement.findings.iter().filter(|one| one.control == literal_key && one.outcome == Outcome::Fail);
     let mut gpus: BTreeMap<Option<&str>, u64> = BTreeMap::new();
     for node in inventory.gpu_nodes() {
         let pool = gpus.entry(node.model).or_insert(0);
         *pool = pool.saturating_add(u64::from(node.gpus));
     }
     Found {
-        ai_workloads: count(&|(scope, _)| *scope >= Scope::Medium),
-        ai_maybe: count(&|(scope, _)| *scope == Scope::Low),
-        agents: count(&|(scope, class)| *scope >= Scope::Medium && *class == WorkloadClass::Agent),
-        gpu_nodes: u32::try_from(inventory.gpu_nodes().count()).unwrap_or(u32::MAX),
+        ai_workloads: count(&judged),
+        ai_maybe: count(&|scope, class| scope == Scope::Low && class != WorkloadClass::AcceleratorInfra),
+        agents: count(&|scope, class| judged(scope, class) && class == WorkloadClass::Agent),
+        gpu_nodes: length(inventory.gpu_nodes().count()),
         gpus: gpus
             .into_iter()
             .map(|(model, gpus)| GpuPool { model: model.map(str::to_owned), gpus })
             .collect(),
-        models: u32::try_from(models.len()).unwrap_or(u32::MAX),
-        keys: u32::try_from(keys.count()).unwrap_or(u32::MAX),
+        models: length(models.len()),
+        keys: length(keys.count()),
+        workloads: workloads.into_iter().map(|(resource, seen)| seen.told(resource)).collect(),
     }
+}
+
+/// What the pods of one workload say together.
+#[derive(Default)]
+struct Seen {
+    scope: Scope,
+    class: WorkloadClass,
+    reasons: Vec<String>,
+    gpus: u64,
+}
+
+impl Seen {
+    fn told(self, resource: ResourceRef) -> Workload {
+        let Self { scope, class, reasons, gpus } = self;
+        Workload { resource, scope: scope.as_str(), class: class.as_str(), reasons, gpus }
+    }
+}
+
+/// Workloads as somebody applied them, AI or perhaps AI, and accelerator infrastructure; the surest pod speaks first.
+fn workloads(inventory: &Inventory) -> BTreeMap<ResourceRef, Seen> {
+    let mut workloads: BTreeMap<ResourceRef, Seen> = BTreeMap::new();
+    for pod in inventory.pods() {
+        let ai = pod.ai();
+        if ai.scope == Scope::No && ai.class != WorkloadClass::AcceleratorInfra {
+            continue;
+        }
+        // Pods of a dump count as the workload that made them, and its template as their number.
+        let maker = inventory.made_by(pod.root().id);
+        let workload = maker.map_or(pod.root(), |maker| inventory.object(maker));
+        let seen = workloads.entry(inventory.reference(workload)).or_default();
+        if ai.scope > seen.scope || seen.reasons.is_empty() {
+            (seen.scope, seen.class) = (ai.scope, ai.class);
+            seen.reasons.splice(0..0, ai.reasons.iter().cloned());
+        } else {
+            seen.reasons.extend(ai.reasons.iter().cloned());
+        }
+        let mut told = BTreeSet::new();
+        seen.reasons.retain(|reason| told.insert(reason.clone()));
+        if maker.is_none() {
+            let gpus = u64::from(pod.accelerators()).saturating_mul(u64::from(pod.replicas()));
+            seen.gpus = seen.gpus.saturating_add(gpus);
+        }
+    }
+    workloads
 }
 
 /// GPUs of workloads and nodes that a failing critical or high control names, each counted once.

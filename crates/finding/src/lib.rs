@@ -50,3 +50,4 @@ pub use resource::ResourceRef;
 pub use scan::Found;
 pub use scan::GpuPool;
 pub use scan::Scan;
+pub use scan::Workload;

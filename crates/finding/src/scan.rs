@@ -7,6 +7,7 @@ use crate::ControlInfo;
 use crate::Coverage;
 use crate::ExitCode;
 use crate::Finding;
+use crate::ResourceRef;
 use crate::Severity;
 
 /// GPUs of one model on nodes.
@@ -15,6 +16,22 @@ pub struct GpuPool {
     /// Model as the node label says; none without a label.
     pub model: Option<String>,
     /// GPUs.
+    pub gpus: u64,
+}
+
+/// One workload that is AI, perhaps AI, or keeps the accelerators running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// The object somebody applied.
+    pub resource: ResourceRef,
+    /// How sure it is that this is AI: certain, high, medium, or low, which is not judged.
+    pub scope: &'static str,
+    /// What it does: serving, training, notebook, pipeline, agent, vector-store, registry, accelerator-infra, other.
+    pub class: &'static str,
+    /// Why, in words; the strongest first.
+    pub reasons: Vec<String>,
+    /// Accelerators of all its pods together.
     pub gpus: u64,
 }
 
@@ -36,6 +53,8 @@ pub struct Found {
     pub models: u32,
     /// Distinct keys written where anyone can read them.
     pub keys: u32,
+    /// Every workload behind these numbers, with the reasons for its scope, sorted by object.
+    pub workloads: Vec<Workload>,
 }
 
 /// One scan.

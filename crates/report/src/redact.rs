@@ -31,6 +31,10 @@ impl Belt<'_> {
         self.text(&mut scan.source);
         scan.narrowed.iter_mut().for_each(|flag| self.text(flag));
         scan.found.gpus.iter_mut().filter_map(|pool| pool.model.as_mut()).for_each(|model| self.text(model));
+        for workload in &mut scan.found.workloads {
+            self.resource(&mut workload.resource);
+            workload.reasons.iter_mut().for_each(|reason| self.text(reason));
+        }
         let exposed = &mut scan.assessment.exposure.exposed;
         exposed.iter_mut().filter_map(|row| row.model.as_mut()).for_each(|model| self.text(model));
         for kind in &mut scan.coverage.kinds {

@@ -36,6 +36,19 @@ pub enum Scope {
     Certain,
 }
 
+impl Scope {
+    /// The word in screens and machine formats.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Certain => "certain",
+        }
+    }
+}
+
 /// What a workload does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WorkloadClass {
@@ -58,6 +71,23 @@ pub enum WorkloadClass {
     Training,
     /// Vector and embedding stores.
     VectorStore,
+}
+
+impl WorkloadClass {
+    /// The word in screens and machine formats.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AcceleratorInfra => "accelerator-infra",
+            Self::Agent => "agent",
+            Self::Notebook => "notebook",
+            Self::Other => "other",
+            Self::Pipeline => "pipeline",
+            Self::Registry => "registry",
+            Self::Serving => "serving",
+            Self::Training => "training",
+            Self::VectorStore => "vector-store",
+        }
+    }
 }
 
 /// What makes a pod AI.

@@ -200,6 +200,13 @@ pub(crate) fn standard() -> Scan {
             gpus: vec![GpuPool { model: Some("NVIDIA-H100-80GB-HBM3".to_owned()), gpus: 32 }],
             models: 6,
             keys: 2,
+            workloads: vec![Workload {
+                resource: resource("Deployment", "web", "checkout"),
+                scope: "high",
+                class: "other",
+                reasons: vec!["sets NVIDIA_VISIBLE_DEVICES".to_owned()],
+                gpus: 8,
+            }],
         },
         coverage: coverage(),
         assessment: Assessment {

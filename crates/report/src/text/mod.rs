@@ -8,6 +8,7 @@ mod frame;
 mod head;
 pub(crate) mod page;
 mod tail;
+mod workloads;
 
 use std::cmp::Reverse;
 use std::io;
@@ -32,6 +33,7 @@ pub(crate) fn write(scan: &Scan, style: &Style, out: &mut dyn io::Write) -> io::
         families::write(scan, &mut page);
         if style.verbose {
             scan.findings.iter().for_each(|finding| frame::write(finding, &mut page));
+            workloads::write(scan, &mut page);
             coverage::write(scan, &mut page);
         }
         page.gap();

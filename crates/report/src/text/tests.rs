@@ -226,6 +226,10 @@ fn every_finding_with_its_code() {
 
     error[RF-MOD-002]: index out of bounds
       why      the control stopped
+
+    AI workloads, and how sure that is
+      Deployment/web/checkout  high (other, 8 GPUs)
+          sets NVIDIA_VISIBLE_DEVICES
     ");
 }
 
