@@ -13,7 +13,6 @@ use support::run;
 fn every_listed_control_explains_itself() {
     let list = run(&["controls", "list", "--format", "json"]).ends(0).json();
     let controls = list.as_array().or_else(|| list["controls"].as_array()).unwrap();
-    assert_eq!(controls.len(), 17);
     let families: BTreeSet<&str> =
         controls.iter().map(|one| one["id"].as_str().unwrap().split('-').nth(1).unwrap()).collect();
     for family in &families {
@@ -56,12 +55,12 @@ fn the_bash_completion_is_bash() {
 #[test]
 fn version_says_what_this_build_is() {
     let text = run(&["version"]).ends(0).out;
-    assert!(
-        text.starts_with("ringfence ") && text.contains("17 controls") && text.contains("prices of 20"),
-        "{text}"
-    );
+    assert!(text.starts_with("ringfence ") && text.contains("prices of 20"), "{text}");
     let json = run(&["version", "--format", "json"]).ends(0).json();
-    assert_eq!(json["controls"], 17);
+    let list = run(&["controls", "list", "--format", "json"]).ends(0).json();
+    let listed = list.as_array().or_else(|| list["controls"].as_array()).unwrap().len();
+    assert_eq!(json["controls"], listed);
+    assert!(text.contains(&format!("{listed} controls")), "{text}");
     assert_eq!(
         run(&["--version"]).ends(0).out.trim(),
         format!("ringfence {}", json["version"].as_str().unwrap())

@@ -1,4 +1,4 @@
-//! docs/cli.md: the help texts of every command, written by `UPDATE=1`, compared otherwise.
+//! docs/cli.md and the screen in README.md: written by `UPDATE=1`, compared otherwise.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
@@ -25,4 +25,24 @@ fn generated_cli_page_is_fresh() {
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(committed == page, "docs/cli.md is stale: run `cargo xtask gen`");
+}
+
+#[test]
+fn generated_screen_of_the_readme_is_fresh() {
+    let file = support::root().join("README.md");
+    let readme = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = readme.split_once("$ ringfence scan demo/open\n").unwrap();
+    let (shown, after) = rest.split_once("```").unwrap();
+    let screen = run(&["scan", "demo/open"]).ends(1).out;
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, format!("{before}$ ringfence scan demo/open\n{screen}```{after}")).unwrap();
+    }
+    let is_fresh = without_duration(shown) == without_duration(&screen);
+    assert!(is_fresh || std::env::var_os("UPDATE").is_some(), "README.md is stale: run `cargo xtask gen`");
+}
+
+fn without_duration(screen: &str) -> String {
+    let (screen, seconds) = screen.trim_end().rsplit_once(", ").unwrap();
+    assert!(seconds.ends_with(" s"), "{seconds}");
+    screen.to_owned()
 }
