@@ -177,16 +177,15 @@ impl Reader<'_> {
         let file = Arc::clone(self.file);
         let document = Arc::new(Document { file, index, offset, first_line, tree, host: None });
         let before = self.content.objects.len();
-        let sort = self.objects(&document);
-        match sort {
-            Sort::Objects => self.count(|documents| &mut documents.parsed),
-            Sort::NotKubernetes => self.count(|documents| &mut documents.not_kubernetes),
-            Sort::Broken(message) => {
-                self.count(|documents| &mut documents.failed);
-                let location = Some(document.location(0..0));
-                self.content.blind.push(Blind { reason: Reason::Unparsable, location, message });
-            }
-        }
+        let broken = self.objects(&document);
+        let found = self.content.objects.len() > before || document.tree.root().get("items").is_some();
+        // A list that lost an item was read, but not all of it: the item is told below.
+        self.count(|documents| match (found, broken.is_empty()) {
+            (true, _) => &mut documents.parsed,
+            (false, true) => &mut documents.not_kubernetes,
+            (false, false) => &mut documents.failed,
+        });
+        self.content.blind.extend(broken);
         if self.content.objects.len() > before {
             self.duplicates(&document);
         }
@@ -214,59 +213,31 @@ impl Reader<'_> {
         }
     }
 
-    fn objects(&mut self, document: &Arc<Document>) -> Sort {
+    /// Adds the objects of a document; returns what poses as an object and is none.
+    fn objects(&mut self, document: &Arc<Document>) -> Vec<Blind> {
         let root = document.tree.root();
-        if root.is_sequence() {
-            let before = self.content.objects.len();
-            for item in root.items() {
-                self.object(document, item, None);
-            }
-            return if self.content.objects.len() > before { Sort::Objects } else { Sort::NotKubernetes };
-        }
-        self.object(document, root, None)
-    }
-
-    /// One object, or the items of a list. `inherited`: version and kind that a list gives to items without.
-    fn object(
-        &mut self,
-        document: &Arc<Document>,
-        value: Value<'_>,
-        inherited: Option<(&str, &str)>,
-    ) -> Sort {
-        let mut work = vec![(value, inherited.map(|(version, kind)| (version.to_owned(), kind.to_owned())))];
-        let mut sort = Sort::NotKubernetes;
-        while let Some((value, inherited)) = work.pop() {
-            let written = |key: &str| value.get(key).and_then(Value::text).map(str::to_owned);
-            let (version, kind) = (written("apiVersion"), written("kind"));
-            let (version, kind) = match (version, kind, inherited) {
-                (Some(version), Some(kind), _) => (version, kind),
-                (version, kind, Some((list_version, list_kind))) => {
-                    (version.unwrap_or(list_version), kind.unwrap_or(list_kind))
-                }
-                (version, kind, None) => {
-                    let chart = self.file.ends_with("Chart.yaml");
-                    sort = match (version, kind) {
-                        (Some(_), None) if !chart => Sort::Broken(
-                            "`apiVersion` without `kind`: no API server takes it; write the kind".to_owned(),
-                        ),
-                        (None, Some(_)) if value.get("metadata").is_some() || value.get("spec").is_some() => {
-                            Sort::Broken(
-                                "`kind` without `apiVersion`: no API server takes it; write the version"
-                                    .to_owned(),
-                            )
-                        }
-                        _ => sort,
-                    };
+        let values: Vec<Value<'_>> = if root.is_sequence() { root.items().collect() } else { vec![root] };
+        let mut broken = Vec::new();
+        let mut work: Vec<Pending<'_>> = values.into_iter().rev().map(Pending::alone).collect();
+        while let Some(pending) = work.pop() {
+            let value = pending.value;
+            let (version, kind) = match pending.identity(self.file.ends_with("Chart.yaml")) {
+                Identity::Of(version, kind) => (version, kind),
+                Identity::NotKubernetes => continue,
+                Identity::Broken(message) => {
+                    let location = Some(document.location(value.range()));
+                    broken.push(Blind { reason: Reason::Unparsable, location, message: message.to_owned() });
                     continue;
                 }
             };
             let items = value.get("items").filter(|items| items.is_sequence());
             if let (Some(items), Some(item_kind)) = (items, kind.strip_suffix("List")) {
-                sort = Sort::Objects;
+                let given = (!item_kind.is_empty()).then(|| (version.clone(), item_kind.to_owned()));
                 let from = work.len();
-                work.extend(items.items().map(|item| {
-                    let given = (!item_kind.is_empty()).then(|| (version.clone(), item_kind.to_owned()));
-                    (item, given)
+                work.extend(items.items().map(|value| Pending {
+                    value,
+                    in_list: true,
+                    given: given.clone(),
                 }));
                 if let Some(added) = work.get_mut(from..) {
                     added.reverse();
@@ -276,7 +247,6 @@ impl Reader<'_> {
             if version.starts_with("kustomize.config.k8s.io/") {
                 continue;
             }
-            sort = Sort::Objects;
             self.content.objects.push(Raw {
                 document: Arc::clone(document),
                 node: value.id(),
@@ -284,15 +254,48 @@ impl Reader<'_> {
                 kind: kind.into(),
             });
         }
-        sort
+        broken
     }
 }
 
-/// What a document turned out to be.
-enum Sort {
-    Objects,
+/// A value that may be an object.
+struct Pending<'t> {
+    value: Value<'t>,
+    /// It is an item of a list of objects, so it must be one.
+    in_list: bool,
+    /// Version and kind that a typed list gives to items without.
+    given: Option<(String, String)>,
+}
+
+/// What a value says it is.
+enum Identity {
+    Of(String, String),
     NotKubernetes,
-    Broken(String),
+    Broken(&'static str),
+}
+
+impl<'t> Pending<'t> {
+    fn alone(value: Value<'t>) -> Self {
+        Self { value, in_list: false, given: None }
+    }
+
+    fn identity(&self, is_chart: bool) -> Identity {
+        let written = |key: &str| self.value.get(key).and_then(Value::text).map(str::to_owned);
+        let (given_version, given_kind) = self.given.clone().unzip();
+        match (written("apiVersion").or(given_version), written("kind").or(given_kind)) {
+            (Some(version), Some(kind)) => Identity::Of(version, kind),
+            _ if self.in_list => {
+                Identity::Broken("an item of a list without `apiVersion` or `kind`: no API server takes it")
+            }
+            (Some(_), None) if !is_chart => {
+                Identity::Broken("`apiVersion` without `kind`: no API server takes it; write the kind")
+            }
+            (None, Some(_)) if self.value.get("metadata").is_some() || self.value.get("spec").is_some() => {
+                Identity::Broken("`kind` without `apiVersion`: no API server takes it; write the version")
+            }
+            _ => Identity::NotKubernetes,
+        }
+    }
 }
 
 fn lines(text: &str) -> u32 {

@@ -78,6 +78,24 @@ fn a_broken_document_loses_only_itself() {
 }
 
 #[test]
+fn an_item_of_a_list_that_is_no_object_is_told() {
+    let list = |item: &str| {
+        format!(
+            "apiVersion: v1\nkind: List\nitems:\n- {item}\n- {{apiVersion: v1, kind: ConfigMap, metadata: {{name: x}}}}\n"
+        )
+    };
+    run_with(&["scan", "-"], list("{apiVersion: v1, kind: ConfigMap, metadata: {name: y}}").as_bytes())
+        .ends(0);
+    for item in
+        ["{apiVersion: v1, metadata: {name: y}}", "{metadata: {name: y}}", "text", "{kind: Pod, spec: {}}"]
+    {
+        let ran = run_with(&["scan", "-", "--format", "concise"], list(item).as_bytes()).ends(3);
+        assert!(ran.out.contains("-:4:3: INCOMPLETE unparsable"), "{item}: {}", ran.out);
+    }
+    run_with(&["scan", "-"], b"apiVersion: v1\nkind: PodList\nitems: []\n").ends(3);
+}
+
+#[test]
 fn a_key_written_twice_is_shown_at_both_places_and_a_pass_on_it_is_unknown() {
     let twice = PRIVILEGED.replace("{privileged: true}", "{privileged: true, privileged: false}");
     let scan: serde_json::Value =
