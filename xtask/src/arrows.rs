@@ -20,7 +20,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-inventory",
         ours: &["ringfence-finding"],
-        others: &["granit-parser", "rayon", "serde_json", "thiserror"],
+        others: &["granit-parser", "memchr", "rayon", "thiserror"],
     },
     Room {
         name: "ringfence-secret",
@@ -30,12 +30,12 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-controls",
         ours: &["ringfence-finding", "ringfence-inventory", "ringfence-secret"],
-        others: &["rayon"],
+        others: &["rayon", "thiserror"],
     },
     Room {
         name: "ringfence-report",
         ours: &["ringfence-finding", "ringfence-secret"],
-        others: &["annotate-snippets", "serde", "serde_json"],
+        others: &["annotate-snippets", "serde", "serde_json", "unicode-width"],
     },
     Room {
         name: "ringfence",
@@ -46,11 +46,11 @@ const ROOMS: &[Room] = &[
             "ringfence-report",
             "ringfence-secret",
         ],
-        others: &["anyhow", "clap", "clap_complete", "rayon"],
+        others: &["anyhow", "clap", "clap_complete", "terminal_size"],
     },
     Room {
         name: "ringfence-fixture",
-        ours: &["ringfence-finding", "ringfence-inventory"],
+        ours: &["ringfence-inventory", "ringfence-secret"],
         others: &["serde_json"],
     },
     Room { name: "xtask", ours: &[], others: &["serde_json"] },

@@ -96,6 +96,12 @@ fn exposure(inventory: &Inventory, judgement: &Judgement, prices: &PriceTable) -
         named.extend(finding.resource.clone());
         named.extend(finding.evidence.iter().map(|evidence| evidence.resource.clone()));
     }
+    for (id, object) in inventory.objects() {
+        // A door that a running pod opens, but not its template, exposes the workload all the same.
+        if let Some(maker) = inventory.made_by(id).filter(|_| named.contains(&inventory.reference(object))) {
+            named.insert(inventory.reference(inventory.object(maker)));
+        }
+    }
     // By model: GPUs of exposed nodes, of exposed workloads, and of all nodes.
     let mut pools: BTreeMap<Option<String>, Pool> = BTreeMap::new();
     let mut has_nodes = false;
@@ -109,7 +115,7 @@ fn exposure(inventory: &Inventory, judgement: &Judgement, prices: &PriceTable) -
         }
     }
     let mut requested = 0_u64;
-    for pod in inventory.pods() {
+    for pod in inventory.pods().filter(|pod| inventory.made_by(pod.object_id()).is_none()) {
         let gpus = u64::from(pod.accelerators()).saturating_mul(u64::from(pod.replicas()));
         requested = requested.saturating_add(gpus);
         let is_named =

@@ -1,12 +1,17 @@
 //! What a control may ask: the inventory, and indexes over it that several controls share.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
+use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
+use ringfence_inventory::WorkloadClass;
 
+use crate::claims::Claims;
 use crate::control::Need;
+use crate::joins::Joins;
 
 /// Everything a control may look at. Built once per scan.
 #[derive(Debug)]
@@ -14,6 +19,8 @@ pub struct Cx<'i> {
     /// Objects, pods, namespaces, sight.
     pub inventory: &'i Inventory,
     by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
+    claims: OnceLock<Claims>,
+    joins: OnceLock<Joins>,
 }
 
 /// Kinds that controls look up by namespace.
@@ -33,13 +40,23 @@ impl<'i> Cx<'i> {
                 by_namespace.entry((*kind, object.namespace.as_deref())).or_default().push(object);
             }
         }
-        Self { inventory, by_namespace }
+        Self { inventory, by_namespace, claims: OnceLock::new(), joins: OnceLock::new() }
     }
 
     /// Objects of an indexed kind in one namespace.
     pub fn in_namespace(&self, kind: &'static str, namespace: Option<&'i str>) -> &[&'i Object] {
         debug_assert!(INDEXED.iter().any(|(_, known)| *known == kind), "{kind} is not indexed");
         self.by_namespace.get(&(kind, namespace)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Claims and snapshots, and which of them hold data of AI workloads.
+    pub(crate) fn claims(&self) -> &Claims {
+        self.claims.get_or_init(|| Claims::new(self.inventory))
+    }
+
+    /// Objects made of two: services and their runtimes.
+    pub(crate) fn joins(&self) -> &Joins {
+        self.joins.get_or_init(|| Joins::new(self.inventory))
     }
 
     /// Whether the source supplied a fact.
@@ -61,4 +78,10 @@ impl<'i> Cx<'i> {
     pub fn has_ai(&self) -> bool {
         self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium)
     }
+}
+
+/// Whether a pod is an AI workload; device plugins and drivers serve them and are none.
+pub(crate) fn is_workload(pod: Pod<'_>) -> bool {
+    let ai = pod.ai();
+    ai.scope >= Scope::Medium && ai.class != WorkloadClass::AcceleratorInfra
 }

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::panic;
 use std::panic::AssertUnwindSafe;
 
@@ -12,6 +13,7 @@ use ringfence_finding::Family;
 use ringfence_finding::FamilyScore;
 use ringfence_finding::Finding;
 use ringfence_finding::Outcome;
+use ringfence_finding::ResourceRef;
 use ringfence_inventory::Inventory;
 use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
@@ -98,7 +100,7 @@ pub fn judge(inventory: &Inventory, controls: &[&'static Control]) -> Judgement 
         );
     tallies.extend(pod_controls.iter().map(|(control, ..)| *control).zip(of_pods));
     tallies.par_extend(others.par_iter().map(|control| (*control, judge_set(&cx, control))));
-    summarize(tallies)
+    summarize(tallies, &Makers::of(inventory))
 }
 
 fn judge_pod<'i>(
@@ -184,7 +186,7 @@ fn guarded<'i>(results: &mut Results<'i>, run: impl FnOnce(&mut Results<'i>)) {
     }
 }
 
-fn summarize(tallies: Vec<(&'static Control, Tally)>) -> Judgement {
+fn summarize(tallies: Vec<(&'static Control, Tally)>, makers: &Makers) -> Judgement {
     let mut families: BTreeMap<Family, FamilyScore> = Family::ALL
         .into_iter()
         .map(|family| {
@@ -204,7 +206,7 @@ fn summarize(tallies: Vec<(&'static Control, Tally)>) -> Judgement {
     for (control, tally) in tallies {
         let mut own = tally.findings;
         own.sort_by(|left, right| order(left).cmp(&order(right)));
-        let own = one_per_root_cause(own);
+        let own = makers.fold(one_per_root_cause(own));
         if let Some(score) = families.get_mut(&control.meta.id.family) {
             score.controls.push(control.meta.id);
             score.pass = score.pass.saturating_add(tally.passed);
@@ -251,13 +253,57 @@ fn one_per_root_cause(findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
+/// Objects of a dump that a controller in the set has made, and who made them.
+struct Makers(HashMap<ResourceRef, ResourceRef>);
+
+impl Makers {
+    fn of(inventory: &Inventory) -> Self {
+        let made = inventory.objects().filter_map(|(id, object)| {
+            let maker = inventory.object(inventory.made_by(id)?);
+            Some((inventory.reference(object), inventory.reference(maker)))
+        });
+        Self(made.collect())
+    }
+
+    /// Drops a finding on what was made when its maker has the same one: same control and container, and the same
+    /// field behind the template. What only the running pod shows stays.
+    fn fold(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        if self.0.is_empty() {
+            return findings;
+        }
+        let maker_of = |finding: &Finding| self.0.get(finding.resource.as_ref()?);
+        let of_makers: Vec<(Outcome, ResourceRef, Option<String>, String)> = findings
+            .iter()
+            .filter(|finding| maker_of(finding).is_none())
+            .filter_map(|finding| {
+                Some((
+                    finding.outcome,
+                    finding.resource.clone()?,
+                    finding.container.clone(),
+                    finding.field.clone(),
+                ))
+            })
+            .collect();
+        let is_told = |finding: &Finding| {
+            let Some(maker) = maker_of(finding) else { return false };
+            let field = finding.field.strip_prefix("spec").unwrap_or(&finding.field);
+            of_makers.iter().any(|(outcome, resource, container, other)| {
+                (*outcome, resource, container) == (finding.outcome, maker, &finding.container)
+                    && other.ends_with(field)
+            })
+        };
+        let told: Vec<bool> = findings.iter().map(is_told).collect();
+        findings.into_iter().zip(told).filter(|(_, told)| !told).map(|(finding, _)| finding).collect()
+    }
+}
+
 type Order<'f> = (
     Outcome,
     Reverse<ringfence_finding::Severity>,
     ringfence_finding::ControlId,
     Reverse<Confidence>,
     Option<&'f ringfence_finding::Location>,
-    Option<&'f ringfence_finding::ResourceRef>,
+    Option<&'f ResourceRef>,
     Option<&'f str>,
     &'f str,
     &'f str,
@@ -275,4 +321,35 @@ fn order(finding: &Finding) -> Order<'_> {
         &finding.field,
         &finding.message,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_inventory::Inventory;
+
+    use super::*;
+    use crate::catalogue::catalogue;
+
+    #[test]
+    fn a_flaw_of_a_template_is_told_once_and_what_only_runs_is_told_too() {
+        let pod = |name: &str, extra: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: ml, uid: u, ownerReferences: [{{apiVersion: batch/v1, kind: Job, name: train, controller: true}}]}}\nspec: {{containers: [{{name: t, image: i, securityContext: {{privileged: true}}, resources: {{limits: {{nvidia.com/gpu: 1}}}}}}{extra}]}}\n"
+            )
+        };
+        let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: train, namespace: ml}\nspec: {template: {spec: {containers: [{name: t, image: i, securityContext: {privileged: true}, resources: {limits: {nvidia.com/gpu: 1}}}]}}}\n";
+        let injected = ", {name: injected, image: i, securityContext: {privileged: true}}";
+        let inventory = Inventory::from_text(&(job.to_owned() + &pod("a", "") + &pod("b", injected)));
+        let privileged: Vec<_> =
+            catalogue().into_iter().filter(|control| control.meta.slug == "privileged").collect();
+        let findings = judge(&inventory, &privileged).findings;
+        let told: Vec<String> = findings
+            .iter()
+            .map(|finding| {
+                format!("{}[{}]", finding.resource.as_ref().unwrap(), finding.container.as_ref().unwrap())
+            })
+            .collect();
+        assert_eq!(told, ["Job/ml/train[t]", "Pod/ml/b[injected]"]);
+        assert_eq!(findings[0].pods, Some(2));
+    }
 }

@@ -1,5 +1,7 @@
 //! What a control says about one target: fails with evidence, missing facts, or that it does not concern it.
 
+use std::ops::Range;
+
 use ringfence_finding::Confidence;
 use ringfence_finding::Evidence;
 use ringfence_finding::Finding;
@@ -22,6 +24,7 @@ use crate::mask;
 pub struct Hit<'i> {
     object: &'i Object,
     at: Option<Value<'i>>,
+    bytes: Option<Range<usize>>,
     field: Option<String>,
     container: Option<String>,
     message: String,
@@ -47,6 +50,7 @@ impl<'i> Hit<'i> {
         Self {
             object,
             at: None,
+            bytes: None,
             field: None,
             container: None,
             message: message.into(),
@@ -56,6 +60,13 @@ impl<'i> Hit<'i> {
             confidence: Confidence::High,
             evidence: Vec::new(),
         }
+    }
+
+    /// The bytes of the document to point at, where a value of many lines holds the flaw in one of them.
+    #[must_use]
+    pub fn bytes(mut self, bytes: Range<usize>) -> Self {
+        self.bytes = Some(bytes);
+        self
     }
 
     /// A flaw in a container: its name is part of the finding's identity.
@@ -71,6 +82,14 @@ impl<'i> Hit<'i> {
         let field = field.into();
         self.evidence.push((self.object, None, Some(format!("{field} is not set")), Weight::Decides));
         self.field = Some(field);
+        self
+    }
+
+    /// The name of the flaw's field, in place of the path of its place: an index in a path moves with its neighbours, and
+    /// two flaws can share one place.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
         self
     }
 
@@ -149,6 +168,14 @@ impl<'i> Results<'i> {
     /// The door is open.
     pub fn fail(&mut self, hit: Hit<'_>) {
         let place = hit.at.unwrap_or_else(|| mask::head(hit.object));
+        let location = match &hit.bytes {
+            Some(bytes) => hit.object.location_of(bytes.clone()),
+            None => hit.object.location(place),
+        };
+        let snippet = match hit.bytes {
+            Some(bytes) => mask::snippet_of(hit.object, bytes),
+            None => mask::snippet(hit.object, place),
+        };
         let field = hit.field.unwrap_or_else(|| hit.at.map(|at| hit.object.field(at)).unwrap_or_default());
         let evidence = hit.evidence.into_iter().map(|(object, at, words, weight)| {
             let shown = words.or_else(|| at.map(|at| mask::shown(object, at))).unwrap_or_default();
@@ -168,8 +195,8 @@ impl<'i> Results<'i> {
             severity: hit.severity.unwrap_or(self.meta.severity),
             confidence: hit.confidence.min(self.cap),
             outcome: Outcome::Fail,
-            location: Some(hit.object.location(place)),
-            snippet: Some(mask::snippet(hit.object, place)),
+            location: Some(location),
+            snippet: Some(snippet),
             message: hit.message,
             evidence,
             why: hit.why.unwrap_or_else(|| self.meta.risk.to_owned()),
@@ -182,7 +209,7 @@ impl<'i> Results<'i> {
             resource: Some(resource),
             container: hit.container,
             field,
-            pods: None,
+            pods: self.inventory.running_pods(hit.object.id),
         });
     }
 

@@ -8,12 +8,16 @@
 
 mod assess;
 mod catalogue;
+mod claims;
 mod control;
 mod cx;
 mod engine;
+mod exposure;
 mod hit;
+mod joins;
 mod mask;
 mod prices;
+mod rights;
 #[cfg(test)]
 mod testing;
 

@@ -48,6 +48,11 @@ pub(crate) fn snippet(object: &Object, value: Value<'_>) -> Snippet {
         Some(key) if !value.is_scalar() => key,
         _ => value.range(),
     };
+    snippet_of(object, range)
+}
+
+/// Lines around bytes of the object's document.
+pub(crate) fn snippet_of(object: &Object, range: Range<usize>) -> Snippet {
     let (document, range) = object.document().shown(range);
     let window = document.window(range);
     let (text, mark) = masked(document.tree.root(), document.tree.source(), window.lines, window.mark);

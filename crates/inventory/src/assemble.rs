@@ -22,6 +22,7 @@ use crate::namespace::NamespaceTable;
 use crate::object::Object;
 use crate::object::ObjectId;
 use crate::object::is_cluster_scoped;
+use crate::owners::Owners;
 use crate::pod;
 use crate::pod::Pod;
 use crate::pod::PodView;
@@ -69,6 +70,9 @@ pub struct Inventory {
     by_kind: BTreeMap<(Box<str>, Box<str>), Vec<ObjectId>>,
     pods_of: HashMap<ObjectId, Vec<usize>>,
     with_duplicates: BTreeSet<ObjectId>,
+    owners: Owners,
+    /// Running pods behind a template, in a dump of a live cluster.
+    running: HashMap<ObjectId, u32>,
     /// Namespaces by name.
     pub namespaces: NamespaceTable,
     /// What the source could show.
@@ -100,6 +104,7 @@ impl Inventory {
             inventory.coverage.files.read += u32::from(read);
         }
         inventory.index(options);
+        inventory.find_owners();
         inventory.find_pods();
         inventory.coverage.blind.sort();
         inventory.coverage.blind.dedup();
@@ -152,6 +157,17 @@ impl Inventory {
     /// Whether a namespace holds an AI workload of confidence medium or more.
     pub fn is_ai_namespace(&self, namespace: &Namespace) -> bool {
         self.pods_in(namespace).any(|pod| pod.ai().scope >= Scope::Medium)
+    }
+
+    /// The outermost object of the set whose controller made this one (a Deployment of a pod); none for one that
+    /// somebody applied.
+    pub fn made_by(&self, id: ObjectId) -> Option<ObjectId> {
+        self.owners.top(id)
+    }
+
+    /// Running pods that a template has made, when the set holds them.
+    pub fn running_pods(&self, id: ObjectId) -> Option<u32> {
+        self.running.get(&id).copied()
     }
 
     /// Whether a key is written twice somewhere in the object's document: a pass on it proves nothing.
@@ -234,7 +250,8 @@ impl Inventory {
         if !document.tree.duplicates().is_empty() {
             self.with_duplicates.insert(ObjectId(self.objects.len()));
         }
-        self.objects.push(Object { document, node, parent, api_version, kind, namespace, name });
+        let id = ObjectId(self.objects.len());
+        self.objects.push(Object { document, node, id, parent, api_version, kind, namespace, name });
         inside
     }
 
@@ -275,6 +292,16 @@ impl Inventory {
                 location: None,
                 message: message.to_owned(),
             });
+        }
+    }
+
+    fn find_owners(&mut self) {
+        self.owners = Owners::of(&self.objects);
+        for id in self.ids_of("", "Pod").to_vec() {
+            if let Some(top) = self.owners.top(id) {
+                let running = self.running.entry(top).or_insert(0);
+                *running = running.saturating_add(1);
+            }
         }
     }
 

@@ -1,8 +1,11 @@
 //! Facts that take more than one object: claims behind a pod, labels of a namespace, GPUs of the nodes.
 
+use std::collections::BTreeSet;
+
 use crate::accelerator;
 use crate::assemble::Inventory;
 use crate::object::Object;
+use crate::pod;
 use crate::pod::Need;
 use crate::pod::Pod;
 use crate::selector::Labels;
@@ -17,6 +20,18 @@ impl Inventory {
             synthetic: name.map(|name| ("kubernetes.io/metadata.name", name)),
             seen: object.is_some(),
         }
+    }
+
+    /// API resources whose objects start pods: those of the table, and of kinds found by their shape in the set.
+    pub fn pod_resources(&self) -> Vec<PodResource> {
+        let table = pod::pod_kinds().map(|(group, kind)| (group.to_owned(), kind.to_owned()));
+        let by_shape: BTreeSet<(String, String)> = self
+            .pods()
+            .filter(|pod| Self::is_guess(pod.found_by()))
+            .map(|pod| (pod.object().group().to_owned(), pod.object().kind.to_string()))
+            .collect();
+        let all = table.chain(by_shape);
+        all.map(|(group, kind)| PodResource { group, plural: pod::plural(&kind) }).collect()
     }
 
     /// Nodes with accelerators.
@@ -88,6 +103,15 @@ impl Inventory {
         let mut expressions = selectors.filter_map(|selector| selector.at(&["cel", "expression"])?.as_str());
         Some(expressions.any(accelerator::names_accelerator_driver))
     }
+}
+
+/// An API resource whose objects start pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodResource {
+    /// API group, empty for core.
+    pub group: String,
+    /// As rules name it: `rayclusters`.
+    pub plural: String,
 }
 
 /// A node with accelerators.

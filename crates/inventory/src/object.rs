@@ -20,6 +20,8 @@ pub struct ObjectId(pub usize);
 pub struct Object {
     pub(crate) document: Arc<Document>,
     pub(crate) node: NodeId,
+    /// Its place in the inventory.
+    pub id: ObjectId,
     /// Object it is embedded in (a kro ResourceGraphDefinition, an AppWrapper); list items have none.
     pub parent: Option<ObjectId>,
     /// `apiVersion` as written, or inherited from the list.

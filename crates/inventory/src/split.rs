@@ -18,34 +18,64 @@ pub struct Piece {
 pub fn split(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let (mut start, mut start_line) = (0, 1_u32);
-    let (mut at, mut line) = (0, 1_u32);
-    // `%YAML` and `%TAG` lines belong to the document after them: its marker does not cut again.
-    let mut only_directives = true;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or("");
-        let end = rest.find('\n').map_or(text.len(), |newline| at.saturating_add(newline).saturating_add(1));
-        let content = text.get(at..end).unwrap_or("");
-        let bare = content.strip_prefix('\u{feff}').unwrap_or(content);
-        if is_marker(bare, "---") {
-            if !only_directives && at > start {
-                pieces.push(Piece { range: start..at, first_line: start_line });
-                (start, start_line) = (at, line);
+    // Lines are counted between markers only: most of a file is never looked at twice.
+    let (mut counted, mut line) = (0, 1_u32);
+    // A piece that began at a marker, or holds content, is cut by the next one; one of directives, comments and blanks
+    // is the prologue of the document behind the marker.
+    let mut begun = false;
+    for marker in markers(text) {
+        line = line.saturating_add(newlines(text.get(counted..marker.start).unwrap_or("")));
+        counted = marker.start;
+        let before = text.get(start..marker.start).unwrap_or("");
+        if marker.is_end {
+            pieces.push(Piece { range: start..marker.line_end, first_line: start_line });
+            (start, start_line) = (marker.line_end, line.saturating_add(1));
+            begun = false;
+        } else {
+            if begun || !before.split_inclusive('\n').all(is_prologue) {
+                pieces.push(Piece { range: start..marker.start, first_line: start_line });
+                (start, start_line) = (marker.start, line);
             }
-            only_directives = false;
-        } else if is_marker(bare, "...") {
-            pieces.push(Piece { range: start..end, first_line: start_line });
-            (start, start_line) = (end, line.saturating_add(1));
-            only_directives = true;
-        } else if !is_prologue(bare) {
-            only_directives = false;
+            begun = true;
         }
-        at = end;
-        line = line.saturating_add(1);
     }
     if start < text.len() || pieces.is_empty() {
         pieces.push(Piece { range: start..text.len(), first_line: start_line });
     }
     pieces
+}
+
+struct Marker {
+    start: usize,
+    line_end: usize,
+    /// `...`, which ends a document without starting one.
+    is_end: bool,
+}
+
+/// Marker lines in order.
+fn markers(text: &str) -> impl Iterator<Item = Marker> {
+    let bytes = text.as_bytes();
+    let starts =
+        std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|newline| newline.saturating_add(1)));
+    starts.filter_map(move |start| {
+        // A byte order mark may stand before any document.
+        if !matches!(bytes.get(start)?, b'-' | b'.' | 0xEF) {
+            return None;
+        }
+        let rest = text.get(start..)?;
+        let bare = rest.strip_prefix('\u{feff}').unwrap_or(rest);
+        let is_end = is_marker(bare, "...");
+        if !is_end && !is_marker(bare, "---") {
+            return None;
+        }
+        let line_end =
+            memchr::memchr(b'\n', rest.as_bytes()).map_or(rest.len(), |newline| newline.saturating_add(1));
+        Some(Marker { start, line_end: start.saturating_add(line_end), is_end })
+    })
+}
+
+fn newlines(text: &str) -> u32 {
+    u32::try_from(memchr::memchr_iter(b'\n', text.as_bytes()).count()).unwrap_or(u32::MAX)
 }
 
 fn is_marker(line: &str, marker: &str) -> bool {
@@ -54,6 +84,7 @@ fn is_marker(line: &str, marker: &str) -> bool {
 
 /// Directive, comment or blank line: what may stand before a document's marker.
 fn is_prologue(line: &str) -> bool {
+    let line = line.strip_prefix('\u{feff}').unwrap_or(line);
     let trimmed = line.trim_end();
     trimmed.is_empty() || trimmed.starts_with('%') || trimmed.trim_start().starts_with('#')
 }

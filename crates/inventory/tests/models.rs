@@ -41,29 +41,41 @@ const C: &str = "spec.containers[name=c]";
 #[test]
 fn flags_name_models_in_every_spelling() {
     for (fields, expected) in [
-        ("args: [--model, a/b]", format!("model Hub a/b No at {C}.args[1]")),
-        ("args: ['--model=a/b']", format!("model Hub a/b No at {C}.args[0]")),
-        ("args: [--model-path, a/b]", format!("model Hub a/b No at {C}.args[1]")),
-        ("args: [--model-id, gpt2]", format!("model Hub gpt2 No at {C}.args[1]")),
-        ("args: ['--model_name_or_path=a/b']", format!("model Hub a/b No at {C}.args[0]")),
-        ("args: [--model-name-or-path, a/b]", format!("model Hub a/b No at {C}.args[1]")),
-        ("args: [--pretrained_model_name_or_path, a/b]", format!("model Hub a/b No at {C}.args[1]")),
-        ("args: [--tokenizer, a/b]", format!("tokenizer Hub a/b No at {C}.args[1]")),
-        ("args: [--dataset, a/b]", format!("dataset Hub a/b No at {C}.args[1]")),
-        ("args: [--dataset_name, a/b]", format!("dataset Hub a/b No at {C}.args[1]")),
-        ("args: ['--dataset-name=a/b']", format!("dataset Hub a/b No at {C}.args[0]")),
+        ("args: [--model, a/b]", format!("model Hub a/b No at {C}.args[--model=]")),
+        ("args: ['--model=a/b']", format!("model Hub a/b No at {C}.args[--model=]")),
+        ("args: [--model-path, a/b]", format!("model Hub a/b No at {C}.args[--model-path=]")),
+        ("args: [--model-id, gpt2]", format!("model Hub gpt2 No at {C}.args[--model-id=]")),
+        (
+            "args: ['--model_name_or_path=a/b']",
+            format!("model Hub a/b No at {C}.args[--model_name_or_path=]"),
+        ),
+        ("args: [--model-name-or-path, a/b]", format!("model Hub a/b No at {C}.args[--model-name-or-path=]")),
+        (
+            "args: [--pretrained_model_name_or_path, a/b]",
+            format!("model Hub a/b No at {C}.args[--pretrained_model_name_or_path=]"),
+        ),
+        ("args: [--tokenizer, a/b]", format!("tokenizer Hub a/b No at {C}.args[--tokenizer=]")),
+        ("args: [--dataset, a/b]", format!("dataset Hub a/b No at {C}.args[--dataset=]")),
+        ("args: [--dataset_name, a/b]", format!("dataset Hub a/b No at {C}.args[--dataset_name=]")),
+        ("args: ['--dataset-name=a/b']", format!("dataset Hub a/b No at {C}.args[--dataset-name=]")),
         ("command: [vllm, serve, gpt2]", format!("model Hub gpt2 No at {C}.command[2]")),
         ("command: [vllm, serve], args: [a/b]", format!("model Hub a/b No at {C}.args[0]")),
         ("command: [/opt/bin/vllm, serve, a/b]", format!("model Hub a/b No at {C}.command[2]")),
-        ("command: [sh, -c, 'exec vllm serve a/b']", format!("model Hub a/b No at {C}.command[2] in-shell")),
+        (
+            "command: [sh, -c, 'exec vllm serve a/b']",
+            format!("model Hub a/b No at {C}.command[-c=] in-shell"),
+        ),
         ("command: [hf, download, a/b]", format!("model Hub a/b No at {C}.command[2]")),
         (
             "command: [huggingface-cli, download, a/b, --repo-type, dataset]",
             format!("dataset Hub a/b No at {C}.command[2]"),
         ),
-        ("args: [--model, s3://x/y]", format!("model S3 s3://x/y No at {C}.args[1]")),
-        ("args: [--model, /models/x]", format!("model Local /models/x Yes at {C}.args[1]")),
-        ("args: [--model, '{{inputs.m}}']", format!("model Unknown {{{{inputs.m}}}} Unknown at {C}.args[1]")),
+        ("args: [--model, s3://x/y]", format!("model S3 s3://x/y No at {C}.args[--model=]")),
+        ("args: [--model, /models/x]", format!("model Local /models/x Yes at {C}.args[--model=]")),
+        (
+            "args: [--model, '{{inputs.m}}']",
+            format!("model Unknown {{{{inputs.m}}}} Unknown at {C}.args[--model=]"),
+        ),
     ] {
         assert_eq!(models(&pod(fields)), [expected], "{fields}");
     }
@@ -173,15 +185,15 @@ fn mounted_paths_are_no_hub_ids() {
     let mount = "volumeMounts: [{name: v, mountPath: /models}, {name: w, mountPath: /work/data}]";
     assert_eq!(
         models(&pod(&format!("args: [--model, models/llama], {mount}"))),
-        [format!("model Local models/llama Yes at {C}.args[1]")]
+        [format!("model Local models/llama Yes at {C}.args[--model=]")]
     );
     assert_eq!(
         models(&pod(&format!("args: [--model, data/llama], workingDir: /work, {mount}"))),
-        [format!("model Local data/llama Yes at {C}.args[1]")]
+        [format!("model Local data/llama Yes at {C}.args[--model=]")]
     );
     assert_eq!(
         models(&pod(&format!("args: [--model, modelsx/llama], {mount}"))),
-        [format!("model Hub modelsx/llama No at {C}.args[1]")]
+        [format!("model Hub modelsx/llama No at {C}.args[--model=]")]
     );
 }
 
@@ -193,7 +205,7 @@ fn adapters_come_in_lists_and_as_json() {
     assert_eq!(
         models(&text),
         [
-            format!("model Hub a/b No at {C}.args[1]"),
+            format!("model Hub a/b No at {C}.args[--model=]"),
             format!("adapter Hub a/c No at {C}.args[3]"),
             format!("adapter Local /d Yes at {C}.args[4]"),
             format!("adapter Hub a/e No at {C}.args[5]"),
@@ -206,7 +218,7 @@ fn a_server_image_takes_its_first_argument_as_model() {
     let text = pod("args: [gpt2, --port, '80']").replace("image: i", "image: vllm/vllm-openai:v0.11.0");
     assert_eq!(models(&text), [format!("model Hub gpt2 No at {C}.args[0]")]);
     let shared = pod("args: [--model, gpt2]").replace("image: i", "image: vllm/vllm-openai:v0.9.0");
-    assert_eq!(models(&shared), [format!("model Hub gpt2 No at {C}.args[1]")]);
+    assert_eq!(models(&shared), [format!("model Hub gpt2 No at {C}.args[--model=]")]);
     let own_command =
         pod("command: [sh], args: [gpt2]").replace("image: i", "image: vllm/vllm-openai:v0.11.0");
     assert_eq!(models(&own_command), [""; 0]);

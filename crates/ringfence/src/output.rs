@@ -26,10 +26,7 @@ pub(crate) fn write(
     }
 }
 
-fn to_file(
-    path: &Path,
-    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> anyhow::Result<()> {
+fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut name = path.file_name().context("-o needs the name of a file")?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

@@ -1,7 +1,7 @@
 //! Room `secret`: the table of key shapes, one row per shape. A new shape is one row here and nothing else:
 //! engine, redactor, generator and tests walk the table.
 
-use crate::hit::Confidence;
+use ringfence_finding::Confidence;
 
 /// One row.
 pub(crate) struct Detector {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use hmac::Hmac;
 use hmac::KeyInit;
 use hmac::Mac;
+use ringfence_finding::Confidence;
 use sha2::Sha256;
 
 /// One key found in a text.
@@ -18,7 +19,8 @@ pub struct KeyHit {
     pub provider: &'static str,
     /// What kind of key it is, in words that fit after the provider: `project key`.
     pub kind: &'static str,
-    /// How sure the shape alone makes us.
+    /// How sure the shape alone makes us: high for a provider's literal at the right place of a value of the right
+    /// length, medium where the shape leaves room for something else.
     pub confidence: Confidence,
     /// True for keys that create other keys or read a whole organization.
     pub admin: bool,
@@ -28,15 +30,6 @@ pub struct KeyHit {
     pub shown: Redacted,
     /// Answers "the same key in two places?" without the key.
     pub tag: SecretTag,
-}
-
-/// How likely a hit is a real key.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Confidence {
-    /// The shape leaves room for something else.
-    Medium,
-    /// A literal of the provider at the right place of a value of the right length.
-    High,
 }
 
 /// A value's printable rest: first four and last two characters, and its length.

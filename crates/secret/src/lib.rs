@@ -10,7 +10,6 @@
 #![warn(clippy::indexing_slicing)]
 
 mod allow;
-mod base64;
 mod detector;
 mod engine;
 mod hit;
@@ -18,9 +17,7 @@ pub mod redact;
 
 pub mod synthetic;
 
-pub use base64::decode_base64;
 pub use engine::Engine;
-pub use hit::Confidence;
 pub use hit::KeyHit;
 pub use hit::Redacted;
 pub use hit::SecretTag;

@@ -31,6 +31,8 @@ pub use model::ModelRef;
 pub use model::ModelRole;
 pub use model::ModelSource;
 pub(crate) use table::is_without_pods;
+pub(crate) use table::plural;
+pub(crate) use table::pod_kinds;
 pub use view::Field;
 pub use view::Pod;
 pub(crate) use view::PodView;

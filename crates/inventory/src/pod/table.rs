@@ -288,6 +288,52 @@ pub(crate) fn is_without_pods(group: &str) -> bool {
     matches!(group, "" | "apps" | "batch") || WITHOUT_PODS.contains(&group)
 }
 
+/// Kinds of the table that start no pods by themselves: templates for others, or parts of the platform.
+const STARTS_NONE: &[&str] = &[
+    "ClusterPolicy",
+    "ClusterServingRuntime",
+    "ClusterStorageContainer",
+    "ClusterTrainingRuntime",
+    "ClusterWorkflowTemplate",
+    "GPUCluster",
+    "LLMInferenceServiceConfig",
+    "NVIDIADriver",
+    "PodDefault",
+    "PodTemplate",
+    "SandboxTemplate",
+    "ServerConfig",
+    "ServingRuntime",
+    "TrainingRuntime",
+    "WorkflowTemplate",
+];
+
+/// Kinds that start the pods of an object inside them.
+const STARTS_EMBEDDED: &[(&str, &str)] = &[
+    ("kubeflow.org", "Experiment"),
+    ("kubeflow.org", "ScheduledWorkflow"),
+    ("workload.codeflare.dev", "AppWrapper"),
+];
+
+/// Groups and kinds whose objects start pods.
+pub(crate) fn pod_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows = CORE.iter().chain(CUSTOM);
+    let known = rows.flat_map(|row| row.kinds.iter().map(|kind| (row.group, *kind)));
+    known.filter(|(_, kind)| !STARTS_NONE.contains(kind)).chain(STARTS_EMBEDDED.iter().copied())
+}
+
+/// Name of a kind's API resource, as generators of CRDs form it: `rayclusters`, `sandboxes`, `policies`.
+pub(crate) fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    let before_last = kind.chars().rev().nth(1).unwrap_or('a');
+    match kind.strip_suffix('y') {
+        Some(stem) if !"aeiou".contains(before_last) => format!("{stem}ies"),
+        _ if kind.ends_with(['s', 'x', 'z']) || kind.ends_with("ch") || kind.ends_with("sh") => {
+            format!("{kind}es")
+        }
+        _ => format!("{kind}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -355,5 +401,22 @@ mod tests {
             }
         }
         assert_eq!(listed, shown);
+    }
+
+    #[test]
+    fn resources_have_the_names_of_their_crds() {
+        for (kind, expected) in [
+            ("RayCluster", "rayclusters"),
+            ("InferenceService", "inferenceservices"),
+            ("Sandbox", "sandboxes"),
+            ("NetworkPolicy", "networkpolicies"),
+            ("Gateway", "gateways"),
+            ("XGBoostJob", "xgboostjobs"),
+            ("Ingress", "ingresses"),
+        ] {
+            assert_eq!(plural(kind), expected);
+        }
+        assert!(pod_kinds().any(|kind| kind == ("kubeflow.org", "PyTorchJob")));
+        assert!(!pod_kinds().any(|(_, kind)| kind == "ServingRuntime"));
     }
 }

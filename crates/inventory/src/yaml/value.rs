@@ -230,9 +230,10 @@ pub fn field_path(root: Value<'_>, value: Value<'_>) -> String {
                 let _ = write!(path, "[{key:?}]");
             }
             None => {
-                let _ = match natural_key(step) {
-                    Some((name, value)) => write!(path, "[{name}={value}]"),
-                    None => write!(path, "[{}]", index_of(step)),
+                let _ = match (natural_key(step), flag_of(step)) {
+                    (Some((name, value)), _) => write!(path, "[{name}={value}]"),
+                    (None, Some((flag, equals))) => write!(path, "[{flag}{equals}]"),
+                    (None, None) => write!(path, "[{}]", index_of(step)),
                 };
             }
         }
@@ -254,7 +255,31 @@ fn natural_key(item: Value<'_>) -> Option<(&'static str, &str)> {
         "data" => &["secretKey", "name"],
         _ => &["name", "groupName", "containerPort", "key"],
     };
-    candidates.iter().find_map(|name| Some((*name, item.get(name)?.text()?)))
+    let named = candidates.iter().find_map(|name| Some((*name, item.get(name)?.text()?)));
+    // Claim templates of a StatefulSet carry their name in metadata.
+    named.or_else(|| Some(("name", item.at(&["metadata", "name"])?.text()?)))
+}
+
+/// The flag that names an argument: its own (`--model`, or `--model=` with its value), or the one before it. Arguments
+/// come and go; a place among them by number would make an old finding look new.
+fn flag_of(item: Value<'_>) -> Option<(&str, &'static str)> {
+    let list = item.parent().filter(|list| matches!(list.key(), Some("args" | "command" | "extraArgs")))?;
+    let own = item.as_str()?;
+    if let Some((flag, _)) = own.split_once('=') {
+        return is_flag(flag).then_some((flag, "="));
+    }
+    if is_flag(own) {
+        return Some((own, ""));
+    }
+    let before = list.items().take_while(|other| other.id() != item.id()).last()?.as_str()?;
+    is_flag(before).then_some((before, "="))
+}
+
+fn is_flag(word: &str) -> bool {
+    word.starts_with('-')
+        && word.len() <= 64
+        && is_plain_key(word)
+        && word.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 fn index_of(item: Value<'_>) -> usize {

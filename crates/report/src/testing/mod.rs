@@ -139,13 +139,8 @@ fn without_place(info: ControlInfo, outcome: Outcome, message: &str, why: &str) 
 /// An AI platform with open doors, unknowns, blind spots and dollars.
 pub(crate) fn standard() -> Scan {
     let [gpu, net, sec, model, data, run] = controls().try_into().unwrap_or_else(|_| unreachable!());
-    let mut opens = finding(
-        gpu,
-        Severity::High,
-        "checkout",
-        "opens every GPU",
-        place("demo/open/web.yaml", 31, 18),
-    );
+    let mut opens =
+        finding(gpu, Severity::High, "checkout", "opens every GPU", place("demo/open/web.yaml", 31, 18));
     opens.snippet = Some(Snippet {
         first_line: 29,
         text:
@@ -177,13 +172,7 @@ pub(crate) fn standard() -> Scan {
             place("demo/open/train.yaml", 9, 20),
         ),
         opens,
-        finding(
-            gpu,
-            Severity::High,
-            "search",
-            "opens every GPU",
-            place("demo/open/web.yaml", 90, 18),
-        ),
+        finding(gpu, Severity::High, "search", "opens every GPU", place("demo/open/web.yaml", 90, 18)),
         finding(
             data,
             Severity::Medium,
@@ -191,13 +180,7 @@ pub(crate) fn standard() -> Scan {
             "has an unbounded /dev/shm that can take all memory of the node",
             place("demo/open/train.yaml", 40, 7),
         ),
-        finding(
-            run,
-            Severity::Low,
-            "nb",
-            "runs without a sandbox",
-            place("demo/open/train.yaml", 80, 7),
-        ),
+        finding(run, Severity::Low, "nb", "runs without a sandbox", place("demo/open/train.yaml", 80, 7)),
         without_place(
             net,
             Outcome::Unknown,

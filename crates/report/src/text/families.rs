@@ -13,6 +13,7 @@ use super::page::Page;
 use super::page::pad;
 use super::page::shorten;
 use super::page::width;
+use super::page::wrap;
 use crate::clean;
 use crate::style::Tone;
 use crate::words;
@@ -21,6 +22,8 @@ use crate::words;
 const ALSO: usize = 5;
 /// Fewer columns than this are no sentence: the place moves to a line of its own.
 const SENTENCE: usize = 24;
+/// Lines that a sentence may take below its first.
+const MORE_LINES: usize = 2;
 
 struct Row {
     label: &'static str,
@@ -156,8 +159,15 @@ fn table(rows: &[Row], page: &mut Page<'_>) {
         }
         let start = format!("{head}{verdict}{}", pad(&row.control, control));
         if row.place.is_empty() || beside && fits(&row.place) {
-            let sentence = shorten(&row.sentence, column, page.style.ellipsis());
-            page.line(&format!("{start}{}  {}", pad_exact(&sentence, column_used), row.place));
+            let mut lines = wrap(&row.sentence, column, column).into_iter();
+            let first = lines.next().unwrap_or_default();
+            page.line(&format!("{start}{}  {}", pad_exact(&first, column_used), row.place));
+            let rest: Vec<String> = lines.collect();
+            for (index, line) in rest.iter().take(MORE_LINES).enumerate() {
+                let more = index + 1 == MORE_LINES && rest.len() > MORE_LINES;
+                let end = if more { format!(" {}", page.style.ellipsis()) } else { String::new() };
+                page.line(&format!("{:1$}{line}{end}", "", label + tally + control));
+            }
         } else {
             // The sentence gets a line of its own, and with it the room to name the object.
             page.line(&format!("{start}{}", row.place));

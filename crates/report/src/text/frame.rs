@@ -84,10 +84,8 @@ pub(crate) fn write(finding: &Finding, page: &mut Page<'_>) {
 /// Title, and where there are lines: `--> file:line:column` and the lines with a caret.
 fn frame(finding: &Finding, style: &Style) -> String {
     let id = finding.control.to_string();
-    let group = level(finding)
-        .with_name(Some(words::verdict(finding)))
-        .primary_title(words::subject(finding))
-        .id(id);
+    let group =
+        level(finding).with_name(Some(words::verdict(finding))).primary_title(words::subject(finding)).id(id);
     let mut group = Group::with_title(group);
     if let Some(snippet) = finding.snippet.as_ref().filter(|snippet| has_frame(snippet)) {
         group = group.element(

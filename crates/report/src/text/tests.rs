@@ -25,12 +25,16 @@ fn an_open_door() {
 
     GPU   2 high      RF-GPU-005   web/checkout opens every GPU        web.yaml:31
     NET   1 unknown   RF-NET-001   no Namespace objects given
-    SEC   2 critical  RF-SEC-001   web/chat shows OpenAI key …         chat.yaml:44
+    SEC   2 critical  RF-SEC-001   web/chat shows OpenAI key           chat.yaml:44
+                                   sk-p...9Q
     MOD   1 error     RF-MOD-002   index out of bounds
     RBAC  ok          1 control, 9 passes
-    DATA  1 medium    RF-DATA-008  web/train has an unbounded …        train.yaml:40
+    DATA  1 medium    RF-DATA-008  web/train has an unbounded          train.yaml:40
+                                   /dev/shm that can take all memory
+                                   of the node
     RUN   1 low       RF-RUN-013   web/nb runs without a sandbox       train.yaml:80
-    also  critical    RF-SEC-001   web/train shows Hugging Face key …  train.yaml:9
+    also  critical    RF-SEC-001   web/train shows Hugging Face key    train.yaml:9
+                                   hf_Q...x1
           high        RF-GPU-005   web/search opens every GPU          web.yaml:90
 
     6 root causes (-v), 1 of them low or info; 1 unknown: no Namespace objects given

@@ -201,9 +201,9 @@ impl Scan {
         let named = self.require.iter().map(|text| {
             Need::ALL.into_iter().find(|need| need.as_str() == text).ok_or_else(|| {
                 let hint =
-                    nearest(text, known()).map_or_else(String::new, |hint| format!("; did you mean {hint}?"));
+                    nearest(text, known()).map_or_else(String::new, |hint| format!(", did you mean {hint}?"));
                 Usage(format!(
-                    "--require: no fact `{text}`{hint} Known: {}",
+                    "--require: no fact `{text}`{hint}; known are {}",
                     known().collect::<Vec<_>>().join(", ")
                 ))
             })
@@ -263,7 +263,8 @@ fn missing(inventory: &Inventory, needs: &[Need], paths: &[PathBuf]) -> Vec<Blin
         .filter(|need| !cx.supplies(**need))
         .map(|need| blind(Reason::FactMissing, format!("{}; add them to what is scanned", need.missing())))
         .collect();
-    if inventory.objects().len() == 0 {
+    // A place that could not be read says more than that nothing else was there.
+    if inventory.objects().len() == 0 && !inventory.coverage.is_incomplete() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         let message =
             format!("no Kubernetes object in {}; give a file or folder with manifests", names.join(" "));

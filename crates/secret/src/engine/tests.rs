@@ -146,7 +146,7 @@ fn innocent_neighbours_are_no_keys() {
 fn facts_of_a_hit_come_from_its_row() {
     let of = |id| Engine::shared().scan(key(id, 1).as_bytes()).remove(0);
     assert!(of("openai-admin").admin && of("anthropic-admin").admin && !of("openai-project").admin);
-    assert_eq!(of("openai-named").confidence, crate::Confidence::Medium);
+    assert_eq!(of("openai-named").confidence, ringfence_finding::Confidence::Medium);
     assert_eq!(of("huggingface").provider, "Hugging Face");
     assert_eq!(of("openai-project").shown.to_string().chars().take(5).collect::<String>(), "sk-p…");
 }

@@ -1,0 +1,105 @@
+//! explain, controls list, completion, version, and the binary as a kubectl plugin.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use support::Folder;
+use support::run;
+
+#[test]
+fn every_listed_control_explains_itself() {
+    let list = run(&["controls", "list", "--format", "json"]).ends(0).json();
+    let controls = list.as_array().or_else(|| list["controls"].as_array()).unwrap();
+    assert_eq!(controls.len(), 17);
+    let families: BTreeSet<&str> =
+        controls.iter().map(|one| one["id"].as_str().unwrap().split('-').nth(1).unwrap()).collect();
+    for family in &families {
+        let of_family =
+            controls.iter().filter(|one| one["id"].as_str().unwrap().contains(&format!("-{family}-")));
+        assert!(of_family.count() >= 2, "{family}");
+    }
+    assert_eq!(families.len(), 8);
+    for control in controls {
+        let id = control["id"].as_str().unwrap();
+        let page = run(&["explain", id]).ends(0).out;
+        for section in
+            ["what it sees", "why it matters for ai", "bad", "good", "fix and its side effects", "references"]
+        {
+            assert!(page.to_lowercase().contains(section), "{id}: no {section}");
+        }
+        let by_slug = run(&["explain", control["slug"].as_str().unwrap()]).ends(0).out;
+        assert_eq!(page, by_slug);
+    }
+}
+
+#[test]
+fn completion_scripts_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&["completion", shell]).ends(0).out;
+        for word in ["scan", "explain", "controls", "fail-on"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+#[test]
+fn the_bash_completion_is_bash() {
+    let folder = Folder::new("completion");
+    let script = folder.write("ringfence.bash", run(&["completion", "bash"]).ends(0).out);
+    let status = Command::new("bash").args(["-n", &script]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn version_says_what_this_build_is() {
+    let text = run(&["version"]).ends(0).out;
+    assert!(
+        text.starts_with("ringfence ") && text.contains("17 controls") && text.contains("prices of 20"),
+        "{text}"
+    );
+    let json = run(&["version", "--format", "json"]).ends(0).json();
+    assert_eq!(json["controls"], 17);
+    assert_eq!(
+        run(&["--version"]).ends(0).out.trim(),
+        format!("ringfence {}", json["version"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn as_a_plugin_it_speaks_of_kubectl() {
+    let folder = Folder::new("plugin");
+    let plugin = format!("{}/kubectl-ringfence", folder.path());
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ringfence"), &plugin).unwrap();
+    let output = Command::new(&plugin).args(["scan", "--help"]).env_clear().output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(help.contains("kubectl ringfence scan"), "{help}");
+    let output =
+        Command::new(&plugin).args(["scan", "demo/closed"]).current_dir(support::root()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn every_command_the_readme_shows_exists() {
+    let readme = std::fs::read_to_string(support::root().join("README.md")).unwrap();
+    let mut seen = 0;
+    for line in readme.lines() {
+        let Some((_, call)) = line.split_once("ringfence ") else { continue };
+        let known = ["scan", "explain", "controls"];
+        let Some(verb) = known.into_iter().find(|verb| call.starts_with(&format!("{verb} "))) else {
+            continue;
+        };
+        let flags = call.split('#').next().unwrap().split('`').next().unwrap();
+        let help =
+            run(&if verb == "controls" { vec!["controls", "list", "--help"] } else { vec![verb, "--help"] })
+                .out;
+        for flag in flags.split_whitespace().filter(|word| word.starts_with('-') && word.len() > 1) {
+            assert!(help.contains(flag), "{verb} has no {flag}: {line}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen}");
+}

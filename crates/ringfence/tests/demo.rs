@@ -1,0 +1,114 @@
+//! The demo platform as a stranger meets it: open, with every flaw that was planted and none that was not; closed.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use support::run;
+
+/// Root causes planted in `demo/open`: control, object. Written by hand from the manifests.
+const PLANTED: &[(&str, &str)] = &[
+    ("RF-GPU-005", "Deployment/web/checkout"),
+    ("RF-GPU-005", "Notebook/notebooks/exploration"),
+    ("RF-GPU-024", "Pod/ml-training/nccl-debug"),
+    ("RF-NET-001", "Namespace/ml-serving"),
+    ("RF-NET-001", "Namespace/notebooks"),
+    ("RF-NET-001", "Namespace/pipelines"),
+    ("RF-NET-001", "Namespace/vector"),
+    ("RF-NET-006", "NetworkPolicy/ml-serving/ai-pipeline-egress"),
+    ("RF-NET-006", "NetworkPolicy/vector/allow-clients"),
+    ("RF-NET-007", "Service/ml-serving/llama-70b"),
+    ("RF-NET-007", "InferenceService/ml-serving/reranker"),
+    // One key stands in two places: one root cause, named on either.
+    ("RF-SEC-001", "ConfigMap/agents/litellm-config"),
+    ("RF-SEC-001", "CronJob/pipelines/embed-docs"),
+    ("RF-SEC-001", "Deployment/agents/research-agent"),
+    ("RF-SEC-001", "PyTorchJob/ml-training/tickets-sft"),
+    ("RF-SEC-001", "ConfigMap/notebooks/notebook-env"),
+    ("RF-SEC-006", "ClusterSecretStore/aws-secrets-manager"),
+    ("RF-SEC-006", "ExternalSecret/ml-serving/ai-api-keys"),
+    ("RF-SEC-006", "ExternalSecret/pipelines/qdrant-writer"),
+    ("RF-MOD-002", "Deployment/ml-serving/llama-70b"),
+    ("RF-MOD-002", "InferenceService/ml-serving/reranker"),
+    ("RF-MOD-002", "InferenceService/ml-serving/churn"),
+    ("RF-MOD-002", "PyTorchJob/ml-training/tickets-sft"),
+    ("RF-MOD-004", "Deployment/ml-serving/vision"),
+    ("RF-MOD-004", "ServingRuntime/ml-serving/vllm-small"),
+    ("RF-RBAC-001", "ClusterRoleBinding/data-scientists-admin"),
+    ("RF-RBAC-003", "Role/ml-training/ml-engineer"),
+    ("RF-RBAC-003", "Role/pipelines/argo-executor"),
+    ("RF-DATA-005", "StorageClass/training-data"),
+    ("RF-DATA-005", "VolumeSnapshotClass/qdrant-snapshots"),
+    ("RF-DATA-008", "Deployment/ml-serving/llama-70b"),
+    ("RF-DATA-008", "PyTorchJob/ml-training/tickets-sft"),
+    ("RF-DATA-008", "RayCluster/ml-training/batch"),
+    ("RF-RUN-001", "PyTorchJob/ml-training/tickets-sft"),
+    ("RF-RUN-001", "TrainingRun/ml-training/speech-de"),
+    ("RF-RUN-013", "PyTorchJob/ml-training/tickets-sft"),
+    ("RF-RUN-013", "Job/ml-training/lora-smoke"),
+    ("RF-RUN-013", "RayJob/ml-training/reward-model"),
+    ("RF-AGT-001", "Service/agents/mcp-github"),
+    ("RF-AGT-002", "Sandbox/agents/code-runner"),
+];
+
+#[test]
+fn open_shows_every_planted_flaw_and_no_other() {
+    let scan = run(&["scan", "demo/open", "--format", "json"]).ends(1).json();
+    let mut found = Vec::new();
+    for finding in scan["findings"].as_array().unwrap() {
+        if finding["result"] != "fail" {
+            continue;
+        }
+        let resource = &finding["resource"];
+        let namespace = resource["namespace"].as_str().map_or_else(String::new, |name| format!("{name}/"));
+        let object = format!(
+            "{}/{namespace}{}",
+            resource["kind"].as_str().unwrap(),
+            resource["name"].as_str().unwrap()
+        );
+        found.push((finding["control"].as_str().unwrap().to_owned(), object));
+    }
+    let planted: BTreeSet<_> =
+        PLANTED.iter().map(|(id, object)| ((*id).to_owned(), (*object).to_owned())).collect();
+    let found_set: BTreeSet<_> = found.iter().cloned().collect();
+    let missed: Vec<_> = planted.difference(&found_set).collect();
+    let extra: Vec<_> = found_set.difference(&planted).collect();
+    assert!(missed.is_empty() && extra.is_empty(), "missed: {missed:#?}\nnot planted: {extra:#?}");
+    assert_eq!(found.len(), found_set.len(), "one line per root cause: {found:#?}");
+    assert_eq!(scan["coverage"]["complete"], true);
+    assert_eq!(scan["coverage"]["percent"], 100);
+    assert_eq!(scan["verdict"]["door"], "open");
+    assert_eq!(scan["found"]["keys"], 5);
+    assert_eq!(scan["found"]["gpuNodes"], 4);
+}
+
+#[test]
+fn closed_is_closed_and_says_what_remains() {
+    let ran = run(&["scan", "demo/closed", "--format", "json"]).ends(0);
+    let scan = ran.json();
+    assert_eq!(scan["verdict"]["door"], "closed");
+    assert_eq!(scan["verdict"]["exposure"]["exposed"].as_array().unwrap().len(), 0);
+    for finding in scan["findings"].as_array().unwrap() {
+        let serious = ["high", "critical"].contains(&finding["severity"].as_str().unwrap());
+        assert!(finding["result"] != "fail" || !serious, "{finding:#}");
+    }
+    assert_eq!(scan["coverage"]["complete"], true);
+}
+
+#[test]
+fn the_readme_shows_the_screen_of_this_build() {
+    let ran = run(&["scan", "demo/open"]).ends(1);
+    let readme = std::fs::read_to_string(support::root().join("README.md")).unwrap();
+    let shown = readme.split_once("$ ringfence scan demo/open\n").unwrap().1.split_once("```").unwrap().0;
+    assert_eq!(without_duration(shown), without_duration(&ran.out));
+}
+
+fn without_duration(screen: &str) -> String {
+    let mut lines: Vec<&str> = screen.trim_end().lines().collect();
+    let last = lines.pop().unwrap();
+    let (before, seconds) = last.rsplit_once(", ").unwrap();
+    assert!(seconds.ends_with(" s"), "{last}");
+    lines.push(before);
+    lines.join("\n")
+}

@@ -1,0 +1,98 @@
+//! Every exit code of the contract that a scan can reach, through the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+
+mod support;
+
+use support::Folder;
+use support::PRIVILEGED;
+use support::WEB;
+use support::run;
+use support::run_with;
+
+#[test]
+fn clean_is_0() {
+    let ran = run_with(&["scan", "-"], WEB.as_bytes()).ends(0);
+    assert!(ran.out.contains("THE DOOR IS CLOSED"), "{}", ran.out);
+}
+
+#[test]
+fn findings_are_1_and_the_threshold_moves_it() {
+    let ran = run_with(&["scan", "-"], PRIVILEGED.as_bytes()).ends(1);
+    assert!(ran.out.contains("THE DOOR IS OPEN"), "{}", ran.out);
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: t, namespace: ml}\nspec:\n  volumes: [{name: shm, emptyDir: {medium: Memory}}]\n  containers:\n  - {name: c, image: i, resources: {limits: {nvidia.com/gpu: 1}}}\n";
+    let only = ["scan", "-", "--only", "RF-DATA-008"];
+    run_with(&only, text.as_bytes()).ends(0);
+    run_with(&[&only[..], &["--fail-on", "medium"]].concat(), text.as_bytes()).ends(1);
+}
+
+#[test]
+fn the_door_is_judged_at_high_whatever_the_threshold() {
+    let ran =
+        run_with(&["scan", "-", "--fail-on", "critical", "--only", "RF-NET-001"], PRIVILEGED.as_bytes())
+            .ends(0);
+    assert!(ran.out.contains("THE DOOR IS OPEN"), "{}", ran.out);
+}
+
+#[test]
+fn usage_is_2_and_names_what_was_meant() {
+    for (arguments, hint) in [
+        (&["scan"][..], "<PATH>"),
+        (&["scan", "/no/such/path"], "/no/such/path"),
+        (&["scan", "demo/open", "--format", "yaml"], "text, concise, json and sarif"),
+        (&["scan", "demo/open", "--format", "junit"], "junit"),
+        (&["scan", "demo/open", "--fail-on", "severe"], "critical"),
+        (&["scan", "demo/open", "--only", "RF-GPU-006"], "RF-GPU-005"),
+        (&["scan", "demo/open", "--only", "privleged"], "privileged"),
+        (&["scan", "demo/open", "--require", "node"], "nodes"),
+        (&["scan", "demo/open", "--prices", "Cargo.toml"], "Cargo.toml:"),
+        (&["scan", "demo/open", "--format", "json", "--format", "sarif"], "-o"),
+        (&["scan", "demo/open", "-o", "a", "-o", "b"], "-o"),
+        (&["explain", "RF-XYZ-001"], "controls list"),
+        (&["explain", "gpu-without-reqest"], "gpu-without-request"),
+        (&["frobnicate"], "frobnicate"),
+        (&["controls", "lst"], "list"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?} {ran:#?}");
+        assert_eq!(ran.out, "", "{arguments:?}");
+        assert!(ran.err.contains(hint), "{arguments:?}: no `{hint}` in {}", ran.err);
+    }
+}
+
+#[test]
+fn blind_is_3_and_never_0() {
+    for text in [
+        "a: [\n",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.x }}}\n",
+        "apiVersion: v1\nmetadata: {name: x}\n",
+    ] {
+        let both = format!("{WEB}---\n{text}");
+        let ran = run_with(&["scan", "-"], both.as_bytes()).ends(3);
+        assert!(ran.out.contains("THE DOOR IS NOT PROVEN CLOSED"), "{}", ran.out);
+        let allowed = run_with(&["scan", "-", "--allow-incomplete"], both.as_bytes()).ends(0);
+        assert!(allowed.out.contains("THE DOOR IS NOT PROVEN CLOSED"), "{}", allowed.out);
+    }
+}
+
+#[test]
+fn nothing_scanned_is_3() {
+    let folder = Folder::new("empty");
+    run(&["scan", folder.path()]).ends(3);
+    run_with(&["scan", "-"], b"").ends(3);
+    run_with(&["scan", "-"], b"# only a comment\n").ends(3);
+    run_with(&["scan", "-"], b"name: ci\non: [push]\n").ends(3);
+}
+
+#[test]
+fn findings_win_over_incomplete_and_both_are_printed() {
+    let text = format!("{PRIVILEGED}---\na: [\n");
+    let ran = run_with(&["scan", "-"], text.as_bytes()).ends(1);
+    assert!(ran.out.contains("RF-RUN-001") && ran.out.contains("not readable as YAML"), "{}", ran.out);
+}
+
+#[test]
+fn a_demanded_fact_that_is_not_there_is_3() {
+    run_with(&["scan", "-"], WEB.as_bytes()).ends(0);
+    let ran = run_with(&["scan", "-", "--require", "nodes"], WEB.as_bytes()).ends(3);
+    assert!(ran.out.contains("no Node objects given"), "{}", ran.out);
+}

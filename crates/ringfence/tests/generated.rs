@@ -1,0 +1,28 @@
+//! docs/cli.md: the help texts of every command, written by `UPDATE=1`, compared otherwise.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+
+mod support;
+
+use std::fmt::Write as _;
+
+use support::run;
+
+#[test]
+fn generated_cli_page_is_fresh() {
+    let mut page =
+        String::from("# Commands\n\nThe help texts of this build; `cargo xtask gen` writes this page.\n");
+    for command in ["", "scan", "explain", "controls", "controls list", "completion", "version"] {
+        let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let help = run(&words).ends(0).out;
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let title = format!("ringfence {command}");
+        let _ =
+            write!(page, "\n## `{}`\n\n```text\n{}\n```\n", title.trim_end(), lines.join("\n").trim_end());
+    }
+    let file = support::root().join("docs/cli.md");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == page, "docs/cli.md is stale: run `cargo xtask gen`");
+}
