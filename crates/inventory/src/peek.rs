@@ -74,21 +74,14 @@ fn breaks_oddly(text: &str) -> bool {
 
 /// Whether a top-level `kind` or `apiVersion` key may stand more than once, in any spelling.
 fn repeats(text: &str) -> bool {
-    let bytes = text.as_bytes();
     let mut seen = 0_usize;
-    let mut at = 0;
-    while at < bytes.len() {
-        let line = bytes.get(at..).unwrap_or_default();
-        match line.first() {
-            Some(b'k') if line.starts_with(b"kind") => seen = seen.saturating_add(1),
-            Some(b'a') if line.starts_with(b"apiVersion") => seen = seen.saturating_add(1),
+    for line in text.lines() {
+        match line.as_bytes().first() {
+            Some(b'k') if line.starts_with("kind") => seen = seen.saturating_add(1),
+            Some(b'a') if line.starts_with("apiVersion") => seen = seen.saturating_add(1),
             Some(b'"' | b'\'' | b'?' | b'<' | b'&' | b'!' | b'*' | b'{') => return true,
             _ => {}
         }
-        at = match line.iter().position(|byte| *byte == b'\n') {
-            Some(newline) => at.saturating_add(newline).saturating_add(1),
-            None => bytes.len(),
-        };
     }
     seen > 2
 }

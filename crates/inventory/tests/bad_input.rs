@@ -204,19 +204,20 @@ fn time_grows_with_the_text_and_no_faster() {
     let documents = |count: usize| "---\n# c\n".repeat(count);
     let bad = |count: usize| "---\na: [\n".repeat(count);
     let cases: [(&str, &Text<'_>, usize); 8] = [
-        ("duplicates", &duplicates, 3_000),
-        ("keys", &keys, 5_000),
-        ("one line", &one_line, 60_000),
-        ("flow", &flow, 20_000),
-        ("items", &items, 60_000),
-        ("comments", &comments, 20_000),
-        ("documents", &documents, 5_000),
-        ("bad", &bad, 2_000),
+        ("duplicates", &duplicates, 1_500),
+        ("keys", &keys, 2_000),
+        ("one line", &one_line, 20_000),
+        ("flow", &flow, 4_000),
+        ("items", &items, 10_000),
+        ("comments", &comments, 5_000),
+        ("documents", &documents, 2_000),
+        ("bad", &bad, 1_000),
     ];
     for (name, text, count) in cases {
-        let (small, large) = (seconds(&text(count)), seconds(&text(count * 8)));
-        // Quadratic growth would be 64 times; the floor keeps the clock's own noise out.
-        assert!(large < (small * 24.0).max(0.2), "{name}: {small:.4} s grew to {large:.4} s");
+        let (small, large) = (seconds(&text(count)), seconds(&text(count * 16)));
+        // Quadratic growth would be 256 times, linear is 16; between them lies what a busy machine adds. The floor keeps
+        // the clock's own noise out.
+        assert!(large < (small * 100.0).max(0.5), "{name}: {small:.4} s grew to {large:.4} s");
     }
 }
 
