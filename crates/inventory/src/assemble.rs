@@ -17,6 +17,8 @@ use ringfence_finding::Location;
 use ringfence_finding::Reason;
 use ringfence_finding::ResourceRef;
 
+use crate::joins::Base;
+use crate::joins::Joins;
 use crate::namespace::Namespace;
 use crate::namespace::NamespaceTable;
 use crate::object::Object;
@@ -71,6 +73,7 @@ pub struct Inventory {
     pods_of: HashMap<ObjectId, Vec<usize>>,
     with_duplicates: BTreeSet<ObjectId>,
     owners: Owners,
+    joins: Joins,
     /// Running pods behind a template, in a dump of a live cluster.
     running: HashMap<ObjectId, u32>,
     /// Namespaces by name.
@@ -135,6 +138,11 @@ impl Inventory {
     /// Their ids.
     pub fn ids_of(&self, group: &str, kind: &str) -> &[ObjectId] {
         self.by_kind.get(&(Box::from(group), Box::from(kind))).map_or(&[], Vec::as_slice)
+    }
+
+    /// What services and jobs are built on.
+    pub fn joins(&self) -> &Joins {
+        &self.joins
     }
 
     /// All pod templates, in source order.
@@ -332,20 +340,24 @@ impl Inventory {
         for (index, namespace) in namespaces.into_iter().enumerate() {
             self.namespaces.0.entry(namespace).or_default().pods.push(index);
         }
-        self.unresolved_joins();
+        self.find_joins();
         self.count_kinds();
     }
 
-    fn unresolved_joins(&mut self) {
-        let missing = self.pods().filter_map(|pod| {
-            let (reference, words) = pod.missing_base()?;
-            let kind = &pod.object().kind;
-            let message =
-                format!("{words} is not in the set: what it adds to this {kind} is unknown; scan it too");
-            let location = Some(pod.object().location(reference));
-            Some(Blind { reason: Reason::UnresolvedJoin, location, message })
-        });
-        let missing: Vec<Blind> = missing.collect();
+    fn find_joins(&mut self) {
+        self.joins = Joins::new(self);
+        let mut missing = Vec::new();
+        for (id, bases) in self.joins.all() {
+            let object = self.object(id);
+            for base in bases {
+                if let Base::Missing { at, fact } = base {
+                    let message =
+                        format!("{fact}: what it adds to this {} is unknown; scan it too", object.kind);
+                    let location = Some(object.location(object.value(*at)));
+                    missing.push(Blind { reason: Reason::UnresolvedJoin, location, message });
+                }
+            }
+        }
         self.coverage.blind.extend(missing);
     }
 

@@ -104,6 +104,21 @@ fn the_readme_shows_the_screen_of_this_build() {
     assert_eq!(without_duration(shown), without_duration(&ran.out));
 }
 
+#[test]
+fn what_the_screen_says_to_type_next_can_be_typed() {
+    let folder = support::Folder::new("next");
+    for source in ["demo/open", "demo/closed", "fixtures/guide", folder.path()] {
+        let screen = run(&["scan", source]).out;
+        let next = screen.lines().skip_while(|line| !line.starts_with("Next  "));
+        let commands: Vec<&str> = next.filter_map(|line| line.get(6..)?.strip_prefix("ringfence ")).collect();
+        assert!(!commands.is_empty(), "{screen}");
+        for command in commands {
+            let ran = run(&command.split(' ').collect::<Vec<_>>());
+            assert!(ran.code < 2 && !ran.out.is_empty(), "{command}: {ran:#?}");
+        }
+    }
+}
+
 fn without_duration(screen: &str) -> String {
     let mut lines: Vec<&str> = screen.trim_end().lines().collect();
     let last = lines.pop().unwrap();
