@@ -155,6 +155,11 @@ fn exposure(inventory: &Inventory, judgement: &Judgement, prices: &PriceTable) -
     let mut requested = 0_u64;
     for pod in inventory.pods().filter(|pod| inventory.made_by(pod.object_id()).is_none()) {
         let gpus = u64::from(pod.accelerators()).saturating_mul(u64::from(pod.replicas()));
+        // A runtime's GPUs are those of the services and jobs built on it, where they say how many.
+        let users = inventory.joins().users(pod.object_id()).iter();
+        if users.flat_map(|user| inventory.pods_of(*user)).any(|pod| pod.accelerators() > 0) {
+            continue;
+        }
         requested = requested.saturating_add(gpus);
         let is_named =
             [pod.object(), pod.root()].into_iter().any(|object| named.contains(&inventory.reference(object)));

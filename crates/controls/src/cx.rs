@@ -11,7 +11,6 @@ use ringfence_inventory::WorkloadClass;
 
 use crate::claims::Claims;
 use crate::control::Need;
-use crate::joins::Joins;
 
 /// Everything a control may look at. Built once per scan.
 #[derive(Debug)]
@@ -20,7 +19,6 @@ pub struct Cx<'i> {
     pub inventory: &'i Inventory,
     by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
     claims: OnceLock<Claims>,
-    joins: OnceLock<Joins>,
 }
 
 /// Kinds that controls look up by namespace.
@@ -40,7 +38,7 @@ impl<'i> Cx<'i> {
                 by_namespace.entry((*kind, object.namespace.as_deref())).or_default().push(object);
             }
         }
-        Self { inventory, by_namespace, claims: OnceLock::new(), joins: OnceLock::new() }
+        Self { inventory, by_namespace, claims: OnceLock::new() }
     }
 
     /// Objects of an indexed kind in one namespace.
@@ -52,11 +50,6 @@ impl<'i> Cx<'i> {
     /// Claims and snapshots, and which of them hold data of AI workloads.
     pub(crate) fn claims(&self) -> &Claims {
         self.claims.get_or_init(|| Claims::new(self.inventory))
-    }
-
-    /// Objects made of two: services and their runtimes.
-    pub(crate) fn joins(&self) -> &Joins {
-        self.joins.get_or_init(|| Joins::new(self.inventory))
     }
 
     /// Whether the source supplied a fact.

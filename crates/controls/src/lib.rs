@@ -14,7 +14,6 @@ mod cx;
 mod engine;
 mod exposure;
 mod hit;
-mod joins;
 mod mask;
 mod prices;
 mod rights;

@@ -1,33 +1,15 @@
 //! Which resource names and device classes are accelerators, and how many are meant. The names stand in
-//! `data/accelerators.yaml` terms of Kubernetes: `<vendor domain>/<resource>`.
+//! `data/accelerators.yaml`.
 
+use std::sync::OnceLock;
+
+use crate::data;
 use crate::yaml::Scalar;
 use crate::yaml::Value;
 
-/// Exact resource names, and prefixes that end in `*`.
-const RESOURCES: &[&str] = &[
-    "nvidia.com/gpu",
-    "nvidia.com/gpu.shared",
-    "nvidia.com/mig-*",
-    "amd.com/gpu",
-    "gpu.intel.com/i915",
-    "gpu.intel.com/xe",
-    "google.com/tpu",
-    "aws.amazon.com/neuron",
-    "aws.amazon.com/neuroncore",
-    "aws.amazon.com/neurondevice",
-    "habana.ai/gaudi",
-    "huawei.com/Ascend*",
-    "qualcomm.com/qaic",
-];
-
-/// Driver domains of accelerators in Dynamic Resource Allocation; device classes carry them in name or selector.
-const DRIVERS: &[&str] =
-    &["gpu.nvidia.com", "mig.nvidia.com", "gpu.amd.com", "gpu.intel.com", "tpu.google.com"];
-
 /// Whether a resource name (`nvidia.com/gpu`) is an accelerator. RDMA devices are not.
 pub fn is_accelerator(resource: &str) -> bool {
-    RESOURCES.iter().any(|known| match known.strip_suffix('*') {
+    table().resources.iter().any(|known| match known.strip_suffix('*') {
         Some(prefix) => resource.starts_with(prefix),
         None => resource == *known,
     })
@@ -35,7 +17,20 @@ pub fn is_accelerator(resource: &str) -> bool {
 
 /// Whether a device class name or a CEL selector speaks of an accelerator's driver.
 pub fn names_accelerator_driver(text: &str) -> bool {
-    DRIVERS.iter().any(|driver| text.contains(driver))
+    table().drivers.iter().any(|driver| text.contains(driver))
+}
+
+struct Table {
+    resources: Vec<&'static str>,
+    drivers: Vec<&'static str>,
+}
+
+const DATA: &str = include_str!("../../../data/accelerators.yaml");
+
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    let texts = |key| data::rows(DATA, key).filter_map(Value::text).collect();
+    TABLE.get_or_init(|| Table { resources: texts("resources"), drivers: texts("drivers") })
 }
 
 /// Whole devices of a quantity; extended resources are integers (`1`, `"8"`, rarely `1k`).
@@ -89,6 +84,14 @@ fn whole(value: f64) -> Option<u128> {
 mod tests {
     use super::*;
     use crate::yaml::read_yaml;
+
+    #[test]
+    fn every_row_of_the_data_file_is_read() {
+        let rows = table().resources.len().saturating_add(table().drivers.len());
+        assert_eq!(rows, DATA.matches("\n  - ").count());
+        assert!(names_accelerator_driver("device.driver == 'gpu.nvidia.com'"));
+        assert!(!names_accelerator_driver("device.driver == 'dra.net'"));
+    }
 
     #[test]
     fn knows_accelerators_and_leaves_fabric_out() {

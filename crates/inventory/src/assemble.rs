@@ -17,6 +17,8 @@ use ringfence_finding::Location;
 use ringfence_finding::Reason;
 use ringfence_finding::ResourceRef;
 
+use crate::joins::Base;
+use crate::joins::Joins;
 use crate::namespace::Namespace;
 use crate::namespace::NamespaceTable;
 use crate::object::Object;
@@ -71,6 +73,7 @@ pub struct Inventory {
     pods_of: HashMap<ObjectId, Vec<usize>>,
     with_duplicates: BTreeSet<ObjectId>,
     owners: Owners,
+    joins: Joins,
     /// Running pods behind a template, in a dump of a live cluster.
     running: HashMap<ObjectId, u32>,
     /// Namespaces by name.
@@ -137,6 +140,11 @@ impl Inventory {
         self.by_kind.get(&(Box::from(group), Box::from(kind))).map_or(&[], Vec::as_slice)
     }
 
+    /// What services and jobs are built on.
+    pub fn joins(&self) -> &Joins {
+        &self.joins
+    }
+
     /// All pod templates, in source order.
     pub fn pods(&self) -> impl ExactSizeIterator<Item = Pod<'_>> {
         self.views.iter().map(|view| Pod { inventory: self, view })
@@ -152,6 +160,19 @@ impl Inventory {
     pub fn pods_in<'i>(&'i self, namespace: &'i Namespace) -> impl Iterator<Item = Pod<'i>> {
         let views = namespace.pods.iter().filter_map(|index| self.views.get(*index));
         views.map(|view| Pod { inventory: self, view })
+    }
+
+    /// Pods of a namespace that a plain selector (`key: value` pairs) may select: those that carry its first pair, and
+    /// those whose labels an operator completes. The selector still has to be asked.
+    pub fn pods_behind<'i>(&'i self, namespace: &'i Namespace, selector: Value<'_>) -> Vec<Pod<'i>> {
+        let Some((key, value)) = selector.entries().next() else { return self.pods_in(namespace).collect() };
+        let pair = (Box::from(key), Box::from(value.text().unwrap_or("")));
+        let carry = namespace.by_label.get(&pair).map_or(&[][..], Vec::as_slice);
+        let mut indexes: Vec<usize> = carry.iter().chain(&namespace.open_labels).copied().collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        let views = indexes.into_iter().filter_map(|index| self.views.get(index));
+        views.map(|view| Pod { inventory: self, view }).collect()
     }
 
     /// Whether a namespace holds an AI workload of confidence medium or more.
@@ -327,25 +348,38 @@ impl Inventory {
         for (view, facts) in self.views.iter_mut().zip(facts) {
             view.ai = facts;
         }
-        let namespaces: Vec<Option<Box<str>>> =
-            self.pods().map(|pod| pod.namespace().map(Box::from)).collect();
-        for (index, namespace) in namespaces.into_iter().enumerate() {
-            self.namespaces.0.entry(namespace).or_default().pods.push(index);
+        let mut namespaces = std::mem::take(&mut self.namespaces);
+        for (index, pod) in self.pods().enumerate() {
+            let namespace = namespaces.0.entry(pod.namespace().map(Box::from)).or_default();
+            namespace.pods.push(index);
+            let labels = pod.labels();
+            if !labels.seen {
+                namespace.open_labels.push(index);
+            }
+            for (key, value) in labels.written.into_iter().flat_map(Value::entries) {
+                let pair = (Box::from(key), Box::from(value.text().unwrap_or("")));
+                namespace.by_label.entry(pair).or_default().push(index);
+            }
         }
-        self.unresolved_joins();
+        self.namespaces = namespaces;
+        self.find_joins();
         self.count_kinds();
     }
 
-    fn unresolved_joins(&mut self) {
-        let missing = self.pods().filter_map(|pod| {
-            let (reference, words) = pod.missing_base()?;
-            let kind = &pod.object().kind;
-            let message =
-                format!("{words} is not in the set: what it adds to this {kind} is unknown; scan it too");
-            let location = Some(pod.object().location(reference));
-            Some(Blind { reason: Reason::UnresolvedJoin, location, message })
-        });
-        let missing: Vec<Blind> = missing.collect();
+    fn find_joins(&mut self) {
+        self.joins = Joins::new(self);
+        let mut missing = Vec::new();
+        for (id, bases) in self.joins.all() {
+            let object = self.object(id);
+            for base in bases {
+                if let Base::Missing { at, fact } = base {
+                    let message =
+                        format!("{fact}: what it adds to this {} is unknown; scan it too", object.kind);
+                    let location = Some(object.location(object.value(*at)));
+                    missing.push(Blind { reason: Reason::UnresolvedJoin, location, message });
+                }
+            }
+        }
         self.coverage.blind.extend(missing);
     }
 

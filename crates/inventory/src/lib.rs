@@ -8,8 +8,10 @@
 
 pub mod accelerator;
 mod assemble;
+mod data;
 mod document;
 mod facts;
+mod joins;
 mod namespace;
 mod object;
 mod owners;
@@ -28,6 +30,8 @@ pub use assemble::Options;
 pub use document::Document;
 pub use document::Window;
 pub use facts::PodResource;
+pub use joins::Base;
+pub use joins::Joins;
 pub use namespace::Namespace;
 pub use namespace::NamespaceTable;
 pub use object::Object;

@@ -1,6 +1,7 @@
 //! Namespaces: every one that any object names exists, whether its own object was given or not.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::object::ObjectId;
 
@@ -13,6 +14,10 @@ pub struct Namespace {
     pub objects: Vec<ObjectId>,
     /// Indexes of its pods in [`crate::Inventory::pods`].
     pub(crate) pods: Vec<usize>,
+    /// The same by each label written on them, key and value.
+    pub(crate) by_label: HashMap<(Box<str>, Box<str>), Vec<usize>>,
+    /// Those whose operator adds labels that are not written.
+    pub(crate) open_labels: Vec<usize>,
 }
 
 /// All namespaces by name; the key None is the pseudo namespace of objects that name none.

@@ -29,7 +29,7 @@ pub enum Source {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The path does not exist: a typing error, not a blind spot.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}; give a file, a folder, or `-` for standard input")]
     Missing {
         /// As typed.
         path: String,

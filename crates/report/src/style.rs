@@ -22,6 +22,8 @@ pub struct Style {
     pub verbose: bool,
     /// One line. Wins over `verbose`.
     pub quiet: bool,
+    /// What the reader types to run this program: `ringfence`, or `kubectl ringfence` as a plugin.
+    pub program: &'static str,
 }
 
 impl Style {
@@ -50,7 +52,7 @@ impl Style {
 impl Default for Style {
     /// A file or pipe: no colour, no assumption about the terminal.
     fn default() -> Self {
-        Self { color: false, unicode: false, width: 100, verbose: false, quiet: false }
+        Self { color: false, unicode: false, width: 100, verbose: false, quiet: false, program: "ringfence" }
     }
 }
 

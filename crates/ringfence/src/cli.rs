@@ -111,9 +111,13 @@ pub(crate) fn parse(
 
 /// The command tree under the name it was called by.
 pub(crate) fn command(name: Option<&OsStr>) -> clap::Command {
-    let stem = name.map(Path::new).and_then(Path::file_stem);
     let command = Cli::command();
-    if stem == Some(OsStr::new(PLUGIN)) { command.bin_name("kubectl ringfence") } else { command }
+    if is_plugin(name) { command.bin_name("kubectl ringfence") } else { command }
+}
+
+/// Whether kubectl called it, by the name it was called by.
+pub(crate) fn is_plugin(name: Option<&OsStr>) -> bool {
+    name.map(Path::new).and_then(Path::file_stem) == Some(OsStr::new(PLUGIN))
 }
 
 #[cfg(test)]

@@ -23,7 +23,11 @@ pub(crate) fn style(color: Color, verbose: bool, quiet: bool) -> Style {
             terminal && !set("NO_COLOR") && !set("CI") && env::var("TERM").is_ok_and(|term| term != "dumb")
         }
     };
-    Style { color, unicode: unicode(), width: width(terminal), verbose, quiet }
+    Style { color, unicode: unicode(), width: width(terminal), verbose, quiet, program: program() }
+}
+
+fn program() -> &'static str {
+    if crate::cli::is_plugin(env::args_os().next().as_deref()) { "kubectl ringfence" } else { "ringfence" }
 }
 
 /// POSIX: the first of these that is set decides the character set.

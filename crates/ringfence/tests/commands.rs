@@ -79,6 +79,8 @@ fn as_a_plugin_it_speaks_of_kubectl() {
     let output =
         Command::new(&plugin).args(["scan", "demo/closed"]).current_dir(support::root()).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
+    let screen = String::from_utf8(output.stdout).unwrap();
+    assert!(screen.contains("Next  kubectl ringfence scan demo/closed -v\n"), "{screen}");
 }
 
 #[test]

@@ -97,3 +97,18 @@ fn closed_is_closed_and_says_what_remains() {
     }
     assert_eq!(scan["coverage"]["complete"], true);
 }
+
+#[test]
+fn what_the_screen_says_to_type_next_can_be_typed() {
+    let folder = support::Folder::new("next");
+    for source in ["demo/open", "demo/closed", "fixtures/guide", folder.path()] {
+        let screen = run(&["scan", source]).out;
+        let next = screen.lines().skip_while(|line| !line.starts_with("Next  "));
+        let commands: Vec<&str> = next.filter_map(|line| line.get(6..)?.strip_prefix("ringfence ")).collect();
+        assert!(!commands.is_empty(), "{screen}");
+        for command in commands {
+            let ran = run(&command.split(' ').collect::<Vec<_>>());
+            assert!(ran.code < 2 && !ran.out.is_empty(), "{command}: {ran:#?}");
+        }
+    }
+}

@@ -66,7 +66,7 @@ pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Agt, 2),
         slug: "sandbox-not-isolated",
-        title: "Agent code runs without a sandboxing runtime",
+        title: "agent code runs without a sandboxing runtime",
         risk: "code that a prompt chose shares the node's kernel with the GPUs and with every other tenant's pod",
         cure: "set `runtimeClassName` to a class with gVisor or Kata behind it",
         severity: Severity::High,

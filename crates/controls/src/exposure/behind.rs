@@ -75,7 +75,7 @@ pub(super) fn pool<'i>(cx: &Cx<'i>, namespace: Option<&'i str>, name: &str) -> B
 fn matching<'i>(cx: &Cx<'i>, namespace: Option<&'i str>, selector: Value<'i>) -> Behind<'i> {
     let table = cx.inventory.namespaces.named(namespace);
     let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
-    for pod in table.into_iter().flat_map(|table: &'i Namespace| cx.inventory.pods_in(table)) {
+    for pod in table.into_iter().flat_map(|table: &'i Namespace| cx.inventory.pods_behind(table, selector)) {
         match match_labels(selector, pod.labels()) {
             Match::Yes => sure.push(pod),
             Match::Unknown => perhaps.push(pod),

@@ -30,7 +30,7 @@ use crate::hit::Results;
 /// ## What it sees
 /// `NVIDIA_VISIBLE_DEVICES` with a value that names devices (`all`, indexes, UUIDs) in a container that asks for no
 /// accelerator, neither by limit nor by claim. Container by container: a sidecar without request in a GPU pod counts.
-/// Every pod is judged, AI or not, but accelerator infrastructure. The GPU nodes that the pod can land on, by its
+/// Every pod is judged, AI or not, except accelerator infrastructure. The GPU nodes that the pod can land on, by its
 /// tolerations, selector and required affinity, are listed.
 ///
 /// ## Why it matters for AI
@@ -161,7 +161,7 @@ fn asked_by_users(cx: &Cx<'_>, pod: Pod<'_>) -> Option<Need> {
     if !is_runtime {
         return None;
     }
-    let users = cx.joins().users(pod.object_id()).iter();
+    let users = cx.inventory.joins().users(pod.object_id()).iter();
     let needs = users.map(|user| {
         let pods = cx.inventory.pods_of(*user);
         if pods.into_iter().any(Pod::needs_accelerator) { Need::Accelerator } else { Need::Nothing }

@@ -6,6 +6,7 @@ use ringfence_finding::Family;
 use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
+use ringfence_inventory::Base;
 use ringfence_inventory::Container;
 use ringfence_inventory::Pod;
 use ringfence_inventory::Word;
@@ -17,7 +18,6 @@ use crate::control::Target;
 use crate::cx::Cx;
 use crate::hit::Hit;
 use crate::hit::Results;
-use crate::joins::Base;
 
 /// With this switch, downloading a model is running the program of whoever published it.
 ///
@@ -96,7 +96,7 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
             fail(cx, pod, Hit::at(object, value, MESSAGE).confidence(Confidence::Medium), results);
         }
     }
-    for base in cx.joins().bases(pod.object_id()) {
+    for base in cx.inventory.joins().bases(pod.object_id()) {
         if let Base::Missing { at, fact } = base {
             results.unknown(pod.object(), Some(pod.object().value(*at)), fact.as_str());
         }
@@ -104,7 +104,7 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
 }
 
 fn fail<'i>(cx: &Cx<'i>, pod: Pod<'i>, hit: Hit<'i>, results: &mut Results<'_>) {
-    let users = cx.joins().users(pod.object_id()).iter().map(|user| cx.inventory.object(*user));
+    let users = cx.inventory.joins().users(pod.object_id()).iter().map(|user| cx.inventory.object(*user));
     results.fail(users.fold(hit, |hit, user| hit.supported_by_fact(user, "is built on it")));
 }
 

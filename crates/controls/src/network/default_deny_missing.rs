@@ -157,7 +157,8 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
         results.unknown(place, None, words);
         return;
     }
-    let mut hit = Hit::absent(place, message(&open)).confidence(Confidence::Medium);
+    let mut hit =
+        Hit::absent(place, message(&open, namespace.object.is_some())).confidence(Confidence::Medium);
     for (index, workload) in open.iter().enumerate() {
         if index < LISTED || workload.gpus > 0 {
             hit = hit.supported_by_fact(workload.object, workload.words());
@@ -176,7 +177,8 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
     results.fail(hit);
 }
 
-fn message(open: &[Workload<'_>]) -> String {
+/// What follows the name of the namespace or, where no object stands for it, of its first open workload.
+fn message(open: &[Workload<'_>], of_namespace: bool) -> String {
     let all = |ingress: bool, egress: bool| {
         open.iter().all(|one| (one.ingress != Match::Yes) == ingress && (one.egress != Match::Yes) == egress)
     };
@@ -184,9 +186,13 @@ fn message(open: &[Workload<'_>]) -> String {
         (true, ..) => "open in both directions",
         (_, true, _) => "open to incoming traffic",
         (_, _, true) => "open to outgoing traffic",
-        _ => "without default deny",
+        _ => "without a full default deny",
     };
-    format!("leaves {} {how}", workloads(open.len()))
+    match open.len() {
+        count if of_namespace => format!("leaves {} {how}", workloads(count)),
+        0 | 1 => format!("is {how}"),
+        count => format!("and {} more are {how}", count.saturating_sub(1)),
+    }
 }
 
 fn workloads(count: usize) -> String {
@@ -384,9 +390,9 @@ spec: {policy}
 
     #[test]
     fn isolation_follows_the_defaults_of_the_api() {
-        let both = "leaves 1 workload open in both directions";
-        let outgoing = "leaves 1 workload open to outgoing traffic";
-        let incoming = "leaves 1 workload open to incoming traffic";
+        let both = "is open in both directions";
+        let outgoing = "is open to outgoing traffic";
+        let incoming = "is open to incoming traffic";
         for (policy, expected) in [
             ("{podSelector: {}, policyTypes: [Ingress, Egress]}", None),
             ("{podSelector: {matchLabels: {app: llm}}, policyTypes: [Egress, Ingress]}", None),
@@ -423,7 +429,7 @@ spec:
         );
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].resource.as_ref().unwrap().to_string(), "RayCluster/ml/r");
-        assert_eq!(findings[0].message, "leaves 1 workload open in both directions");
+        assert_eq!(findings[0].message, "is open in both directions");
         assert_eq!(findings[0].evidence.len(), 1);
     }
 
@@ -498,12 +504,12 @@ spec: {{containers: [{{name: s, image: x, resources: {{limits: {{nvidia.com/gpu:
         let outgoing = format!("{}{}", pod(deployment, "app: llm"), served("{podSelector: {}}"));
         let findings = judged("RF-NET-001", &outgoing);
         assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].message, "leaves 1 workload open to outgoing traffic");
+        assert_eq!(findings[0].message, "is open to outgoing traffic");
         // A pod that was relabelled left its policy.
         let policy = "{podSelector: {matchLabels: {app: llm}}, policyTypes: [Ingress, Egress]}";
         let escaped = format!("{}---\n{}", served(policy), pod(deployment, "app: other"));
         let findings = judged("RF-NET-001", &escaped);
-        assert_eq!(findings[0].message, "leaves 1 workload open in both directions");
+        assert_eq!(findings[0].message, "is open in both directions");
         let ray = "{apiVersion: ray.io/v1, kind: RayCluster, name: r, controller: true}";
         let cluster = "apiVersion: ray.io/v1
 kind: RayCluster

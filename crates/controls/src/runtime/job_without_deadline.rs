@@ -5,6 +5,7 @@ use ringfence_finding::Family;
 use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
+use ringfence_inventory::Base;
 use ringfence_inventory::Object;
 use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
@@ -18,7 +19,6 @@ use crate::control::Meta;
 use crate::cx::Cx;
 use crate::hit::Hit;
 use crate::hit::Results;
-use crate::joins::Base;
 
 /// A job without a deadline holds its GPUs until somebody notices.
 ///
@@ -196,7 +196,7 @@ fn train_job(cx: &Cx<'_>, id: ObjectId, object: &Object, message: &str, results:
     if let Some(value) = object.spec().and_then(patched_deadline) {
         return settle(object, value, results);
     }
-    for base in cx.joins().bases(id) {
+    for base in cx.inventory.joins().bases(id) {
         match base {
             Base::Missing { at, fact } => results.unknown(object, Some(object.value(*at)), fact.as_str()),
             Base::Given(runtime) => {

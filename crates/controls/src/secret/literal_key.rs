@@ -75,7 +75,7 @@ pub(crate) const CONTROL: Control = Control {
     meta: Meta {
         id: ControlId::new(Family::Sec, 1),
         slug: "literal-key",
-        title: "Provider key written in a manifest",
+        title: "provider key written in a manifest",
         risk: "everybody who reads the file, its history or the object uses the key: your models, your data, your bill",
         cure: "revoke the key at its provider, then deliver a new one from a secret manager by `secretKeyRef` or a mounted file",
         severity: Severity::Critical,

@@ -4,11 +4,11 @@ use super::ai_table::AI_KINDS;
 use super::ai_table::CLASS_OF_KIND;
 use super::ai_table::DEVICE_FILES;
 use super::ai_table::HUB_VARIABLES;
-use super::ai_table::IMAGES;
 use super::ai_table::NAME_WORDS;
 use super::ai_table::PROGRAMS;
 use super::ai_table::Program;
 use super::ai_table::VISIBLE_DEVICES;
+use super::ai_table::images;
 use super::command::Word;
 use super::container::Container;
 use super::container::Need;
@@ -297,7 +297,7 @@ fn of_image(image: &str) -> Option<(&'static str, WorkloadClass)> {
     // The last segment says most: `kubeflownotebookswg/jupyter-pytorch` is a notebook.
     let segments: Vec<&str> = image::segments(image).collect();
     segments.iter().rev().find_map(|segment| {
-        let mut known = IMAGES.iter().filter(|(word, _)| image::names(segment, word));
+        let mut known = images().iter().filter(|(word, _)| image::names(segment, word));
         known.next().copied()
     })
 }

@@ -1,6 +1,9 @@
 //! What is known of the AI world by name: kinds, programs, images, variables, device files. Data only.
 
+use std::sync::OnceLock;
+
 use super::ai::WorkloadClass;
+use crate::data;
 use WorkloadClass::AcceleratorInfra;
 use WorkloadClass::Agent;
 use WorkloadClass::Notebook;
@@ -119,81 +122,26 @@ pub(super) const PROGRAMS: &[(Program, WorkloadClass)] = &[
     (Pair("langflow", "run"), Agent),
 ];
 
-/// Words of image paths, and what such images do; the first that fits.
-pub(super) const IMAGES: &[(&str, WorkloadClass)] = &[
-    ("mcp", Agent),
-    ("modelcontextprotocol", Agent),
-    ("kubeflownotebookswg", Notebook),
-    ("jupyter", Notebook),
-    ("jupyterhub", Notebook),
-    ("jupyterlab", Notebook),
-    ("codeserver", Notebook),
-    ("vllm", Serving),
-    ("lmcache", Serving),
-    ("sglang", Serving),
-    ("lmdeploy", Serving),
-    ("tgi", Serving),
-    ("text-generation", Serving),
-    ("text-embeddings", Serving),
-    ("tei", Serving),
-    ("tritonserver", Serving),
-    ("tensorrt", Serving),
-    ("tensorrt-llm", Serving),
-    ("trtllm", Serving),
-    ("ollama", Serving),
-    ("llama.cpp", Serving),
-    ("llama-cpp", Serving),
-    ("localai", Serving),
-    ("xinference", Serving),
-    ("torchserve", Serving),
-    ("pytorchserver", Serving),
-    ("sklearnserver", Serving),
-    ("huggingfaceserver", Serving),
-    ("mlserver", Serving),
-    ("litellm", Serving),
-    ("comfyui", Serving),
-    ("stable-diffusion", Serving),
-    ("open-webui", Serving),
-    ("anything-llm", Serving),
-    ("anythingllm", Serving),
-    ("librechat", Serving),
-    ("mlflow", Registry),
-    ("qdrant", VectorStore),
-    ("weaviate", VectorStore),
-    ("milvus", VectorStore),
-    ("milvusdb", VectorStore),
-    ("chroma", VectorStore),
-    ("chromadb", VectorStore),
-    ("pgvector", VectorStore),
-    ("langflow", Agent),
-    ("langflowai", Agent),
-    ("flowise", Agent),
-    ("flowiseai", Agent),
-    ("dify", Agent),
-    ("langgraph", Agent),
-    ("langchain", Agent),
-    ("crewai", Agent),
-    ("autogen", Agent),
-    ("autogpt", Agent),
-    ("auto-gpt", Agent),
-    ("openhands", Agent),
-    ("open-interpreter", Agent),
-    ("code-interpreter", Agent),
-    ("codeinterpreter", Agent),
-    ("e2b", Agent),
-    ("smolagents", Agent),
-    ("ray", Training),
-    ("ray-ml", Training),
-    ("pytorch", Training),
-    ("tensorflow", Training),
-    ("deepspeed", Training),
-    ("megatron", Training),
-    ("nemo", Training),
-    ("axolotl", Training),
-    ("llamafactory", Training),
-    ("transformers", Training),
-    ("huggingface", Training),
-];
+/// Words of image paths, and what such images do; the first that fits. The rows stand in `data/ai-images.yaml`.
+pub(super) fn images() -> &'static [(&'static str, WorkloadClass)] {
+    static IMAGES: OnceLock<Vec<(&'static str, WorkloadClass)>> = OnceLock::new();
+    IMAGES.get_or_init(|| {
+        let rows = data::rows(include_str!("../../../../data/ai-images.yaml"), "images");
+        rows.filter_map(|row| Some((row.str_at("word")?, class(row.str_at("class")?)?))).collect()
+    })
+}
+
+fn class(word: &str) -> Option<WorkloadClass> {
+    Some(match word {
+        "agent" => Agent,
+        "notebook" => Notebook,
+        "registry" => Registry,
+        "serving" => Serving,
+        "training" => Training,
+        "vector-store" => VectorStore,
+        _ => return None,
+    })
+}
 
 /// Starts of variables that configure model libraries and servers.
 pub(super) const HUB_VARIABLES: &[&str] =
@@ -236,3 +184,15 @@ pub(super) const NAME_WORDS: &[&str] = &[
     "trainer",
     "training",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_image_table_is_read() {
+        let text = include_str!("../../../../data/ai-images.yaml");
+        assert_eq!(images().len(), text.matches("  - {word: ").count());
+        assert_eq!(images().iter().find(|(word, _)| *word == "vllm"), Some(&("vllm", Serving)));
+    }
+}

@@ -204,52 +204,6 @@ impl<'i> Pod<'i> {
     }
 }
 
-impl<'i> Pod<'i> {
-    /// Where a TrainJob, InferenceService or LLMInferenceService names an object it is completed from (a runtime, a
-    /// base config) that is not in the set, with words for it. What the object would say is unknown.
-    pub fn unresolved_join(self) -> Option<String> {
-        self.missing_base().map(|(_, words)| words)
-    }
-
-    pub(crate) fn missing_base(self) -> Option<(Value<'i>, String)> {
-        let (object, namespace) = (self.object(), self.namespace());
-        let has = |group: &str, kind: &str, name: &str, namespaced: bool| {
-            self.inventory
-                .objects_of(group, kind)
-                .any(|base| &*base.name == name && (!namespaced || base.namespace.as_deref() == namespace))
-        };
-        match (object.group(), &*object.kind) {
-            ("trainer.kubeflow.org", "TrainJob") => {
-                let reference = object.body().at(&["spec", "runtimeRef"])?;
-                let kind = reference.str_at("kind").unwrap_or("ClusterTrainingRuntime");
-                let group = reference.str_at("apiGroup").unwrap_or("trainer.kubeflow.org");
-                let name = reference.get("name")?;
-                let text = name.text()?;
-                let namespaced = !crate::is_cluster_scoped(group, kind);
-                (!has(group, kind, text, namespaced)).then(|| (name, format!("{kind} {text}")))
-            }
-            ("serving.kserve.io", "InferenceService") => {
-                let name = self.body().at(&["model", "runtime"])?;
-                let text = name.text()?;
-                let group = "serving.kserve.io";
-                let found = has(group, "ServingRuntime", text, true)
-                    || has(group, "ClusterServingRuntime", text, false);
-                (!found).then(|| (name, format!("ServingRuntime {text}")))
-            }
-            ("serving.kserve.io", "LLMInferenceService") => {
-                let bases = object.body().at(&["spec", "baseRefs"])?;
-                bases.items().find_map(|base| {
-                    let name = base.get("name")?;
-                    let text = name.text()?;
-                    let kind = "LLMInferenceServiceConfig";
-                    (!has("serving.kserve.io", kind, text, true)).then(|| (name, format!("{kind} {text}")))
-                })
-            }
-            _ => None,
-        }
-    }
-}
-
 impl std::fmt::Debug for Pod<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pod").field("object", &self.object().reference()).finish_non_exhaustive()

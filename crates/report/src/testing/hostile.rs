@@ -21,7 +21,7 @@ fn outputs() -> Vec<(String, String)> {
                 (false, false, false, 200),
                 (false, true, true, 80),
             ] {
-                let style = Style { color, unicode, width, verbose, quiet };
+                let style = Style { color, unicode, width, verbose, quiet, ..Style::default() };
                 outputs.push((format!("{format} {style:?}"), styled(&scan, format, &style)));
             }
         }

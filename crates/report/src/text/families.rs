@@ -158,8 +158,11 @@ fn table(rows: &[Row], page: &mut Page<'_>) {
             continue;
         }
         let start = format!("{head}{verdict}{}", pad(&row.control, control));
-        if row.place.is_empty() || beside && fits(&row.place) {
-            let mut lines = wrap(&row.sentence, column, column).into_iter();
+        let lines = wrap(&row.sentence, column, column);
+        // A name wider than its column would push the place off the screen.
+        let has_room = lines.iter().all(|line| width(line) <= column);
+        if row.place.is_empty() || beside && has_room && fits(&row.place) {
+            let mut lines = lines.into_iter();
             let first = lines.next().unwrap_or_default();
             page.line(&format!("{start}{}  {}", pad_exact(&first, column_used), row.place));
             let rest: Vec<String> = lines.collect();

@@ -3,9 +3,11 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
+use ringfence_finding::Blind;
 use ringfence_finding::Door;
 use ringfence_finding::ExitCode;
 use ringfence_finding::Outcome;
+use ringfence_finding::Reason;
 use ringfence_finding::Scan;
 use ringfence_finding::Severity;
 
@@ -133,22 +135,39 @@ fn blind_spots(scan: &Scan, page: &mut Page<'_>) {
 
 /// Commands of this build that bring this reader further.
 fn next(scan: &Scan, style: &Style) -> Vec<String> {
+    let program = style.program;
     let mut commands = Vec::new();
     let worst = super::fails(scan).into_iter().next();
     if let Some(finding) = worst.or_else(|| super::of(scan, Outcome::Unknown).next()) {
-        commands.push(format!("ringfence explain {}", finding.control));
+        commands.push(format!("{program} explain {}", finding.control));
     }
-    let nothing_to_list = scan.findings.is_empty() && scan.coverage.blind.is_empty();
+    if let Some(render) = scan.coverage.blind.iter().find_map(rendering) {
+        commands.push(render.replace("| ringfence ", &format!("| {program} ")));
+    }
+    let nothing_read = scan.coverage.documents.parsed == 0;
+    if nothing_read && commands.is_empty() {
+        commands.push(format!("{program} scan --help"));
+    }
+    let nothing_to_list = nothing_read || scan.findings.is_empty() && scan.coverage.blind.is_empty();
     match typed(&scan.source) {
         Some(source) if !style.verbose && !nothing_to_list => {
-            commands.push(format!("ringfence scan {source} -v"));
+            commands.push(format!("{program} scan {source} -v"));
         }
         _ => {}
     }
     if commands.is_empty() {
-        commands.push("ringfence controls list".to_owned());
+        commands.push(format!("{program} controls list"));
     }
     commands
+}
+
+/// The command that renders a chart or kustomization, out of the sentence that says so.
+fn rendering(blind: &Blind) -> Option<&str> {
+    let mut parts = blind.message.split('`');
+    let (command, rest) = (parts.nth(1)?, parts.count());
+    let is_whole = rest == 1 && command.ends_with(" | ringfence scan -");
+    (blind.reason == Reason::NotRendered && is_whole && !command.chars().any(clean::is_unprintable))
+        .then_some(command)
 }
 
 /// `source` as a shell takes it; none when it holds characters that nobody can type.

@@ -97,7 +97,7 @@ fn nothing_to_scan() {
       empty (nothing to scan)
           no manifest in this directory: name one that holds YAML or JSON
 
-    Next  ringfence scan empty -v
+    Next  ringfence scan --help
     exit 3 (incomplete), 0 controls, 0.00 s
     ");
 }

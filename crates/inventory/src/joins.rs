@@ -1,17 +1,17 @@
-//! Room `controls`, a shared index: objects made of two. What a service or a job is built on, and who is built on a
-//! runtime or a shared configuration. A flaw is written in one of them and belongs to all.
+//! Objects -> joins: what a service or a job is built on, and who is built on a runtime or a shared configuration. A
+//! flaw is written in one of them and belongs to all.
 
 use std::collections::BTreeMap;
 
-use ringfence_inventory::Inventory;
-use ringfence_inventory::Object;
-use ringfence_inventory::ObjectId;
-use ringfence_inventory::yaml::NodeId;
-use ringfence_inventory::yaml::Value;
+use crate::Inventory;
+use crate::object::Object;
+use crate::object::ObjectId;
+use crate::yaml::NodeId;
+use crate::yaml::Value;
 
 /// What an object is built on.
 #[derive(Clone, Debug)]
-pub(crate) enum Base {
+pub enum Base {
     /// It is in the set.
     Given(ObjectId),
     /// It is not: the value that names it, and the missing fact in words.
@@ -23,9 +23,9 @@ pub(crate) enum Base {
     },
 }
 
-/// Objects and what they are built on. Holds ids only, so that it can live beside borrowed indexes.
+/// Objects and what they are built on. Holds ids only: it lives beside the objects.
 #[derive(Debug, Default)]
-pub(crate) struct Joins {
+pub struct Joins {
     bases: BTreeMap<ObjectId, Vec<Base>>,
     users: BTreeMap<ObjectId, Vec<ObjectId>>,
 }
@@ -63,13 +63,18 @@ impl Joins {
         joins
     }
 
+    /// Objects that are built on something, each with all of it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ObjectId, &[Base])> {
+        self.bases.iter().map(|(id, bases)| (*id, bases.as_slice()))
+    }
+
     /// What an object is built on; nothing for kinds that are built on nothing else.
-    pub(crate) fn bases(&self, id: ObjectId) -> &[Base] {
+    pub fn bases(&self, id: ObjectId) -> &[Base] {
         self.bases.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// Who is built on it, in source order.
-    pub(crate) fn users(&self, id: ObjectId) -> &[ObjectId] {
+    pub fn users(&self, id: ObjectId) -> &[ObjectId] {
         self.users.get(&id).map_or(&[], Vec::as_slice)
     }
 }
@@ -182,7 +187,7 @@ mod tests {
 
     fn joined(text: &str) -> Vec<String> {
         let inventory = Inventory::from_text(text);
-        let joins = Joins::new(&inventory);
+        let joins = inventory.joins();
         let bases = inventory.objects().flat_map(|(id, _)| joins.bases(id).to_vec());
         let shown = bases.map(|base| match base {
             Base::Given(id) => {
