@@ -219,11 +219,20 @@ impl Reader<'_> {
         if root.is_sequence() {
             let before = self.content.objects.len();
             for item in root.items() {
-                self.object(document, item, None);
+                let sort = self.object(document, item, None);
+                self.broken_item(document, item, sort);
             }
             return if self.content.objects.len() > before { Sort::Objects } else { Sort::NotKubernetes };
         }
         self.object(document, root, None)
+    }
+
+    /// An item that no API server takes, among others that it does: the others must not hide it.
+    fn broken_item(&mut self, document: &Document, item: Value<'_>, sort: Sort) {
+        if let Sort::Broken(message) = sort {
+            let location = Some(document.location(item.range()));
+            self.content.blind.push(Blind { reason: Reason::Unparsable, location, message });
+        }
     }
 
     /// One object, or the items of a list. `inherited`: version and kind that a list gives to items without.
@@ -233,6 +242,7 @@ impl Reader<'_> {
         value: Value<'_>,
         inherited: Option<(&str, &str)>,
     ) -> Sort {
+        let top = value.id();
         let mut work = vec![(value, inherited.map(|(version, kind)| (version.to_owned(), kind.to_owned())))];
         let mut sort = Sort::NotKubernetes;
         while let Some((value, inherited)) = work.pop() {
@@ -245,23 +255,33 @@ impl Reader<'_> {
                 }
                 (version, kind, None) => {
                     let chart = self.file.ends_with("Chart.yaml");
-                    sort = match (version, kind) {
-                        (Some(_), None) if !chart => Sort::Broken(
-                            "`apiVersion` without `kind`: no API server takes it; write the kind".to_owned(),
-                        ),
-                        (None, Some(_)) if value.get("metadata").is_some() || value.get("spec").is_some() => {
-                            Sort::Broken(
-                                "`kind` without `apiVersion`: no API server takes it; write the version"
-                                    .to_owned(),
-                            )
+                    let says = value.get("metadata").is_some() || value.get("spec").is_some();
+                    let is_item = value.id() != top;
+                    let broken = match (version, kind) {
+                        (Some(_), None) if !chart => {
+                            "`apiVersion` without `kind`: no API server takes it; write the kind"
                         }
-                        _ => sort,
+                        (None, Some(_)) if says => {
+                            "`kind` without `apiVersion`: no API server takes it; write the version"
+                        }
+                        (None, None) if says && is_item => {
+                            "an item without `apiVersion` and `kind`: no API server takes it; write both"
+                        }
+                        _ => continue,
                     };
+                    let broken = Sort::Broken(broken.to_owned());
+                    if is_item {
+                        self.broken_item(document, value, broken);
+                    } else {
+                        sort = broken;
+                    }
                     continue;
                 }
             };
-            let items = value.get("items").filter(|items| items.is_sequence());
-            if let (Some(items), Some(item_kind)) = (items, kind.strip_suffix("List")) {
+            // Appliers open `items` whatever the kind is called; items without a kind take that of the list.
+            if let Some(items) = value.get("items").filter(|items| items.is_sequence()) {
+                let is_list = kind.ends_with("List");
+                let item_kind = kind.strip_suffix("List").unwrap_or(&kind);
                 sort = Sort::Objects;
                 let from = work.len();
                 work.extend(items.items().map(|item| {
@@ -271,7 +291,9 @@ impl Reader<'_> {
                 if let Some(added) = work.get_mut(from..) {
                     added.reverse();
                 }
-                continue;
+                if is_list {
+                    continue;
+                }
             }
             if version.starts_with("kustomize.config.k8s.io/") {
                 continue;
