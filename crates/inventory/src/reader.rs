@@ -1,6 +1,7 @@
 //! Bytes of one file -> documents with objects, and what could not be read. One bad document loses only itself.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use ringfence_finding::Blind;
 use ringfence_finding::Documents;
@@ -175,7 +176,15 @@ impl Reader<'_> {
 
     fn document(&mut self, tree: Tree, index: u32, offset: usize, first_line: u32) {
         let file = Arc::clone(self.file);
-        let document = Arc::new(Document { file, index, offset, first_line, tree, host: None });
+        let document = Arc::new(Document {
+            file,
+            index,
+            offset,
+            first_line,
+            tree,
+            host: None,
+            line_ends: OnceLock::new(),
+        });
         let before = self.content.objects.len();
         let sort = self.objects(&document);
         match sort {
@@ -338,6 +347,7 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 first_line: 1,
                 tree,
                 host: Some((Arc::clone(host), value.range())),
+                line_ends: OnceLock::new(),
             };
             reader.objects(&Arc::new(document));
         }

@@ -98,7 +98,7 @@ fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, Parse
                 builder.close(is_flow.then_some(range.end))?;
             }
             Event::Scalar(value, style, anchor, tag) => {
-                let kind = if value == "<<" && is_merge_tag(style, tag.as_deref()) {
+                let kind = if value == "<<" && is_merge_tag(tag.as_deref()) {
                     Kind::Plain
                 } else {
                     kind(style, tag.as_deref())
@@ -149,12 +149,9 @@ fn kind(style: ScalarStyle, tag: Option<&Tag>) -> Kind {
     }
 }
 
-/// `!!merge <<` merges in any style, `! <<` when plain.
-fn is_merge_tag(style: ScalarStyle, tag: Option<&Tag>) -> bool {
-    tag.is_some_and(|tag| {
-        core_suffix(tag) == Some("merge")
-            || (style == ScalarStyle::Plain && matches!(tag.parts(), ("", "!") | ("!", "")))
-    })
+/// `!!merge <<` and `! <<` merge in any style.
+fn is_merge_tag(tag: Option<&Tag>) -> bool {
+    tag.is_some_and(|tag| core_suffix(tag) == Some("merge") || matches!(tag.parts(), ("", "!") | ("!", "")))
 }
 
 /// `int` of `!!int`, `tag:yaml.org,2002:int` written out.
