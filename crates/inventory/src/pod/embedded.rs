@@ -18,8 +18,8 @@ pub(crate) fn embedded<'t>(group: &str, kind: &str, body: Value<'t>) -> (Vec<Val
     }
     // Status repeats what exists, metadata holds no objects, items were taken as those of a list.
     let outside = |child: &Value<'t>| {
-        !matches!(child.key(), Some("status" | "metadata"))
-            && !(child.key() == Some("items") && child.is_sequence())
+        let is_list = child.key() == Some("items") && child.is_sequence();
+        !is_list && !matches!(child.key(), Some("status" | "metadata"))
     };
     let mut work: Vec<Value<'t>> = body.children().filter(outside).collect();
     work.reverse();
