@@ -272,25 +272,19 @@ impl Makers {
             return findings;
         }
         let maker_of = |finding: &Finding| self.0.get(finding.resource.as_ref()?);
-        let of_makers: Vec<(Outcome, ResourceRef, Option<String>, String)> = findings
-            .iter()
-            .filter(|finding| maker_of(finding).is_none())
-            .filter_map(|finding| {
-                Some((
-                    finding.outcome,
-                    finding.resource.clone()?,
-                    finding.container.clone(),
-                    finding.field.clone(),
-                ))
-            })
-            .collect();
+        type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
+        let mut of_makers: HashMap<Cause<'_>, Vec<&str>> = HashMap::new();
+        for finding in findings.iter().filter(|finding| maker_of(finding).is_none()) {
+            if let Some(resource) = &finding.resource {
+                let cause = (finding.outcome, resource, finding.container.as_deref());
+                of_makers.entry(cause).or_default().push(&finding.field);
+            }
+        }
         let is_told = |finding: &Finding| {
             let Some(maker) = maker_of(finding) else { return false };
             let field = finding.field.strip_prefix("spec").unwrap_or(&finding.field);
-            of_makers.iter().any(|(outcome, resource, container, other)| {
-                (*outcome, resource, container) == (finding.outcome, maker, &finding.container)
-                    && other.ends_with(field)
-            })
+            let cause = (finding.outcome, maker, finding.container.as_deref());
+            of_makers.get(&cause).is_some_and(|fields| fields.iter().any(|other| other.ends_with(field)))
         };
         let told: Vec<bool> = findings.iter().map(is_told).collect();
         findings.into_iter().zip(told).filter(|(_, told)| !told).map(|(finding, _)| finding).collect()

@@ -14,6 +14,9 @@ use ringfence_secret::Redactor;
 use ringfence_secret::redact::MASK;
 use ringfence_secret::redact::is_key_like;
 
+/// Lines above a frame that are masked with it, and the most bytes they may have.
+const CONTEXT_LINES: usize = 40;
+const MAX_CONTEXT: usize = 8 << 10;
 /// Longest value shown as evidence, in characters.
 const MAX_SHOWN: usize = 120;
 
@@ -32,7 +35,9 @@ pub(crate) fn shown(object: &Object, value: Value<'_>) -> String {
             let hit = Engine::shared().scan(text.as_bytes()).into_iter().next();
             return hit.map_or_else(|| MASK.to_owned(), |hit| hit.shown.to_string());
         }
-        return cut(&Redactor::shared().mask_text(text));
+        // No more is shown than its beginning.
+        let head = text.get(..text.floor_char_boundary(MAX_SHOWN.saturating_mul(32))).unwrap_or(text);
+        return cut(&Redactor::shared().mask_text(head));
     }
     let (document, range) = object.document().shown(value.range());
     let window =
@@ -55,8 +60,33 @@ pub(crate) fn snippet(object: &Object, value: Value<'_>) -> Snippet {
 pub(crate) fn snippet_of(object: &Object, range: Range<usize>) -> Snippet {
     let (document, range) = object.document().shown(range);
     let window = document.window(range);
-    let (text, mark) = masked(document.tree.root(), document.tree.source(), window.lines, window.mark);
+    let source = document.tree.source();
+    // What stands some lines above says what a line is: a switch whose value is continued, the head of a private key.
+    let from = context(source, window.lines.start);
+    let (text, mark) = masked(document.tree.root(), source, from..window.lines.end, window.mark);
+    let lines_before = source.get(from..window.lines.start).map_or(0, |text| text.matches('\n').count());
+    let shown_from =
+        text.match_indices('\n').nth(lines_before.wrapping_sub(1)).map_or(0, |(at, _)| at.saturating_add(1));
+    let text = text.get(shown_from..).unwrap_or("").to_owned();
+    let mark = mark.start.saturating_sub(shown_from)..mark.end.saturating_sub(shown_from);
     Snippet { first_line: window.first_line, start: mark.start, end: mark.end, text }
+}
+
+/// Start of the lines that are masked together with those from `start` on, which stand at the start of a line.
+fn context(source: &str, start: usize) -> usize {
+    let before = source.get(..start).unwrap_or("");
+    if !(before.is_empty() || before.ends_with('\n')) {
+        return start;
+    }
+    let near =
+        before.get(before.ceil_char_boundary(before.len().saturating_sub(MAX_CONTEXT))..).unwrap_or("");
+    let lines = near.match_indices('\n').rev();
+    let first = lines.map(|(at, _)| at.saturating_add(1)).take(CONTEXT_LINES.saturating_add(1)).last();
+    match first {
+        _ if near.len() == before.len() && near.matches('\n').count() <= CONTEXT_LINES => 0,
+        Some(at) => start.saturating_sub(near.len()).saturating_add(at),
+        None => start,
+    }
 }
 
 /// The lines with secrets masked, and where `mark` went.
@@ -220,6 +250,22 @@ mod tests {
             assert!(!shown.text.contains(secret), "{}", shown.text);
         }
         assert_eq!(&shown.text[shown.start..shown.end], "image: i");
+    }
+
+    #[test]
+    fn what_stands_above_a_frame_still_says_what_is_secret() {
+        let body = "c3ludGhldGljIGJvZHkgb2YgYSBrZXk";
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}      -----END", format!("      {body}\n").repeat(9));
+        for secret in ["serve --api-key \\\n      zebra77\n", &format!("{pem} PRIVATE KEY-----\n")] {
+            let text = format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata:\n  a: |\n      {secret}  mode: fast\n"
+            );
+            let snippet = snippet_of(&text, &["data", "mode"]);
+            assert!(!snippet.text.contains("zebra77") && !snippet.text.contains(body), "{}", snippet.text);
+            assert_eq!(&snippet.text[snippet.start..snippet.end], "mode: fast");
+            assert!(snippet.text.lines().count() <= 4, "{}", snippet.text);
+        }
     }
 
     #[test]

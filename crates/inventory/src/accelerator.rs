@@ -33,16 +33,15 @@ fn table() -> &'static Table {
     TABLE.get_or_init(|| Table { resources: texts("resources"), drivers: texts("drivers") })
 }
 
-/// Whole devices of a quantity; extended resources are integers (`1`, `"8"`, rarely `1k`).
+/// Whole devices of a quantity; extended resources are integers in any spelling (`1`, `"8"`, `1k`, `1000m`, `1e0`). One
+/// that cannot be read (`${gpus}` of a generator) asks for one device at least.
 pub fn count(quantity: Value<'_>) -> u32 {
     let whole = match quantity.scalar() {
-        Some(Scalar::Int(value)) => Some(value),
-        _ => quantity.text().and_then(|text| match text.strip_suffix('k') {
-            Some(thousands) => thousands.parse::<i64>().ok()?.checked_mul(1000),
-            None => text.parse().ok(),
-        }),
+        None | Some(Scalar::Null) => return 0,
+        Some(Scalar::Int(value)) => u32::try_from(value.max(0)).ok(),
+        Some(_) => bytes(quantity).and_then(|value| u32::try_from(value).ok()),
     };
-    whole.and_then(|value| u32::try_from(value).ok()).unwrap_or(0)
+    whole.unwrap_or(1)
 }
 
 /// Bytes of a memory quantity: `512Mi`, `1.5Gi`, `64G`, `1e9`, plain bytes. None when it is not one.
@@ -119,7 +118,18 @@ mod tests {
             let tree = read_yaml(text).unwrap().unwrap();
             assert_eq!(bytes(tree.root()), expected, "{text}");
         }
-        for (text, expected) in [("8", 8), ("'2'", 2), ("0", 0), ("-1", 0), ("1k", 1000), ("x", 0)] {
+        for (text, expected) in [
+            ("8", 8),
+            ("'2'", 2),
+            ("0", 0),
+            ("-1", 0),
+            ("1k", 1000),
+            ("1000m", 1),
+            ("1e0", 1),
+            ("'1.0'", 1),
+            ("''", 1),
+            ("x", 1),
+        ] {
             let tree = read_yaml(text).unwrap().unwrap();
             assert_eq!(count(tree.root()), expected, "{text}");
         }

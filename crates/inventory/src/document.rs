@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use ringfence_finding::Location;
 
@@ -28,6 +29,8 @@ pub struct Document {
     pub tree: Tree,
     /// Set when its text is a value of another document (YAML inside a ConfigMap): every place is then that value's.
     pub(crate) host: Option<(Arc<Self>, Range<usize>)>,
+    /// Where its lines end; counted once, for the first place that is shown.
+    pub(crate) line_ends: OnceLock<Vec<usize>>,
 }
 
 /// A few lines around a place, as they stand in the file: not masked.
@@ -47,7 +50,30 @@ impl Document {
         if let Some((host, range)) = &self.host {
             return host.location(range.clone());
         }
-        place(&self.file, self.index, self.tree.source(), self.offset, self.first_line, range)
+        let text = self.tree.source();
+        let start = floor(text, range.start);
+        let end = floor(text, range.end).max(start);
+        let lines_before = self.lines_before(start);
+        let line_start = match lines_before.checked_sub(1).and_then(|line| self.line_ends().get(line)) {
+            Some(newline) => newline.saturating_add(1),
+            None => 0,
+        };
+        Location {
+            file: Arc::clone(&self.file),
+            document: self.index,
+            line: self.first_line.saturating_add(count(lines_before)),
+            column: count(text.get(line_start..start).unwrap_or("").chars().count()).saturating_add(1),
+            start: self.offset.saturating_add(start),
+            end: self.offset.saturating_add(end),
+        }
+    }
+
+    fn line_ends(&self) -> &[usize] {
+        self.line_ends.get_or_init(|| memchr::memchr_iter(b'\n', self.tree.source().as_bytes()).collect())
+    }
+
+    fn lines_before(&self, at: usize) -> usize {
+        self.line_ends().partition_point(|newline| *newline < at)
     }
 
     /// The document and bytes to show for bytes of this one: its own, or those of the value it stands in.
@@ -84,9 +110,8 @@ impl Document {
             from = ceil(text, start.saturating_sub(MAX_LINE / 2)).min(start).max(from);
             to = floor(text, end.saturating_add(MAX_LINE / 2)).max(end).min(to);
         }
-        let lines_before = text.get(..from).map_or(0, newlines);
         Window {
-            first_line: self.first_line.saturating_add(u32::try_from(lines_before).unwrap_or(u32::MAX)),
+            first_line: self.first_line.saturating_add(count(self.lines_before(from))),
             lines: from..to,
             mark: start..end,
         }
@@ -106,7 +131,6 @@ pub(crate) fn place(
     let end = floor(text, range.end).max(start);
     let before = text.get(..start).unwrap_or("");
     let line_text = text.get(line_start(text, start)..start).unwrap_or("");
-    let count = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     Location {
         file: Arc::clone(file),
         document: index,
@@ -117,8 +141,12 @@ pub(crate) fn place(
     }
 }
 
+fn count(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
 pub(crate) fn newlines(text: &str) -> usize {
-    text.bytes().filter(|byte| *byte == b'\n').count()
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

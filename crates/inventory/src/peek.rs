@@ -36,7 +36,8 @@ pub fn peek(text: &str) -> Peek {
                 kind == "CustomResourceDefinition" && api_version.starts_with("apiextensions.k8s.io/");
             let goes_on =
                 lines.find(|line| !is_blank(line)).is_some_and(|line| line.starts_with([' ', '\t']));
-            // A second `kind:` further down would win when applied: look for it before believing this one.
+            // A second `kind:` further down would win when applied, and appliers open `items` of any kind: look for
+            // both before believing this one.
             return if is_schema && !goes_on && !repeats(text) { Peek::Schema } else { Peek::Parse };
         }
     }
@@ -72,13 +73,14 @@ fn breaks_oddly(text: &str) -> bool {
         || (!text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}']))
 }
 
-/// Whether a top-level `kind` or `apiVersion` key may stand more than once, in any spelling.
+/// Whether a top-level `kind` or `apiVersion` key may stand more than once, in any spelling, or `items` at all.
 fn repeats(text: &str) -> bool {
     let mut seen = 0_usize;
     for line in text.lines() {
         match line.as_bytes().first() {
             Some(b'k') if line.starts_with("kind") => seen = seen.saturating_add(1),
             Some(b'a') if line.starts_with("apiVersion") => seen = seen.saturating_add(1),
+            Some(b'i') if line.starts_with("items") => return true,
             Some(b'"' | b'\'' | b'?' | b'<' | b'&' | b'!' | b'*' | b'{') => return true,
             _ => {}
         }
@@ -119,6 +121,7 @@ mod tests {
             "? kind\n: Pod\n",
             "kind : Pod\n",
             "<<: {kind: Pod}\n",
+            "items: [{kind: Pod}]\n",
         ] {
             assert_eq!(peek(&format!("{crd}{tail}")), Peek::Parse, "{tail}");
         }

@@ -1,6 +1,7 @@
 //! Bytes of one file -> documents with objects, and what could not be read. One bad document loses only itself.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use ringfence_finding::Blind;
 use ringfence_finding::Documents;
@@ -175,7 +176,15 @@ impl Reader<'_> {
 
     fn document(&mut self, tree: Tree, index: u32, offset: usize, first_line: u32) {
         let file = Arc::clone(self.file);
-        let document = Arc::new(Document { file, index, offset, first_line, tree, host: None });
+        let document = Arc::new(Document {
+            file,
+            index,
+            offset,
+            first_line,
+            tree,
+            host: None,
+            line_ends: OnceLock::new(),
+        });
         let before = self.content.objects.len();
         let broken = self.objects(&document);
         let found = self.content.objects.len() > before || document.tree.root().get("items").is_some();
@@ -230,11 +239,13 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            let items = value.get("items").filter(|items| items.is_sequence());
-            if let (Some(items), Some(item_kind)) = (items, kind.strip_suffix("List")) {
+            // Appliers open `items` whatever the kind is called; items without a kind take that of the list.
+            if let Some(items) = value.get("items").filter(|items| items.is_sequence()) {
+                let is_list = kind.ends_with("List");
+                let item_kind = kind.strip_suffix("List").unwrap_or(&kind);
                 let given = (!item_kind.is_empty()).then(|| (version.clone(), item_kind.to_owned()));
                 let from = work.len();
-                work.extend(items.items().map(|value| Pending {
+                work.extend(items.items().filter(|item| is_list || item.is_mapping()).map(|value| Pending {
                     value,
                     in_list: true,
                     given: given.clone(),
@@ -242,7 +253,9 @@ impl Reader<'_> {
                 if let Some(added) = work.get_mut(from..) {
                     added.reverse();
                 }
-                continue;
+                if is_list {
+                    continue;
+                }
             }
             if version.starts_with("kustomize.config.k8s.io/") {
                 continue;
@@ -319,6 +332,7 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 first_line: 1,
                 tree,
                 host: Some((Arc::clone(host), value.range())),
+                line_ends: OnceLock::new(),
             };
             reader.objects(&Arc::new(document));
         }

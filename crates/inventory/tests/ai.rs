@@ -322,6 +322,11 @@ fn infrastructure_takes_two_signs_one_of_which_names_the_software() {
         (daemon("x", "DaemonSet", "nvcr.io/nvidia/driver:570", ""), true),
         (daemon("x", "Deployment", plugin, ""), false),
         (daemon("x", "Deployment", "i", "app.kubernetes.io/name: nvidia-device-plugin"), false),
+        // A workload that borrows the names: beside a known image, by two labels, by taking what plugins hand out.
+        (daemon("x", "DaemonSet", &format!("{plugin}}}, {{name: o, image: evil"), ""), false),
+        (daemon("nvidia-x", "DaemonSet", "vllm/vllm-openai", "app.kubernetes.io/name: dcgm-exporter"), false),
+        (daemon("x", "DaemonSet", &format!("{plugin}, args: [vllm, serve, m]"), ""), false),
+        (daemon("x", "DaemonSet", &format!("{plugin}, resources: {{limits: {{nvidia.com/gpu: 1}}}}"), ""), false),
         // Both of these hold for any agent that anyone puts there.
         (daemon("kube-system", "DaemonSet", "i", ""), false),
         (daemon("x", "DaemonSet", "team/driver", ""), false),

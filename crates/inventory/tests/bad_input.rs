@@ -268,6 +268,21 @@ fn unrendered_templates_are_named_and_braces_in_strings_are_not() {
 }
 
 #[test]
+fn an_item_that_nobody_takes_is_not_hidden_by_its_neighbours() {
+    let good = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}";
+    for bad in [
+        "{apiVersion: v1, spec: {}}",
+        "{kind: Pod, metadata: {name: p}}",
+        "{metadata: {name: p}, spec: {containers: []}}",
+    ] {
+        let list = format!("{{apiVersion: v1, kind: List, items: [{bad}, {good}]}}");
+        assert_eq!(reasons(&read_bytes(list.as_bytes()).coverage), [Reason::Unparsable], "{list}");
+    }
+    let bare = format!("[{{apiVersion: v1, spec: {{}}}}, {good}]");
+    assert_eq!(reasons(&read_bytes(bare.as_bytes()).coverage), [Reason::Unparsable], "{bare}");
+}
+
+#[test]
 fn documents_that_are_no_objects_are_counted() {
     for (text, reason) in [
         ("apiVersion: v1\nspec: {}\n", Some(Reason::Unparsable)),

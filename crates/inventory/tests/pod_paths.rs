@@ -178,7 +178,6 @@ status:
         "spec: {containers: []}",
         "spec: {containers: [{name: a}]}",
         "spec: {containers: [{image: a}]}",
-        "spec: {containers: [{name: a, image: b}, {name: c}]}",
         "spec: {containers: [a, b]}",
         "spec: {containers: {name: a, image: b}}",
         "status: {containers: [{name: a, image: b}]}",
@@ -186,6 +185,15 @@ status:
     ] {
         let text = format!("{{apiVersion: magic.example.com/v1, kind: Wizard, {fields}}}");
         assert_eq!(lines(&text), [""; 0], "{fields}");
+    }
+    // Operators fill in an image of their own, and init containers may be all that a kind adds.
+    for fields in [
+        "spec: {containers: [{name: a, image: b}, {name: c}]}",
+        "spec: {containers: [{name: 1, image: 2}]}",
+        "spec: {initContainers: [{name: a, image: b}]}",
+    ] {
+        let text = format!("{{apiVersion: magic.example.com/v1, kind: Wizard, {fields}}}");
+        assert_eq!(lines(&text).len(), 1, "{fields}");
     }
     let deep = |levels: usize| {
         let (open, close) = ("x: {".repeat(levels), "}".repeat(levels));
@@ -298,6 +306,22 @@ spec:
                 containers: [{name: c, image: i}]
 ";
     assert_eq!(lines(argo), ["spec.template.spec | core | c | - | 1"]);
+}
+
+#[test]
+fn items_are_opened_whatever_the_kind_is_called() {
+    let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}";
+    for kind in [
+        "v1, kind: ConfigMap",
+        "v1, kind: Secret",
+        "x.io/v1, kind: Odd",
+        "apiextensions.k8s.io/v1, kind: CustomResourceDefinition",
+    ] {
+        let text = format!("apiVersion: {}\nitems: [{pod}]\n", kind.replace(", ", "\n"));
+        let inventory = Inventory::from_text(&text);
+        let pods: Vec<_> = inventory.pods().map(|pod| pod.object().name.to_string()).collect();
+        assert_eq!(pods, ["p"], "{kind}");
+    }
 }
 
 #[test]

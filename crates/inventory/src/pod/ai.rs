@@ -289,7 +289,7 @@ fn fallback(pod: Pod<'_>) -> Option<WorkloadClass> {
 }
 
 /// Word of the table that an image's path names, and what such images do.
-fn of_image(image: &str) -> Option<(&'static str, WorkloadClass)> {
+pub(super) fn of_image(image: &str) -> Option<(&'static str, WorkloadClass)> {
     // NIM containers share a repository; `nim` elsewhere is a programming language.
     if image::host(image) == Some("nvcr.io") && image::segments(image).next() == Some("nim") {
         return Some(("NVIDIA NIM", WorkloadClass::Serving));
@@ -304,7 +304,7 @@ fn of_image(image: &str) -> Option<(&'static str, WorkloadClass)> {
 
 /// Known server or trainer among the words: at their start, after a shell, an interpreter or `exec`, never as the
 /// value of a long flag.
-fn of_words(words: &[Word<'_>], image: &str) -> Option<(String, WorkloadClass)> {
+pub(super) fn of_words(words: &[Word<'_>], image: &str) -> Option<(String, WorkloadClass)> {
     for (index, word) in words.iter().enumerate() {
         let before = index.checked_sub(1).and_then(|index| words.get(index)).map_or("", |word| &word.text);
         let is_value = before.len() > 2 && before.starts_with("--") && !before.contains('=');

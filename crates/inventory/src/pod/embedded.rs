@@ -16,8 +16,11 @@ pub(crate) fn embedded<'t>(group: &str, kind: &str, body: Value<'t>) -> (Vec<Val
         texts.extend(data.filter(|value| value.as_str().is_some_and(may_hold_object)));
         return (objects, texts);
     }
-    // Status repeats what exists, metadata holds no objects.
-    let outside = |child: &Value<'t>| !matches!(child.key(), Some("status" | "metadata"));
+    // Status repeats what exists, metadata holds no objects, items were taken as those of a list.
+    let outside = |child: &Value<'t>| {
+        let is_list = child.key() == Some("items") && child.is_sequence();
+        !is_list && !matches!(child.key(), Some("status" | "metadata"))
+    };
     let mut work: Vec<Value<'t>> = body.children().filter(outside).collect();
     work.reverse();
     while let Some(value) = work.pop() {

@@ -1,7 +1,12 @@
 //! Accelerator infrastructure: device plugins, drivers, toolkits, exporters. They are legitimately privileged, so the
 //! answer must not be cheap to fake: two signs, at least one of which names the software.
 
+use super::ai::of_image;
+use super::ai::of_words;
 use super::ai::owners;
+use super::container::Container;
+use super::container::Need;
+use super::container::Role;
 use super::image;
 use super::view::Pod;
 
@@ -60,12 +65,32 @@ pub(super) fn is_infrastructure(pod: Pod<'_>) -> bool {
     }
     let named_by_owner = pod.chain().any(|object| owners(object).any(|(group, kind)| is_owner(group, kind)))
         || has_chart_label(pod);
-    let named_by_image = pod.containers().filter_map(super::Container::image).any(|image| {
-        let last = image::segments(&image).next_back().unwrap_or("");
-        IMAGES.contains(&last) || (last == "driver" && image::path(&image).starts_with("nvidia/"))
-    });
+    // Beside a known image anything could run: all that keep running must be known.
+    let mut main = pod.containers().filter(|container| container.role != Role::Init).peekable();
+    let named_by_image = main.peek().is_some() && main.all(is_known);
+    // Infrastructure hands devices out. What takes one, or serves and trains, is a workload whatever it is called.
+    if pod.containers().any(is_workload) {
+        return false;
+    }
     let signs = [named_by_owner, named_by_image, is_daemon_set(pod), is_operator_namespace(pod.namespace())];
     (named_by_owner || named_by_image) && signs.into_iter().filter(|sign| *sign).count() >= 2
+}
+
+/// Whether its image is one of the table.
+fn is_known(container: Container<'_>) -> bool {
+    container.image().is_some_and(|image| {
+        let last = image::segments(&image).next_back().unwrap_or("");
+        IMAGES.contains(&last) || (last == "driver" && image::path(&image).starts_with("nvidia/"))
+    })
+}
+
+/// Whether a container takes an accelerator (validators of the operator may: they try one out) or runs a model.
+fn is_workload(container: Container<'_>) -> bool {
+    let image = container.image().unwrap_or_default();
+    let tries = image::segments(&image).next_back().is_some_and(|last| last == "gpu-operator-validator");
+    (container.accelerator_need() == Need::Accelerator && !tries)
+        || of_words(&container.words(), &image).is_some()
+        || (!is_known(container) && of_image(&image).is_some())
 }
 
 fn has_chart_label(pod: Pod<'_>) -> bool {

@@ -5,7 +5,8 @@ use crate::yaml::Value;
 /// Deepest level searched below an object.
 const MAX_DEPTH: usize = 24;
 
-/// Mappings that look like a PodSpec: a non-empty `containers` list whose items all have a text `name` and `image`.
+/// Mappings that look like a PodSpec: a `containers` list (or one of init containers) of named items, one of which
+/// has an `image` at least: operators fill in the image of their own container, and leave the others as written.
 /// Never inside `status`, nor inside an embedded object, which is searched as an object of its own.
 pub(super) fn pod_specs(body: Value<'_>) -> Vec<Value<'_>> {
     let mut found = Vec::new();
@@ -22,6 +23,8 @@ pub(super) fn pod_specs(body: Value<'_>) -> Vec<Value<'_>> {
             .children()
             .filter(|child| !child.is_scalar())
             .filter(|child| depth > 0 || !matches!(child.key(), Some("status" | "metadata")))
+            // Items are objects of their own, as those of a list.
+            .filter(|child| depth > 0 || child.key() != Some("items") || !child.is_sequence())
             .collect();
         // Last in, first out: reversed, so that results come in source order.
         work.extend(children.into_iter().rev().map(|child| (child, depth.saturating_add(1))));
@@ -30,15 +33,12 @@ pub(super) fn pod_specs(body: Value<'_>) -> Vec<Value<'_>> {
 }
 
 fn is_pod_spec(value: Value<'_>) -> bool {
-    let Some(containers) = value.get("containers").filter(|containers| containers.is_sequence()) else {
-        return false;
-    };
-    let mut any = false;
-    for item in containers.items() {
-        if item.str_at("name").is_none() || item.str_at("image").is_none() {
+    ["containers", "initContainers"].into_iter().any(|key| {
+        let Some(containers) = value.get(key).filter(|containers| containers.is_sequence()) else {
             return false;
-        }
-        any = true;
-    }
-    any
+        };
+        let is_text = |item: Value<'_>, key: &str| item.get(key).is_some_and(|value| value.text().is_some());
+        containers.items().all(|item| is_text(item, "name"))
+            && containers.items().any(|item| is_text(item, "image"))
+    })
 }

@@ -98,7 +98,11 @@ fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, Parse
                 builder.close(is_flow.then_some(range.end))?;
             }
             Event::Scalar(value, style, anchor, tag) => {
-                let kind = kind(style, tag.as_deref());
+                let kind = if value == "<<" && is_merge_tag(tag.as_deref()) {
+                    Kind::Plain
+                } else {
+                    kind(style, tag.as_deref())
+                };
                 // An implicit null comes as `~` with an empty span.
                 let value = if range.is_empty() && style == ScalarStyle::Plain { "" } else { &*value };
                 let value = if dashes.contains(&range.start) { "-" } else { value };
@@ -143,6 +147,11 @@ fn kind(style: ScalarStyle, tag: Option<&Tag>) -> Kind {
         Some(Some("int" | "float" | "bool" | "null" | "timestamp")) => Kind::Typed,
         _ => Kind::Text,
     }
+}
+
+/// `!!merge <<` and `! <<` merge in any style.
+fn is_merge_tag(tag: Option<&Tag>) -> bool {
+    tag.is_some_and(|tag| core_suffix(tag) == Some("merge") || matches!(tag.parts(), ("", "!") | ("!", "")))
 }
 
 /// `int` of `!!int`, `tag:yaml.org,2002:int` written out.

@@ -252,12 +252,29 @@ fn natural_key(item: Value<'_>) -> Option<(&'static str, &str)> {
         "volumeMounts" => &["mountPath"],
         "volumeDevices" => &["devicePath"],
         "hostAliases" => &["ip"],
-        "data" => &["secretKey", "name"],
-        _ => &["name", "groupName", "containerPort", "key"],
+        // Of an ExternalSecret; beside an `accessKey` it would be the secret itself.
+        "data" if item.get("remoteRef").is_some() || item.get("sourceRef").is_some() => {
+            &["secretKey", "name"]
+        }
+        // What tells their items apart may be what must not be shown.
+        _ if holds_secrets(list) => &[],
+        "tolerations" | "matchExpressions" | "matchFields" | "items" => &["key"],
+        _ => &["name", "groupName", "containerPort"],
     };
+    if holds_secrets(list) {
+        return None;
+    }
     let named = candidates.iter().find_map(|name| Some((*name, item.get(name)?.text()?)));
     // Claim templates of a StatefulSet carry their name in metadata.
     named.or_else(|| Some(("name", item.at(&["metadata", "name"])?.text()?)))
+}
+
+/// Whether a list is called after secrets themselves (`passwords`, `apiTokens`), not after objects that hold them.
+fn holds_secrets(list: &str) -> bool {
+    let name: String =
+        list.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    name == "auth"
+        || ["password", "passwd", "token", "apikey", "credential"].iter().any(|word| name.contains(word))
 }
 
 /// The flag that names an argument: its own (`--model`, or `--model=` with its value), or the one before it. Arguments

@@ -111,6 +111,8 @@ struct State {
     pem: Option<usize>,
     /// Indentation of a flag whose value is the next item.
     flag: Option<usize>,
+    /// The line before ends in a flag whose value a shell reads from this one.
+    is_continued: bool,
 }
 
 impl State {
@@ -120,6 +122,7 @@ impl State {
             return;
         }
         self.argument(line, found);
+        self.continued(line, found);
         if let Some(mut scope) = self.scope.take()
             && scope.holds(line)
         {
@@ -149,6 +152,20 @@ impl State {
         if is_item && is_flag && is_key_like(text) {
             self.flag = Some(line.indent);
         }
+    }
+
+    /// `serve --api-key \` and the word that begins the next line.
+    fn continued(&mut self, line: &Line<'_>, found: &mut Vec<Range<usize>>) {
+        let starts_value = !line.text.get(line.indent..).unwrap_or_default().starts_with('-');
+        if std::mem::take(&mut self.is_continued) && starts_value {
+            let word = value::read(line.text, line.indent, Until::Word(0)).inner;
+            if !value::is_visible(line.text.get(word.clone()).unwrap_or_default()) {
+                found.push(word);
+            }
+        }
+        let before = line.text.trim_end().strip_suffix('\\').map(str::trim_end);
+        let flag = before.and_then(|text| text.rsplit(char::is_whitespace).next()).unwrap_or_default();
+        self.is_continued = flag.starts_with('-') && !flag.contains('=') && is_key_like(flag);
     }
 
     /// The body of a private key; its header says what it is and stays.

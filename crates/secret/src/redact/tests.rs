@@ -76,6 +76,21 @@ fn values_on_one_line() {
 }
 
 #[test]
+fn a_value_on_the_line_after_its_switch() {
+    for text in [
+        "vllm serve m --api-key \\\n  hunter2 --port 1",
+        "  --api-key \\\n  \"hunter2\" \\\n  --port 1",
+        "  --port \\\n  1 --token \\\n  hunter2 \\\n  x",
+    ] {
+        let masked = mask(text);
+        assert!(!masked.contains("hunter2"), "{masked}");
+        assert_eq!(masked.lines().count(), text.lines().count());
+        assert!(masked.contains("port"), "{masked}");
+    }
+    assert_eq!(mask("serve --port \\\n  80"), "serve --port \\\n  80");
+}
+
+#[test]
 fn passwords_in_urls() {
     for template in [
         "postgres://bob:§@db:5432/x?sslmode=off",
