@@ -268,11 +268,11 @@ impl Makers {
     /// Drops a finding on what was made when its maker has the same one: same control and container, and the same
     /// field behind the template. What only the running pod shows stays.
     fn fold(&self, findings: Vec<Finding>) -> Vec<Finding> {
+        type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
         if self.0.is_empty() {
             return findings;
         }
         let maker_of = |finding: &Finding| self.0.get(finding.resource.as_ref()?);
-        type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
         let mut of_makers: HashMap<Cause<'_>, Vec<&str>> = HashMap::new();
         for finding in findings.iter().filter(|finding| maker_of(finding).is_none()) {
             if let Some(resource) = &finding.resource {

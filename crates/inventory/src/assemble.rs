@@ -363,6 +363,7 @@ impl Inventory {
         }
         self.namespaces = namespaces;
         self.find_joins();
+        self.note_what_is_not_applied();
         self.count_kinds();
     }
 
@@ -381,6 +382,30 @@ impl Inventory {
             }
         }
         self.coverage.blind.extend(missing);
+    }
+
+    /// What changes pods on their way into the cluster is not applied to the pods as written.
+    fn note_what_is_not_applied(&mut self) {
+        let changers = [
+            ("kubeflow.org", "PodDefault"),
+            ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ]
+        .into_iter()
+        .flat_map(|(group, kind)| self.objects_of(group, kind))
+        .map(|object| (object, "changes other pods and is not applied to them"));
+        let patched = self
+            .pods()
+            .filter(|pod| pod.get("podSpecPatch").is_some())
+            .map(|pod| (pod.object(), "has a podSpecPatch, which is not applied to its pods"));
+        let notes: Vec<Blind> = changers
+            .chain(patched)
+            .map(|(object, words)| Blind {
+                reason: Reason::Assumption,
+                location: None,
+                message: format!("{} {} {words}", object.kind, object.reference().short()),
+            })
+            .collect();
+        self.coverage.blind.extend(notes);
     }
 
     fn count_kinds(&mut self) {

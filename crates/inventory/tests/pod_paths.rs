@@ -480,3 +480,27 @@ spec:
     );
     assert_eq!(pod.volumes().filter_map(|volume| volume.str_at("name")).collect::<Vec<_>>(), ["b", "a"]);
 }
+
+#[test]
+fn what_changes_pods_on_their_way_is_an_assumption() {
+    let text = "
+{apiVersion: kubeflow.org/v1alpha1, kind: PodDefault, metadata: {name: d, namespace: n}, spec: {}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: m}}
+---
+{apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {name: w, namespace: n}, spec: {podSpecPatch: 'hostPID: \
+                true', templates: [{name: a, container: {image: i}}, {name: b, container: {image: i}}]}}
+";
+    let inventory = Inventory::from_text(text);
+    let blind = inventory.coverage.blind.iter().filter(|blind| blind.reason == Reason::Assumption);
+    let mut words: Vec<&str> = blind.map(|blind| blind.message.as_str()).collect();
+    words.retain(|words| words.contains("not applied"));
+    assert_eq!(
+        words,
+        [
+            "MutatingWebhookConfiguration m changes other pods and is not applied to them",
+            "PodDefault n/d changes other pods and is not applied to them",
+            "Workflow n/w has a podSpecPatch, which is not applied to its pods",
+        ]
+    );
+}

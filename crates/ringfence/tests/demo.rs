@@ -103,6 +103,8 @@ fn what_the_screen_says_to_type_next_can_be_typed() {
     let folder = support::Folder::new("next");
     for source in ["demo/open", "demo/closed", "fixtures/guide", folder.path()] {
         let screen = run(&["scan", source]).out;
+        let headline = screen.lines().find(|line| line.starts_with("THE DOOR IS ")).unwrap();
+        assert!(!headline.contains(source), "a headline is quoted and names no path: {headline}");
         let next = screen.lines().skip_while(|line| !line.starts_with("Next  "));
         let commands: Vec<&str> = next.filter_map(|line| line.get(6..)?.strip_prefix("ringfence ")).collect();
         assert!(!commands.is_empty(), "{screen}");

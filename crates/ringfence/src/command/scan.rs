@@ -129,7 +129,7 @@ impl Scan {
             source: names.join(" "),
             narrowed: self.narrowed(),
             found,
-            exit: self.exit(&judgement.findings, &inventory.coverage),
+            exit: exit(&judgement.findings, &inventory.coverage, self.fail_on, self.allow_incomplete),
             coverage: inventory.coverage,
             assessment,
             findings: judgement.findings,
@@ -229,24 +229,22 @@ impl Scan {
         }
         narrowed
     }
+}
 
-    /// Findings win over incomplete, both over a contained internal error.
-    fn exit(&self, findings: &[Finding], coverage: &Coverage) -> ExitCode {
-        let internal = coverage.blind.iter().any(|blind| blind.reason == Reason::Internal)
-            || findings.iter().any(|finding| finding.outcome == Outcome::Error);
-        let blind = coverage
-            .blind
-            .iter()
-            .any(|blind| blind.reason.is_incomplete() && blind.reason != Reason::Internal);
-        if findings.iter().any(|finding| finding.fails_at(self.fail_on)) {
-            ExitCode::Findings
-        } else if blind && !self.allow_incomplete {
-            ExitCode::Incomplete
-        } else if internal {
-            ExitCode::Internal
-        } else {
-            ExitCode::Clean
-        }
+/// Findings win over incomplete, both over a contained internal error.
+fn exit(findings: &[Finding], coverage: &Coverage, fail_on: Severity, allow_incomplete: bool) -> ExitCode {
+    let internal = coverage.blind.iter().any(|blind| blind.reason == Reason::Internal)
+        || findings.iter().any(|finding| finding.outcome == Outcome::Error);
+    let blind =
+        coverage.blind.iter().any(|blind| blind.reason.is_incomplete() && blind.reason != Reason::Internal);
+    if findings.iter().any(|finding| finding.fails_at(fail_on)) {
+        ExitCode::Findings
+    } else if blind && !allow_incomplete {
+        ExitCode::Incomplete
+    } else if internal {
+        ExitCode::Internal
+    } else {
+        ExitCode::Clean
     }
 }
 
@@ -271,4 +269,36 @@ fn missing(inventory: &Inventory, needs: &[Need], paths: &[PathBuf]) -> Vec<Blin
         all.push(blind(Reason::NothingFound, message));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_internal_error_sets_5_only_when_nothing_else_applies() {
+        let coverage = |reasons: &[Reason]| Coverage {
+            blind: reasons
+                .iter()
+                .map(|reason| Blind { reason: *reason, location: None, message: String::new() })
+                .collect(),
+            ..Coverage::default()
+        };
+        let privileged = "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {containers: [{name: c, image: i, securityContext: {privileged: true}, resources: {limits: {nvidia.com/gpu: 1}}}]}\n";
+        let inventory = Inventory::from_text(privileged);
+        let findings = ringfence_controls::judge(&inventory, &ringfence_controls::catalogue()).findings;
+        for (found, reasons, allow, expected) in [
+            (false, &[][..], false, 0),
+            (true, &[Reason::Unparsable, Reason::Internal], false, 1),
+            (false, &[Reason::Unparsable, Reason::Internal], false, 3),
+            (false, &[Reason::Unparsable, Reason::Internal], true, 5),
+            (false, &[Reason::Internal], false, 5),
+            (false, &[Reason::Internal], true, 5),
+            (false, &[Reason::NotKubernetes, Reason::Assumption], false, 0),
+        ] {
+            let findings = if found { &findings[..] } else { &[] };
+            let code = exit(findings, &coverage(reasons), Severity::High, allow).code();
+            assert_eq!(code, expected, "{reasons:?} {allow}");
+        }
+    }
 }
