@@ -253,6 +253,9 @@ fn one_per_root_cause(findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
+/// What a finding and its maker's have in common.
+type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
+
 /// Objects of a dump that a controller in the set has made, and who made them.
 struct Makers(HashMap<ResourceRef, ResourceRef>);
 
@@ -272,7 +275,6 @@ impl Makers {
             return findings;
         }
         let maker_of = |finding: &Finding| self.0.get(finding.resource.as_ref()?);
-        type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
         let mut of_makers: HashMap<Cause<'_>, Vec<&str>> = HashMap::new();
         for finding in findings.iter().filter(|finding| maker_of(finding).is_none()) {
             if let Some(resource) = &finding.resource {
