@@ -253,6 +253,9 @@ fn one_per_root_cause(findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
+/// What a finding and its maker's have in common.
+type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
+
 /// Objects of a dump that a controller in the set has made, and who made them.
 struct Makers(HashMap<ResourceRef, ResourceRef>);
 
