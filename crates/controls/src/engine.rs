@@ -271,7 +271,6 @@ impl Makers {
     /// Drops a finding on what was made when its maker has the same one: same control and container, and the same
     /// field behind the template. What only the running pod shows stays.
     fn fold(&self, findings: Vec<Finding>) -> Vec<Finding> {
-        type Cause<'f> = (Outcome, &'f ResourceRef, Option<&'f str>);
         if self.0.is_empty() {
             return findings;
         }

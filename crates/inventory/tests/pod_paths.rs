@@ -504,3 +504,23 @@ fn what_changes_pods_on_their_way_is_an_assumption() {
         ]
     );
 }
+
+#[test]
+fn a_field_that_a_known_kind_gained_is_found_by_its_shape() {
+    let inventory = Inventory::from_text(
+        "apiVersion: ray.io/v9
+kind: RayCluster
+metadata: {name: r, namespace: ml}
+spec:
+  headGroupSpec:
+    template: {spec: {containers: [{name: head, image: i}]}}
+  sideGroupSpec:
+    template: {spec: {containers: [{name: side, image: i}]}}
+",
+    );
+    let found: Vec<_> = inventory
+        .pods()
+        .map(|pod| (pod.containers().next().unwrap().name().to_owned(), pod.found_by()))
+        .collect();
+    assert_eq!(found, [("head".to_owned(), FoundBy::Table), ("side".to_owned(), FoundBy::Structural)]);
+}

@@ -1,5 +1,7 @@
-//! Object -> pod views: the table first, then the shape; the first that answers wins, and a row that yields nothing on
-//! a non-empty spec falls through, because kinds move their fields.
+//! Object -> pod views: the table first, then the shape for what no row names, because kinds gain and move their
+//! fields.
+
+use std::collections::HashSet;
 
 use ringfence_finding::FoundBy;
 
@@ -34,12 +36,17 @@ pub(crate) fn find(object: &Object, id: ObjectId, root: ObjectId) -> Vec<PodView
                 found.shape(*shape, value, by);
             }
         }
-        if !found.views.is_empty() {
+        // The API server drops fields that a kind of its own does not have; a custom kind may have moved or gained one.
+        if by == FoundBy::Core && !found.views.is_empty() {
             return found.views;
         }
     }
+    let known: HashSet<NodeId> =
+        found.views.iter().flat_map(|view| &view.containers).map(|(_, node)| *node).collect();
     for spec in structural::pod_specs(body) {
-        found.spec(spec, FoundBy::Structural);
+        if !containers_of(spec).iter().any(|(_, node)| known.contains(node)) {
+            found.spec(spec, FoundBy::Structural);
+        }
     }
     found.views
 }
