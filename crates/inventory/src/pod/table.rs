@@ -349,8 +349,9 @@ mod tests {
     fn generated_pod_paths() {
         let mut page = "# Kinds in which pods are found\n\n\
             Generated from `crates/inventory/src/pod/table.rs` (`UPDATE=1 cargo test -p ringfence-inventory \
-            generated_pod_paths`). A kind that is not here is searched by shape: any mapping with a non-empty \
-            `containers` list whose items have a `name` and an `image`, outside of `status`.\n\n\
+            generated_pod_paths`). A kind that is not here, and a field of a custom kind that no row \
+             names, is searched by shape: a mapping with a list of named `containers` (or `initContainers`), one of \
+             them with an `image`, outside of `status`.\n\n\
             `[*]` is every item of a list, `{*}` every value of a mapping. *template*: metadata and spec of a pod; \
             *spec*: a PodSpec; *inline spec*: pod fields beside the kind's own; *patch*: laid over a template of \
             another object; *part*: image and settings from which an operator builds the container (what the kind \
