@@ -11,6 +11,7 @@ mod assemble;
 mod data;
 mod document;
 mod facts;
+mod glob;
 mod joins;
 mod namespace;
 mod object;
