@@ -178,21 +178,14 @@ fn is_sensitive(value: Value<'_>) -> bool {
     if is_secret_data(parent) || parent.key().is_some_and(is_key_like) && parent.is_sequence() {
         return true;
     }
-    parent.is_sequence() && follows_switch(parent, value)
+    parent.is_sequence() && follows_switch(value)
 }
 
 /// `[--api-key, VALUE]`
-fn follows_switch(list: Value<'_>, value: Value<'_>) -> bool {
-    let mut previous: Option<&str> = None;
-    for item in list.items() {
-        if item.id() == value.id() {
-            return previous.is_some_and(|word| {
-                word.starts_with('-') && !word.contains('=') && is_key_like(word.trim_start_matches('-'))
-            });
-        }
-        previous = item.as_str();
-    }
-    false
+fn follows_switch(value: Value<'_>) -> bool {
+    value.previous_scalar().and_then(Value::as_str).is_some_and(|word| {
+        word.starts_with('-') && !word.contains('=') && is_key_like(word.trim_start_matches('-'))
+    })
 }
 
 /// `data` and `stringData` of a Secret, wherever the Secret stands.

@@ -1,4 +1,5 @@
 //! What the user sees, through the real binary: the guide's own examples, and the closed platform.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
 

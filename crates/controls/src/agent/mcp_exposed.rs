@@ -89,13 +89,18 @@ pub(crate) const CONTROL: Control = Control {
 
 fn check(cx: &Cx<'_>, results: &mut Results<'_>) {
     for pod in cx.inventory.pods() {
-        let servers = pod.containers().filter(|container| !is_stdio_only(*container));
-        for (container, at) in servers.filter_map(|container| Some((container, login_off(container)?))) {
+        // Once per pod: asked per container it would look at every container for each of them.
+        let server = server_container(pod).map(|server| server.value.id());
+        let networked = pod.containers().filter(|container| !is_stdio_only(*container));
+        let open = networked.filter_map(|container| {
+            Some((container, login_off(container, server == Some(container.value.id()))?))
+        });
+        for (container, at) in open {
             let hit = Hit::at(pod.object(), at, "runs an MCP server with its login off");
             let hit = hit.container(container).cure("turn the login of the server on again");
             results.fail(hit);
         }
-        if server_container(pod).is_some_and(|container| login_off(container).is_none()) {
+        if server_container(pod).is_some_and(|container| login_off(container, true).is_none()) {
             results.pass();
         }
     }
@@ -149,13 +154,13 @@ fn is_target(pod: Pod<'_>, entrance: &Entrance<'_>) -> bool {
 }
 
 /// The value that switches the login off.
-fn login_off(container: Container<'_>) -> Option<Value<'_>> {
+fn login_off(container: Container<'_>, is_server: bool) -> Option<Value<'_>> {
     let omit = container.env_var("DANGEROUSLY_OMIT_AUTH").and_then(|variable| variable.value);
     if let Some(value) = omit.filter(|value| value.means_bool() == Some(true)) {
         return Some(value);
     }
     // Other programs have such flags too, and another meaning for them.
-    if server_container(container.pod).is_none_or(|server| server.value.id() != container.value.id()) {
+    if !is_server {
         return None;
     }
     flags(container).find_map(|(flag, value, at)| {

@@ -93,6 +93,16 @@ impl<'t> Value<'t> {
         (parent != NONE).then(|| self.tree.value(NodeId(parent)))
     }
 
+    /// The scalar right before it in a list. Items are read in order, so it is the node before this one, whatever the
+    /// length of the list.
+    pub fn previous_scalar(self) -> Option<Self> {
+        let before = self.tree.value(NodeId(self.id.0.checked_sub(1)?));
+        let node = self.tree.node(before.id);
+        let is_sibling =
+            node.next == self.id.0 && node.key == NONE && node.parent == self.tree.node(self.id).parent;
+        (is_sibling && before.is_scalar()).then_some(before)
+    }
+
     /// The scalar as the API server's YAML layer resolves it; None for collections.
     pub fn scalar(self) -> Option<Scalar<'t>> {
         match self.kind() {
@@ -280,7 +290,7 @@ fn holds_secrets(list: &str) -> bool {
 /// The flag that names an argument: its own (`--model`, or `--model=` with its value), or the one before it. Arguments
 /// come and go; a place among them by number would make an old finding look new.
 fn flag_of(item: Value<'_>) -> Option<(&str, &'static str)> {
-    let list = item.parent().filter(|list| matches!(list.key(), Some("args" | "command" | "extraArgs")))?;
+    item.parent().filter(|list| matches!(list.key(), Some("args" | "command" | "extraArgs")))?;
     let own = item.as_str()?;
     if let Some((flag, _)) = own.split_once('=') {
         return is_flag(flag).then_some((flag, "="));
@@ -288,7 +298,7 @@ fn flag_of(item: Value<'_>) -> Option<(&str, &'static str)> {
     if is_flag(own) {
         return Some((own, ""));
     }
-    let before = list.items().take_while(|other| other.id() != item.id()).last()?.as_str()?;
+    let before = item.previous_scalar()?.as_str()?;
     is_flag(before).then_some((before, "="))
 }
 
@@ -301,4 +311,37 @@ fn is_flag(word: &str) -> bool {
 
 fn index_of(item: Value<'_>) -> usize {
     item.parent().map_or(0, |list| list.items().take_while(|other| other.id() != item.id()).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::read_json;
+    use crate::yaml::read_yaml;
+
+    #[test]
+    fn the_scalar_before_an_item_is_found_whatever_stands_between() {
+        let text = "a: &x [1, 2]\nargs: [--model, org/m, {k: v}, --key, *x, w, &s t, *s, z]\n";
+        let tree = read_yaml(text).unwrap().unwrap();
+        let args = tree.root().get("args").unwrap();
+        let before: Vec<_> =
+            args.items().map(|item| item.previous_scalar().and_then(Value::as_str)).collect();
+        let expected = [
+            None,
+            Some("--model"),
+            Some("org/m"),
+            None,
+            Some("--key"),
+            None,
+            Some("w"),
+            Some("t"),
+            Some("t"),
+        ];
+        assert_eq!(before, expected);
+        assert!(tree.root().get("args").unwrap().previous_scalar().is_none());
+        let (tree, _) = read_json("{\"args\": [\"--token\", \"abc\"], \"b\": \"c\"}").unwrap().unwrap();
+        let items: Vec<_> = tree.root().get("args").unwrap().items().collect();
+        assert_eq!(items[1].previous_scalar().and_then(Value::as_str), Some("--token"));
+        assert!(tree.root().get("b").unwrap().previous_scalar().is_none());
+    }
 }
