@@ -188,10 +188,17 @@ fn follows_switch(value: Value<'_>) -> bool {
     })
 }
 
-/// `data` and `stringData` of a Secret, wherever the Secret stands.
+/// `data` and `stringData` of a Secret, wherever the Secret stands; items of a typed list carry no kind.
 fn is_secret_data(value: Value<'_>) -> bool {
-    matches!(value.key(), Some("data" | "stringData"))
-        && value.parent().is_some_and(|object| object.str_at("kind") == Some("Secret"))
+    if !matches!(value.key(), Some("data" | "stringData")) {
+        return false;
+    }
+    let Some(object) = value.parent() else { return false };
+    let list = || object.parent().filter(|items| items.key() == Some("items"))?.parent()?.str_at("kind");
+    match object.str_at("kind") {
+        Some(kind) => kind == "Secret",
+        None => list() == Some("SecretList"),
+    }
 }
 
 /// Booleans and nulls say nothing about a secret.
@@ -234,6 +241,10 @@ mod tests {
         let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData:\n  colour: blue77\n  note: |\n    line one\n";
         let shown = snippet_of(secret, &["metadata", "name"]);
         assert!(!shown.text.contains("blue77"), "{}", shown.text);
+        let list =
+            "apiVersion: v1\nkind: SecretList\nitems:\n- metadata: {name: x}\n  data: {colour: Ymx1ZTc3}\n";
+        let shown = snippet_of(list, &["metadata", "name"]);
+        assert!(!shown.text.contains("Ymx1ZTc3"), "{}", shown.text);
         let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers:\n  - name: c\n    env:\n    - value: s3cr3t\n      name: HF_TOKEN\n    image: i\n    args: [--api-key, zebra]\n";
         let inventory = Inventory::from_text(pod);
         let pod = inventory.pods().next().unwrap();

@@ -181,9 +181,9 @@ impl Inventory {
     }
 
     /// The outermost object of the set whose controller made this one (a Deployment of a pod); none for one that
-    /// somebody applied.
+    /// somebody applied, or whose owner starts no pods itself, as a forged reference may name.
     pub fn made_by(&self, id: ObjectId) -> Option<ObjectId> {
-        self.owners.top(id)
+        self.owners.top(id).filter(|maker| self.pods_of.contains_key(maker))
     }
 
     /// Running pods that a template has made, when the set holds them.

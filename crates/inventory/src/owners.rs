@@ -103,7 +103,8 @@ mod tests {
         for name in ["web-1", "web-1-a", "web-1-b"] {
             assert_eq!(maker(name), Some("web"), "{name}");
         }
-        assert_eq!((maker("web"), maker("lone"), maker("odd")), (None, None, Some("cm")));
+        assert_eq!((maker("web"), maker("lone")), (None, None));
+        assert_eq!(maker("odd"), None, "a ConfigMap makes no pods, whatever a reference says");
         assert_eq!(inventory.pods().len(), 6, "all are judged");
         let web = inventory.pods().next().unwrap().object().id;
         assert_eq!(inventory.running_pods(web), Some(2));
