@@ -117,6 +117,41 @@ fn crates_that_never_enter_are_not_in_the_tree() {
     }
 }
 
+/// Crates that open connections; none may be in what is shipped.
+const NETWORK: [&str; 8] = ["curl", "hyper", "mio", "reqwest", "rustls", "socket2", "tokio", "ureq"];
+
+#[test]
+fn what_is_shipped_opens_no_connection_and_starts_no_process() {
+    let mut tree = shell::cargo([
+        "tree",
+        "--offline",
+        "--locked",
+        "-p",
+        "ringfence",
+        "-e",
+        "normal",
+        "--prefix",
+        "none",
+    ]);
+    let tree = shell::output(&mut tree).unwrap();
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("granit-parser"), "{names:?}");
+    assert_eq!(NETWORK.into_iter().filter(|name| names.contains(name)).collect::<Vec<_>>(), [""; 0]);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut listing = std::process::Command::new("git");
+    let files = shell::output(listing.args(["ls-files", "crates/*/src/*.rs"]).current_dir(&root)).unwrap();
+    assert!(files.lines().count() > 50);
+    // What stands in test modules is not shipped.
+    let is_shipped = |file: &&str| !file.ends_with("/tests.rs") && !file.contains("/testing");
+    for file in files.lines().filter(is_shipped) {
+        let source = std::fs::read_to_string(root.join(file)).unwrap();
+        let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for word in ["std::net", "TcpStream", "UdpSocket", "UnixStream", "process::Command"] {
+            assert!(!source.contains(word), "{file} uses {word}");
+        }
+    }
+}
+
 /// Each member and its dependencies: name and kind (`normal`, `build`, `dev`).
 fn packages() -> BTreeMap<String, Vec<(String, String)>> {
     let text =
