@@ -363,6 +363,8 @@ impl Inventory {
         }
         self.namespaces = namespaces;
         self.find_joins();
+        let rejected: Vec<Blind> = self.pods().flat_map(pod::would_be_rejected).collect();
+        self.coverage.blind.extend(rejected);
         self.note_what_is_not_applied();
         self.count_kinds();
     }
