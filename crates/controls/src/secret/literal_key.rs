@@ -174,6 +174,8 @@ impl<'i> Place<'i> {
             Some(bytes) => hit.bytes(bytes),
             None => hit,
         };
+        // Answers "is it the key I know from elsewhere?" without the key.
+        let hit = hit.supported_by_fact(self.object, format!("salted hash {}", found.tag));
         let hit = hit.confidence(found.confidence);
         match self.container {
             Some(container) => hit.container(container),
@@ -378,7 +380,10 @@ mod tests {
         let findings = judged("RF-SEC-001", text);
         let place = |finding: ringfence_finding::Finding| {
             let resource = finding.resource.map(|resource| resource.to_string()).unwrap_or_default();
-            (resource, finding.field, finding.evidence.len())
+            let (tags, places): (Vec<_>, Vec<_>) =
+                finding.evidence.iter().partition(|piece| piece.shown.starts_with("salted hash "));
+            assert_eq!(tags.len(), 1, "one hash says that it is one key");
+            (resource, finding.field, places.len())
         };
         findings.into_iter().map(place).collect()
     }
