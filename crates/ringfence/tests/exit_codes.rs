@@ -45,6 +45,7 @@ fn usage_is_2_and_names_what_was_meant() {
         (&["scan", "demo/open", "--only", "privleged"], "privileged"),
         (&["scan", "demo/open", "--require", "node"], "nodes"),
         (&["scan", "demo/open", "--prices", "Cargo.toml"], "Cargo.toml:"),
+        (&["scan", "demo/open", "--prices", "/no/such/prices"], "/no/such/prices"),
         (&["scan", "demo/open", "--format", "json", "--format", "sarif"], "-o"),
         (&["scan", "demo/open", "-o", "a", "-o", "b"], "-o"),
         (&["explain", "RF-XYZ-001"], "controls list"),
