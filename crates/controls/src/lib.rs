@@ -14,6 +14,7 @@ mod cx;
 mod engine;
 mod exposure;
 mod hit;
+mod keys;
 mod mask;
 mod prices;
 mod rights;
