@@ -14,6 +14,7 @@ mod cx;
 mod engine;
 mod exposure;
 mod hit;
+mod isolation;
 mod keys;
 mod mask;
 mod prices;

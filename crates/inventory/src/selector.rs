@@ -23,6 +23,16 @@ impl Match {
             _ => Self::Yes,
         }
     }
+
+    /// One is enough.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            _ => Self::No,
+        }
+    }
 }
 
 /// Labels of something a selector may meet.

@@ -1,7 +1,6 @@
 //! RF-NET-001: one AI namespace in, its workloads that no NetworkPolicy isolates out.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use ringfence_finding::Confidence;
 use ringfence_finding::ControlId;
@@ -15,7 +14,6 @@ use ringfence_inventory::Pod;
 use ringfence_inventory::Seen;
 use ringfence_inventory::is_cluster_scoped;
 use ringfence_inventory::selector::Match;
-use ringfence_inventory::selector::label_selector;
 use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
@@ -25,6 +23,9 @@ use crate::cx::Cx;
 use crate::cx::is_workload;
 use crate::hit::Hit;
 use crate::hit::Results;
+use crate::isolation::Policy;
+use crate::isolation::Workload;
+use crate::isolation::by_workload;
 
 /// A pod that no NetworkPolicy selects talks to everybody and listens to everybody.
 ///
@@ -197,124 +198,6 @@ fn message(open: &[Workload<'_>], of_namespace: bool) -> String {
 
 fn workloads(count: usize) -> String {
     format!("{count} workload{}", if count == 1 { "" } else { "s" })
-}
-
-/// A NetworkPolicy as isolation sees it; its rules only open what it closes.
-struct Policy<'i> {
-    selector: Option<Value<'i>>,
-    ingress: bool,
-    egress: bool,
-}
-
-impl<'i> Policy<'i> {
-    fn read(object: &'i Object) -> Self {
-        let spec = object.spec();
-        let types = spec.and_then(|spec| spec.get("policyTypes"));
-        let mut types = types.into_iter().flat_map(Value::items).filter_map(Value::text).peekable();
-        let (ingress, egress) = if types.peek().is_some() {
-            types.fold((false, false), |(ingress, egress), one| {
-                (ingress || one == "Ingress", egress || one == "Egress")
-            })
-        } else {
-            // The API server's default (networking/v1 `SetDefaults_NetworkPolicy`).
-            let rules = spec.and_then(|spec| spec.get("egress"));
-            (true, rules.is_some_and(|rules| rules.items().next().is_some()))
-        };
-        Self { selector: spec.and_then(|spec| spec.get("podSelector")), ingress, egress }
-    }
-
-    /// No selector is the empty one: everything.
-    fn selects(&self, pod: Pod<'_>) -> Match {
-        self.selector.map_or(Match::Yes, |selector| label_selector(selector, pod.labels()))
-    }
-}
-
-/// What the user applied, with the least isolated of its pods.
-struct Workload<'i> {
-    object: &'i Object,
-    ingress: Match,
-    egress: Match,
-    gpus: u32,
-    is_ai: bool,
-    /// A running pod was seen: its labels are facts.
-    is_made: bool,
-}
-
-impl<'i> Workload<'i> {
-    fn judge(pod: Pod<'i>, policies: &[Policy<'_>]) -> Self {
-        let (mut ingress, mut egress) = (Match::No, Match::No);
-        for policy in policies {
-            let selects = policy.selects(pod);
-            if policy.ingress {
-                ingress = or(ingress, selects);
-            }
-            if policy.egress {
-                egress = or(egress, selects);
-            }
-        }
-        let maker = pod.inventory().made_by(pod.object_id());
-        Self {
-            object: maker.map_or(pod.root(), |id| pod.inventory().object(id)),
-            ingress,
-            egress,
-            gpus: pod.accelerators(),
-            is_ai: is_workload(pod),
-            is_made: maker.is_some(),
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        // What a template leaves open to its operator a running pod tells.
-        let decide = |one: Match, next: Match| match (one, next) {
-            (Match::Unknown, known) | (known, Match::Unknown) if self.is_made != other.is_made => known,
-            (one, next) => one.and(next),
-        };
-        (self.ingress, self.egress) =
-            (decide(self.ingress, other.ingress), decide(self.egress, other.egress));
-        self.gpus = self.gpus.max(other.gpus);
-        self.is_ai = self.is_ai || other.is_ai;
-        self.is_made = self.is_made || other.is_made;
-    }
-
-    fn is_isolated(&self) -> bool {
-        self.ingress == Match::Yes && self.egress == Match::Yes
-    }
-
-    fn is_surely_open(&self) -> bool {
-        self.ingress == Match::No || self.egress == Match::No
-    }
-
-    fn words(&self) -> &'static str {
-        match (self.ingress, self.egress) {
-            (Match::No, Match::No) => "open in both directions",
-            (Match::No, Match::Unknown) => "open to incoming traffic, perhaps to outgoing",
-            (Match::Unknown, Match::No) => "open to outgoing traffic, perhaps to incoming",
-            (Match::No, _) => "open to incoming traffic",
-            _ => "open to outgoing traffic",
-        }
-    }
-}
-
-fn or(one: Match, other: Match) -> Match {
-    match (one, other) {
-        (Match::Yes, _) | (_, Match::Yes) => Match::Yes,
-        (Match::Unknown, _) | (_, Match::Unknown) => Match::Unknown,
-        _ => Match::No,
-    }
-}
-
-/// One entry per applied object: the least isolated of its pods decides. A dump holds the Deployment and its pods too.
-fn by_workload<'i>(pods: impl Iterator<Item = Workload<'i>>) -> Vec<Workload<'i>> {
-    let mut kept: Vec<Workload<'i>> = Vec::new();
-    let mut index = HashMap::new();
-    for pod in pods {
-        let at = *index.entry(pod.object.id).or_insert(kept.len());
-        match kept.get_mut(at) {
-            None => kept.push(pod),
-            Some(known) => known.add(&pod),
-        }
-    }
-    kept
 }
 
 /// Whether the template starts pods of its own.

@@ -1,0 +1,121 @@
+//! Which traffic of which workload the NetworkPolicies of its namespace isolate: per pod and direction, added up.
+
+use std::collections::HashMap;
+
+use ringfence_inventory::Object;
+use ringfence_inventory::Pod;
+use ringfence_inventory::selector::Match;
+use ringfence_inventory::selector::label_selector;
+use ringfence_inventory::yaml::Value;
+
+use crate::cx::is_workload;
+
+/// A NetworkPolicy as isolation sees it; its rules only open what it closes.
+pub(crate) struct Policy<'i> {
+    selector: Option<Value<'i>>,
+    ingress: bool,
+    egress: bool,
+}
+
+impl<'i> Policy<'i> {
+    pub(crate) fn read(object: &'i Object) -> Self {
+        let spec = object.spec();
+        let types = spec.and_then(|spec| spec.get("policyTypes"));
+        let mut types = types.into_iter().flat_map(Value::items).filter_map(Value::text).peekable();
+        let (ingress, egress) = if types.peek().is_some() {
+            types.fold((false, false), |(ingress, egress), one| {
+                (ingress || one == "Ingress", egress || one == "Egress")
+            })
+        } else {
+            // The API server's default (networking/v1 `SetDefaults_NetworkPolicy`).
+            let rules = spec.and_then(|spec| spec.get("egress"));
+            (true, rules.is_some_and(|rules| rules.items().next().is_some()))
+        };
+        Self { selector: spec.and_then(|spec| spec.get("podSelector")), ingress, egress }
+    }
+
+    /// No selector is the empty one: everything.
+    fn selects(&self, pod: Pod<'_>) -> Match {
+        self.selector.map_or(Match::Yes, |selector| label_selector(selector, pod.labels()))
+    }
+}
+
+/// What the user applied, with the least isolated of its pods.
+pub(crate) struct Workload<'i> {
+    pub(crate) object: &'i Object,
+    pub(crate) ingress: Match,
+    pub(crate) egress: Match,
+    pub(crate) gpus: u32,
+    pub(crate) is_ai: bool,
+    /// A running pod was seen: its labels are facts.
+    is_made: bool,
+}
+
+impl<'i> Workload<'i> {
+    pub(crate) fn judge(pod: Pod<'i>, policies: &[Policy<'_>]) -> Self {
+        let (mut ingress, mut egress) = (Match::No, Match::No);
+        for policy in policies {
+            let selects = policy.selects(pod);
+            if policy.ingress {
+                ingress = ingress.or(selects);
+            }
+            if policy.egress {
+                egress = egress.or(selects);
+            }
+        }
+        let maker = pod.inventory().made_by(pod.object_id());
+        Self {
+            object: maker.map_or(pod.root(), |id| pod.inventory().object(id)),
+            ingress,
+            egress,
+            gpus: pod.accelerators(),
+            is_ai: is_workload(pod),
+            is_made: maker.is_some(),
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        // What a template leaves open to its operator a running pod tells.
+        let decide = |one: Match, next: Match| match (one, next) {
+            (Match::Unknown, known) | (known, Match::Unknown) if self.is_made != other.is_made => known,
+            (one, next) => one.and(next),
+        };
+        (self.ingress, self.egress) =
+            (decide(self.ingress, other.ingress), decide(self.egress, other.egress));
+        self.gpus = self.gpus.max(other.gpus);
+        self.is_ai = self.is_ai || other.is_ai;
+        self.is_made = self.is_made || other.is_made;
+    }
+
+    pub(crate) fn is_isolated(&self) -> bool {
+        self.ingress == Match::Yes && self.egress == Match::Yes
+    }
+
+    pub(crate) fn is_surely_open(&self) -> bool {
+        self.ingress == Match::No || self.egress == Match::No
+    }
+
+    pub(crate) fn words(&self) -> &'static str {
+        match (self.ingress, self.egress) {
+            (Match::No, Match::No) => "open in both directions",
+            (Match::No, Match::Unknown) => "open to incoming traffic, perhaps to outgoing",
+            (Match::Unknown, Match::No) => "open to outgoing traffic, perhaps to incoming",
+            (Match::No, _) => "open to incoming traffic",
+            _ => "open to outgoing traffic",
+        }
+    }
+}
+
+/// One entry per applied object: the least isolated of its pods decides. A dump holds the Deployment and its pods too.
+pub(crate) fn by_workload<'i>(pods: impl Iterator<Item = Workload<'i>>) -> Vec<Workload<'i>> {
+    let mut kept: Vec<Workload<'i>> = Vec::new();
+    let mut index = HashMap::new();
+    for pod in pods {
+        let at = *index.entry(pod.object.id).or_insert(kept.len());
+        match kept.get_mut(at) {
+            None => kept.push(pod),
+            Some(known) => known.add(&pod),
+        }
+    }
+    kept
+}
