@@ -20,7 +20,17 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-inventory",
         ours: &["ringfence-finding"],
-        others: &["granit-parser", "memchr", "rayon", "thiserror"],
+        others: &[
+            "granit-parser",
+            "http",
+            "http-body-util",
+            "k8s-openapi",
+            "kube",
+            "memchr",
+            "rayon",
+            "thiserror",
+            "tokio",
+        ],
     },
     Room {
         name: "ringfence-secret",
@@ -53,6 +63,12 @@ const ROOMS: &[Room] = &[
         ours: &["ringfence-inventory", "ringfence-secret"],
         others: &["serde_json"],
     },
+    Room {
+        name: "ringfence-lab",
+        ours: &[],
+        others: &["k8s-openapi", "kube", "rcgen", "rustix", "serde_json", "sha2", "thiserror", "tokio"],
+    },
+    Room { name: "ringfence-labtool", ours: &[], others: &[] },
     Room { name: "xtask", ours: &[], others: &["serde_json"] },
 ];
 

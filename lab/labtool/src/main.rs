@@ -1,0 +1,3 @@
+//! The program inside the lab's pods: pause, serve, check, sleep. Static, numeric addresses only.
+
+fn main() {}

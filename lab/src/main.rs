@@ -1,0 +1,3 @@
+//! The lab's own commands, behind `cargo xtask lab`.
+
+fn main() {}
