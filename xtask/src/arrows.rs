@@ -17,6 +17,12 @@ struct Room {
 
 const ROOMS: &[Room] = &[
     Room { name: "ringfence-finding", ours: &[], others: &["serde", "sha2"] },
+    Room { name: "ringfence-artifact", ours: &[], others: &["rustix", "thiserror"] },
+    Room {
+        name: "ringfence-model",
+        ours: &["ringfence-artifact", "ringfence-finding", "ringfence-secret"],
+        others: &["memchr", "rayon", "serde", "sha2", "thiserror", "toml"],
+    },
     Room {
         name: "ringfence-inventory",
         ours: &["ringfence-finding"],
@@ -53,6 +59,7 @@ const ROOMS: &[Room] = &[
             "ringfence-controls",
             "ringfence-finding",
             "ringfence-inventory",
+            "ringfence-model",
             "ringfence-report",
             "ringfence-secret",
         ],

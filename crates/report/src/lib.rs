@@ -14,6 +14,7 @@ mod explain;
 mod format;
 mod json;
 mod machine;
+mod model;
 mod redact;
 mod sarif;
 mod style;
@@ -33,6 +34,8 @@ pub use explain::controls_table;
 pub use explain::explain;
 pub use format::Format;
 pub use format::ParseFormatError;
+pub use model::ModelFormat;
+pub use model::write_models;
 pub use style::Style;
 
 /// One line for stderr: masked, and nothing in it can steer a terminal.

@@ -16,6 +16,7 @@ use ringfence_finding::ExitCode;
 use crate::command::completion::Completion;
 use crate::command::controls::Controls;
 use crate::command::explain::Explain;
+use crate::command::model::Model;
 use crate::command::scan::Scan;
 use crate::command::version::Version;
 
@@ -43,6 +44,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Scan(Scan),
+    Model(Model),
     Explain(Explain),
     Controls(Controls),
     Completion(Completion),
@@ -61,6 +63,7 @@ impl Command {
         let own = self.matches.subcommand().map(|(_, matches)| matches);
         match self.verb {
             Verb::Scan(scan) => scan.run(own),
+            Verb::Model(model) => model.run(),
             Verb::Explain(explain) => explain.run(),
             Verb::Controls(controls) => controls.run(),
             Verb::Completion(completion) => completion.run(),

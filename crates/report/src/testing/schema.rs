@@ -8,7 +8,7 @@ use crate::Format;
 use crate::testing;
 
 /// The published schema, or the frozen copy of the version it may only add to.
-fn schema(file: &str) -> Value {
+pub(crate) fn schema(file: &str) -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schema").join(file);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -33,7 +33,7 @@ pub(crate) fn strict(schema: &Value) -> Value {
     }
 }
 
-fn errors(schema: &Value, document: &Value) -> Vec<String> {
+pub(crate) fn errors(schema: &Value, document: &Value) -> Vec<String> {
     let validator = jsonschema::validator_for(schema).unwrap();
     validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
@@ -101,7 +101,7 @@ fn the_schema_only_grows() {
 /// Promises of `old` that `new` no longer keeps. The schema describes output: a reader relies on every property
 /// that is named, on those that are required, and on the types. A type may not widen either: a reader that gets null
 /// where a string was promised breaks. New words of an enum are allowed, as the schema tells readers to expect them.
-fn narrowed(old: &Value, new: &Value) -> Vec<String> {
+pub(crate) fn narrowed(old: &Value, new: &Value) -> Vec<String> {
     let mut problems = Vec::new();
     compare(old, new, "", &mut problems);
     problems

@@ -1,0 +1,165 @@
+//! Room `artifact`: a path enters, one version of one regular file leaves, or the reason why not.
+
+use std::fs::File;
+use std::fs::Metadata;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+
+use crate::ReadError;
+use crate::Source;
+
+/// A regular file, open for reading by position.
+#[derive(Debug)]
+pub struct OpenFile {
+    file: File,
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// A file that is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A folder, device, pipe or socket: opening it may block, and reading it may never end.
+    #[error("not a regular file")]
+    NotRegular,
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// What makes two looks at a path the same version of the same file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl OpenFile {
+    /// Opens `path`. Its last part may be a link only if `follow` says so.
+    pub fn open(path: &Path, follow: bool) -> Result<Self, OpenError> {
+        // A pipe without a writer would block the open itself.
+        let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        if !follow {
+            flags |= OFlags::NOFOLLOW;
+        }
+        let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(OpenError::NotRegular);
+        }
+        Ok(Self { file, path: path.to_owned(), identity: Identity::of(&metadata) })
+    }
+
+    /// Whether descriptor and path still show the version that was opened. Ask it after the last read.
+    pub fn verify(&self) -> Result<(), ReadError> {
+        let same = |metadata: io::Result<Metadata>| {
+            metadata.is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+        };
+        let unchanged = same(self.file.metadata()) && same(std::fs::metadata(&self.path));
+        if unchanged { Ok(()) } else { Err(ReadError::Changed) }
+    }
+}
+
+impl Source for OpenFile {
+    fn len(&self) -> u64 {
+        self.identity.len
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        let rest = usize::try_from(self.identity.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        let want = rest.min(buffer.len());
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..want).filter(|rest| !rest.is_empty()) {
+            let from = at.saturating_add(done as u64);
+            match self.file.read_at(rest, from) {
+                // Shorter than it was when it was opened.
+                Ok(0) => return Err(ReadError::Changed),
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ReadError::Io { at: from, cause: Arc::new(error) }),
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("ringfence-artifact-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_file_that_changes_or_is_replaced_is_an_error() {
+        let folder = folder("changes");
+        let path = folder.join("model");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let open = OpenFile::open(&path, false).unwrap();
+        open.verify().unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"x").unwrap();
+        assert!(matches!(open.verify(), Err(ReadError::Changed)));
+
+        let open = OpenFile::open(&path, false).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(4).unwrap();
+        let mut buffer = [0; 11];
+        assert!(matches!(open.read_at(0, &mut buffer), Err(ReadError::Changed)));
+
+        let open = OpenFile::open(&path, false).unwrap();
+        std::fs::write(folder.join("other"), b"0123").unwrap();
+        std::fs::rename(folder.join("other"), &path).unwrap();
+        assert!(matches!(open.verify(), Err(ReadError::Changed)), "the path shows another file");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_opened() {
+        let folder = folder("kinds");
+        std::fs::write(folder.join("file"), b"x").unwrap();
+        std::os::unix::fs::symlink("file", folder.join("link")).unwrap();
+        let pipe = folder.join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_bits_truncate(0o600),
+            0,
+        )
+        .unwrap();
+        assert!(matches!(OpenFile::open(&pipe, false), Err(OpenError::NotRegular)));
+        assert!(matches!(OpenFile::open(&folder, false), Err(OpenError::NotRegular)));
+        assert!(OpenFile::open(&folder.join("link"), false).is_err());
+        assert_eq!(OpenFile::open(&folder.join("link"), true).unwrap().len(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

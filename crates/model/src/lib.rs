@@ -1,0 +1,32 @@
+//! bytes -> sniff -> format::X -> facts -> Verdict
+//!
+//! Room `model`: files enter, a verdict for each leaves: can it run code when it is loaded? It knows no network, no
+//! Python and no Kubernetes, and it never asks what is installed on the host: the same bytes and the same policy give
+//! the same report everywhere.
+//!
+//! *Clean* means that every byte was explained and that every name a loader would look up is allowed for its use. What
+//! is not known is *review*, what was not read is *incomplete*.
+//!
+//! Patterns in raw bytes were rejected: they find nothing that an attacker hides and find ghosts in tensors.
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+mod file;
+mod limits;
+mod pickle;
+mod policy;
+mod scan;
+mod sniff;
+#[cfg(test)]
+mod testing;
+mod threat;
+
+pub use file::judge;
+pub use limits::Limits;
+pub use pickle::facts::Use;
+pub use policy::Date;
+pub use policy::Policy;
+pub use policy::PolicyError;
+pub use scan::scan;
+pub use threat::THREATS;
+pub use threat::Threat;

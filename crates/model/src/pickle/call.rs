@@ -1,0 +1,362 @@
+//! Room `model`, pickle: tuples and containers, calls, and state and items that are put into something.
+
+use super::facts::FaultKind;
+use super::facts::Use;
+use super::machine::Halt;
+use super::machine::Machine;
+use super::machine::Step;
+use super::value::Container;
+use super::value::Value;
+
+/// What a known callee does with its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing that is followed.
+    Plain,
+    /// `_reconstructor(class, base, state)`: makes an object of its first argument, by way of its second.
+    Reconstructs,
+    /// `f(class, ...)`: makes an object of its first argument.
+    MakesFirst,
+    /// `defaultdict(factory)`: calls its first argument later.
+    Factory,
+    /// `_rebuild_from_type_v2(f, class, arguments, state)`: calls its first argument, makes its second.
+    FromType,
+    /// `encode(text, encoding)`: an encoding is looked up as a module.
+    Encode,
+    /// `type(name, bases, attributes)`: makes a class, with methods of the stream's choosing.
+    Type,
+    /// `_rebuild_tensor_v2(storage, offset, size, stride, ...)`: a view of a storage.
+    Tensor,
+}
+
+impl Effect {
+    pub(super) fn of(module: &str, name: &str) -> Self {
+        match (module, name) {
+            ("copyreg", "_reconstructor") => Self::Reconstructs,
+            ("copyreg", "__newobj__" | "__newobj_ex__")
+            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::MakesFirst,
+            ("collections", "defaultdict") => Self::Factory,
+            ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
+            ("builtins", "type") => Self::Type,
+            ("_codecs", "encode") => Self::Encode,
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => Self::Tensor,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Longest tuple whose items are kept.
+const KEPT: usize = 16;
+
+impl Machine<'_> {
+    pub(super) fn cells_of(&self, start: u32, len: u16) -> &[Value] {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        self.cells.get(start..).and_then(|cells| cells.get(..usize::from(len))).unwrap_or_default()
+    }
+
+    /// Adds a symbolic size and gives its index.
+    #[inline]
+    pub(super) fn new_size(&mut self, size: u32) -> u32 {
+        let index = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+        self.sizes.push(size);
+        index
+    }
+
+    fn size_of(&self, value: Value) -> u32 {
+        match value {
+            Value::Tuple { size, .. } => size,
+            Value::Fresh { size, .. } => {
+                usize::try_from(size).ok().and_then(|at| self.sizes.get(at)).copied().unwrap_or(1)
+            }
+            _ => 1,
+        }
+    }
+
+    fn size_above(&self, height: usize) -> u32 {
+        self.stack.above(height).iter().fold(1_u32, |sum, value| sum.saturating_add(self.size_of(*value)))
+    }
+
+    pub(super) fn container(&mut self, kind: Container) {
+        let size = self.new_size(1);
+        self.stack.push(Value::Fresh { kind, size });
+    }
+
+    pub(super) fn container_from_mark(&mut self, kind: Container) {
+        let height = self.end_mark();
+        let size = self.size_above(height);
+        if kind == Container::Dict && !self.stack.above(height).len().is_multiple_of(2) {
+            self.odd_items();
+        }
+        self.stack.cut(height);
+        let size = self.new_size(size);
+        self.stack.push(Value::Fresh { kind, size });
+    }
+
+    pub(super) fn short_tuple(&mut self, count: usize) -> Step {
+        let height = self.stack.height().checked_sub(count);
+        let Some(height) = height.filter(|height| self.stack.below(height + 1).is_some()) else {
+            let value = self.underflow();
+            self.stack.push(value);
+            return Ok(());
+        };
+        self.tuple(height)
+    }
+
+    /// Makes a tuple of what stands from `height` up.
+    pub(super) fn tuple(&mut self, height: usize) -> Step {
+        let size = self.size_above(height);
+        if size > self.limits.expansion {
+            return Err(Halt::Budget("objects when written out"));
+        }
+        let items = self.stack.above(height);
+        let (start, len) = if items.len() <= KEPT {
+            let start = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+            self.cells.extend_from_slice(items);
+            (start, u16::try_from(items.len()).unwrap_or(u16::MAX))
+        } else {
+            (u32::MAX, u16::MAX)
+        };
+        self.stack.cut(height);
+        self.stack.push(Value::Tuple { start, len, size });
+        Ok(())
+    }
+
+    fn odd_items(&mut self) {
+        let at = self.at;
+        self.facts.fault(FaultKind::Broken, at, || "a key without its value".to_owned());
+    }
+
+    /// REDUCE.
+    pub(super) fn reduce(&mut self, callee: Value, arguments: Value) {
+        let result = match callee {
+            Value::Global(index) => {
+                self.used(index, Use::Call);
+                self.effect(index, arguments)
+            }
+            other => self.call_of_value(other),
+        };
+        self.stack.push(result);
+    }
+
+    fn call_of_value(&mut self, callee: Value) -> Value {
+        let at = self.at;
+        if let Value::Object { class, .. } = callee {
+            self.used(class, Use::CallOfResult);
+        }
+        self.facts.fault(FaultKind::CallOfValue, at, || "a call of something that is not a name".to_owned());
+        Value::Unknown
+    }
+
+    fn effect(&mut self, callee: u32, arguments: Value) -> Value {
+        let Value::Tuple { start, len, .. } = arguments else {
+            // The C unpickler demands a tuple, the pure-Python one takes anything that can be iterated.
+            self.used(callee, Use::OddArguments);
+            return Value::Object { class: callee, args: 0, len: 0 };
+        };
+        let (args, object) = (start, |class| Value::Object { class, args: start, len });
+        let effect = usize::try_from(callee).ok().and_then(|at| self.index.effects.get(at)).copied();
+        match (effect.unwrap_or(Effect::Plain), self.cells_of(args, len)) {
+            (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
+                self.used(class, Use::New);
+                self.used(base, Use::New);
+                object(class)
+            }
+            (Effect::MakesFirst, &[Value::Global(class), ..]) => {
+                self.used(class, Use::New);
+                object(class)
+            }
+            (Effect::Factory, &[Value::Global(factory), ..]) => {
+                self.used(factory, Use::Call);
+                object(callee)
+            }
+            (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
+                self.used(function, Use::Call);
+                self.used(class, Use::New);
+                self.effect(function, inner);
+                object(class)
+            }
+            (Effect::Encode, &[_, encoding]) => {
+                let encoding = self.text_of(encoding).ok().flatten();
+                if !matches!(encoding.as_deref(), Some("latin1" | "latin-1")) {
+                    self.used(callee, Use::OddArguments);
+                }
+                Value::Bytes
+            }
+            (Effect::Type, &[_, _, _, ..]) => {
+                let at = self.at;
+                self.facts
+                    .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
+                object(callee)
+            }
+            (Effect::Plain | Effect::Type, _) | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
+            (Effect::Tensor, &[Value::Persistent(storage), Value::Int(offset), size, stride, ..]) => {
+                self.view(storage, offset, size, stride);
+                object(callee)
+            }
+            _ => {
+                self.used(callee, Use::OddArguments);
+                object(callee)
+            }
+        }
+    }
+
+    /// A tensor must lie inside of its storage: loaders before torch 2.10 do not all look.
+    fn view(&mut self, storage: Option<u32>, offset: i64, size: Value, stride: Value) {
+        let numbers = |value: Value| -> Option<Vec<i64>> {
+            let Value::Tuple { start, len, .. } = value else { return None };
+            let cells = self.cells_of(start, len);
+            (cells.len() == usize::from(len)).then_some(())?;
+            cells
+                .iter()
+                .map(|cell| if let Value::Int(number) = cell { Some(*number) } else { None })
+                .collect()
+        };
+        let (Some(storage), Some(size), Some(stride)) =
+            (self.storage(storage), numbers(size), numbers(stride))
+        else {
+            let at = self.at;
+            self.facts.fault(FaultKind::View, at, || "a tensor whose view cannot be followed".to_owned());
+            return;
+        };
+        let negative = |numbers: &[i64]| numbers.iter().any(|number| *number < 0);
+        let wrong = offset < 0 || size.len() != stride.len() || negative(&size) || negative(&stride);
+        let last = size.iter().zip(&stride).try_fold(offset, |sum, (size, stride)| {
+            sum.checked_add(size.saturating_sub(1).max(0).checked_mul(*stride)?)
+        });
+        let empty = size.contains(&0);
+        let inside = last.is_some_and(|last| last < storage.items || (empty && offset <= storage.items));
+        if wrong || !inside {
+            let (key, items, at) = (storage.key.clone(), storage.items, self.at);
+            self.facts.fault(FaultKind::View, at, || {
+                format!("a tensor of size {size:?} at item {offset} of storage {key}, which has {items}")
+            });
+        }
+    }
+
+    /// NEWOBJ, NEWOBJ_EX.
+    pub(super) fn new_object(&mut self, class: Value, arguments: Value) {
+        let result = match class {
+            Value::Global(index) => {
+                self.used(index, Use::New);
+                let (args, len) = match arguments {
+                    Value::Tuple { start, len, .. } => (start, len),
+                    _ => (0, 0),
+                };
+                Value::Object { class: index, args, len }
+            }
+            other => self.call_of_value(other),
+        };
+        self.stack.push(result);
+    }
+
+    /// OBJ: the class stands first behind the mark.
+    pub(super) fn object(&mut self) {
+        let height = self.end_mark();
+        let Some(class) = self.stack.above(height).first().copied() else {
+            let value = self.underflow();
+            return self.stack.push(value);
+        };
+        self.instance_of(class, height, height + 1);
+    }
+
+    /// INST.
+    pub(super) fn instance(&mut self, class: Value, height: usize) {
+        self.instance_of(class, height, height);
+    }
+
+    fn instance_of(&mut self, class: Value, height: usize, arguments: usize) {
+        let result = match class {
+            Value::Global(index) if self.stack.above(arguments).is_empty() => {
+                self.used(index, Use::Make);
+                Value::Object { class: index, args: 0, len: 0 }
+            }
+            Value::Global(index) => {
+                self.used(index, Use::Call);
+                let size = self.size_above(arguments);
+                let items = self.stack.above(arguments);
+                let start = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+                let tuple = if items.len() <= KEPT {
+                    self.cells.extend_from_slice(items);
+                    Value::Tuple { start, len: u16::try_from(items.len()).unwrap_or(u16::MAX), size }
+                } else {
+                    Value::Tuple { start: u32::MAX, len: u16::MAX, size }
+                };
+                self.effect(index, tuple)
+            }
+            other => self.call_of_value(other),
+        };
+        self.stack.cut(height);
+        self.stack.push(result);
+    }
+
+    /// BUILD: `__setstate__` of the target, or its attributes.
+    pub(super) fn build(&mut self, target: Value, _state: Value) {
+        let at = self.at;
+        match target {
+            Value::Object { class, .. } => self.used(class, Use::Build),
+            Value::Global(index) => self.foreign(index),
+            Value::Persistent(_) => {
+                self.facts.fault(FaultKind::IntoStorage, at, || "state for a storage".to_owned());
+            }
+            Value::Unknown => {
+                self.facts.fault(FaultKind::ForeignTarget, at, || "state for something unknown".to_owned());
+            }
+            _ => self.facts.fault(FaultKind::Broken, at, || "state for something that has none".to_owned()),
+        }
+    }
+
+    /// SETITEM(S), APPEND(S), ADDITEMS: items from `height` up into what stands below.
+    #[inline]
+    pub(super) fn fill(&mut self, height: usize, pairs: bool) -> Step {
+        let Some(target) = self.stack.below(height) else {
+            self.underflow();
+            return Ok(());
+        };
+        let items = self.stack.above(height).len();
+        if items == 0 {
+            return Ok(()); // as CPython: nothing to do, whatever the target is
+        }
+        if pairs && !items.is_multiple_of(2) {
+            self.odd_items();
+        }
+        match target {
+            Value::Fresh { kind: Container::Frozen, .. } => {
+                let at = self.at;
+                self.facts.fault(FaultKind::Broken, at, || "items for a frozenset".to_owned());
+            }
+            Value::Fresh { size, .. } => {
+                let added = self.size_above(height);
+                if let Some(size) = usize::try_from(size).ok().and_then(|at| self.sizes.get_mut(at)) {
+                    *size = size.saturating_add(added);
+                    if *size > self.limits.expansion {
+                        return Err(Halt::Budget("objects when written out"));
+                    }
+                }
+            }
+            other => self.fill_other(other),
+        }
+        self.stack.cut(height);
+        Ok(())
+    }
+
+    fn fill_other(&mut self, target: Value) {
+        let at = self.at;
+        match target {
+            Value::Object { class, .. } => self.used(class, Use::Mutate),
+            Value::Global(index) => self.foreign(index),
+            Value::Persistent(_) => {
+                self.facts.fault(FaultKind::IntoStorage, at, || "items for a storage".to_owned());
+            }
+            Value::Unknown => {
+                self.facts.fault(FaultKind::ForeignTarget, at, || "items for something unknown".to_owned());
+            }
+            _ => self.facts.fault(FaultKind::Broken, at, || "items for something that takes none".to_owned()),
+        }
+    }
+
+    /// What was not made here is changed: from here on no name means what it says.
+    fn foreign(&mut self, index: u32) {
+        self.used(index, Use::Foreign);
+        self.tainted = true;
+    }
+}

@@ -1,0 +1,187 @@
+//! Room `model`, pickle: a file -> its streams, one behind another, and what stands between and behind them.
+
+use ringfence_artifact::Source;
+use ringfence_artifact::Window;
+
+use super::facts::Facts;
+use super::facts::FaultKind;
+use super::facts::Unread;
+use super::machine::End;
+use super::machine::Frames;
+use super::machine::Machine;
+use super::search;
+use crate::limits::Limits;
+
+/// Bad bytes that are passed over one by one before the next beginning of a stream is searched for.
+const TOLERATED: u32 = 64;
+/// Opcodes of a trial run.
+const TRIAL: u64 = 64;
+/// Streams that are looked for in one file; more of them are a budget.
+const STREAMS: u32 = 100_000;
+
+/// Reads `source` as pickles. Where frames allow two readings both are made, and their facts are joined.
+pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Facts {
+    let (flat, straddles) = read_as(source, Frames::Flat, limits);
+    if !straddles {
+        return flat;
+    }
+    let (blocks, _) = read_as(source, Frames::Blocks, limits);
+    join(flat, blocks)
+}
+
+fn read_as(source: &dyn Source, frames: Frames, limits: &Limits) -> (Facts, bool) {
+    let mut machine = Machine::new(source, frames, limits);
+    let explained = Chain { machine: &mut machine, source, bad: 0, explained: 0 }.run();
+    let straddles = machine.straddles;
+    let mut facts = machine.into_facts();
+    facts.explained = explained;
+    (facts, straddles)
+}
+
+struct Chain<'m, 's> {
+    machine: &'m mut Machine<'s>,
+    source: &'s dyn Source,
+    bad: u32,
+    explained: u64,
+}
+
+impl Chain<'_, '_> {
+    fn run(&mut self) -> u64 {
+        let (mut start, mut streams) = (0, 0);
+        let mut end = self.machine.run(start);
+        loop {
+            let at = self.machine.window.at();
+            match end {
+                End::GivenUp => return self.explained + self.machine.at.saturating_sub(start),
+                End::Source => return self.explained + at.saturating_sub(start),
+                End::Stop => {
+                    self.explained += at.saturating_sub(start);
+                    streams += 1;
+                    let Some(next) = self.behind(at) else { return self.explained };
+                    if streams > STREAMS {
+                        self.machine.facts.unread(Unread::Budget { at, what: "streams" });
+                        return self.explained;
+                    }
+                    start = next;
+                    self.machine.fresh();
+                    end = self.machine.run(start);
+                }
+                End::BadOpcode(bad) | End::Truncated(bad) => {
+                    self.explained += bad.saturating_sub(start);
+                    let Some(next) = self.after_bad_byte(bad) else { return self.explained };
+                    start = next;
+                    end = self.machine.resume(next);
+                }
+            }
+        }
+    }
+
+    /// Where to go on behind a byte that could not be run; what is passed over is not explained.
+    fn after_bad_byte(&mut self, bad: u64) -> Option<u64> {
+        self.bad += 1;
+        let next = if self.bad <= TOLERATED {
+            Some(bad + 1).filter(|next| *next < self.source.len())
+        } else {
+            self.search(bad + 1)
+        };
+        let until = next.unwrap_or(self.source.len());
+        self.machine.facts.unread(Unread::Unexplained { at: bad, bytes: until - bad });
+        next
+    }
+
+    /// What stands behind STOP: padding, another stream, or junk with or without a stream in it.
+    fn behind(&mut self, at: u64) -> Option<u64> {
+        let Some(first) = self.past_zeros(at) else {
+            self.explained += self.source.len() - at;
+            return None;
+        };
+        if first == at && is_pickle_at(self.source, at) {
+            self.machine.facts.fault(FaultKind::Stacked, at, || "another stream behind STOP".to_owned());
+            return Some(at);
+        }
+        self.machine.facts.fault(FaultKind::Trailing, first, || "bytes behind STOP".to_owned());
+        let next = self.search(first);
+        let until = next.unwrap_or(self.source.len());
+        self.explained += first - at;
+        self.machine.facts.unread(Unread::Unexplained { at: first, bytes: until - first });
+        next
+    }
+
+    fn past_zeros(&mut self, at: u64) -> Option<u64> {
+        let window = &mut self.machine.window;
+        window.seek(at);
+        loop {
+            let here = match window.peek(64 << 10) {
+                Ok([]) => return None,
+                Ok(here) => here,
+                Err(error) => {
+                    self.machine.facts.unread(Unread::Read { at, error });
+                    return None;
+                }
+            };
+            let zeros = here.iter().take_while(|byte| **byte == 0).count();
+            let all = zeros == here.len();
+            window.skip(zeros as u64);
+            if !all {
+                return Some(window.at());
+            }
+        }
+    }
+
+    fn search(&mut self, at: u64) -> Option<u64> {
+        match search::next(&mut self.machine.window, at) {
+            Ok(next) => next,
+            Err(error) => {
+                self.machine.facts.unread(Unread::Read { at, error });
+                None
+            }
+        }
+    }
+}
+
+/// Whether the source is a pickle: a header and an opcode, or a trial run that looks a name up, reaches STOP at the end
+/// of the source, or comes far without a fault.
+pub(crate) fn is_pickle(source: &dyn Source) -> bool {
+    is_pickle_at(source, 0)
+}
+
+fn is_pickle_at(source: &dyn Source, at: u64) -> bool {
+    let mut window = Window::new(source, at);
+    if let Ok([0x80, 0..=5, opcode, ..]) = window.peek(3)
+        && search::is_opcode(*opcode)
+    {
+        return true;
+    }
+    let limits = Limits { opcodes: TRIAL, ..Limits::default() };
+    let mut machine = Machine::new(source, Frames::Flat, &limits);
+    let steps = machine.trial(at, TRIAL);
+    let facts = &machine.facts;
+    let stopped_at_end = steps.is_none() && machine.window.left() == 0;
+    !facts.names.is_empty()
+        || facts.faults.iter().any(|fault| fault.kind == FaultKind::Extension)
+        || !facts.ends_loading() && (stopped_at_end || steps == Some(TRIAL))
+}
+
+/// Facts of two readings of the same bytes.
+fn join(mut first: Facts, second: Facts) -> Facts {
+    first.readings_differ |= first.names.len() != second.names.len();
+    for name in second.names {
+        let known = first.names.iter_mut().find(|known| known.raw == name.raw && known.walks == name.walks);
+        if let Some(known) = known {
+            name.uses().for_each(|(what, at)| known.used(what, at));
+        } else {
+            first.readings_differ = true;
+            first.names.push(name);
+        }
+    }
+    for fault in second.faults {
+        if !first.faults.iter().any(|known| known.kind == fault.kind) {
+            first.faults.push(fault);
+        }
+    }
+    for unread in second.unread {
+        first.unread(unread);
+    }
+    first.explained = first.explained.min(second.explained);
+    first
+}

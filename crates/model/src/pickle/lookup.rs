@@ -1,0 +1,187 @@
+//! Room `model`, pickle: names. GLOBAL, INST and STACK_GLOBAL look one up; equal names share an index.
+
+use std::collections::HashMap;
+
+use super::call::Effect;
+use super::compat;
+use super::facts::FaultKind;
+use super::facts::Name;
+use super::facts::Storage;
+use super::facts::Use;
+use super::machine::Halt;
+use super::machine::Machine;
+use super::machine::Step;
+use super::operand::Line;
+use super::value::Value;
+use super::value::decode;
+use crate::limits::Limits;
+
+/// What is known of names by their index.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    by_key: HashMap<Box<[u8]>, u32>,
+    pub(super) effects: Vec<Effect>,
+    key: Vec<u8>,
+    storages: HashMap<(u32, String), u32>,
+}
+
+impl Machine<'_> {
+    pub(super) fn global_line(&mut self) -> Step {
+        let (module, name) = self.two_lines()?;
+        let index = self.look_up(&module, &name);
+        self.stack.push(Value::Global(index));
+        Ok(())
+    }
+
+    pub(super) fn inst_line(&mut self) -> Step {
+        let (module, name) = self.two_lines()?;
+        let class = self.look_up(&module, &name);
+        let height = self.end_mark();
+        self.instance(Value::Global(class), height);
+        Ok(())
+    }
+
+    fn two_lines(&mut self) -> Step<(String, String)> {
+        let (module, name) = (self.line_or_rest()?, self.line_or_rest()?);
+        if module.whole && name.whole {
+            return Ok((self.name_line(module)?, self.name_line(name)?));
+        }
+        // Without its line feed the C unpickler stops; the pure-Python one takes the last byte for it.
+        let cut =
+            |line: Line| if line.whole { line } else { Line { len: line.len.saturating_sub(1), ..line } };
+        let (module, name) = (self.name_line(cut(module))?, self.name_line(cut(name))?);
+        self.look_up(&module, &name);
+        Err(Halt::Truncated)
+    }
+
+    fn name_line(&mut self, line: Line) -> Step<String> {
+        if line.len > Limits::NAME as u64 {
+            self.long_name();
+        }
+        let bytes = self.line_bytes(line, Limits::NAME as u64)?;
+        if std::str::from_utf8(&bytes).is_err() || bytes.is_empty() {
+            let at = self.at;
+            self.facts.fault(FaultKind::Broken, at, || "a name that is empty or not UTF-8".to_owned());
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    #[cold]
+    fn long_name(&mut self) {
+        let at = self.at;
+        self.facts.fault(FaultKind::LongName, at, || format!("a name of more than {} bytes", Limits::NAME));
+    }
+
+    pub(super) fn stack_global(&mut self) -> Step {
+        let (name, module) = (self.pop(), self.pop());
+        let (module_text, name_text) = (self.text_of(module)?, self.text_of(name)?);
+        if let (Some(module), Some(name)) = (module_text, name_text) {
+            let index = self.look_up(&module, &name);
+            self.stack.push(Value::Global(index));
+            return Ok(());
+        }
+        let at = self.at;
+        // What a call gives may be text that nobody can foresee; everything else is an error in the loader.
+        let computed = |value| matches!(value, Value::Object { .. } | Value::Persistent(_));
+        if computed(module) || computed(name) {
+            self.facts.fault(FaultKind::ComputedName, at, || "a name that is made while loading".to_owned());
+        } else {
+            self.facts.fault(FaultKind::Broken, at, || "a look-up of something that is not text".to_owned());
+        }
+        self.stack.push(Value::Unknown);
+        Ok(())
+    }
+
+    /// Text as a name; long text is cut, and told.
+    pub(super) fn text_of(&mut self, value: Value) -> Step<Option<String>> {
+        let Value::Text { at, len, coding } = value else { return Ok(None) };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if len > Limits::NAME {
+            self.long_name();
+        }
+        let bytes = self.window.bytes_at(at, len.min(Limits::NAME))?;
+        Ok(Some(decode(&bytes, coding).unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned())))
+    }
+
+    /// `find_class`: counts the look-up and gives the name's index.
+    fn look_up(&mut self, module: &str, name: &str) -> u32 {
+        let (maps, walks) = (self.protocol < 3, self.protocol >= 4);
+        let mut key = std::mem::take(&mut self.index.key);
+        key.clear();
+        key.extend_from_slice(module.as_bytes());
+        key.push(0);
+        key.extend_from_slice(name.as_bytes());
+        key.push(u8::from(maps) << 1 | u8::from(walks));
+        let known = self.index.by_key.get(key.as_slice()).copied();
+        let index = known.unwrap_or_else(|| {
+            let mapped = if maps { compat::renamed(module, name) } else { None };
+            let name = Name::new((module.to_owned(), name.to_owned()), mapped, walks);
+            let index = u32::try_from(self.facts.names.len()).unwrap_or(u32::MAX);
+            let (module, attribute) = name.imported();
+            self.index.effects.push(Effect::of(module, attribute));
+            self.facts.names.push(name);
+            self.index.by_key.insert(key.clone().into_boxed_slice(), index);
+            index
+        });
+        self.index.key = key;
+        self.used(index, Use::Import);
+        if self.tainted {
+            self.used(index, Use::Tainted);
+        }
+        index
+    }
+
+    pub(super) fn used(&mut self, index: u32, what: Use) {
+        let at = self.at;
+        if let Some(name) = usize::try_from(index).ok().and_then(|index| self.facts.names.get_mut(index)) {
+            name.used(what, at);
+        }
+    }
+
+    /// EXT1, EXT2, EXT4: the registry of the loading process decides what that is.
+    pub(super) fn extension(&mut self, code: i64) {
+        let at = self.at;
+        self.facts.fault(FaultKind::Extension, at, || format!("extension code {code}"));
+        self.stack.push(Value::Unknown);
+    }
+
+    pub(super) fn persistent_line(&mut self) -> Step {
+        self.line()?;
+        let at = self.at;
+        self.facts.fault(FaultKind::Persistent, at, || "a persistent id in a line of text".to_owned());
+        self.stack.push(Value::Persistent(None));
+        Ok(())
+    }
+
+    /// A persistent id: `("storage", class, key, device, items, ...)` as torch writes it, or something unknown.
+    pub(super) fn persistent(&mut self, id: Value) -> Step {
+        let storage = match id {
+            Value::Tuple { start, len: len @ 5..=6, .. } => self.storage_id(start, len)?,
+            _ => None,
+        };
+        if storage.is_none() {
+            let at = self.at;
+            self.facts
+                .fault(FaultKind::Persistent, at, || "a persistent id that names no storage".to_owned());
+        }
+        self.stack.push(Value::Persistent(storage));
+        Ok(())
+    }
+
+    fn storage_id(&mut self, start: u32, len: u16) -> Step<Option<u32>> {
+        let &[tag, class, key, _device, items, ..] = self.cells_of(start, len) else { return Ok(None) };
+        let (Value::Global(class), Value::Int(items)) = (class, items) else { return Ok(None) };
+        if self.text_of(tag)?.as_deref() != Some("storage") {
+            return Ok(None);
+        }
+        let Some(key) = self.text_of(key)? else { return Ok(None) };
+        self.used(class, Use::Persistent);
+        let next = u32::try_from(self.facts.storages.len()).unwrap_or(u32::MAX);
+        // One key with two sizes or classes is two storages: each is held against the file.
+        let index = *self.index.storages.entry((class, format!("{key}\0{items}"))).or_insert(next);
+        if index == next {
+            self.facts.storages.push(Storage { key, items });
+        }
+        Ok(Some(index))
+    }
+}

@@ -1,0 +1,21 @@
+//! Room `model`, format `pickle`, protocols 0 to 5: bytes -> names with their uses, faults, what was not read.
+//!
+//! A pickle is a program for a stack machine. The machine here makes the same moves without importing or calling
+//! anything; judgement is elsewhere.
+
+mod access;
+mod call;
+mod chain;
+mod compat;
+pub(crate) mod facts;
+mod framing;
+mod lookup;
+mod machine;
+mod memo;
+mod operand;
+mod search;
+mod stack;
+mod value;
+
+pub(crate) use chain::is_pickle;
+pub(crate) use chain::read;

@@ -1,0 +1,280 @@
+//! Room `model`, pickle: operands. Text is passed over and remembered by place; lines may be of any length.
+
+use memchr::memchr;
+
+use super::facts::FaultKind;
+use super::machine::Halt;
+use super::machine::Machine;
+use super::machine::Step;
+use super::value::Coding;
+use super::value::Container;
+use super::value::Value;
+use super::value::is_loadable_utf8;
+
+/// Longest line that is read as a number; the longest of 64 bits has twenty digits.
+const NUMBER: u64 = 4096;
+/// Bytes that a line may need to be searched through in one piece.
+const PIECE: usize = 64 << 10;
+/// Text is checked in pieces of this length.
+const CHECKED: u64 = 1 << 19;
+
+/// Where a line stands, without its line feed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) at: u64,
+    pub(super) len: u64,
+    /// Whether a line feed ends it.
+    pub(super) whole: bool,
+}
+
+impl Machine<'_> {
+    #[inline]
+    pub(super) fn text(&mut self, count: u64, coding: Coding) -> Step {
+        let at = self.pass(count)?;
+        if coding == Coding::Utf8 {
+            self.check_text(at, count)?;
+        }
+        let len = u32::try_from(count).unwrap_or(u32::MAX);
+        self.stack.push(Value::Text { at, len, coding });
+        Ok(())
+    }
+
+    /// The loader stops at text that is not UTF-8.
+    #[inline]
+    fn check_text(&mut self, at: u64, count: u64) -> Step {
+        let held = usize::try_from(count).ok().and_then(|count| self.window.held(at, count));
+        match held {
+            Some(bytes) if bytes.is_ascii() || is_loadable_utf8(bytes) => Ok(()),
+            Some(_) => {
+                self.bad_text();
+                Ok(())
+            }
+            None => self.check_long_text(at, count),
+        }
+    }
+
+    #[cold]
+    fn check_long_text(&mut self, at: u64, count: u64) -> Step {
+        let (mut from, end) = (at, at + count);
+        while from < end {
+            let want = usize::try_from((end - from).min(CHECKED)).unwrap_or(0);
+            let bytes = self.window.bytes_at(from, want)?;
+            // A character may be cut by the end of a piece, but not by the end of the text.
+            let is_last = from + bytes.len() as u64 >= end;
+            let whole = if is_last { bytes.len() } else { bytes.len().saturating_sub(3) };
+            let cut = (whole..=bytes.len()).find(|&cut| bytes.get(..cut).is_some_and(is_loadable_utf8));
+            match cut {
+                Some(cut) if cut > 0 => from += cut as u64,
+                _ => {
+                    self.bad_text();
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn bad_text(&mut self) {
+        let at = self.at;
+        self.facts.fault(FaultKind::Broken, at, || "text that is not UTF-8".to_owned());
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self, count: u64, value: Value) -> Step {
+        self.pass_on(count)?;
+        let value = match value {
+            Value::Fresh { kind: Container::Array, .. } => {
+                Value::Fresh { kind: Container::Array, size: self.new_size(1) }
+            }
+            value => value,
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    /// Four bytes, signed in CPython: a negative length is an error that ends the stream there.
+    pub(super) fn signed_count(&mut self) -> Step<u64> {
+        u64::try_from(i32::from_le_bytes(self.take()?)).map_err(|_| Halt::Truncated)
+    }
+
+    pub(super) fn long(&mut self, count: u64) -> Step {
+        let at = self.pass(count)?;
+        let bytes = match usize::try_from(count) {
+            Ok(count @ 0..=8) => self.window.bytes_at(at, count)?,
+            _ => Vec::new(),
+        };
+        let mut wide = match bytes.last() {
+            Some(last) if last & 0x80 != 0 => [0xff; 8],
+            _ => [0; 8],
+        };
+        wide.iter_mut().zip(&bytes).for_each(|(to, from)| *to = *from);
+        let value = if count <= 8 { Value::Int(i64::from_le_bytes(wide)) } else { Value::Number };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    /// Passes over a line, whatever its length. Without a line feed the loader stops.
+    pub(super) fn line(&mut self) -> Step<Line> {
+        let line = self.line_or_rest()?;
+        if line.whole { Ok(line) } else { Err(Halt::Truncated) }
+    }
+
+    /// A line, or what is left where no line feed follows.
+    pub(super) fn line_or_rest(&mut self) -> Step<Line> {
+        if let Some(end) = self.block_end() {
+            let left = usize::try_from(end.saturating_sub(self.window.at())).unwrap_or(PIECE).min(PIECE);
+            let here = self.window.peek(left)?;
+            if memchr(b'\n', here.get(..left).unwrap_or(here)).is_none() {
+                self.cross(u64::MAX);
+            }
+        }
+        let at = self.window.at();
+        loop {
+            let here = self.window.peek(PIECE)?;
+            if here.is_empty() {
+                return Ok(Line { at, len: self.window.at() - at, whole: false });
+            }
+            let (found, count) = (memchr(b'\n', here), here.len());
+            match found {
+                Some(place) => {
+                    let len = self.window.at() + place as u64 - at;
+                    self.window.skip(place as u64 + 1);
+                    return Ok(Line { at, len, whole: true });
+                }
+                None => self.window.skip(count as u64),
+            };
+        }
+    }
+
+    pub(super) fn line_bytes(&self, line: Line, limit: u64) -> Step<Vec<u8>> {
+        Ok(self.window.bytes_at(line.at, usize::try_from(line.len.min(limit)).unwrap_or(0))?)
+    }
+
+    pub(super) fn int_line(&mut self) -> Step {
+        let line = self.line()?;
+        let digits = self.line_bytes(line, NUMBER)?;
+        let value = match digits.as_slice() {
+            b"00" => Some(Value::Int(0)),
+            b"01" => Some(Value::Int(1)),
+            digits => int(digits, 0),
+        };
+        self.number(value);
+        Ok(())
+    }
+
+    pub(super) fn long_line(&mut self) -> Step {
+        let line = self.line()?;
+        let digits = self.line_bytes(line, NUMBER)?;
+        self.number(int(digits.strip_suffix(b"L").unwrap_or(&digits), 0));
+        Ok(())
+    }
+
+    pub(super) fn float_line(&mut self) -> Step {
+        let line = self.line()?;
+        let digits = self.line_bytes(line, NUMBER)?;
+        let text = std::str::from_utf8(&digits).ok();
+        let is_number = text.is_some_and(|text| text.parse::<f64>().is_ok());
+        self.number(is_number.then_some(Value::Number));
+        Ok(())
+    }
+
+    fn number(&mut self, value: Option<Value>) {
+        if value.is_none() {
+            let at = self.at;
+            self.facts.fault(FaultKind::Broken, at, || "an operand that is no number".to_owned());
+        }
+        self.stack.push(value.unwrap_or(Value::Unknown));
+    }
+
+    pub(super) fn memo_key(&mut self) -> Step<Option<u64>> {
+        let line = self.line()?;
+        let digits = self.line_bytes(line, NUMBER)?;
+        match int(&digits, 10) {
+            Some(Value::Int(key)) => Ok(u64::try_from(key).ok()),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn unicode_line(&mut self) -> Step {
+        let line = self.line()?;
+        let len = u32::try_from(line.len).unwrap_or(u32::MAX);
+        self.stack.push(Value::Text { at: line.at, len, coding: Coding::Raw });
+        Ok(())
+    }
+
+    pub(super) fn string_line(&mut self) -> Step {
+        let line = self.line()?;
+        let first = self.window.bytes_at(line.at, 1)?;
+        let last = self.window.bytes_at((line.at + line.len).saturating_sub(1), 1)?;
+        let is_quoted = line.len >= 2 && first == last && matches!(first.as_slice(), b"'" | b"\"");
+        if is_quoted {
+            let len = u32::try_from(line.len - 2).unwrap_or(u32::MAX);
+            self.stack.push(Value::Text { at: line.at + 1, len, coding: Coding::Escaped });
+        } else {
+            let at = self.at;
+            self.facts.fault(FaultKind::Broken, at, || "a STRING without its quotes".to_owned());
+            self.stack.push(Value::Unknown);
+        }
+        Ok(())
+    }
+}
+
+/// `int(text, base)` of Python, base 0 or 10; numbers beyond 64 bits are numbers all the same.
+fn int(text: &[u8], base: u8) -> Option<Value> {
+    let text = text.trim_ascii();
+    let (negative, digits) = match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, text),
+    };
+    let (radix, digits) = match digits {
+        [b'0', b'x' | b'X', rest @ ..] if base == 0 => (16, rest),
+        [b'0', b'o' | b'O', rest @ ..] if base == 0 => (8, rest),
+        [b'0', b'b' | b'B', rest @ ..] if base == 0 => (2, rest),
+        digits => (10, digits),
+    };
+    let digits = if radix == 10 { digits } else { digits.strip_prefix(b"_").unwrap_or(digits) };
+    let mut sum: Option<i64> = Some(0);
+    let mut last = b'_';
+    for &byte in digits {
+        if byte != b'_' {
+            let digit = char::from(byte).to_digit(radix)?;
+            sum = sum.and_then(|sum| sum.checked_mul(radix.into())?.checked_add(digit.into()));
+        } else if last == b'_' {
+            return None;
+        }
+        last = byte;
+    }
+    if last == b'_' {
+        return None;
+    }
+    Some(match sum {
+        Some(sum) => Value::Int(if negative { -sum } else { sum }),
+        None => Value::Number,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_python_reads_them() {
+        for (text, base, value) in [
+            (&b"12"[..], 0, Some(Value::Int(12))),
+            (b" +1_000 ", 0, Some(Value::Int(1000))),
+            (b"-0x1F", 0, Some(Value::Int(-31))),
+            (b"0b101", 0, Some(Value::Int(5))),
+            (b"0x_1", 0, Some(Value::Int(1))),
+            (b"99999999999999999999999", 0, Some(Value::Number)),
+            (b"0x10", 10, None),
+            (b"1__0", 0, None),
+            (b"1_", 0, None),
+            (b"", 0, None),
+            (b"x", 0, None),
+        ] {
+            assert_eq!(int(text, base), value, "{}", String::from_utf8_lossy(text));
+        }
+    }
+}

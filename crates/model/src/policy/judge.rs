@@ -1,0 +1,229 @@
+//! Room `model`, policy: facts of a pickle -> findings and gaps. The only place where a name becomes a verdict.
+
+use ringfence_finding::GapReason;
+use ringfence_finding::ModelFinding;
+use ringfence_finding::ModelGap;
+use ringfence_finding::ModelLookup;
+use ringfence_finding::ModelPlace;
+use ringfence_finding::Severity;
+use ringfence_finding::Verdict;
+
+use super::Policy;
+use super::Uses;
+use crate::pickle::facts::Facts;
+use crate::pickle::facts::Fault;
+use crate::pickle::facts::FaultKind;
+use crate::pickle::facts::Name;
+use crate::pickle::facts::Unread;
+use crate::pickle::facts::Use;
+use crate::threat;
+use crate::threat::Threat;
+
+/// What is told about one stream: the place of its bytes, and where the telling goes.
+pub(crate) struct Judge<'p> {
+    policy: &'p Policy,
+    path: String,
+    pub(crate) findings: Vec<ModelFinding>,
+    pub(crate) gaps: Vec<ModelGap>,
+    pub(crate) lookups: Vec<ModelLookup>,
+}
+
+impl<'p> Judge<'p> {
+    pub(crate) fn new(policy: &'p Policy, path: String) -> Self {
+        Self { policy, path, findings: Vec::new(), gaps: Vec::new(), lookups: Vec::new() }
+    }
+
+    /// Judges a pickle.
+    pub(crate) fn pickle(&mut self, facts: &Facts) {
+        for name in &facts.names {
+            self.name(name);
+            let (module, attribute) = name.imported();
+            let uses: Vec<_> = name.uses().map(|(what, _)| what.as_str()).collect();
+            let place = self.place(name.first(Use::Import).unwrap_or(0));
+            let (module, name) = (module.to_owned(), attribute.to_owned());
+            self.lookups.push(ModelLookup { module, name, uses, place });
+        }
+        for fault in &facts.faults {
+            self.fault(fault, facts.readings_differ);
+        }
+        for unread in &facts.unread {
+            self.unread(unread);
+        }
+    }
+
+    fn name(&mut self, name: &Name) {
+        let (module, attribute) = name.imported();
+        let subject = format!("{module}.{attribute}");
+        let at = name.first(Use::Import).unwrap_or(0);
+        let denied = self.policy.denied(module, attribute);
+        let denied = denied.or_else(|| self.policy.denied(&name.raw.0, &name.raw.1));
+        let changed = name.uses().find(|(what, _)| matches!(what, Use::Foreign | Use::Tainted));
+        if let Some(denied) = denied {
+            let message = format!("{} {subject}, which {}", strongest(name), denied.why);
+            return self.found(threat::DENIED_NAME, Verdict::Malicious, at, Some(subject), message);
+        }
+        if let Some((what, at)) = changed {
+            let message = match what {
+                Use::Foreign => format!("changes {subject} itself"),
+                _ => format!("looks {subject} up after something else was changed"),
+            };
+            return self.found(threat::FOREIGN_CHANGE, Verdict::Malicious, at, Some(subject), message);
+        }
+        match self.policy.allowed(module, attribute) {
+            Some(allowed) => self.allowed(name, &subject, allowed),
+            None if is_indirect(self.policy, attribute) => {
+                let message = format!("reaches {subject} by way of attributes");
+                self.found(threat::INDIRECT, Verdict::Malicious, at, Some(subject), message);
+            }
+            None if attribute.contains('.') => {
+                let message = format!("reaches {subject}, a part of another name");
+                self.found(threat::INDIRECT, Verdict::Review, at, Some(subject), message);
+            }
+            None => {
+                let message = format!("{} {subject}, which no policy knows", strongest(name));
+                self.found(threat::UNKNOWN_NAME, Verdict::Review, at, Some(subject), message);
+            }
+        }
+    }
+
+    /// Uses beyond those that were judged.
+    fn allowed(&mut self, name: &Name, subject: &str, allowed: Uses) {
+        for (what, at) in name.uses().filter(|(what, _)| !allowed.has(*what)) {
+            let (threat, verdict, message) = match what {
+                Use::Build | Use::Mutate => (
+                    threat::FOREIGN_CHANGE,
+                    Verdict::Malicious,
+                    format!("puts state or items into a {subject}, which ordinary files do not do"),
+                ),
+                Use::OddArguments => (
+                    threat::OTHER_USE,
+                    Verdict::Review,
+                    format!("calls {subject} with arguments that no writer of models uses"),
+                ),
+                Use::CallOfResult => {
+                    (threat::OTHER_USE, Verdict::Review, format!("calls what {subject} has made"))
+                }
+                Use::Persistent => (
+                    threat::PERSISTENT,
+                    Verdict::Review,
+                    format!("takes {subject} for the class of a storage"),
+                ),
+                other => (
+                    threat::OTHER_USE,
+                    Verdict::Review,
+                    format!("uses {subject} for `{}`, which was not judged", other.as_str()),
+                ),
+            };
+            self.found(threat, verdict, at, Some(subject.to_owned()), message);
+        }
+    }
+
+    fn fault(&mut self, fault: &Fault, readings_differ: bool) {
+        let (threat, verdict) = match fault.kind {
+            FaultKind::Broken | FaultKind::NoStop | FaultKind::Truncated => (threat::BROKEN, Verdict::Review),
+            FaultKind::CallOfValue => (threat::OTHER_USE, Verdict::Review),
+            FaultKind::ComputedName | FaultKind::MakesClass => (threat::INDIRECT, Verdict::Malicious),
+            FaultKind::Extension => (threat::EXTENSION, Verdict::Review),
+            FaultKind::ForeignTarget => (threat::FOREIGN_CHANGE, Verdict::Review),
+            FaultKind::Frame if readings_differ => (threat::FRAME, Verdict::Malicious),
+            FaultKind::Frame => (threat::FRAME, Verdict::Review),
+            FaultKind::IntoStorage | FaultKind::View => (threat::PERSISTENT, Verdict::Malicious),
+            FaultKind::LongName | FaultKind::Memo => (threat::MEMO, Verdict::Review),
+            FaultKind::Persistent => (threat::PERSISTENT, Verdict::Review),
+            FaultKind::Stacked | FaultKind::Trailing => (threat::TRAILING, Verdict::Review),
+        };
+        let times = if fault.count > 1 { format!(" ({} times)", fault.count) } else { String::new() };
+        self.found(threat, verdict, fault.at, None, format!("{}{times}", fault.detail));
+        if matches!(fault.kind, FaultKind::NoStop | FaultKind::Truncated) {
+            let message = "the stream ends before it is complete: fetch the file again".to_owned();
+            self.gap(GapReason::Truncated, fault.at, None, message);
+        }
+    }
+
+    fn unread(&mut self, unread: &Unread) {
+        match unread {
+            Unread::Budget { at, what } => {
+                let message = format!("more {what} than the limit: nothing behind was looked at");
+                self.gap(GapReason::Budget, *at, None, message);
+            }
+            Unread::Read { at, error } => self.read_error(*at, error),
+            Unread::OutOfBand { at } => {
+                let message = "a buffer that is handed to the loader beside the file".to_owned();
+                self.gap(GapReason::OutOfBand, *at, None, message);
+            }
+            Unread::Unexplained { at, bytes } => {
+                let message = "bytes that are neither opcodes nor padding".to_owned();
+                self.gap(GapReason::Unexplained, *at, Some(*bytes), message);
+            }
+        }
+    }
+
+    /// A source that could not be read to its end.
+    pub(crate) fn read_error(&mut self, at: u64, error: &ringfence_artifact::ReadError) {
+        use ringfence_artifact::ReadError;
+        let reason = match error {
+            ReadError::Changed => GapReason::Changed,
+            ReadError::Decode { .. } => GapReason::Truncated,
+            ReadError::Io { .. } => GapReason::NoAccess,
+            ReadError::Limit { .. } => GapReason::Budget,
+        };
+        self.gap(reason, at, None, error.to_string());
+    }
+
+    pub(crate) fn found(
+        &mut self,
+        threat: Threat,
+        verdict: Verdict,
+        at: u64,
+        subject: Option<String>,
+        message: String,
+    ) {
+        let severity = match verdict {
+            Verdict::Malicious => Severity::Critical,
+            _ if threat.number == threat::UNKNOWN_NAME.number => Severity::Medium,
+            _ => Severity::High,
+        };
+        let place = self.place(at);
+        let why = threat.why.to_owned();
+        let finding = ModelFinding {
+            id: threat.id(),
+            title: threat.title,
+            verdict,
+            severity,
+            place,
+            subject,
+            message,
+            why,
+        };
+        self.findings.push(finding);
+    }
+
+    pub(crate) fn gap(&mut self, reason: GapReason, at: u64, bytes: Option<u64>, message: String) {
+        let place = self.place(at);
+        self.gaps.push(ModelGap { reason, place, bytes, message });
+    }
+
+    fn place(&self, offset: u64) -> ModelPlace {
+        ModelPlace { path: self.path.clone(), offset }
+    }
+}
+
+/// What the stream does with a name at the worst, as a verb.
+fn strongest(name: &Name) -> &'static str {
+    let has = |what| name.first(what).is_some();
+    if has(Use::Call) || has(Use::Make) {
+        "calls"
+    } else if has(Use::New) {
+        "makes an object of"
+    } else {
+        "imports"
+    }
+}
+
+/// Whether a name leads to others: through a dunder, or through a module that is an attribute of another.
+fn is_indirect(policy: &Policy, attribute: &str) -> bool {
+    let is_dotted = attribute.contains('.');
+    attribute
+        .split('.')
+        .any(|part| policy.reaches_others(part) || is_dotted && policy.denies_module(part).is_some())
+}

@@ -1,0 +1,209 @@
+//! Room `model`, policy: which names a model may look up, and for what. Dated data; the host is never asked.
+//!
+//! Allowing is exact: module, name and use. Denying only explains why a name is dangerous; a name in neither list is
+//! *review*. A team may add names, each with its owner, a reason and the day it expires.
+
+mod date;
+pub(crate) mod judge;
+mod parse;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use ringfence_finding::PolicyId;
+use sha2::Digest as _;
+use sha2::Sha256;
+
+pub use date::Date;
+pub use parse::PolicyError;
+
+use crate::pickle::facts::Use;
+
+/// The built-in lists.
+const ALLOW: &str = include_str!("../../../../data/model-policy/allow.toml");
+const DENY: &str = include_str!("../../../../data/model-policy/deny.toml");
+
+/// What a model may look up.
+#[derive(Debug)]
+pub struct Policy {
+    allow: HashMap<String, HashMap<String, Uses>>,
+    deny: HashMap<String, Vec<Denied>>,
+    date: String,
+    digest: String,
+    additions: usize,
+}
+
+/// A set of uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Uses(u16);
+
+impl Uses {
+    pub(crate) fn with(self, what: Use) -> Self {
+        Self(self.0 | 1 << what as u16)
+    }
+
+    pub(crate) fn has(self, what: Use) -> bool {
+        self.0 & (1 << what as u16) != 0
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Why a name is denied.
+#[derive(Clone, Debug)]
+pub(crate) struct Denied {
+    /// Exact names of this very module; none: all names of it and of its sub-modules.
+    names: Option<Vec<String>>,
+    /// What it does, to follow a name: `starts programs`.
+    pub(crate) why: String,
+}
+
+impl Policy {
+    /// The built-in policy.
+    pub fn embedded() -> &'static Self {
+        static EMBEDDED: OnceLock<Policy> = OnceLock::new();
+        // The lists are part of the program; a test reads them.
+        EMBEDDED.get_or_init(|| parse::policy(ALLOW, DENY).unwrap_or_else(|_| Self::empty()))
+    }
+
+    /// The built-in policy and what a team has added to it: TOML text with `[[allow]]` entries that name `module`,
+    /// `names`, `uses`, `owner`, `reason` and `expires`. Entries that have expired on `today` are an error.
+    pub fn with_additions(text: &str, today: Date) -> Result<Self, PolicyError> {
+        let mut policy = parse::policy(ALLOW, DENY)?;
+        policy.additions = parse::additions(&mut policy, text, today)?;
+        policy.digest = digest(&[ALLOW, DENY, text]);
+        Ok(policy)
+    }
+
+    /// Says nothing, so that everything is *review*.
+    fn empty() -> Self {
+        Self {
+            allow: HashMap::new(),
+            deny: HashMap::new(),
+            date: String::new(),
+            digest: digest(&[]),
+            additions: 0,
+        }
+    }
+
+    /// What to print with each result: equal ids judge alike.
+    pub fn id(&self) -> PolicyId {
+        PolicyId { date: self.date.clone(), digest: self.digest.clone(), additions: self.additions }
+    }
+
+    /// Uses that a name is allowed for; none where the name is not listed.
+    pub(crate) fn allowed(&self, module: &str, name: &str) -> Option<Uses> {
+        self.allow.get(module)?.get(name).copied()
+    }
+
+    /// Why a name is denied; sub-modules go with their module.
+    pub(crate) fn denied(&self, module: &str, name: &str) -> Option<&Denied> {
+        let own = self.deny.get(module).into_iter().flatten();
+        let own = own.into_iter().find(|denied| denied.covers(name));
+        let parents = module.rmatch_indices('.').map(|(at, _)| module.get(..at).unwrap_or_default());
+        own.or_else(|| {
+            parents.filter_map(|parent| self.deny.get(parent)).flatten().find(|denied| denied.names.is_none())
+        })
+    }
+
+    /// Whether a module is denied as a whole: then an attribute of that name is a way to it.
+    pub(crate) fn denies_module(&self, module: &str) -> Option<&Denied> {
+        self.deny.get(module)?.iter().find(|denied| denied.names.is_none())
+    }
+
+    /// Whether a name is one that reaches others, wherever it is found: `getattr`, `__globals__`.
+    pub(crate) fn reaches_others(&self, name: &str) -> bool {
+        let is_dunder = name.len() > 4 && name.starts_with("__") && name.ends_with("__");
+        is_dunder || self.deny.get("builtins").is_some_and(|rows| rows.iter().any(|row| row.lists(name)))
+    }
+}
+
+impl Denied {
+    fn covers(&self, name: &str) -> bool {
+        self.names.is_none() || self.lists(name.split('.').next().unwrap_or(name))
+    }
+
+    fn lists(&self, name: &str) -> bool {
+        self.names.as_ref().is_some_and(|names| names.iter().any(|listed| listed == name))
+    }
+}
+
+/// SHA-256 in hex over the texts, each with its length before it.
+fn digest(texts: &[&str]) -> String {
+    let mut sha = Sha256::new();
+    for text in texts {
+        sha.update((text.len() as u64).to_le_bytes());
+        sha.update(text.as_bytes());
+    }
+    sha.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_lists_are_read() {
+        let policy = parse::policy(ALLOW, DENY).unwrap();
+        assert!(policy.allow.values().map(HashMap::len).sum::<usize>() > 80);
+        assert_eq!(policy.id().date.len(), "2026-11-25".len());
+        assert_eq!(policy.id(), Policy::embedded().id());
+    }
+
+    #[test]
+    fn denying_covers_sub_modules_and_allowing_is_exact() {
+        let policy = Policy::embedded();
+        for (module, name) in [
+            ("os", "system"),
+            ("os.path", "join"),
+            ("asyncio.unix_events", "_UnixSubprocessTransport._start"),
+            ("builtins", "eval"),
+            ("torch.storage", "_load_from_bytes"),
+            ("numpy.testing._private.utils", "runstring"),
+            ("pip._internal.cli.main", "main"),
+        ] {
+            assert!(policy.denied(module, name).is_some(), "{module}.{name}");
+        }
+        for (module, name) in [("osmium", "system"), ("builtins", "set"), ("torch", "Size"), ("a.os", "x")] {
+            assert!(policy.denied(module, name).is_none(), "{module}.{name}");
+        }
+        let uses = policy.allowed("collections", "OrderedDict").unwrap();
+        assert!(uses.has(Use::Build) && uses.has(Use::Mutate) && !uses.has(Use::Persistent));
+        assert_eq!(policy.allowed("collections.x", "OrderedDict"), None);
+        assert!(policy.reaches_others("__globals__") && policy.reaches_others("getattr"));
+        assert!(!policy.reaches_others("__main"));
+    }
+
+    #[test]
+    fn additions_need_owner_reason_and_a_day_that_is_to_come() {
+        let today = Date::new(2026, 11, 25).unwrap();
+        let entry = |lines: &str| format!("[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\n{lines}");
+        let whole = "uses = [\"new\", \"build\"]\nowner = \"ml-platform\"\nreason = \"our own layer\"\n";
+        let good = entry(&format!("{whole}expires = \"2027-01-31\"\n"));
+        let policy = Policy::with_additions(&good, today).unwrap();
+        assert!(policy.allowed("acme.nn", "Block").unwrap().has(Use::New));
+        assert_eq!(policy.id().additions, 1);
+        assert_ne!(policy.id().digest, Policy::embedded().id().digest);
+        for (text, word) in [
+            (entry(whole), "expires"),
+            (entry(&format!("{whole}expires = \"2026-11-24\"\n")), "expired"),
+            (entry(&format!("{whole}expires = \"2027-02-30\"\n")), "2027-02-30"),
+            (entry(&format!("{whole}expires = \"2027-01-31\"\n")).replace("\"new\"", "\"nw\""), "nw"),
+            (good.replace("acme.nn", "os.path"), "os.path"),
+            (good.replace("owner", "ownr"), "ownr"),
+            (good.replace("ml-platform", " "), "owner"),
+            ("[[deny]]\nmodules = []\n".to_owned(), "deny"),
+            ("[[allow]\n".to_owned(), "line 1"),
+        ] {
+            let error = Policy::with_additions(&text, today).unwrap_err().to_string();
+            assert!(error.contains(word), "`{word}` is not in: {error}");
+        }
+    }
+}

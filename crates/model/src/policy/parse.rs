@@ -1,0 +1,172 @@
+//! Room `model`, policy: TOML text -> lists. An unknown key, a use that does not exist and a name that is allowed and
+//! denied at once are errors, for a typing error must not open a door.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::Date;
+use super::Denied;
+use super::Policy;
+use super::Uses;
+use super::digest;
+use crate::pickle::facts::Use;
+
+/// A policy that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// A name that is allowed although it is denied, with the reason for denying.
+    #[error("{module}.{name} cannot be allowed: it {why}")]
+    Denied {
+        /// Module of the entry.
+        module: String,
+        /// Name of the entry.
+        name: String,
+        /// What the name does.
+        why: String,
+    },
+    /// An entry without an owner, a reason or a day that is to come.
+    #[error("entry for {module}: {problem}")]
+    Entry {
+        /// Module of the entry.
+        module: String,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// Text that is not a policy: the words name line and column.
+    #[error("{0}")]
+    Syntax(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllowFile {
+    date: String,
+    allow: Vec<Allow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Allow {
+    module: String,
+    names: Vec<String>,
+    uses: Vec<String>,
+    /// Where the judgement comes from; read by people.
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DenyFile {
+    deny: Vec<Deny>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deny {
+    #[serde(rename = "category")]
+    _category: String,
+    why: String,
+    #[serde(default)]
+    modules: Vec<String>,
+    module: Option<String>,
+    names: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Additions {
+    #[serde(default)]
+    allow: Vec<Addition>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Addition {
+    module: String,
+    names: Vec<String>,
+    uses: Vec<String>,
+    owner: String,
+    reason: String,
+    expires: String,
+}
+
+pub(super) fn policy(allow: &str, deny: &str) -> Result<Policy, PolicyError> {
+    let allowed: AllowFile = read(allow)?;
+    let denied: DenyFile = read(deny)?;
+    let mut policy = Policy { date: allowed.date, digest: digest(&[allow, deny]), ..Policy::empty() };
+    for row in denied.deny {
+        for module in row.modules {
+            let all = Denied { names: None, why: row.why.clone() };
+            policy.deny.entry(module).or_default().push(all);
+        }
+        if let (Some(module), Some(names)) = (row.module, row.names) {
+            policy.deny.entry(module).or_default().push(Denied { names: Some(names), why: row.why });
+        }
+    }
+    for row in &allowed.allow {
+        allow_all(&mut policy, &row.module, &row.names, &row.uses)?;
+    }
+    Ok(policy)
+}
+
+pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<usize, PolicyError> {
+    let additions: Additions = read(text)?;
+    let mut count = 0;
+    for row in additions.allow {
+        let wrong = |problem: String| PolicyError::Entry { module: row.module.clone(), problem };
+        let blank = [("owner", &row.owner), ("reason", &row.reason)];
+        if let Some((key, _)) = blank.iter().find(|(_, text)| text.trim().is_empty()) {
+            return Err(wrong(format!("{key} is empty")));
+        }
+        let expires: Date = row.expires.parse().map_err(|error| wrong(format!("expires: {error}")))?;
+        if expires < today {
+            return Err(wrong(format!("expired on {expires}: {} has to look at it again", row.owner)));
+        }
+        allow_all(policy, &row.module, &row.names, &row.uses)?;
+        count += row.names.len();
+    }
+    Ok(count)
+}
+
+fn allow_all(
+    policy: &mut Policy,
+    module: &str,
+    names: &[String],
+    uses: &[String],
+) -> Result<(), PolicyError> {
+    let mut set = Uses::default().with(Use::Import);
+    for word in uses {
+        let what = Use::ALL.into_iter().take(7).find(|what| what.as_str() == word && *what != Use::Make);
+        let what = what.ok_or_else(|| PolicyError::Entry {
+            module: module.to_owned(),
+            problem: format!("no use `{word}`: there are import, call, new, build, mutate and persistent"),
+        })?;
+        set = set.with(what);
+        // INST and OBJ without arguments make a class as `new` does, and call what is not a class.
+        if matches!(what, Use::Call | Use::New) {
+            set = set.with(Use::Make);
+        }
+    }
+    for name in names {
+        if let Some(denied) = policy.denied(module, name) {
+            let (module, name, why) = (module.to_owned(), name.clone(), denied.why.clone());
+            return Err(PolicyError::Denied { module, name, why });
+        }
+        let of_module: &mut HashMap<_, Uses> = policy.allow.entry(module.to_owned()).or_default();
+        let known = of_module.entry(name.clone()).or_default();
+        *known = known.union(set);
+    }
+    Ok(())
+}
+
+fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, PolicyError> {
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map(|span| {
+            let before = text.get(..span.start).unwrap_or_default();
+            format!("line {}: ", before.bytes().filter(|byte| *byte == b'\n').count() + 1)
+        });
+        PolicyError::Syntax(format!("{}{}", place.unwrap_or_default(), error.message()))
+    })
+}

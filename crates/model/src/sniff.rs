@@ -1,0 +1,177 @@
+//! Room `model`: bytes -> formats, by content alone. What a file is called is a fact about the file, not its format.
+//!
+//! Every matcher runs: a file that is two formats at once is read as both.
+
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Source;
+use ringfence_artifact::Window;
+
+use crate::pickle;
+
+/// A format that is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Bzip2,
+    Empty,
+    ExecuTorch,
+    Executable,
+    Gguf,
+    Ggml,
+    Gzip,
+    Hdf5,
+    Lz4,
+    Lzma,
+    Npy,
+    Pickle,
+    Safetensors,
+    SevenZip,
+    Tar,
+    TfLite,
+    Xz,
+    Zip,
+    Zlib,
+    Zstd,
+}
+
+impl Format {
+    /// The word in reports.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bzip2 => "bzip2",
+            Self::Empty => "empty",
+            Self::ExecuTorch => "executorch",
+            Self::Executable => "executable",
+            Self::Gguf => "gguf",
+            Self::Ggml => "ggml",
+            Self::Gzip => "gzip",
+            Self::Hdf5 => "hdf5",
+            Self::Lz4 => "lz4",
+            Self::Lzma => "lzma",
+            Self::Npy => "npy",
+            Self::Pickle => "pickle",
+            Self::Safetensors => "safetensors",
+            Self::SevenZip => "7z",
+            Self::Tar => "tar",
+            Self::TfLite => "tflite",
+            Self::Xz => "xz",
+            Self::Zip => "zip",
+            Self::Zlib => "zlib",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Bytes at the beginning that give a format away.
+const MAGIC: &[(usize, &[u8], Format)] = &[
+    (0, b"GGUF", Format::Gguf),
+    (0, b"lmgg", Format::Ggml),
+    (0, b"fmgg", Format::Ggml),
+    (0, b"tjgg", Format::Ggml),
+    (0, b"algg", Format::Ggml),
+    (0, b"\x93NUMPY", Format::Npy),
+    (0, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
+    (512, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
+    (1024, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
+    (2048, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
+    (4, b"TFL3", Format::TfLite),
+    (4, b"ET12", Format::ExecuTorch),
+    (0, b"\x1f\x8b", Format::Gzip),
+    (0, b"BZh", Format::Bzip2),
+    (0, b"\xfd7zXZ\0", Format::Xz),
+    (0, b"\x5d\0\0", Format::Lzma),
+    (0, b"\x28\xb5\x2f\xfd", Format::Zstd),
+    (0, b"\x04\x22\x4d\x18", Format::Lz4),
+    (0, b"7z\xbc\xaf\x27\x1c", Format::SevenZip),
+    (257, b"ustar", Format::Tar),
+    (0, b"\x7fELF", Format::Executable),
+    (0, b"MZ", Format::Executable),
+    (0, b"#!", Format::Executable),
+    (0, b"\xcf\xfa\xed\xfe", Format::Executable),
+    (0, b"\xce\xfa\xed\xfe", Format::Executable),
+    (0, b"\xca\xfe\xba\xbe", Format::Executable),
+];
+
+/// Bytes that are read to recognise a format.
+const HEAD: usize = 4096;
+/// End of a ZIP: its record and the longest comment.
+const TAIL: usize = 22 + 65_535;
+/// Longest header of safetensors.
+const HEADER: u64 = 100_000_000;
+
+/// Every format that the content allows.
+pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
+    if source.is_empty() {
+        return Ok(vec![Format::Empty]);
+    }
+    let mut window = Window::new(source, 0);
+    let head = window.peek(HEAD)?.to_vec();
+    let starts = |&&(at, magic, _): &&(usize, &[u8], Format)| {
+        head.get(at..).is_some_and(|bytes| bytes.starts_with(magic))
+    };
+    let mut formats: Vec<Format> = MAGIC.iter().filter(starts).map(|(.., format)| *format).collect();
+    formats.dedup();
+    if is_safetensors(&head, source.len()) {
+        formats.push(Format::Safetensors);
+    }
+    if is_zlib(&head) {
+        formats.push(Format::Zlib);
+    }
+    if is_zip(source, &head)? {
+        formats.push(Format::Zip);
+    }
+    if pickle::is_pickle(source) {
+        formats.push(Format::Pickle);
+    }
+    Ok(formats)
+}
+
+fn is_safetensors(head: &[u8], len: u64) -> bool {
+    let Some((header, rest)) = head.split_first_chunk::<8>() else { return false };
+    let header = u64::from_le_bytes(*header);
+    (2..=HEADER).contains(&header) && header <= len.saturating_sub(8) && rest.first() == Some(&b'{')
+}
+
+/// RFC 1950: deflate, a window of at most 32 KiB, a check sum over both bytes; no dictionary, as writers of models.
+fn is_zlib(head: &[u8]) -> bool {
+    matches!(head, [0x78, flags @ (0x01 | 0x5e | 0x9c | 0xda), ..] if (0x7800 + u16::from(*flags)) % 31 == 0)
+}
+
+/// A local header in front, or an end record anywhere in the tail.
+fn is_zip(source: &dyn Source, head: &[u8]) -> Result<bool, ReadError> {
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Ok(true);
+    }
+    let start = source.len().saturating_sub(TAIL as u64);
+    let mut tail = vec![0; usize::try_from(source.len() - start).unwrap_or(TAIL)];
+    let got = source.read_at(start, &mut tail)?;
+    Ok(memchr::memmem::find(tail.get(..got).unwrap_or_default(), b"PK\x05\x06").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_artifact::Slice;
+
+    use super::*;
+
+    fn sniff(bytes: &[u8]) -> Vec<&'static str> {
+        formats(&Slice::new(bytes)).unwrap().into_iter().map(Format::as_str).collect()
+    }
+
+    #[test]
+    fn content_decides_and_a_polyglot_is_both() {
+        for (bytes, names) in [
+            (&b""[..], &["empty"][..]),
+            (b"\x80\x04N.", &["pickle"]),
+            (b"(dp0\n.", &["pickle"]),
+            (b"GGUF\x03\0\0\0", &["gguf"]),
+            (b"\x08\0\0\0\0\0\0\0{}      ", &["safetensors"]),
+            (b"\x78\x9cxx", &["zlib"]),
+            (b"\x80\x04N.PK\x05\x06", &["zip", "pickle"]),
+            (b"Hello, this is text.", &[]),
+            (b"N.B. this is text as well", &[]),
+            (b"\x01\x02\x03", &[]),
+        ] {
+            assert_eq!(sniff(bytes), names, "{bytes:?}");
+        }
+    }
+}

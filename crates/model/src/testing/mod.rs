@@ -1,0 +1,27 @@
+//! Room `model`, tests: hostile and ordinary files, made by code, and CPython as the judge of what they do.
+
+mod build;
+mod differential;
+mod hostile;
+mod ordinary;
+mod python;
+mod random;
+
+use std::sync::Arc;
+
+use ringfence_artifact::Slice;
+use ringfence_artifact::Source;
+use ringfence_finding::ModelFile;
+
+use crate::Limits;
+use crate::Policy;
+
+/// What the built-in policy says to these bytes.
+pub(crate) fn judge(bytes: &[u8]) -> ModelFile {
+    judge_within(bytes, &Limits::default())
+}
+
+pub(crate) fn judge_within(bytes: &[u8], limits: &Limits) -> ModelFile {
+    let source: Arc<dyn Source> = Arc::new(Slice::new(bytes));
+    crate::judge("x", &source, Policy::embedded(), limits)
+}

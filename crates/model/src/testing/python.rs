@@ -1,0 +1,34 @@
+//! Room `model`, tests: a guarded python3. `-I` keeps the environment out; limits keep it small.
+
+use std::io::Write as _;
+use std::process::Command;
+use std::process::Stdio;
+
+/// Runs a script with bytes on standard input and gives what it prints.
+pub(crate) fn run(script: &str, input: &[u8]) -> String {
+    let mut child = Command::new("python3")
+        .args(["-I", "-W", "ignore", "-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success(), "python3 ended with {}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Each text with its length before it, as the scripts read them.
+pub(crate) fn frames<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for piece in pieces {
+        bytes.extend(u32::try_from(piece.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(piece);
+    }
+    bytes
+}

@@ -1,0 +1,160 @@
+//! Room `report`: a [`ModelScan`] enters, a screen, lines or one JSON document leave.
+//!
+//! Paths, names and members are foreign text: masked here for every form, and made inert by each.
+
+mod text;
+
+use std::io;
+
+use ringfence_finding::ExitCode;
+use ringfence_finding::ModelFile;
+use ringfence_finding::ModelFinding;
+use ringfence_finding::ModelGap;
+use ringfence_finding::ModelPlace;
+use ringfence_finding::ModelScan;
+use ringfence_finding::PolicyId;
+use ringfence_finding::Verdict;
+use serde::Serialize;
+
+use crate::Style;
+use crate::clean;
+use crate::machine;
+
+/// Major: a reader must change; minor: something was added.
+const SCHEMA_VERSION: &str = "1.0";
+
+/// Forms of a scan of models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelFormat {
+    /// The screen for people.
+    #[default]
+    Text,
+    /// One line per finding and per gap.
+    Concise,
+    /// One document for programs, `docs/schema/model-scan.v1.schema.json`.
+    Json,
+}
+
+/// Writes a scan of models. `style` matters to text alone, `exit` is what the command returns.
+pub fn write_models(
+    scan: &ModelScan,
+    exit: ExitCode,
+    format: ModelFormat,
+    style: &Style,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let scan = masked(scan);
+    match format {
+        ModelFormat::Text => text::write(&scan, exit, style, out),
+        ModelFormat::Concise => text::concise(&scan, out),
+        ModelFormat::Json => machine::write(&Document::new(&scan, exit), out),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'s> {
+    schema_version: &'static str,
+    source: &'s str,
+    verdict: Verdict,
+    complete: bool,
+    counts: Counts,
+    files: Vec<File<'s>>,
+    gaps: &'s [ModelGap],
+    passed_over: &'s [String],
+    policy: &'s PolicyId,
+    exit: ExitCode,
+    seconds: f64,
+}
+
+#[derive(Default, Serialize)]
+struct Counts {
+    clean: usize,
+    incomplete: usize,
+    review: usize,
+    malicious: usize,
+}
+
+#[derive(Serialize)]
+struct File<'s> {
+    complete: bool,
+    #[serde(flatten)]
+    file: &'s ModelFile,
+}
+
+impl<'s> Document<'s> {
+    fn new(scan: &'s ModelScan, exit: ExitCode) -> Self {
+        let files = scan.files.iter().map(|file| File { complete: file.is_complete(), file });
+        Self {
+            schema_version: SCHEMA_VERSION,
+            source: &scan.source,
+            verdict: scan.verdict(),
+            complete: scan.is_complete(),
+            counts: Counts::of(scan),
+            files: files.collect(),
+            gaps: &scan.gaps,
+            passed_over: &scan.passed_over,
+            policy: &scan.policy,
+            exit,
+            seconds: machine::milliseconds(scan.seconds),
+        }
+    }
+}
+
+impl Counts {
+    fn of(scan: &ModelScan) -> Self {
+        let mut counts = Self::default();
+        for file in &scan.files {
+            *match file.verdict {
+                Verdict::Clean => &mut counts.clean,
+                Verdict::Incomplete => &mut counts.incomplete,
+                Verdict::Review => &mut counts.review,
+                Verdict::Malicious => &mut counts.malicious,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// Keys inside foreign text are hidden before any form sees it.
+fn masked(scan: &ModelScan) -> ModelScan {
+    let mut scan = scan.clone();
+    mask(&mut scan.source);
+    scan.passed_over.iter_mut().for_each(mask);
+    scan.gaps.iter_mut().for_each(mask_gap);
+    for file in &mut scan.files {
+        mask(&mut file.path);
+        file.gaps.iter_mut().for_each(mask_gap);
+        file.findings.iter_mut().for_each(mask_finding);
+        for lookup in &mut file.lookups {
+            mask(&mut lookup.module);
+            mask(&mut lookup.name);
+            mask_place(&mut lookup.place);
+        }
+    }
+    scan
+}
+
+fn mask_gap(gap: &mut ModelGap) {
+    mask(&mut gap.message);
+    mask_place(&mut gap.place);
+}
+
+fn mask_finding(finding: &mut ModelFinding) {
+    mask(&mut finding.message);
+    mask_place(&mut finding.place);
+    finding.subject.as_mut().map(mask);
+}
+
+fn mask_place(place: &mut ModelPlace) {
+    mask(&mut place.path);
+}
+
+fn mask(text: &mut String) {
+    if let std::borrow::Cow::Owned(masked) = clean::mask(text) {
+        *text = masked;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Room `report`, models: the screen for people, and one line per finding or gap for editors and grep.
+
+use std::fmt::Write as _;
+use std::io;
+
+use ringfence_finding::ExitCode;
+use ringfence_finding::ModelFile;
+use ringfence_finding::ModelPlace;
+use ringfence_finding::ModelScan;
+use ringfence_finding::Verdict;
+
+use super::Counts;
+use crate::clean;
+use crate::style::Style;
+use crate::style::Tone;
+use crate::text::page::Page;
+use crate::words;
+
+/// Lines of one kind that are shown for one file; `-v` shows all.
+const SHOWN: usize = 5;
+
+/// `path@0x1f3: MALICIOUS RF-MOD-101 os.system: message`
+pub(super) fn concise(scan: &ModelScan, out: &mut dyn io::Write) -> io::Result<()> {
+    for file in &scan.files {
+        for finding in &file.findings {
+            let (word, id) = (finding.verdict.as_str().to_uppercase(), finding.id);
+            let message = clean::sentence(&finding.message);
+            writeln!(out, "{}: {word} {id} {message}", place(&finding.place))?;
+        }
+    }
+    for gap in scan.files.iter().flat_map(|file| &file.gaps).chain(&scan.gaps) {
+        let message = clean::sentence(&gap.message);
+        writeln!(out, "{}: INCOMPLETE {} {message}", place(&gap.place), gap.reason)?;
+    }
+    Ok(())
+}
+
+fn place(place: &ModelPlace) -> String {
+    format!("{}@0x{:x}", clean::path(&place.path), place.offset)
+}
+
+pub(super) fn write(
+    scan: &ModelScan,
+    exit: ExitCode,
+    style: &Style,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut page = Page::new(style);
+    let counts = counts(scan);
+    if style.quiet {
+        page.line(&format!("{}: {counts}", headline(scan)));
+        return out.write_all(page.into_text().as_bytes());
+    }
+    let headline = style.paint(tone(scan.verdict()), headline(scan)).into_owned();
+    page.line(&headline);
+    page.line(&format!("{}: {counts}", clean::path(&scan.source)));
+    for file in scan.files.iter().filter(|file| style.verbose || file.verdict != Verdict::Clean) {
+        write_file(file, &mut page);
+    }
+    if !scan.gaps.is_empty() || style.verbose && !scan.passed_over.is_empty() {
+        page.gap();
+    }
+    for gap in &scan.gaps {
+        let words = format!("{}: {}", clean::path(&gap.place.path), clean::sentence(&gap.message));
+        page.labelled("not read", Tone::Warn, 12, &words);
+    }
+    if style.verbose {
+        for line in &scan.passed_over {
+            page.labelled("passed over", Tone::Plain, 13, &clean::sentence(line));
+        }
+    }
+    page.gap();
+    page.line(&closing(scan, exit));
+    out.write_all(page.into_text().as_bytes())
+}
+
+fn headline(scan: &ModelScan) -> &'static str {
+    match scan.verdict() {
+        Verdict::Clean => "CLEAN",
+        Verdict::Incomplete if scan.files.is_empty() => "NOTHING WAS SCANNED",
+        Verdict::Incomplete => "NOT PROVEN CLEAN",
+        Verdict::Review => "SOMEBODY HAS TO LOOK AT THIS",
+        Verdict::Malicious => "LOADING THIS RUNS CODE",
+    }
+}
+
+fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Clean => Tone::Good,
+        Verdict::Incomplete | Verdict::Review => Tone::Warn,
+        Verdict::Malicious => Tone::Worst,
+    }
+}
+
+/// `3 files: 1 clean, 2 malicious`.
+fn counts(scan: &ModelScan) -> String {
+    let counts = Counts::of(scan);
+    let of = [
+        (counts.malicious, Verdict::Malicious),
+        (counts.review, Verdict::Review),
+        (counts.incomplete, Verdict::Incomplete),
+        (counts.clean, Verdict::Clean),
+    ];
+    let mut text = words::count(words::many(scan.files.len()), "file");
+    for (index, (count, verdict)) in of.into_iter().filter(|(count, _)| *count > 0).enumerate() {
+        let separator = if index == 0 { ": " } else { ", " };
+        _ = write!(text, "{separator}{} {verdict}", words::thousands(words::many(count)));
+    }
+    text
+}
+
+fn write_file(file: &ModelFile, page: &mut Page<'_>) {
+    page.gap();
+    let style = page.style;
+    let formats = if file.formats.is_empty() { "unknown format".to_owned() } else { file.formats.join(", ") };
+    let word = style.paint(tone(file.verdict), file.verdict.as_str()).into_owned();
+    let size = words::count(file.bytes, "byte");
+    page.line(&format!("{}  {word}  ({formats}, {size})", clean::path(&file.path)));
+    let shown = |length: usize| if style.verbose { length } else { SHOWN.min(length) };
+    for finding in file.findings.iter().take(shown(file.findings.len())) {
+        let inner = inner(&finding.place, file);
+        let label = format!("  {:<9} {}", finding.verdict.as_str(), finding.id);
+        let words = format!("{inner} {}: {}", clean::sentence(&finding.message), finding.why);
+        page.labelled(&label, tone(finding.verdict), 24, &words);
+    }
+    more(file.findings.len(), shown(file.findings.len()), "finding", page);
+    for gap in file.gaps.iter().take(shown(file.gaps.len())) {
+        let label = format!("  not read  {}", gap.reason);
+        let bytes = gap.bytes.map(|bytes| format!(", {}", words::count(bytes, "byte"))).unwrap_or_default();
+        let words = format!("{} {}{bytes}", inner(&gap.place, file), clean::sentence(&gap.message));
+        page.labelled(&label, Tone::Warn, 28, &words);
+    }
+    more(file.gaps.len(), shown(file.gaps.len()), "gap", page);
+    if style.verbose {
+        for lookup in &file.lookups {
+            let words = format!(
+                "{}.{} ({})",
+                clean::name(&lookup.module),
+                clean::name(&lookup.name),
+                lookup.uses.join(", ")
+            );
+            page.labelled("  looks up", Tone::Plain, 12, &words);
+        }
+    }
+}
+
+fn more(all: usize, shown: usize, what: &str, page: &mut Page<'_>) {
+    if all > shown {
+        let rest = words::many(all - shown);
+        page.line(&format!("  {} more: -v shows them", words::count(rest, what)));
+    }
+}
+
+/// The place inside of the file: its own path stands above already.
+fn inner(place: &ModelPlace, file: &ModelFile) -> String {
+    let member = place.path.strip_prefix(&file.path).unwrap_or(&place.path).trim_start_matches("!/");
+    if member.is_empty() {
+        return format!("0x{:x}", place.offset);
+    }
+    format!("{}@0x{:x}", clean::path(member), place.offset)
+}
+
+fn closing(scan: &ModelScan, exit: ExitCode) -> String {
+    let policy = &scan.policy;
+    let digest = policy.digest.get(..12).unwrap_or(&policy.digest);
+    let additions = match policy.additions {
+        0 => String::new(),
+        count => format!(" with {}", words::count(words::many(count), "addition")),
+    };
+    format!("exit {}, policy of {} ({digest}){additions}, {:.2} s", exit.code(), policy.date, scan.seconds)
+}

@@ -1,0 +1,95 @@
+//! `ringfence model scan` through the real binary: every exit code, every form, its schema.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+
+mod support;
+
+use support::Folder;
+use support::run;
+
+const CLEAN: &[u8] = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00K\x01\x94.";
+const EVIL: &[u8] = b"cos\nsystem\n(S'echo hi'\ntR.";
+const UNKNOWN: &[u8] = b"\x80\x02cacme.nn\nBlock\n)\x81.";
+
+#[test]
+fn the_exit_code_is_the_worst_of_all_files() {
+    let folder = Folder::new("models");
+    let clean = folder.write("clean/a.pkl", CLEAN);
+    run(&["model", "scan", &clean]).ends(0);
+    let unknown = folder.write("unknown.bin", "no format");
+    assert!(run(&["model", "scan", &unknown]).ends(3).out.contains("NOT PROVEN CLEAN"));
+    run(&["model", "scan", &unknown, "--allow-incomplete"]).ends(0);
+    let review = folder.write("review.pkl", UNKNOWN);
+    assert!(run(&["model", "scan", &review]).ends(1).out.contains("RF-MOD-102"));
+    let evil = folder.write("evil.safetensors", EVIL);
+    assert!(run(&["model", "scan", &evil, "--allow-incomplete"]).ends(1).out.contains("os.system"));
+    let all = run(&["model", "scan", folder.path(), "--quiet"]).ends(1);
+    assert_eq!(all.out, "LOADING THIS RUNS CODE: 4 files: 1 malicious, 1 review, 1 incomplete, 1 clean\n");
+}
+
+#[test]
+fn blind_and_empty_are_never_0() {
+    let folder = Folder::new("blind");
+    run(&["model", "scan", folder.path()]).ends(3);
+    run(&["model", "scan", folder.path(), "--allow-incomplete"]).ends(3);
+    folder.write("a.pkl", CLEAN);
+    std::os::unix::fs::symlink("/etc/hostname", format!("{}/link", folder.path())).unwrap();
+    let linked = run(&["model", "scan", folder.path()]).ends(3);
+    assert!(linked.out.contains("a link that leaves the folder"), "{}", linked.out);
+}
+
+#[test]
+fn usage_is_2() {
+    let folder = Folder::new("usage");
+    let wrong = folder.write("wrong.toml", "[[allow]]\nmodule = \"os\"\nnames = [\"system\"]\nuses = [\"call\"]\nowner = \"a\"\nreason = \"b\"\nexpires = \"2999-01-01\"\n");
+    let clean = folder.write("a.pkl", CLEAN);
+    for (arguments, hint) in [
+        (&["model"][..], "scan"),
+        (&["model", "scan"], "<PATH>"),
+        (&["model", "scan", "/no/such/model"], "/no/such/model"),
+        (&["model", "scan", &clean, "--format", "sarif"], "json"),
+        (&["model", "scan", &clean, "--allow", &wrong], "os.system cannot be allowed"),
+        (&["model", "scan", &clean, "--allow", "/no/such"], "/no/such"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?} {ran:#?}");
+        assert!(ran.err.contains(hint), "{arguments:?}: no `{hint}` in {}", ran.err);
+    }
+}
+
+#[test]
+fn a_team_allows_its_own_names_until_they_expire() {
+    let folder = Folder::new("allow");
+    let model = folder.write("m.pkl", UNKNOWN);
+    let entry = "[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\"]\nowner = \"ml\"\nreason = \"ours\"\n";
+    let names = folder.write("names.toml", format!("{entry}expires = \"2999-01-01\"\n"));
+    assert!(run(&["model", "scan", &model, "--allow", &names]).ends(0).out.contains("with 1 addition"));
+    let old = folder.write("old.toml", format!("{entry}expires = \"2020-01-01\"\n"));
+    assert_eq!(run(&["model", "scan", &model, "--allow", &old]).code, 2);
+}
+
+#[test]
+fn json_of_a_real_scan_validates_against_the_published_schema() {
+    let folder = Folder::new("json");
+    for (name, bytes) in [("a.pkl", CLEAN), ("b.pkl", EVIL), ("c.bin", &b"no format"[..])] {
+        folder.write(name, bytes);
+    }
+    let document = run(&["model", "scan", folder.path(), "--format", "json"]).ends(1).json();
+    let schema =
+        std::fs::read_to_string(support::root().join("docs/schema/model-scan.v1.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+    assert_eq!(errors, [""; 0]);
+    assert_eq!(document["files"][1]["findings"][0]["subject"], "os.system");
+    let again = run(&["model", "scan", folder.path(), "--format", "json"]).ends(1).json();
+    assert_eq!(document["files"], again["files"]);
+}
+
+#[test]
+fn a_file_for_the_result_is_written_whole() {
+    let folder = Folder::new("output");
+    let model = folder.write("m.pkl", EVIL);
+    let file = format!("{}/result.txt", folder.path());
+    assert_eq!(run(&["model", "scan", &model, "--format", "concise", "-o", &file]).ends(1).out, "");
+    let line = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(line, "m.pkl@0x0: MALICIOUS RF-MOD-101 calls os.system, which starts programs\n");
+}
