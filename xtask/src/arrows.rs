@@ -21,7 +21,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-model",
         ours: &["ringfence-artifact", "ringfence-finding", "ringfence-secret"],
-        others: &["memchr", "rayon", "serde", "sha2", "thiserror", "toml"],
+        others: &["flate2", "memchr", "rayon", "serde", "sha2", "thiserror", "toml"],
     },
     Room {
         name: "ringfence-inventory",

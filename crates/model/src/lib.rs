@@ -11,7 +11,10 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+mod container;
 mod file;
+mod format;
+mod json;
 mod limits;
 mod pickle;
 mod policy;
@@ -20,6 +23,7 @@ mod sniff;
 #[cfg(test)]
 mod testing;
 mod threat;
+mod walk;
 
 pub use file::judge;
 pub use limits::Limits;

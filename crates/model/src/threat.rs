@@ -47,6 +47,10 @@ threats! {
     MEMO = 110, "memo", "the stream refers to something it never stored, or by a name nobody writes";
     PERSISTENT = 116, "storage", "a tensor or persistent id does not fit the data it names; loaders read or write outside of it";
     OTHER_CONTENT = 120, "content-differs-from-name", "a file that is called harmless and is not passes gates that go by names";
+    CHECK_SUM = 123, "false-record", "some loaders read what others refuse: a check sum or flag is not that of the data";
+    VIEWS = 124, "loaders-disagree", "loaders see different members, names or sizes, and a gate may see others than the loader";
+    PATH = 126, "path-traversal", "unpacking writes outside of the folder";
+    LAYOUT = 147, "layout", "loaders differ in what they make of a layout that no writer leaves";
 }
 
 #[cfg(test)]

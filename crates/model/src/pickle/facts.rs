@@ -168,6 +168,8 @@ pub(crate) enum Unread {
 /// A tensor's storage as its persistent id describes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Storage {
+    /// Index of the class.
+    pub(crate) class: u32,
     pub(crate) key: String,
     /// Number of items.
     pub(crate) items: i64,

@@ -180,7 +180,7 @@ impl Machine<'_> {
         // One key with two sizes or classes is two storages: each is held against the file.
         let index = *self.index.storages.entry((class, format!("{key}\0{items}"))).or_insert(next);
         if index == next {
-            self.facts.storages.push(Storage { key, items });
+            self.facts.storages.push(Storage { class, key, items });
         }
         Ok(Some(index))
     }

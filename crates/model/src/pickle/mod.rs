@@ -19,3 +19,4 @@ mod value;
 
 pub(crate) use chain::is_pickle;
 pub(crate) use chain::read;
+pub(crate) use facts::Facts;

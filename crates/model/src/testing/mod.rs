@@ -1,6 +1,6 @@
 //! Room `model`, tests: hostile and ordinary files, made by code, and CPython as the judge of what they do.
 
-mod build;
+pub(crate) mod build;
 mod differential;
 mod hostile;
 mod ordinary;

@@ -1,0 +1,419 @@
+//! Room `model`, container `zip`: bytes -> the union of what different loaders would see, and where they disagree.
+//!
+//! Python's `zipfile` takes the last end record, PyTorch's miniz the central directory and no check sum, streaming readers
+//! the local headers. A member that any of them would read is a member here.
+
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use memchr::memmem;
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Source;
+use ringfence_artifact::View;
+
+use super::inflate::Inflated;
+use super::inflate::Reader;
+use crate::limits::Limits;
+use record::Header;
+
+/// End record and the longest comment.
+const TAIL: u64 = 22 + 65_535;
+/// Largest central directory that is read; 100,000 members with long names take less.
+const DIRECTORY: u64 = 64 << 20;
+/// End records that are followed.
+const ENDS: usize = 64;
+/// Flags that claim encryption.
+const ENCRYPTED: u16 = 0x1 | 0x20 | 0x40 | 0x2000;
+
+/// Something on which loaders disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum OddKind {
+    /// Names, counts, sizes or offsets differ between records, or records stand where they should not.
+    Views,
+    /// A name that leaves the folder.
+    Path,
+}
+
+/// What the archive holds.
+#[derive(Debug, Default)]
+pub(crate) struct Archive {
+    pub(crate) members: Vec<Member>,
+    pub(crate) odd: Vec<(OddKind, u64, String)>,
+    /// Bytes that records and members account for, sorted and joined.
+    pub(crate) spans: Vec<(u64, u64)>,
+    /// A limit that was reached, with the place.
+    pub(crate) budget: Option<(u64, &'static str)>,
+}
+
+/// Data that some loader would read.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// Every name that a record gives it; the first is that of the central directory where there is one.
+    pub(crate) names: Vec<String>,
+    /// Where its header stands.
+    pub(crate) at: u64,
+    pub(crate) data: u64,
+    pub(crate) packed: u64,
+    pub(crate) size: u64,
+    pub(crate) method: u16,
+    pub(crate) crc: u32,
+    flags: u16,
+}
+
+impl Member {
+    /// The name loaders show.
+    pub(crate) fn name(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
+
+    pub(crate) fn claims_encryption(&self) -> bool {
+        self.flags & ENCRYPTED != 0
+    }
+
+    pub(crate) fn is_folder(&self) -> bool {
+        self.size == 0 && self.packed == 0 && self.name().ends_with('/')
+    }
+
+    /// Whether its bytes stand in the archive as they are.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.method == 0
+    }
+
+    /// Its decoded bytes; none for a method that is not read.
+    pub(crate) fn open(&self, source: &Arc<dyn Source>, limits: &Limits) -> Option<Arc<dyn Source>> {
+        let view = View::new(Arc::clone(source), self.data, self.packed);
+        match self.method {
+            0 => Some(Arc::new(view)),
+            8 => {
+                let view: Arc<dyn Source> = Arc::new(view);
+                // Far more than deflate can give (1:1032) is a lie that would be read to its end.
+                let len = self.size.min(self.packed.saturating_mul(1040));
+                let allowed = limits.decoded.min(len.saturating_mul(8).max(1 << 30));
+                let start = move || -> Box<dyn std::io::Read + Send> {
+                    Box::new(flate2::read::DeflateDecoder::new(Reader::new(Arc::clone(&view))))
+                };
+                Some(Arc::new(Inflated::new(Box::new(start), len, allowed)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads every record of the archive.
+pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, ReadError> {
+    let mut union = Union { source, limits, archive: Archive::default(), by_data: BTreeMap::new(), ends: 0 };
+    union.directories()?;
+    union.local_headers()?;
+    union.gaps()?;
+    Ok(union.close())
+}
+
+struct Union<'s> {
+    source: &'s dyn Source,
+    limits: &'s Limits,
+    archive: Archive,
+    /// Members by (data, method, packed), so that every view of the same bytes is one member.
+    by_data: BTreeMap<(u64, u16, u64), Member>,
+    ends: u32,
+}
+
+impl Union<'_> {
+    fn odd(&mut self, kind: OddKind, at: u64, words: impl Into<String>) {
+        if self.archive.odd.len() < Limits::GAPS {
+            self.archive.odd.push((kind, at, words.into()));
+        }
+    }
+
+    fn span(&mut self, start: u64, len: u64) {
+        if len > 0 {
+            self.archive.spans.push((start, start.saturating_add(len)));
+        }
+    }
+
+    /// Every end record of the tail, the last first, as Python does.
+    fn directories(&mut self) -> Result<(), ReadError> {
+        let start = self.source.len().saturating_sub(TAIL);
+        let tail = record::bytes(self.source, start, usize::try_from(TAIL).unwrap_or(0))?;
+        let places: Vec<u64> = memmem::find_iter(&tail, &record::END).map(|at| start + at as u64).collect();
+        // No honest comment holds more than a few signatures.
+        for at in places.into_iter().rev().take(ENDS) {
+            // Inside of a member it is an archive in the archive, which is looked at as a member.
+            let inside = self
+                .by_data
+                .values()
+                .any(|member| (member.data..member.data.saturating_add(member.packed)).contains(&at));
+            let Some(end) = record::end(self.source, at)?.filter(|_| !inside) else { continue };
+            self.directory(&end)?;
+        }
+        if self.ends == 0 {
+            self.odd(OddKind::Views, start, "no central directory");
+        } else if self.ends > 1 {
+            self.odd(
+                OddKind::Views,
+                start,
+                format!("{} central directories: loaders pick different ones", self.ends),
+            );
+        }
+        Ok(())
+    }
+
+    fn directory(&mut self, end: &record::End) -> Result<(), ReadError> {
+        let shifted = end.at.checked_sub(end.size).and_then(|start| start.checked_sub(end.offset));
+        let mut places = vec![0];
+        places.extend(shifted.filter(|shift| *shift != 0));
+        let mut found = false;
+        for shift in places {
+            let start = end.offset.saturating_add(shift);
+            let signature = record::bytes(self.source, start, 4)?;
+            let is_empty = end.entries == 0 && end.size == 0 && shift == 0;
+            if signature != record::CENTRAL && !is_empty {
+                continue;
+            }
+            found = true;
+            if shift != 0 {
+                self.odd(
+                    OddKind::Views,
+                    0,
+                    format!("{shift} bytes before the archive, which not every loader passes over"),
+                );
+            }
+            self.records(start, shift, end)?;
+        }
+        if found {
+            self.ends += 1;
+            self.span(end.at, end.until.saturating_sub(end.at));
+            if end.until > self.source.len() {
+                self.odd(OddKind::Views, end.at, "a comment that runs past the end");
+            }
+        }
+        Ok(())
+    }
+
+    /// Central records from `start` until their signatures stop, whatever the count says.
+    fn records(&mut self, start: u64, shift: u64, end: &record::End) -> Result<(), ReadError> {
+        let room = end.at.saturating_sub(start);
+        if room > DIRECTORY {
+            self.archive.budget = Some((start, "bytes of a central directory"));
+        }
+        let directory = record::bytes(self.source, start, usize::try_from(room.min(DIRECTORY)).unwrap_or(0))?;
+        let (mut rest, mut count) = (directory.as_slice(), 0);
+        while let Some(header) = record::central(rest) {
+            if self.by_data.len() >= self.limits.members {
+                self.archive.budget = Some((start, "members"));
+                break;
+            }
+            let at = start + (directory.len() - rest.len()) as u64;
+            self.member_of(&header, at, header.local.saturating_add(shift))?;
+            rest = usize::try_from(header.len).ok().and_then(|len| rest.get(len..)).unwrap_or_default();
+            count += 1;
+        }
+        self.span(start, (directory.len() - rest.len()) as u64);
+        if count != end.entries {
+            let words = format!("the end record counts {} members, the directory holds {count}", end.entries);
+            self.odd(OddKind::Views, end.at, words);
+        }
+        Ok(())
+    }
+
+    /// A member as its central header describes it, held against the local one.
+    fn member_of(&mut self, central: &Header, at: u64, local_at: u64) -> Result<(), ReadError> {
+        let Some(local) = record::local(self.source, local_at)? else {
+            let name = text(&central.name);
+            self.odd(OddKind::Views, at, format!("{name} has no local header: its data cannot be found"));
+            return Ok(());
+        };
+        let name = text(&central.name);
+        if local.name != central.name {
+            let words = format!("{name} is called {} in its local header", text(&local.name));
+            self.odd(OddKind::Views, local_at, words);
+        }
+        if local.method != central.method {
+            self.odd(OddKind::Views, local_at, format!("{name} is packed in two ways at once"));
+        }
+        let sizes_differ = local.packed != central.packed && (local.flags & 0x8 == 0 || local.packed != 0);
+        if sizes_differ {
+            self.odd(OddKind::Views, local_at, format!("{name} has two sizes"));
+        }
+        let data = local_at + local.len;
+        if data.saturating_add(central.packed) > self.source.len() {
+            self.odd(OddKind::Views, local_at, format!("{name} runs past the end"));
+        }
+        let described = if central.flags & 0x8 == 0 {
+            0
+        } else {
+            record::descriptor(self.source, data.saturating_add(central.packed), central.crc, central.packed)?
+        };
+        self.span(local_at, local.len.saturating_add(central.packed).saturating_add(described));
+        self.add(central, &[&local], local_at, data, central.method, central.packed, central.size);
+        if local.method != central.method || sizes_differ {
+            let packed = if local.packed == 0 { central.packed } else { local.packed };
+            self.add(&local, &[central], local_at, data, local.method, packed, local.size.max(central.size));
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "fields of a record, in their order")]
+    fn add(
+        &mut self,
+        header: &Header,
+        others: &[&Header],
+        at: u64,
+        data: u64,
+        method: u16,
+        packed: u64,
+        size: u64,
+    ) {
+        let mut names: Vec<String> = Vec::new();
+        for header in std::iter::once(header).chain(others.iter().copied()) {
+            for name in std::iter::once(&header.name).chain(&header.unicode) {
+                let name = text(name);
+                // Python cuts a name at its first NUL.
+                let cut = name.split('\0').next().unwrap_or_default().to_owned();
+                for name in [name, cut] {
+                    if !names.contains(&name) {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+        if names.len() > 1 {
+            self.odd(OddKind::Views, at, format!("one member with {} names", names.len()));
+        }
+        if let Some(name) = names.iter().find(|name| leaves_folder(name)) {
+            self.odd(OddKind::Path, at, format!("a member named {name}"));
+        }
+        let flags = others.iter().fold(header.flags, |flags, header| flags | header.flags);
+        let member = Member { names, at, data, packed, size, method, crc: header.crc, flags };
+        let known = self.by_data.entry((data, method, packed)).or_insert_with(|| member.clone());
+        for name in member.names {
+            if !known.names.contains(&name) {
+                known.names.push(name);
+            }
+        }
+    }
+
+    /// Local headers one behind another from the start, as streaming readers walk them.
+    fn local_headers(&mut self) -> Result<(), ReadError> {
+        let known: BTreeMap<u64, (u64, u64)> =
+            self.by_data.values().map(|member| (member.at, (member.data, member.packed))).collect();
+        let ends: BTreeMap<u64, u64> = self.archive.spans.iter().copied().collect();
+        let mut at = 0;
+        for _ in 0..self.limits.members {
+            if let Some((data, packed)) = known.get(&at) {
+                let behind = data + packed;
+                at = ends.get(&at).copied().unwrap_or(behind).max(behind);
+                continue;
+            }
+            let Some(next) = self.hidden(at)? else { return Ok(()) };
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// A local header that no directory lists: its member, and where the next header would stand.
+    fn hidden(&mut self, at: u64) -> Result<Option<u64>, ReadError> {
+        let Some(local) = record::local(self.source, at)? else { return Ok(None) };
+        let data = at + local.len;
+        let name = text(&local.name);
+        self.odd(OddKind::Views, at, format!("{name} is in no directory: only streaming readers see it"));
+        let left = self.source.len().saturating_sub(data);
+        // Without a size the data runs to wherever the decoder stops.
+        let packed = if local.flags & 0x8 != 0 && local.packed == 0 { left } else { local.packed.min(left) };
+        let size = if local.size == 0 { packed.saturating_mul(16) } else { local.size };
+        self.add(&local, &[], at, data, local.method, packed, size);
+        self.span(at, local.len);
+        Ok(Some(data.saturating_add(packed)))
+    }
+
+    /// Bytes that no record accounts for may hold local headers of their own.
+    fn gaps(&mut self) -> Result<(), ReadError> {
+        self.join();
+        let mut from = 0;
+        let spans = self.archive.spans.clone();
+        for (start, end) in spans.into_iter().chain([(self.source.len(), 0)]) {
+            if start > from {
+                self.search(from, start)?;
+            }
+            from = from.max(end);
+        }
+        self.join();
+        Ok(())
+    }
+
+    fn search(&mut self, from: u64, to: u64) -> Result<(), ReadError> {
+        let mut at = from;
+        while at < to {
+            let want = usize::try_from((to - at).min(1 << 20)).unwrap_or(0);
+            let piece = record::bytes(self.source, at, want)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            let places: Vec<usize> = memmem::find_iter(&piece, &record::LOCAL).collect();
+            for place in places {
+                if self.by_data.len() >= self.limits.members {
+                    self.archive.budget = Some((at, "members"));
+                    return Ok(());
+                }
+                self.hidden(at + place as u64)?;
+            }
+            // A signature may stand across the end of a piece.
+            let is_last = piece.len() < want || at + want as u64 >= to;
+            at += if is_last { want } else { want - 3 } as u64;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self) {
+        let spans = &mut self.archive.spans;
+        spans.sort_unstable();
+        let mut joined: Vec<(u64, u64)> = Vec::new();
+        for (start, end) in spans.drain(..) {
+            match joined.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => joined.push((start, end)),
+            }
+        }
+        *spans = joined;
+    }
+
+    fn close(mut self) -> Archive {
+        let mut last_end = 0;
+        let mut members: Vec<Member> = self.by_data.into_values().collect();
+        members.sort_by_key(|member| member.at);
+        let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+        for member in &members {
+            if member.data < last_end && member.packed > 0 {
+                self.archive.odd.push((OddKind::Views, member.at, "members that overlap".to_owned()));
+            }
+            last_end = last_end.max(member.data.saturating_add(member.packed));
+            if let Some(first) = names.insert(member.name(), member.at) {
+                let words = format!(
+                    "{} is there twice, at 0x{first:x} too: loaders pick different ones",
+                    member.name()
+                );
+                self.archive.odd.push((OddKind::Views, member.at, words));
+            }
+        }
+        self.archive.odd.truncate(Limits::GAPS);
+        self.archive.members = members;
+        self.archive
+    }
+}
+
+fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}
+
+/// Absolute paths, drives, shares and `..`, with either slash.
+fn leaves_folder(name: &str) -> bool {
+    let name = name.replace('\\', "/");
+    let drive =
+        name.as_bytes().get(1) == Some(&b':') && name.starts_with(|first: char| first.is_ascii_alphabetic());
+    name.starts_with('/') || drive || name.split('/').any(|part| part == "..")
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+pub(crate) mod testing;

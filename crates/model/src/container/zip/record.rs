@@ -1,0 +1,191 @@
+//! Room `model`, zip: the records of the format (APPNOTE 6.3.10), as bytes say them, without belief in any of them.
+
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Source;
+
+pub(super) const LOCAL: [u8; 4] = *b"PK\x03\x04";
+pub(super) const CENTRAL: [u8; 4] = *b"PK\x01\x02";
+pub(super) const END: [u8; 4] = *b"PK\x05\x06";
+const END64: [u8; 4] = *b"PK\x06\x06";
+const LOCATOR: [u8; 4] = *b"PK\x06\x07";
+pub(super) const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
+
+/// Sizes that stand in the ZIP64 extra field instead.
+const IN_EXTRA: u64 = 0xffff_ffff;
+
+/// What a local or central header says of a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) flags: u16,
+    pub(super) method: u16,
+    pub(super) crc: u32,
+    pub(super) packed: u64,
+    pub(super) size: u64,
+    pub(super) name: Vec<u8>,
+    /// The name in the Info-ZIP Unicode path field, which some readers take instead.
+    pub(super) unicode: Option<Vec<u8>>,
+    /// Where the local header stands, as the central one says.
+    pub(super) local: u64,
+    /// Length of the record with name, extra field and comment.
+    pub(super) len: u64,
+}
+
+/// An end record, ZIP64 or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// First byte of the first of its records.
+    pub(super) at: u64,
+    /// Byte behind the comment.
+    pub(super) until: u64,
+    pub(super) entries: u64,
+    pub(super) size: u64,
+    pub(super) offset: u64,
+}
+
+/// Little-endian fields from a place on; zero where there are none, which no caller takes for true.
+struct Fields<'b>(&'b [u8]);
+
+impl Fields<'_> {
+    fn u16(&self, at: usize) -> u16 {
+        self.0.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u16::from_le_bytes(*bytes))
+    }
+
+    fn u32(&self, at: usize) -> u32 {
+        self.0.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }
+
+    fn u64(&self, at: usize) -> u64 {
+        self.0.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+/// Up to `count` bytes from `at` on.
+pub(super) fn bytes(source: &dyn Source, at: u64, count: usize) -> Result<Vec<u8>, ReadError> {
+    let left = usize::try_from(source.len().saturating_sub(at)).unwrap_or(usize::MAX);
+    let mut bytes = vec![0; count.min(left)];
+    let got = source.read_at(at, &mut bytes)?;
+    bytes.truncate(got);
+    Ok(bytes)
+}
+
+/// The local header at `at`; none where there is no whole one.
+pub(super) fn local(source: &dyn Source, at: u64) -> Result<Option<Header>, ReadError> {
+    let fixed = bytes(source, at, 30)?;
+    if fixed.len() < 30 || !fixed.starts_with(&LOCAL) {
+        return Ok(None);
+    }
+    let fields = Fields(&fixed);
+    let (name, extra) = (usize::from(fields.u16(26)), usize::from(fields.u16(28)));
+    let rest = bytes(source, at + 30, name + extra)?;
+    if rest.len() < name + extra {
+        return Ok(None);
+    }
+    let mut header = Header {
+        flags: fields.u16(6),
+        method: fields.u16(8),
+        crc: fields.u32(14),
+        packed: fields.u32(18).into(),
+        size: fields.u32(22).into(),
+        name: rest.get(..name).unwrap_or_default().to_vec(),
+        len: (30 + name + extra) as u64,
+        ..Header::default()
+    };
+    header.read_extra(rest.get(name..).unwrap_or_default());
+    Ok(Some(header))
+}
+
+/// The central header that `directory` begins with.
+pub(super) fn central(directory: &[u8]) -> Option<Header> {
+    if directory.len() < 46 || !directory.starts_with(&CENTRAL) {
+        return None;
+    }
+    let fields = Fields(directory);
+    let (name, extra) = (usize::from(fields.u16(28)), usize::from(fields.u16(30)));
+    let comment = usize::from(fields.u16(32));
+    let mut header = Header {
+        flags: fields.u16(8),
+        method: fields.u16(10),
+        crc: fields.u32(16),
+        packed: fields.u32(20).into(),
+        size: fields.u32(24).into(),
+        name: directory.get(46..46 + name)?.to_vec(),
+        local: fields.u32(42).into(),
+        len: (46 + name + extra + comment) as u64,
+        ..Header::default()
+    };
+    directory.get(46 + name..46 + name + extra + comment)?;
+    header.read_extra(directory.get(46 + name..46 + name + extra)?);
+    Some(header)
+}
+
+impl Header {
+    /// Fields of the extra part: ZIP64 sizes in their order, only those that are announced; the Unicode path.
+    fn read_extra(&mut self, extra: &[u8]) {
+        let mut rest = extra;
+        while rest.len() >= 4 {
+            let fields = Fields(rest);
+            let (id, len) = (fields.u16(0), usize::from(fields.u16(2)));
+            let Some(body) = rest.get(4..4 + len) else { return };
+            if id == 0x0001 {
+                let mut at = 0;
+                for size in [&mut self.size, &mut self.packed, &mut self.local] {
+                    if *size == IN_EXTRA && body.len() >= at + 8 {
+                        *size = Fields(body).u64(at);
+                        at += 8;
+                    }
+                }
+            } else if id == 0x7075 {
+                self.unicode = body.get(5..).map(<[u8]>::to_vec);
+            }
+            rest = rest.get(4 + len..).unwrap_or_default();
+        }
+    }
+}
+
+/// The end record at `at`, with the ZIP64 records before it where there are some.
+pub(super) fn end(source: &dyn Source, at: u64) -> Result<Option<End>, ReadError> {
+    let fixed = bytes(source, at, 22)?;
+    if fixed.len() < 22 || !fixed.starts_with(&END) {
+        return Ok(None);
+    }
+    let fields = Fields(&fixed);
+    let comment = u64::from(fields.u16(20));
+    let mut end = End {
+        at,
+        until: at + 22 + comment,
+        entries: fields.u16(10).into(),
+        size: fields.u32(12).into(),
+        offset: fields.u32(16).into(),
+    };
+    let locator = at.checked_sub(20).map(|at| bytes(source, at, 20)).transpose()?.unwrap_or_default();
+    if locator.starts_with(&LOCATOR) {
+        let stated = Fields(&locator).u64(8);
+        // Where it says, or right before the locator, as readers of prefixed files look for it.
+        for place in [stated, at.saturating_sub(20 + 56)] {
+            let record = bytes(source, place, 56)?;
+            if record.len() == 56 && record.starts_with(&END64) {
+                let fields = Fields(&record);
+                end.at = place;
+                (end.entries, end.size, end.offset) = (fields.u64(32), fields.u64(40), fields.u64(48));
+                break;
+            }
+        }
+    }
+    Ok(Some(end))
+}
+
+/// Length of the data descriptor at `at`, with or without signature, 32 or 64 bits; 0 where none fits.
+pub(super) fn descriptor(source: &dyn Source, at: u64, crc: u32, packed: u64) -> Result<u64, ReadError> {
+    let record = bytes(source, at, 24)?;
+    let signature = if record.starts_with(&DESCRIPTOR) { 4 } else { 0 };
+    let fields = Fields(record.get(signature..).unwrap_or_default());
+    if fields.u32(0) == crc || signature > 0 {
+        if fields.u64(4) == packed && record.len() >= signature + 20 && packed > 0 {
+            return Ok(signature as u64 + 20);
+        }
+        if u64::from(fields.u32(4)) == packed & IN_EXTRA {
+            return Ok(signature as u64 + 12);
+        }
+    }
+    Ok(0)
+}

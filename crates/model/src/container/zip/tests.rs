@@ -1,0 +1,149 @@
+//! Room `model`, zip: archives made record by record, for each disagreement between loaders.
+
+use ringfence_artifact::Slice;
+
+use super::*;
+
+/// A member to write.
+pub(crate) struct Write<'b> {
+    pub(crate) name: &'b str,
+    pub(crate) data: &'b [u8],
+    pub(crate) deflate: bool,
+}
+
+/// An archive as `zipfile` writes it, and the offsets of its central headers.
+pub(crate) fn archive(members: &[Write<'_>]) -> Vec<u8> {
+    let (mut bytes, mut central) = (Vec::new(), Vec::new());
+    for member in members {
+        let packed = if member.deflate { deflate(member.data) } else { member.data.to_vec() };
+        let mut crc = flate2::Crc::new();
+        crc.update(member.data);
+        let mut middle = vec![20, 0, 0, 0, if member.deflate { 8 } else { 0 }, 0, 0, 0, 0x21, 0];
+        middle.extend(crc.sum().to_le_bytes());
+        middle.extend(u32::try_from(packed.len()).unwrap().to_le_bytes());
+        middle.extend(u32::try_from(member.data.len()).unwrap().to_le_bytes());
+        middle.extend(u16::try_from(member.name.len()).unwrap().to_le_bytes());
+        middle.extend([0, 0]);
+        let at = u32::try_from(bytes.len()).unwrap();
+        bytes.extend([&record::LOCAL[..], &middle, member.name.as_bytes(), &packed].concat());
+        central.extend([&record::CENTRAL[..], &[20, 0], &middle, &[0; 10], &at.to_le_bytes()].concat());
+        central.extend(member.name.as_bytes());
+    }
+    let count = u16::try_from(members.len()).unwrap().to_le_bytes();
+    let (start, len) = (u32::try_from(bytes.len()).unwrap(), u32::try_from(central.len()).unwrap());
+    bytes.extend(central);
+    bytes.extend(
+        [&record::END[..], &[0; 4], &count, &count, &len.to_le_bytes(), &start.to_le_bytes(), &[0; 2]]
+            .concat(),
+    );
+    bytes
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn read_bytes(bytes: &[u8]) -> Archive {
+    read(&Slice::new(bytes), &Limits::default()).unwrap()
+}
+
+fn names(archive: &Archive) -> Vec<&str> {
+    archive.members.iter().map(Member::name).collect()
+}
+
+fn two() -> Vec<u8> {
+    archive(&[
+        Write { name: "a/one", data: b"first", deflate: false },
+        Write { name: "a/two", data: &[b'x'; 5000], deflate: true },
+    ])
+}
+
+#[test]
+fn an_ordinary_archive_has_no_oddities_and_no_gaps() {
+    let bytes = two();
+    let archive = read_bytes(&bytes);
+    assert_eq!(names(&archive), ["a/one", "a/two"]);
+    assert_eq!(archive.odd, []);
+    assert_eq!(archive.spans, [(0, bytes.len() as u64)]);
+    let source: Arc<dyn Source> = Arc::new(Slice::new(bytes));
+    let two = archive.members[1].open(&source, &Limits::default()).unwrap();
+    let mut buffer = [0; 6000];
+    assert_eq!(two.read_at(0, &mut buffer).unwrap(), 5000);
+}
+
+#[test]
+fn every_disagreement_of_loaders_is_told() {
+    let bytes = two();
+    let central = memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    let odd = |bytes: &[u8]| {
+        let archive = read_bytes(bytes);
+        archive.odd.into_iter().map(|(_, _, words)| words).collect::<Vec<_>>().join("; ")
+    };
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut changed = bytes.clone();
+        change(&mut changed);
+        changed
+    };
+    let renamed = with(&|bytes| bytes[central + 46] = b'z');
+    assert!(odd(&renamed).contains("z/one is called a/one in its local header"), "{}", odd(&renamed));
+    let archive = read_bytes(&renamed);
+    assert_eq!(archive.members[0].names, ["z/one", "a/one"]);
+
+    let prefixed = [&b"#!/bin/sh\n"[..], &bytes].concat();
+    assert!(odd(&prefixed).contains("10 bytes before the archive"), "{}", odd(&prefixed));
+    assert_eq!(names(&read_bytes(&prefixed)), ["a/one", "a/two"]);
+
+    let hidden = {
+        let extra = archive_member("hidden", b"payload");
+        let at = u32::try_from(central + extra.len()).unwrap();
+        let mut changed = [&bytes[..central], &extra, &bytes[central..]].concat();
+        let end = changed.len() - 6;
+        changed[end..end + 4].copy_from_slice(&at.to_le_bytes());
+        changed
+    };
+    assert!(odd(&hidden).contains("hidden is in no directory"), "{}", odd(&hidden));
+    assert_eq!(names(&read_bytes(&hidden)), ["a/one", "a/two", "hidden"]);
+
+    let twice = [bytes.clone(), bytes.clone()].concat();
+    assert!(odd(&twice).contains("is there twice"), "{}", odd(&twice));
+    let counted = with(&|bytes| {
+        let end = bytes.len() - 12;
+        bytes[end] = 7;
+    });
+    assert!(odd(&counted).contains("counts"), "{}", odd(&counted));
+    let cut = bytes[..central].to_vec();
+    assert!(odd(&cut).contains("no central directory"), "{}", odd(&cut));
+    assert_eq!(names(&read_bytes(&cut)), ["a/one", "a/two"]);
+    for name in ["../x", "/etc/x", "C:\\x", "a\\..\\b"] {
+        let bytes = archive_of_one(name);
+        assert!(odd(&bytes).contains("a member named"), "{name}");
+    }
+}
+
+fn archive_of_one(name: &str) -> Vec<u8> {
+    archive(&[Write { name, data: b"x", deflate: false }])
+}
+
+fn archive_member(name: &str, data: &[u8]) -> Vec<u8> {
+    let whole = archive(&[Write { name, data, deflate: false }]);
+    let central = memmem::find(&whole, b"PK\x01\x02").unwrap();
+    whole[..central].to_vec()
+}
+
+#[test]
+fn truncated_and_changed_archives_never_panic() {
+    let bytes = two();
+    for end in 0..bytes.len() {
+        read_bytes(&bytes[..end]);
+    }
+    for at in 0..bytes.len() {
+        for value in [0, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] = value;
+            read_bytes(&changed);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Room `model`, format `torch`: a ZIP with `<root>/data.pkl` and one entry for each storage, `<root>/data/<key>`.
+//!
+//! The pickle is judged; a storage is explained by the persistent id that names it, if the entry is there and has the size
+//! that items and class say. Its bytes are not read.
+
+use crate::container::zip::Archive;
+use crate::container::zip::Member;
+use crate::pickle::facts::Facts;
+
+/// The folder of a torch archive: everything before `data.pkl`. None where there is no such member.
+pub(crate) fn root(archive: &Archive) -> Option<&str> {
+    let names = archive.members.iter().map(Member::name);
+    // PyTorch takes the folder of the first entry; `data.pkl` of another one is a pickle like any other.
+    let mut roots = names.filter_map(|name| name.strip_suffix("data.pkl"));
+    roots.find(|root| root.is_empty() || root.ends_with('/') && root.matches('/').count() == 1)
+}
+
+/// Small members that describe the archive and hold nothing else.
+pub(crate) fn is_description(name: &str) -> bool {
+    matches!(
+        name,
+        "version"
+            | "byteorder"
+            | ".format_version"
+            | ".storage_alignment"
+            | ".data/serialization_id"
+            | ".data/version"
+    )
+}
+
+/// Whether a description is one: a few printable characters.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.len() <= 64 && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+}
+
+/// What is wrong with the storages, and which members they explain, by index.
+#[derive(Debug, Default)]
+pub(crate) struct Storages {
+    pub(crate) odd: Vec<String>,
+    pub(crate) explained: Vec<usize>,
+}
+
+/// Holds the storages of a pickle against the members of its archive.
+pub(crate) fn storages(archive: &Archive, root: &str, facts: &Facts) -> Storages {
+    let mut found = Storages::default();
+    let by_name: std::collections::HashMap<&str, usize> =
+        archive.members.iter().enumerate().map(|(index, member)| (member.name(), index)).collect();
+    for storage in &facts.storages {
+        let class = usize::try_from(storage.class).ok().and_then(|class| facts.names.get(class));
+        let class = class.map_or("", |name| name.imported().1);
+        let name = format!("{root}data/{}", storage.key);
+        let Some(member) =
+            by_name.get(name.as_str()).and_then(|index| Some((*index, archive.members.get(*index)?)))
+        else {
+            found.odd.push(format!("storage {} is not in the archive", storage.key));
+            continue;
+        };
+        let (index, member) = member;
+        let bytes = item_size(class).and_then(|size| u64::try_from(storage.items).ok()?.checked_mul(size));
+        if bytes == Some(member.size) && (!member.is_stored() || member.packed == member.size) {
+            found.explained.push(index);
+        } else {
+            found.odd.push(format!(
+                "storage {} of {} items of {class} has {} bytes in the archive",
+                storage.key, storage.items, member.size
+            ));
+        }
+    }
+    found
+}
+
+/// Bytes of one item of a storage class.
+fn item_size(class: &str) -> Option<u64> {
+    Some(match class {
+        "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage"
+        | "UntypedStorage" => 1,
+        "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
+        "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
+        "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
+        "ComplexDoubleStorage" => 16,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_finding::Verdict;
+
+    use crate::container::zip::testing::Write;
+    use crate::container::zip::testing::archive;
+    use crate::testing::build::Stream;
+    use crate::testing::judge;
+
+    /// One float tensor of 2 x 3 items in storage 0, as `torch.save` writes it.
+    fn pickle(items: u8, offset: u8) -> Vec<u8> {
+        Stream::protocol(2)
+            .raw(b"}X\x01\0\0\0w")
+            .global("torch._utils", "_rebuild_tensor_v2")
+            .raw(b"((X\x07\0\0\0storage")
+            .global("torch", "FloatStorage")
+            .raw(
+                [
+                    b"X\x01\0\0\x000X\x03\0\0\0cpuK",
+                    &[items][..],
+                    b"tQK",
+                    &[offset],
+                    b"K\x02K\x03\x86K\x03K\x01\x86\x89",
+                ]
+                .concat(),
+            )
+            .global("collections", "OrderedDict")
+            .raw(b")RtRs.")
+            .0
+    }
+
+    fn model(pickle: &[u8], storage: &[u8], extra: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut members = vec![
+            Write { name: "m/data.pkl", data: pickle, deflate: false },
+            Write { name: "m/byteorder", data: b"little", deflate: false },
+            Write { name: "m/data/0", data: storage, deflate: false },
+            Write { name: "m/version", data: b"3\n", deflate: false },
+        ];
+        members.extend(extra.iter().map(|(name, data)| Write { name, data, deflate: true }));
+        archive(&members)
+    }
+
+    #[test]
+    fn a_state_dict_is_clean_and_its_storages_are_explained() {
+        let file = judge(&model(&pickle(6, 0), &[0xff; 24], &[]));
+        assert_eq!(file.verdict, Verdict::Clean, "{file:#?}");
+        assert_eq!((file.explained, file.formats), (file.bytes, vec!["zip", "torch"]));
+    }
+
+    #[test]
+    fn storages_that_lie_are_malicious() {
+        for (file, words) in [
+            (model(&pickle(6, 0), &[0; 20], &[]), "has 20 bytes"),
+            (model(&pickle(6, 1), &[0; 24], &[]), "at item 1 of storage 0"),
+            (model(&pickle(5, 0), &[0; 20], &[]), "which has 5"),
+        ] {
+            let judged = judge(&file);
+            assert_eq!(judged.verdict, Verdict::Malicious, "{words}");
+            assert!(judged.findings.iter().any(|finding| finding.message.contains(words)), "{judged:#?}");
+        }
+    }
+
+    #[test]
+    fn a_payload_anywhere_in_the_archive_is_found() {
+        let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
+        for name in ["m/data/7", "m/extra.pkl", "m/.data/x", "data.pkl", "other/data.pkl"] {
+            let judged = judge(&model(&pickle(6, 0), &[0; 24], &[(name, evil)]));
+            assert_eq!(judged.verdict, Verdict::Malicious, "{name}: {judged:#?}");
+            assert_eq!(judged.findings[0].place.path, format!("x!/{name}"));
+        }
+        let inside = archive(&[Write { name: "inner.pkl", data: evil, deflate: true }]);
+        let judged = judge(&model(&pickle(6, 0), &[0; 24], &[("m/nested.zip", &inside)]));
+        assert_eq!(judged.findings[0].place.path, "x!/m/nested.zip!/inner.pkl", "{judged:#?}");
+        let renamed = judge(&model(evil, &[0; 24], &[]));
+        assert_eq!(renamed.verdict, Verdict::Malicious);
+    }
+
+    #[test]
+    fn a_truncated_model_is_never_clean() {
+        let bytes = model(&pickle(6, 0), &[0xff; 24], &[]);
+        for end in 1..bytes.len() {
+            assert_ne!(judge(&bytes[..end]).verdict, Verdict::Clean, "{end}");
+        }
+    }
+
+    #[test]
+    fn torchscript_is_incomplete() {
+        let judged = judge(&model(&pickle(6, 0), &[0; 24], &[("m/code/__torch__.py", b"def f(): pass\n")]));
+        assert_eq!(judged.verdict, Verdict::Incomplete, "{judged:#?}");
+    }
+}

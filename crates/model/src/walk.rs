@@ -1,0 +1,275 @@
+//! Room `model`: a source -> its formats, and through its members. What is found is told with the way that leads there.
+
+use std::sync::Arc;
+
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Source;
+use ringfence_artifact::View;
+use ringfence_finding::GapReason;
+use ringfence_finding::ModelFinding;
+use ringfence_finding::ModelGap;
+use ringfence_finding::ModelLookup;
+use ringfence_finding::Verdict;
+
+use crate::container::zip;
+use crate::container::zip::Archive;
+use crate::container::zip::Member;
+use crate::container::zip::OddKind;
+use crate::format::npy;
+use crate::format::safetensors;
+use crate::format::torch;
+use crate::limits::Limits;
+use crate::pickle;
+use crate::pickle::Facts;
+use crate::policy::Policy;
+use crate::policy::judge::Judge;
+use crate::sniff;
+use crate::sniff::Format;
+use crate::threat;
+
+/// The findings of one file, from all of its members.
+pub(crate) struct Walk<'p> {
+    policy: &'p Policy,
+    limits: &'p Limits,
+    pub(crate) findings: Vec<ModelFinding>,
+    pub(crate) gaps: Vec<ModelGap>,
+    pub(crate) lookups: Vec<ModelLookup>,
+    /// Formats of the outermost source.
+    pub(crate) formats: Vec<&'static str>,
+}
+
+impl<'p> Walk<'p> {
+    pub(crate) fn new(policy: &'p Policy, limits: &'p Limits) -> Self {
+        Self { policy, limits, findings: vec![], gaps: vec![], lookups: vec![], formats: vec![] }
+    }
+
+    /// Reads a source as everything that it is, and says how many of its bytes are explained.
+    pub(crate) fn source(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> u64 {
+        let formats = match sniff::formats(source.as_ref()) {
+            Ok(formats) => formats,
+            Err(error) => {
+                self.tell(path, |judge| judge.read_error(0, &error));
+                return 0;
+            }
+        };
+        if depth == 0 {
+            self.formats.extend(formats.iter().map(|format| format.as_str()));
+        }
+        if formats.len() > 1 {
+            let names: Vec<_> = formats.iter().map(|format| format.as_str()).collect();
+            let message = format!("{} at once: loaders take it for different things", names.join(" and "));
+            self.tell(path, |judge| {
+                judge.found(threat::OTHER_CONTENT, Verdict::Review, 0, None, message);
+            });
+        }
+        let explained = formats.iter().map(|format| self.format(path, source, *format, depth)).max();
+        if formats.is_empty() {
+            let message = "a format that is not known: nothing was looked at".to_owned();
+            self.gap(path, GapReason::UnknownFormat, source.len(), message);
+        }
+        explained.unwrap_or(0)
+    }
+
+    fn format(&mut self, path: &str, source: &Arc<dyn Source>, format: Format, depth: usize) -> u64 {
+        let read = match format {
+            Format::Empty => Ok(0),
+            Format::Pickle => Ok(self.pickle(path, source).explained),
+            Format::Npy => self.npy(path, source),
+            Format::Safetensors => self.safetensors(path, source),
+            Format::Zip => self.zip(path, source, depth),
+            other => {
+                let message = format!("{} is not read by this build", other.as_str());
+                self.gap(path, GapReason::Unsupported, source.len(), message);
+                Ok(0)
+            }
+        };
+        read.unwrap_or_else(|error| {
+            self.tell(path, |judge| judge.read_error(0, &error));
+            0
+        })
+    }
+
+    fn tell(&mut self, path: &str, words: impl FnOnce(&mut Judge<'_>)) {
+        let mut judge = Judge::new(self.policy, path.to_owned());
+        words(&mut judge);
+        self.findings.append(&mut judge.findings);
+        self.gaps.append(&mut judge.gaps);
+        self.lookups.append(&mut judge.lookups);
+    }
+
+    fn gap(&mut self, path: &str, reason: GapReason, bytes: u64, message: String) {
+        self.tell(path, |judge| judge.gap(reason, 0, Some(bytes), message));
+    }
+
+    fn pickle(&mut self, path: &str, source: &Arc<dyn Source>) -> Facts {
+        let facts = pickle::read(source.as_ref(), self.limits);
+        self.tell(path, |judge| judge.pickle(&facts));
+        facts
+    }
+
+    fn npy(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = npy::read(source.as_ref())?;
+        self.layout(path, &facts.odd, facts.truncated);
+        let Some(at) = facts.pickle else { return Ok(facts.explained) };
+        let objects: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), at, source.len() - at));
+        Ok(facts.explained + self.pickle(&format!("{path}!/objects"), &objects).explained)
+    }
+
+    fn safetensors(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = safetensors::read(source.as_ref())?;
+        self.layout(path, &facts.odd, facts.truncated);
+        Ok(facts.explained)
+    }
+
+    /// What is wrong with the layout of a format that holds no code.
+    fn layout(&mut self, path: &str, odd: &[(u64, String)], truncated: Option<u64>) {
+        self.tell(path, |judge| {
+            for (at, message) in odd {
+                judge.found(threat::LAYOUT, Verdict::Review, *at, None, message.clone());
+            }
+            if let Some(at) = truncated {
+                let message = "the file ends before what it announces: fetch it again".to_owned();
+                judge.gap(GapReason::Truncated, at, None, message);
+            }
+        });
+    }
+
+    fn zip(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
+        let archive = zip::read(source.as_ref(), self.limits)?;
+        self.records(path, &archive, source.len());
+        if depth >= self.limits.depth {
+            self.gap(path, GapReason::Budget, source.len(), "containers nested too deep".to_owned());
+            return Ok(0);
+        }
+        let root = torch::root(&archive).map(str::to_owned);
+        let mut explained = vec![false; archive.members.len()];
+        if let Some(root) = &root {
+            if depth == 0 {
+                self.formats.push("torch");
+            }
+            self.torch(path, source, &archive, root, &mut explained);
+        }
+        for (member, explained) in archive.members.iter().zip(explained) {
+            if explained || member.is_folder() {
+                continue;
+            }
+            let inner = format!("{path}!/{}", member.name());
+            let Some(opened) = self.member(path, source, member) else { continue };
+            let description = root.as_deref().and_then(|root| member.name().strip_prefix(root));
+            if description.is_some_and(torch::is_description) {
+                let mut bytes = vec![0; 65];
+                let got = opened.read_at(0, &mut bytes)?;
+                if torch::is_plain(bytes.get(..got).unwrap_or_default()) {
+                    continue;
+                }
+            }
+            let covered = self.source(&inner, &opened, depth + 1);
+            if covered < opened.len() && !self.gaps.iter().any(|gap| gap.place.path.starts_with(&inner)) {
+                let message = "bytes that its format does not account for".to_owned();
+                self.gap(&inner, GapReason::Unexplained, opened.len() - covered, message);
+            }
+        }
+        Ok(archive.spans.iter().map(|(start, end)| end.min(&source.len()).saturating_sub(*start)).sum())
+    }
+
+    /// What loaders disagree on, and what no record accounts for.
+    fn records(&mut self, path: &str, archive: &Archive, len: u64) {
+        self.tell(path, |judge| {
+            for (kind, at, message) in &archive.odd {
+                let (threat, verdict) = match kind {
+                    OddKind::Views => (threat::VIEWS, Verdict::Review),
+                    OddKind::Path => (threat::PATH, Verdict::Malicious),
+                };
+                judge.found(threat, verdict, *at, None, message.clone());
+            }
+            if let Some((at, what)) = archive.budget {
+                let message = format!("more {what} than the limit: the rest was not looked at");
+                judge.gap(GapReason::Budget, at, None, message);
+            }
+            let mut from = 0;
+            for (start, end) in archive.spans.iter().copied().chain([(len, len)]) {
+                if start > from {
+                    let message = "bytes that no record of the archive accounts for".to_owned();
+                    judge.gap(GapReason::Unexplained, from, Some(start - from), message);
+                }
+                from = from.max(end);
+            }
+        });
+    }
+
+    /// The decoded bytes of a member, held against its check sum; none where nobody can look.
+    fn member(&mut self, path: &str, source: &Arc<dyn Source>, member: &Member) -> Option<Arc<dyn Source>> {
+        let inner = format!("{path}!/{}", member.name());
+        let Some(opened) = member.open(source, self.limits) else {
+            let message = format!("packed by method {}, which is not read by this build", member.method);
+            self.gap(&inner, GapReason::Unsupported, member.packed, message);
+            return None;
+        };
+        match sum(opened.as_ref(), member.size) {
+            Ok(sum) if sum == member.crc => {
+                if member.claims_encryption() {
+                    let message = "marked as encrypted, and its data is plain".to_owned();
+                    self.tell(&inner, |judge| {
+                        judge.found(threat::CHECK_SUM, Verdict::Review, 0, None, message);
+                    });
+                }
+            }
+            _ if member.claims_encryption() => {
+                let message = "encrypted: nobody without the key can look".to_owned();
+                self.gap(&inner, GapReason::Encrypted, member.packed, message);
+                return None;
+            }
+            Ok(_) => {
+                let message = "a check sum that is not that of the data: some loaders do not look".to_owned();
+                self.tell(&inner, |judge| judge.found(threat::CHECK_SUM, Verdict::Review, 0, None, message));
+            }
+            // What can be decoded is looked at; the rest is a gap.
+            Err(error) => self.tell(&inner, |judge| judge.read_error(0, &error)),
+        }
+        Some(opened)
+    }
+
+    fn torch(
+        &mut self,
+        path: &str,
+        source: &Arc<dyn Source>,
+        archive: &Archive,
+        root: &str,
+        explained: &mut [bool],
+    ) {
+        let name = format!("{root}data.pkl");
+        for (index, member) in archive.members.iter().enumerate().filter(|(_, member)| member.name() == name)
+        {
+            let inner = format!("{path}!/{name}");
+            let Some(opened) = self.member(path, source, member) else { continue };
+            let facts = self.pickle(&inner, &opened);
+            let storages = torch::storages(archive, root, &facts);
+            self.tell(&inner, |judge| {
+                for message in storages.odd {
+                    judge.found(threat::PERSISTENT, Verdict::Malicious, 0, None, message);
+                }
+            });
+            for index in storages.explained.into_iter().chain([index]) {
+                if let Some(slot) = explained.get_mut(index) {
+                    *slot = true;
+                }
+            }
+        }
+    }
+}
+
+/// CRC-32 of a member.
+fn sum(source: &dyn Source, size: u64) -> Result<u32, ReadError> {
+    let mut crc = flate2::Crc::new();
+    let mut buffer = vec![0; usize::try_from(size.min(256 << 10)).unwrap_or(0)];
+    let mut at = 0;
+    while at < size {
+        let got = source.read_at(at, &mut buffer)?;
+        if got == 0 {
+            break;
+        }
+        crc.update(buffer.get(..got).unwrap_or_default());
+        at += got as u64;
+    }
+    Ok(crc.sum())
+}
