@@ -51,6 +51,7 @@ threats! {
     VIEWS = 124, "loaders-disagree", "loaders see different members, names or sizes, and a gate may see others than the loader";
     PATH = 126, "path-traversal", "unpacking writes outside of the folder";
     LAYOUT = 147, "layout", "loaders differ in what they make of a layout that no writer leaves";
+    CODE_ON_USE = 149, "code-that-runs-on-use", "whoever uses the model as its configuration says runs code of the repository";
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::container::zip::Member;
 use crate::container::zip::OddKind;
 use crate::format::npy;
 use crate::format::safetensors;
+use crate::format::text;
 use crate::format::torch;
 use crate::limits::Limits;
 use crate::pickle;
@@ -64,10 +65,52 @@ impl<'p> Walk<'p> {
         }
         let explained = formats.iter().map(|format| self.format(path, source, *format, depth)).max();
         if formats.is_empty() {
-            let message = "a format that is not known: nothing was looked at".to_owned();
-            self.gap(path, GapReason::UnknownFormat, source.len(), message);
+            return self.text(path, source, depth).unwrap_or_else(|error| {
+                self.tell(path, |judge| judge.read_error(0, &error));
+                0
+            });
         }
         explained.unwrap_or(0)
+    }
+
+    /// What no matcher of bytes knows: text, or a format that is not known.
+    fn text(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
+        let kind = text::kind(path, source.as_ref())?;
+        if depth == 0 && kind.is_some() {
+            self.formats.push(if kind == Some(text::Kind::Json) { "json" } else { "text" });
+        }
+        match kind {
+            Some(text::Kind::Prose) => Ok(source.len()),
+            Some(text::Kind::Json) => self.json(path, source),
+            Some(text::Kind::Other) => {
+                let message = "text that something may run or interpret, which is not read by this build";
+                self.gap(path, GapReason::Unsupported, source.len(), message.to_owned());
+                Ok(0)
+            }
+            None => {
+                let message = "a format that is not known: nothing was looked at".to_owned();
+                self.gap(path, GapReason::UnknownFormat, source.len(), message);
+                Ok(0)
+            }
+        }
+    }
+
+    fn json(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = text::json(source.as_ref())?;
+        self.layout(path, &facts.odd, None);
+        self.tell(path, |judge| {
+            for (at, message) in facts.code {
+                judge.found(threat::CODE_ON_USE, Verdict::Review, at, None, message);
+            }
+            for (at, message) in facts.unread {
+                judge.gap(GapReason::Unsupported, at, None, message);
+            }
+            if let Some(at) = facts.broken {
+                let message = "text that begins as JSON and does not end as such".to_owned();
+                judge.gap(GapReason::Unsupported, at, None, message);
+            }
+        });
+        Ok(source.len())
     }
 
     fn format(&mut self, path: &str, source: &Arc<dyn Source>, format: Format, depth: usize) -> u64 {

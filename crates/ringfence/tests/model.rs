@@ -15,7 +15,7 @@ fn the_exit_code_is_the_worst_of_all_files() {
     let folder = Folder::new("models");
     let clean = folder.write("clean/a.pkl", CLEAN);
     run(&["model", "scan", &clean]).ends(0);
-    let unknown = folder.write("unknown.bin", "no format");
+    let unknown = folder.write("unknown.bin", "\u{1}no format");
     assert!(run(&["model", "scan", &unknown]).ends(3).out.contains("NOT PROVEN CLEAN"));
     run(&["model", "scan", &unknown, "--allow-incomplete"]).ends(0);
     let review = folder.write("review.pkl", UNKNOWN);
@@ -70,7 +70,7 @@ fn a_team_allows_its_own_names_until_they_expire() {
 #[test]
 fn json_of_a_real_scan_validates_against_the_published_schema() {
     let folder = Folder::new("json");
-    for (name, bytes) in [("a.pkl", CLEAN), ("b.pkl", EVIL), ("c.bin", &b"no format"[..])] {
+    for (name, bytes) in [("a.pkl", CLEAN), ("b.pkl", EVIL), ("c.bin", &b"\x01no format"[..])] {
         folder.write(name, bytes);
     }
     let document = run(&["model", "scan", folder.path(), "--format", "json"]).ends(1).json();

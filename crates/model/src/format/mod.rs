@@ -2,4 +2,5 @@
 
 pub(crate) mod npy;
 pub(crate) mod safetensors;
+pub(crate) mod text;
 pub(crate) mod torch;

@@ -5,6 +5,7 @@ use ringfence_artifact::Window;
 
 use super::facts::Facts;
 use super::facts::FaultKind;
+use super::facts::Name;
 use super::facts::Unread;
 use super::machine::End;
 use super::machine::Frames;
@@ -157,9 +158,17 @@ fn is_pickle_at(source: &dyn Source, at: u64) -> bool {
     let steps = machine.trial(at, TRIAL);
     let facts = &machine.facts;
     let stopped_at_end = steps.is_none() && machine.window.left() == 0;
-    !facts.names.is_empty()
+    facts.names.iter().any(is_plausible)
         || facts.faults.iter().any(|fault| fault.kind == FaultKind::Extension)
         || !facts.ends_loading() && (stopped_at_end || steps == Some(TRIAL))
+}
+
+/// Whether a module and name could be imported at all: prose that begins with `c` has blanks and commas in it.
+fn is_plausible(name: &Name) -> bool {
+    let part = |text: &str| {
+        !text.is_empty() && text.chars().all(|char| char.is_alphanumeric() || matches!(char, '_' | '.'))
+    };
+    part(&name.raw.0) && part(&name.raw.1)
 }
 
 /// Facts of two readings of the same bytes.

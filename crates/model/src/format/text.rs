@@ -1,0 +1,200 @@
+//! Room `model`, formats `json` and `text`: what stands beside weights in a repository.
+//!
+//! Text runs nowhere by itself, so prose is clean; but a loader imports a `.py` because of its name, and a configuration
+//! can name code. Names only ever make it stricter: code and templates are not read by this build, and are told as such.
+
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Source;
+
+use crate::json;
+use crate::json::Json;
+use crate::json::Value;
+
+/// Longest JSON that is read.
+const JSON: u64 = 256 << 20;
+/// Names of prose: nothing loads them but readers.
+const PROSE: [&str; 8] = [".md", ".txt", ".rst", ".csv", ".gitattributes", ".gitignore", "license", "readme"];
+/// Keys of a configuration whose value is code of the repository, or a name that is imported.
+const CODE: [(&str, &str); 5] = [
+    ("auto_map", "names classes of Python files that are run on use"),
+    ("custom_pipelines", "names Python files that are run on use"),
+    ("custom_pipeline", "names a Python file that is run on use"),
+    ("loader_module", "names a module that is imported on use"),
+    ("_target_", "names what is called on use"),
+];
+/// Keys whose value is read by nobody here.
+const UNREAD: [(&str, &str); 4] = [
+    ("chat_template", "a chat template"),
+    ("class_name", "a description of Keras layers"),
+    ("nbformat", "a notebook"),
+    ("__loader__", "a description of skops objects"),
+];
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Json,
+    Prose,
+    /// Text that something may run or interpret.
+    Other,
+}
+
+/// Whether the whole source is text, and which; none where it is not.
+pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, ReadError> {
+    let mut first = None;
+    let mut at = 0;
+    let mut buffer = vec![0; 256 << 10];
+    while at < source.len() {
+        let got = source.read_at(at, &mut buffer)?;
+        let bytes = buffer.get(..got).unwrap_or_default();
+        let is_last = at + got as u64 >= source.len();
+        // A character may be cut by the end of a piece.
+        let valid = match std::str::from_utf8(bytes) {
+            Ok(_) => got,
+            Err(error) if error.error_len().is_none() && !is_last => error.valid_up_to(),
+            Err(_) => return Ok(None),
+        };
+        let text = bytes.get(..valid).unwrap_or_default();
+        if valid == 0 || text.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c))
+        {
+            return Ok(None);
+        }
+        first = first.or_else(|| text.iter().find(|byte| !byte.is_ascii_whitespace()).copied());
+        at += valid as u64;
+    }
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let is_prose = PROSE.iter().any(|known| name.ends_with(known) || name == *known);
+    Ok(Some(match first {
+        Some(b'{' | b'[') if source.len() <= JSON => Kind::Json,
+        _ if is_prose => Kind::Prose,
+        _ => Kind::Other,
+    }))
+}
+
+/// What a configuration names.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// Code that runs on use: place and words.
+    pub(crate) code: Vec<(u64, String)>,
+    /// Parts that nobody read: place and words.
+    pub(crate) unread: Vec<(u64, String)>,
+    /// Two readers see different things.
+    pub(crate) odd: Vec<(u64, String)>,
+    /// Not JSON after all; the place.
+    pub(crate) broken: Option<u64>,
+}
+
+/// Reads a JSON text.
+pub(crate) fn json(source: &dyn Source) -> Result<Facts, ReadError> {
+    let mut facts = Facts::default();
+    let mut bytes = vec![0; usize::try_from(source.len().min(JSON)).unwrap_or(0)];
+    let got = source.read_at(0, &mut bytes)?;
+    bytes.truncate(got);
+    let text = std::str::from_utf8(&bytes).unwrap_or_default();
+    match json::read(text) {
+        Ok((root, end)) => {
+            facts.walk(&root);
+            // One object on each line is a form of its own, and so is what follows it.
+            if end < text.len() {
+                facts.broken = Some(end as u64);
+            }
+        }
+        Err(error) => facts.broken = Some(error.at as u64),
+    }
+    Ok(facts)
+}
+
+impl Facts {
+    fn walk(&mut self, root: &Json) {
+        let mut rest = vec![root];
+        while let Some(json) = rest.pop() {
+            rest.extend(json.items());
+            let mut keys: Vec<&str> = json.entries().iter().map(|(key, _)| key.as_str()).collect();
+            for (key, value) in json.entries() {
+                rest.push(value);
+                self.key(key, value);
+            }
+            keys.sort_unstable();
+            if let Some([key, _]) = keys.windows(2).find(|pair| pair.first() == pair.last()) {
+                self.odd.push((json.at as u64, format!("{key} is there twice: readers pick different ones")));
+            }
+        }
+        for list in [&mut self.code, &mut self.unread, &mut self.odd] {
+            list.sort();
+            list.truncate(crate::Limits::GAPS);
+        }
+    }
+
+    fn key(&mut self, key: &str, value: &Json) {
+        let is_empty = matches!(&value.value, Value::Null)
+            || value.text() == Some("")
+            || matches!(&value.value, Value::Object(entries) if entries.is_empty());
+        if is_empty {
+            return;
+        }
+        let at = value.at as u64;
+        if let Some((_, what)) = CODE.iter().find(|(known, _)| *known == key) {
+            self.code.push((at, format!("{key} {what}")));
+        }
+        if let Some((_, what)) = UNREAD.iter().find(|(known, _)| *known == key) {
+            self.unread.push((at, format!("{what}, which is not read by this build")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ringfence_artifact::Slice;
+    use ringfence_artifact::Source;
+    use ringfence_finding::Verdict;
+
+    use crate::Limits;
+    use crate::Policy;
+
+    fn verdict(name: &str, text: &str) -> (Verdict, Vec<u16>) {
+        let source: Arc<dyn Source> = Arc::new(Slice::new(text.as_bytes()));
+        let file = crate::judge(name, &source, Policy::embedded(), &Limits::default());
+        (file.verdict, file.findings.iter().map(|finding| finding.id.number).collect())
+    }
+
+    #[test]
+    fn what_stands_beside_weights_is_clean() {
+        for (name, text) in [
+            (
+                "config.json",
+                r#"{"architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "auto_map": {}}"#,
+            ),
+            ("a/tokenizer.json", r#"{"model": {"vocab": {"a": 0, "größe": 1}, "merges": ["a b"]}}"#),
+            ("README.md", "---\nlicense: mit\n---\n# A model\n"),
+            ("merges.txt", "#version: 0.2\na b\n"),
+            ("LICENSE", "Permission is granted.\n"),
+        ] {
+            assert_eq!(verdict(name, text), (Verdict::Clean, vec![]), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_names_code_is_review_and_what_is_not_read_incomplete() {
+        let map = r#"{"auto_map": {"AutoModel": "modeling_x.X"}}"#;
+        assert_eq!(verdict("config.json", map), (Verdict::Review, vec![149]));
+        assert_eq!(
+            verdict("model.yaml.json", r#"{"a": [{"_target_": "os.system"}]}"#),
+            (Verdict::Review, vec![149])
+        );
+        assert_eq!(verdict("config.json", r#"{"a": 1, "a": 2}"#), (Verdict::Review, vec![147]));
+        for (name, text) in [
+            ("tokenizer_config.json", r#"{"chat_template": "{{ x }}"}"#),
+            ("modeling.py", "import os\n"),
+            ("config.json", r#"{"a": 1"#),
+            ("config.json", "{} x"),
+            ("config.yaml", "a: 1\n"),
+            ("README.md", "a\u{1b}[2J\n"),
+        ] {
+            assert_eq!(verdict(name, text).0, Verdict::Incomplete, "{name}");
+        }
+        // Content decides: a pickle in a file of prose is a pickle.
+        assert_eq!(verdict("README.md", "cos\nsystem\n(S'echo hi'\ntR.").0, Verdict::Malicious);
+    }
+}
