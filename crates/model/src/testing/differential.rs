@@ -81,9 +81,9 @@ fn no_name_that_cpython_looks_up_is_missed() {
     let (start, mut pickles, mut names, mut seed) = (Instant::now(), 0, 0, 1);
     // The short form, for every run of the tests, takes at most twenty seconds.
     while wanted.map_or(start.elapsed() < Duration::from_secs(10), |wanted| pickles < wanted) {
-        let (more, looked_up) = compare(seed, 2000);
+        let (more, looked_up) = compare(seed, 500);
         (pickles, names, seed) = (pickles + more, names + looked_up, seed + 1);
     }
     println!("{pickles} pickles, {names} names looked up by CPython, none missed");
-    assert!(pickles >= 2000 && names > pickles, "the generator writes streams that look names up");
+    assert!(pickles >= 500 && names > pickles, "the generator writes streams that look names up");
 }
