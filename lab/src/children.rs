@@ -8,11 +8,11 @@ use std::io::Seek;
 use std::io::SeekFrom;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
 use std::time::Duration;
+use std::time::Instant;
 
 use rustix::process::Signal;
 use tokio::process::Child;
@@ -61,7 +61,7 @@ impl Children {
             return Err(Error::other(format!("{component}: not a process at once after its start")));
         };
         self.running.push((component, id.clone(), child));
-        write_json(&self.record(component), &id)?;
+        write_json(&self.home.record(component.name()), &id)?;
         Ok(id)
     }
 
@@ -87,27 +87,37 @@ impl Children {
         Error::Component { component, what: what.into(), tail: tail(&self.home.log_of(component.name())) }
     }
 
-    /// TERM, and KILL after `patience`. A component that does not run is no error.
+    /// TERM, and KILL after `patience`; without patience KILL at once, as a crash would. `None`: it did not
+    /// run.
     pub(crate) async fn end(&mut self, component: Component, patience: Duration) -> Option<ExitStatus> {
         let place = self.running.iter().position(|(running, ..)| *running == component)?;
         let (_, id, child) = self.running.get_mut(place)?;
         // Our own child, not yet waited for: its id cannot belong to another process.
-        let _ = id.signal(Signal::TERM);
-        let status = match tokio::time::timeout(patience, child.wait()).await {
-            Ok(status) => status.ok(),
-            Err(_) => {
+        let told = !patience.is_zero() && id.signal(Signal::TERM).is_ok();
+        let ended = if told { tokio::time::timeout(patience, child.wait()).await.ok() } else { None };
+        let status = match ended {
+            Some(status) => status.ok(),
+            None => {
                 let _ = child.start_kill();
                 child.wait().await.ok()
             }
         };
         // Not before it is gone: a future that is dropped at the wait above leaves it on the list.
         self.running.retain(|(running, ..)| *running != component);
-        let _ = fs::remove_file(self.record(component));
+        let _ = fs::remove_file(self.home.record(component.name()));
         status
     }
 
-    fn record(&self, component: Component) -> PathBuf {
-        self.home.run().join(format!("{component}.json"))
+    /// The same for several at once: together they take as long as the slowest.
+    pub(crate) async fn end_all(&mut self, components: &[Component], patience: Duration) {
+        let begin = Instant::now();
+        if !patience.is_zero() {
+            let told = self.ids().filter(|(component, _)| components.contains(component));
+            told.for_each(|(_, id)| drop(id.signal(Signal::TERM)));
+        }
+        for component in components {
+            self.end(*component, patience.saturating_sub(begin.elapsed())).await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Paths only, and the files that say what the lab is; it starts and ends nothing.
 
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::MetadataExt;
@@ -9,15 +10,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::process::ProcessId;
 use crate::random;
 
 /// The address of a Unix socket holds 107 bytes; the longest one below a state folder is 40 long.
 const LONGEST: usize = 107 - 40;
+
+/// Record of who makes a lab, until its supervisor has a record of its own.
+pub const STARTER: &str = "starter";
+/// Record and log of the supervisor.
+pub const SUPERVISOR: &str = "supervisor";
 
 /// The state folder of one lab.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,8 +34,12 @@ pub struct Home(PathBuf);
 impl Home {
     /// Makes the folder of a new lab: `<temporary folder>/ringfence-lab-<user id>/rf-<8 hex digits>`.
     /// Not below the home folder: that may lie on a network, where neither etcd nor sockets work.
+    ///
+    /// A record says that this process is starting it: nobody sweeps it.
     pub fn create() -> Result<Self> {
-        let home = Self(root()?.join(format!("rf-{}", random::hex(4)?)));
+        let root = root()?;
+        let _listed = lock(&root, FlockOperation::LockShared)?;
+        let home = Self(root.join(format!("rf-{}", random::hex(4)?)));
         if home.0.as_os_str().len() > LONGEST {
             let message = "too long for the sockets below it; set TMPDIR to a shorter folder";
             return Err(Error::other(format!("{}: {message}", home.0.display())));
@@ -37,6 +49,7 @@ impl Home {
         {
             fs::create_dir(folder).map_err(Error::at(folder))?;
         }
+        write_json(&home.record(STARTER), &ProcessId::own()?)?;
         Ok(home)
     }
 
@@ -45,9 +58,11 @@ impl Home {
         Self(path.into())
     }
 
-    /// The folders of all labs of this user, those that were left behind included.
+    /// The folders of all labs of this user, those that were left behind included. None of them is half
+    /// made.
     pub fn all() -> Result<Vec<Self>> {
         let root = root()?;
+        let _complete = lock(&root, FlockOperation::LockExclusive)?;
         let entries = fs::read_dir(&root).map_err(Error::at(&root))?;
         let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let mut homes: Vec<Self> = folders
@@ -98,6 +113,11 @@ impl Home {
         self.0.join("bin")
     }
 
+    /// The record of a process.
+    pub fn record(&self, process: &str) -> PathBuf {
+        self.run().join(format!("{process}.json"))
+    }
+
     /// Log of a process, standard output and standard error together.
     pub fn log_of(&self, process: &str) -> PathBuf {
         self.log().join(format!("{process}.log"))
@@ -125,6 +145,13 @@ impl Home {
             _ => Ok(()),
         }
     }
+}
+
+/// Held while folders are made, and while they are listed.
+fn lock(root: &Path, operation: FlockOperation) -> Result<File> {
+    let folder = File::open(root).map_err(Error::at(root))?;
+    rustix::fs::flock(&folder, operation).map_err(|error| Error::at(root)(error.into()))?;
+    Ok(folder)
 }
 
 /// Where this user's labs are: a folder that only this user may enter.

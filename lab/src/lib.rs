@@ -4,22 +4,41 @@
 #![forbid(unsafe_code)]
 
 mod assets;
+mod base64;
 mod children;
+mod client;
+#[doc(hidden)]
+pub mod command;
 mod component;
+mod config;
+mod control;
 mod error;
+mod fake_node;
+mod flags;
+mod go_build;
 mod home;
+mod identity;
 mod lab;
+mod launch;
 mod netns;
 mod node;
+mod pki;
 mod process;
 mod random;
 mod site;
+mod start;
+mod stop;
+mod supervisor;
+mod sweep;
 mod tier;
 mod until;
 
 pub use component::Component;
 pub use error::Error;
 pub use error::Result;
+pub use identity::Identity;
+pub use lab::FakeNodeSpec;
+pub use launch::Options;
 pub use tier::Missing;
 pub use tier::Tier;
 pub use until::until;

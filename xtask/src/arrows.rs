@@ -67,6 +67,7 @@ const ROOMS: &[Room] = &[
         name: "ringfence-lab",
         ours: &[],
         others: &[
+            "futures",
             "http",
             "k8s-openapi",
             "kube",
