@@ -186,8 +186,10 @@ impl Stat {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::process::Stdio;
 
     use super::*;
+    use crate::until;
 
     #[test]
     fn reads_a_name_that_looks_like_the_rest_of_the_line() {
@@ -200,10 +202,13 @@ mod tests {
 
     #[test]
     fn ends_the_process_it_knows_and_no_later_one_with_its_id() {
-        let mut child = Command::new("sleep").arg("600").env(MARKER, "rf-test").spawn().unwrap();
+        let mut sleep = Command::new("sleep");
+        let mut child = sleep.arg("60").env(MARKER, "rf-test").stdout(Stdio::null()).spawn().unwrap();
         let known = ProcessId::of(i32::try_from(child.id()).unwrap()).unwrap();
         assert!(known.is_alive());
-        assert_eq!(members("rf-test").unwrap(), [known.clone()]);
+        // Its environment is there a moment after the process is.
+        let seen = || (members("rf-test").unwrap() == [known.clone()]).then_some(());
+        until("the member", Duration::from_secs(10), seen);
         let other = ProcessId { start: known.start + 1, ..known.clone() };
         assert!(!other.is_alive());
         other.signal(Signal::KILL).unwrap();

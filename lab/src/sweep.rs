@@ -2,6 +2,7 @@
 //! by record, then the folder. A lab that is alive, or just starting, is not touched.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -44,14 +45,20 @@ pub fn sweep() -> Result<Vec<String>> {
 
 /// Ends every process of a lab and removes everything that it made.
 pub(crate) fn clear(home: &Home) -> Result<()> {
+    let after = Duration::from_secs(10);
     let mut processes = recorded(home)?;
-    processes.extend(members(&home.name()).map_err(Error::at("/proc".as_ref()))?);
-    for process in &processes {
-        process.signal(Signal::KILL)?;
-    }
-    let after = std::time::Duration::from_secs(10);
-    if let Some(process) = processes.iter().find(|process| !process.gone_within(after)) {
-        return Err(Error::Deadline { what: format!("end of process {}", process.pid), after });
+    loop {
+        for process in &processes {
+            process.signal(Signal::KILL)?;
+        }
+        if let Some(process) = processes.iter().find(|process| !process.gone_within(after)) {
+            return Err(Error::Deadline { what: format!("end of process {}", process.pid), after });
+        }
+        // Those that were not on record yet, and what they have started meanwhile.
+        processes = members(&home.name()).map_err(Error::io("/proc"))?;
+        if processes.is_empty() {
+            break;
+        }
     }
     // Without a readable specification it may have been any tier.
     if Spec::read(home).map_or(true, |spec| spec.tier == Tier::Node) {
@@ -75,16 +82,23 @@ fn recorded(home: &Home) -> Result<Vec<ProcessId>> {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::process::Stdio;
 
     use super::*;
     use crate::home::write_json;
     use crate::process::MARKER;
 
+    fn sleep() -> Command {
+        let mut sleep = Command::new("sleep");
+        sleep.arg("60").stdout(Stdio::null());
+        sleep
+    }
+
     #[test]
     fn clears_what_is_on_record_and_what_was_not_yet() {
         let home = Home::create().unwrap();
-        let mut recorded = Command::new("sleep").arg("600").spawn().unwrap();
-        let mut unrecorded = Command::new("sleep").arg("600").env(MARKER, home.name()).spawn().unwrap();
+        let mut recorded = sleep().spawn().unwrap();
+        let mut unrecorded = sleep().env(MARKER, home.name()).spawn().unwrap();
         let id = ProcessId::of(i32::try_from(recorded.id()).unwrap()).unwrap();
         write_json(&home.record("etcd"), &id).unwrap();
         fs::remove_file(home.record(STARTER)).unwrap(); // this process

@@ -71,7 +71,8 @@ fn component_line(component: &Value) -> String {
     let usage = &component["usage"];
     let megabytes = usage["resident"].as_f64().unwrap_or_default() / 1e6;
     let cpu = usage["cpu_seconds"].as_f64().unwrap_or_default();
-    format!("  {name:<24} pid {:<8} {megabytes:>5.0} MB  {cpu:>6.1} CPU-s", component["process"]["pid"])
+    let pid = component["process"]["pid"].as_i64().unwrap_or_default();
+    format!("  {name:<24} pid {pid:<8} {megabytes:>5.0} MB  {cpu:>6.1} CPU-s")
 }
 
 #[cfg(test)]
@@ -83,8 +84,8 @@ mod tests {
         let left = json!({"name": "rf-1", "phase": "left behind", "folder": "/tmp/rf-1"});
         assert_eq!(line(&left), "rf-1  left behind, tier -, /tmp/rf-1: `cargo xtask lab sweep` removes it");
         let etcd = json!({"name": "etcd", "runs": true, "process": {"pid": 7},
-            "usage": {"resident": 46_000_000, "cpu_seconds": 1.25}});
-        assert_eq!(component_line(&etcd), "  etcd                     pid 7           46 MB     1.2 CPU-s");
+            "usage": {"resident": 46_000_000, "cpu_seconds": 1.26}});
+        assert_eq!(component_line(&etcd), "  etcd                     pid 7           46 MB     1.3 CPU-s");
         assert_eq!(
             component_line(&json!({"name": "etcd", "runs": false})),
             "  etcd                     ended"
