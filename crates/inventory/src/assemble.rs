@@ -19,6 +19,7 @@ use ringfence_finding::ResourceRef;
 
 use crate::joins::Base;
 use crate::joins::Joins;
+use crate::live::Live;
 use crate::namespace::Namespace;
 use crate::namespace::NamespaceTable;
 use crate::object::Object;
@@ -32,7 +33,9 @@ use crate::pod::Scope;
 use crate::reader;
 use crate::reader::FileContent;
 use crate::reader::Raw;
+use crate::sight::Seen;
 use crate::sight::Sight;
+use crate::snapshot::Served;
 use crate::source::Content;
 use crate::source::Input;
 use crate::source::load;
@@ -76,6 +79,11 @@ pub struct Inventory {
     joins: Joins,
     /// Running pods behind a template, in a dump of a live cluster.
     running: HashMap<ObjectId, u32>,
+    /// Objects of one maker that say the same, where only one of them was kept.
+    pub(crate) copies: HashMap<ObjectId, u32>,
+    /// Whether kinds have namespaces, as a cluster says.
+    scopes: HashMap<(Box<str>, Box<str>), bool>,
+    pub(crate) live: Option<Live>,
     /// Namespaces by name.
     pub namespaces: NamespaceTable,
     /// What the source could show.
@@ -87,6 +95,13 @@ pub struct Inventory {
 impl Inventory {
     /// Reads the files of `input`, in parallel; the result does not depend on their order of arrival.
     pub fn read(input: Input, options: &Options) -> Self {
+        let mut inventory = Self::default();
+        inventory.add_files(input, options);
+        inventory.finish(options);
+        inventory
+    }
+
+    pub(crate) fn add_files(&mut self, input: Input, options: &Options) {
         let contents: Vec<(Arc<str>, FileContent, bool)> = input
             .files
             .into_par_iter()
@@ -98,20 +113,38 @@ impl Inventory {
                 (file, content, read)
             })
             .collect();
-        let mut inventory = Self::default();
-        inventory.sight.partial = options.partial;
-        inventory.coverage.files.seen = input.seen;
-        inventory.coverage.blind = input.blind;
+        self.sight.partial = options.partial;
+        self.coverage.files.seen = input.seen;
+        self.coverage.blind.extend(input.blind);
         for (file, content, read) in contents {
-            inventory.add_file(&file, content, options);
-            inventory.coverage.files.read += u32::from(read);
+            self.add_file(&file, content, options);
+            self.coverage.files.read += u32::from(read);
         }
-        inventory.index(options);
-        inventory.find_owners();
-        inventory.find_pods();
-        inventory.coverage.blind.sort();
-        inventory.coverage.blind.dedup();
-        inventory
+    }
+
+    /// Everything that needs all objects at once.
+    pub(crate) fn finish(&mut self, options: &Options) {
+        self.index(options);
+        self.find_owners();
+        self.find_pods();
+        self.coverage.blind.sort();
+        self.coverage.blind.dedup();
+    }
+
+    /// A cluster's own word on which kinds have namespaces goes before the table.
+    pub(crate) fn set_scopes(&mut self, served: &[Served]) {
+        let scopes =
+            served.iter().map(|one| ((one.group.as_str().into(), one.kind.as_str().into()), one.namespaced));
+        self.scopes = scopes.collect();
+    }
+
+    fn is_cluster_scoped(&self, group: &str, kind: &str) -> bool {
+        if !self.scopes.is_empty()
+            && let Some(namespaced) = self.scopes.get(&(Box::from(group), Box::from(kind)))
+        {
+            return !namespaced;
+        }
+        is_cluster_scoped(group, kind)
     }
 
     /// Reads one text, as a test or a single request has it.
@@ -213,6 +246,24 @@ impl Inventory {
         total.not_kubernetes += documents.not_kubernetes;
         total.empty += documents.empty;
         total.schema_only += documents.schema_only;
+        if self.add_with_embedded(objects, options) {
+            blind.push(embedded_limit(file));
+        }
+        self.coverage.blind.extend(blind);
+    }
+
+    /// Adds one object that stands alone, with those embedded in it.
+    pub(crate) fn add_tree(&mut self, raw: Raw, options: &Options) -> ObjectId {
+        let id = ObjectId(self.objects.len());
+        let file = Arc::clone(&raw.document.file);
+        if self.add_with_embedded(vec![raw], options) {
+            self.coverage.blind.push(embedded_limit(&file));
+        }
+        id
+    }
+
+    /// Adds objects and those embedded in them; true: there are more than the limits let in.
+    fn add_with_embedded(&mut self, objects: Vec<Raw>, options: &Options) -> bool {
         let mut embedded = 0_usize;
         let mut limited = false;
         // Depth first, so that embedded objects follow the one they stand in.
@@ -231,15 +282,7 @@ impl Inventory {
             embedded = embedded.saturating_add(inside.len());
             work.extend(inside.into_iter().rev().map(|raw| (raw, Some(id), level.saturating_add(1))));
         }
-        if limited {
-            let message = format!(
-                "objects inside objects are opened {MAX_EMBEDDED_LEVELS} levels deep and {MAX_EMBEDDED} a file; split the file"
-            );
-            let location =
-                Location { file: Arc::clone(file), document: 0, line: 1, column: 1, start: 0, end: 0 };
-            blind.push(Blind { reason: Reason::EmbeddedLimit, location: Some(location), message });
-        }
-        self.coverage.blind.extend(blind);
+        limited
     }
 
     /// Adds one object and returns those embedded in it.
@@ -248,7 +291,7 @@ impl Inventory {
         let body = document.tree.value(node);
         let text = |keys: &[&str]| body.at(keys).and_then(Value::text).map(Box::<str>::from);
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let namespace = if is_cluster_scoped(group, &kind) {
+        let namespace = if self.is_cluster_scoped(group, &kind) {
             None
         } else {
             text(&["metadata", "namespace"]).or_else(|| options.namespace.as_deref().map(Box::from))
@@ -283,7 +326,7 @@ impl Inventory {
             let kind = (Box::from(object.group()), object.kind.clone());
             self.sight.kinds.insert(kind.clone());
             self.by_kind.entry(kind).or_default().push(id);
-            let cluster_scoped = is_cluster_scoped(object.group(), &object.kind);
+            let cluster_scoped = self.is_cluster_scoped(object.group(), &object.kind);
             if !cluster_scoped {
                 self.namespaces.0.entry(object.namespace.clone()).or_default().objects.push(id);
             }
@@ -293,7 +336,7 @@ impl Inventory {
             if object.parent.is_some() || object.name.is_empty() {
                 continue;
             }
-            let identity = (object.group(), &*object.kind, object.namespace.as_deref(), &*object.name);
+            let identity = object.identity();
             let other = places.entry(identity).or_insert(&object.document.file);
             if **other != object.document.file {
                 let words = format!("{} {}", object.kind, object.reference().short());
@@ -306,7 +349,7 @@ impl Inventory {
             );
             self.coverage.blind.push(Blind { reason: Reason::Assumption, location: None, message });
         }
-        if !options.partial && !self.objects.is_empty() {
+        if !options.partial && !self.objects.is_empty() && self.live.is_none() {
             let message = "the files are taken as everything in their namespaces; --partial if they are not";
             self.coverage.blind.push(Blind {
                 reason: Reason::Assumption,
@@ -321,7 +364,7 @@ impl Inventory {
         for id in self.ids_of("", "Pod").to_vec() {
             if let Some(top) = self.owners.top(id) {
                 let running = self.running.entry(top).or_insert(0);
-                *running = running.saturating_add(1);
+                *running = running.saturating_add(self.copies.get(&id).copied().unwrap_or(1));
             }
         }
     }
@@ -428,7 +471,7 @@ impl Inventory {
             }
         }
         for (group, kind) in [("", "Node"), ("storage.k8s.io", "StorageClass")] {
-            if !self.sight.has(group, kind) {
+            if matches!(self.sight.cluster(group, kind), Seen::None(_)) {
                 self.coverage.not_seen.push(format!("{kind} objects"));
             }
         }
@@ -440,6 +483,13 @@ impl Inventory {
     }
 }
 
+fn embedded_limit(file: &Arc<str>) -> Blind {
+    let message = format!(
+        "objects inside objects are opened {MAX_EMBEDDED_LEVELS} levels deep and {MAX_EMBEDDED} a file; split the file"
+    );
+    Blind { reason: Reason::EmbeddedLimit, location: Some(Location::whole(Arc::clone(file))), message }
+}
+
 /// Reads one file; a panic in a reader loses that file and is reported.
 fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, bool) {
     let bytes = match content {
@@ -447,8 +497,8 @@ fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, 
         Content::File(path) => load(&path, limit),
     };
     let lost = |reason: Reason, message: String| {
-        let location = Location { file: Arc::clone(file), document: 0, line: 1, column: 1, start: 0, end: 0 };
-        let blind = vec![Blind { reason, location: Some(location), message }];
+        let location = Some(Location::whole(Arc::clone(file)));
+        let blind = vec![Blind { reason, location, message }];
         (FileContent { blind, ..FileContent::default() }, false)
     };
     match bytes {

@@ -32,6 +32,7 @@ pub use model::ModelRef;
 pub use model::ModelRole;
 pub use model::ModelSource;
 pub(crate) use rejected::would_be_rejected;
+pub(crate) use table::holders;
 pub(crate) use table::is_without_pods;
 pub(crate) use table::plural;
 pub(crate) use table::pod_kinds;
