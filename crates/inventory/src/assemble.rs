@@ -17,6 +17,8 @@ use ringfence_finding::Location;
 use ringfence_finding::Reason;
 use ringfence_finding::ResourceRef;
 
+use crate::definitions::Again;
+use crate::definitions::Definitions;
 use crate::joins::Base;
 use crate::joins::Joins;
 use crate::namespace::Namespace;
@@ -28,6 +30,7 @@ use crate::owners::Owners;
 use crate::pod;
 use crate::pod::Pod;
 use crate::pod::PodView;
+use crate::pod::Schemas;
 use crate::pod::Scope;
 use crate::reader;
 use crate::reader::FileContent;
@@ -76,6 +79,8 @@ pub struct Inventory {
     joins: Joins,
     /// Running pods behind a template, in a dump of a live cluster.
     running: HashMap<ObjectId, u32>,
+    /// Custom kinds whose definition was seen and needed.
+    pub(crate) schemas: Schemas,
     /// Namespaces by name.
     pub namespaces: NamespaceTable,
     /// What the source could show.
@@ -87,25 +92,31 @@ pub struct Inventory {
 impl Inventory {
     /// Reads the files of `input`, in parallel; the result does not depend on their order of arrival.
     pub fn read(input: Input, options: &Options) -> Self {
-        let contents: Vec<(Arc<str>, FileContent, bool)> = input
+        let contents: Vec<(Arc<str>, FileContent, Option<Again>, bool)> = input
             .files
             .into_par_iter()
             .map(|(file, content)| {
-                let (content, read) = read_guarded(&file, content, options.max_file_size);
+                let (content, again, read) = read_guarded(&file, content, options.max_file_size);
                 if let Some(done) = &options.done {
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                (file, content, read)
+                (file, content, again, read)
             })
             .collect();
         let mut inventory = Self::default();
         inventory.sight.partial = options.partial;
         inventory.coverage.files.seen = input.seen;
         inventory.coverage.blind = input.blind;
-        for (file, content, read) in contents {
+        let mut definitions = Definitions::default();
+        for (file, mut content, again, read) in contents {
+            let spots = std::mem::take(&mut content.schemas);
             inventory.add_file(&file, content, options);
             inventory.coverage.files.read += u32::from(read);
+            if let Some(again) = again {
+                definitions.add(file, again, spots);
+            }
         }
+        inventory.learn(definitions, options);
         inventory.index(options);
         inventory.find_owners();
         inventory.find_pods();
@@ -204,7 +215,7 @@ impl Inventory {
     }
 
     fn add_file(&mut self, file: &Arc<str>, content: FileContent, options: &Options) {
-        let FileContent { objects, documents, mut blind } = content;
+        let FileContent { objects, documents, mut blind, schemas: _ } = content;
         let total = &mut self.coverage.documents;
         total.found += documents.found;
         total.parsed += documents.parsed;
@@ -276,6 +287,27 @@ impl Inventory {
         inside
     }
 
+    /// Schemas of kinds that the table does not answer for, from the definitions among the files.
+    fn learn(&mut self, definitions: Definitions, options: &Options) {
+        let learned = definitions.learn(&self.objects, options.max_file_size);
+        self.coverage.blind.extend(learned.blind);
+        self.schemas = learned.schemas;
+        for object in &mut self.objects {
+            let schema = self.schemas.get(object.group(), &object.kind);
+            if schema.is_some_and(|schema| !schema.namespaced) {
+                object.namespace = None;
+            }
+        }
+    }
+
+    /// Whether objects of this kind have no namespace: by the kind's definition, else by name.
+    fn is_cluster_scoped(&self, object: &Object) -> bool {
+        let (group, kind) = (object.group(), &*object.kind);
+        self.schemas
+            .get(group, kind)
+            .map_or_else(|| is_cluster_scoped(group, kind), |schema| !schema.namespaced)
+    }
+
     fn index(&mut self, options: &Options) {
         let mut places: HashMap<(&str, &str, Option<&str>, &str), &Arc<str>> = HashMap::new();
         for (index, object) in self.objects.iter().enumerate() {
@@ -283,8 +315,7 @@ impl Inventory {
             let kind = (Box::from(object.group()), object.kind.clone());
             self.sight.kinds.insert(kind.clone());
             self.by_kind.entry(kind).or_default().push(id);
-            let cluster_scoped = is_cluster_scoped(object.group(), &object.kind);
-            if !cluster_scoped {
+            if !self.is_cluster_scoped(object) {
                 self.namespaces.0.entry(object.namespace.clone()).or_default().objects.push(id);
             }
             if object.is("", "Namespace") {
@@ -327,7 +358,7 @@ impl Inventory {
     }
 
     fn find_pods(&mut self) {
-        let objects = &self.objects;
+        let (objects, schemas) = (&self.objects, &self.schemas);
         let views: Vec<Vec<PodView>> = (0..objects.len())
             .into_par_iter()
             .map(|index| {
@@ -336,7 +367,8 @@ impl Inventory {
                 while let Some(parent) = objects.get(root.0).and_then(|object| object.parent) {
                     root = parent;
                 }
-                pod::find(object, ObjectId(index), root)
+                let schema = schemas.get(object.group(), &object.kind);
+                pod::find(object, ObjectId(index), root, schema)
             })
             .collect();
         self.views = views.into_iter().flatten().collect();
@@ -440,27 +472,33 @@ impl Inventory {
     }
 }
 
-/// Reads one file; a panic in a reader loses that file and is reported.
-fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, bool) {
-    let bytes = match content {
-        Content::Bytes(bytes) => Ok(bytes),
-        Content::File(path) => load(&path, limit),
+/// Reads one file; a panic in a reader loses that file and is reported. Second: how to have its bytes again, if
+/// definitions in it were passed over.
+fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, Option<Again>, bool) {
+    let (bytes, path) = match content {
+        Content::Bytes(bytes) => (Ok(bytes), None),
+        Content::File(path) => (load(&path, limit), Some(path)),
     };
     let lost = |reason: Reason, message: String| {
         let location = Location { file: Arc::clone(file), document: 0, line: 1, column: 1, start: 0, end: 0 };
         let blind = vec![Blind { reason, location: Some(location), message }];
-        (FileContent { blind, ..FileContent::default() }, false)
+        (FileContent { blind, ..FileContent::default() }, None, false)
     };
-    match bytes {
-        Err((reason, message)) => lost(reason, message),
-        Ok(bytes) => match panic::catch_unwind(|| reader::read(file, &bytes)) {
-            Ok(content) => {
-                let read = !content.blind.iter().any(|blind| blind.reason == Reason::Encoding);
-                (content, read)
-            }
-            Err(_) => {
-                lost(Reason::Internal, "the reader failed on this file; report it with the file".to_owned())
-            }
-        },
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err((reason, message)) => return lost(reason, message),
+    };
+    match panic::catch_unwind(|| reader::read(file, &bytes)) {
+        Ok(content) => {
+            let read = !content.blind.iter().any(|blind| blind.reason == Reason::Encoding);
+            let again = (!content.schemas.is_empty()).then(|| match path.filter(|path| path.is_file()) {
+                Some(path) => Again::File(path),
+                None => Again::Bytes(bytes),
+            });
+            (content, again, read)
+        }
+        Err(_) => {
+            lost(Reason::Internal, "the reader failed on this file; report it with the file".to_owned())
+        }
     }
 }

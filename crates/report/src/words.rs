@@ -155,6 +155,7 @@ pub(crate) fn blind_place(blind: &Blind, source: &str) -> Option<String> {
         | Reason::FactMissing
         | Reason::NotKubernetes
         | Reason::SchemaOnly
+        | Reason::NoSchema
         | Reason::UnresolvedJoin
         | Reason::WouldBeRejected
         | Reason::Assumption => false,
@@ -184,6 +185,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::ExcludedByUser => "excluded by a flag",
         Reason::NotSearched => "not searched",
         Reason::SchemaOnly => "schema only",
+        Reason::NoSchema => "definition without fields",
         Reason::UnresolvedJoin => "refers to an object outside the scan",
         Reason::WouldBeRejected => "refused by any API server",
         Reason::Assumption => "assumed",
