@@ -51,8 +51,10 @@ pub enum Reason {
     ExcludedByUser,
     /// Version control or dependency folders, devices and other files that hold no manifests.
     NotSearched,
-    /// A custom resource definition: a schema, which no control of this build reads.
+    /// A custom resource definition: read for where its kind carries pods at most, never judged.
     SchemaOnly,
+    /// A definition that names no fields: pods of its kind are found by their shape alone.
+    NoSchema,
     /// A reference to an object outside the set; what depends on it is unknown.
     UnresolvedJoin,
     /// A value the API server would refuse; judged by its intent.
@@ -86,6 +88,7 @@ impl Reason {
             | Self::ExcludedByUser
             | Self::NotSearched
             | Self::SchemaOnly
+            | Self::NoSchema
             | Self::UnresolvedJoin
             | Self::WouldBeRejected
             | Self::Assumption => false,
@@ -116,6 +119,7 @@ impl Reason {
             Self::ExcludedByUser => "excluded-by-user",
             Self::NotSearched => "not-searched",
             Self::SchemaOnly => "schema-only",
+            Self::NoSchema => "no-schema",
             Self::UnresolvedJoin => "unresolved-join",
             Self::WouldBeRejected => "would-be-rejected",
             Self::Assumption => "assumption",
@@ -165,7 +169,7 @@ pub struct Documents {
     pub not_kubernetes: u32,
     /// Blank or comments only.
     pub empty: u32,
-    /// Custom resource definitions, not read.
+    /// Custom resource definitions: read for where a kind carries pods at most.
     pub schema_only: u32,
 }
 
@@ -190,6 +194,8 @@ pub enum FoundBy {
     Core,
     /// The table of known custom kinds.
     Table,
+    /// The schema of a custom kind that no table row knows.
+    CrdSchema,
     /// A part with image and env but without a PodSpec; the operator builds the pod.
     ContainerLike,
     /// The shape of a PodSpec inside a kind nobody knows.

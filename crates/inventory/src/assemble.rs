@@ -17,6 +17,8 @@ use ringfence_finding::Location;
 use ringfence_finding::Reason;
 use ringfence_finding::ResourceRef;
 
+use crate::definitions::Again;
+use crate::definitions::Definitions;
 use crate::joins::Base;
 use crate::joins::Joins;
 use crate::live::Live;
@@ -29,6 +31,7 @@ use crate::owners::Owners;
 use crate::pod;
 use crate::pod::Pod;
 use crate::pod::PodView;
+use crate::pod::Schemas;
 use crate::pod::Scope;
 use crate::reader;
 use crate::reader::FileContent;
@@ -79,6 +82,10 @@ pub struct Inventory {
     joins: Joins,
     /// Running pods behind a template, in a dump of a live cluster.
     running: HashMap<ObjectId, u32>,
+    /// Custom kinds whose definition was seen and needed.
+    pub(crate) schemas: Schemas,
+    /// Definitions that the files hold and that were passed over.
+    definitions: Definitions,
     /// Objects of one maker that say the same, where only one of them was kept.
     pub(crate) copies: HashMap<ObjectId, u32>,
     /// Whether kinds have namespaces, as a cluster says.
@@ -102,28 +109,33 @@ impl Inventory {
     }
 
     pub(crate) fn add_files(&mut self, input: Input, options: &Options) {
-        let contents: Vec<(Arc<str>, FileContent, bool)> = input
+        let contents: Vec<(Arc<str>, FileContent, Option<Again>, bool)> = input
             .files
             .into_par_iter()
             .map(|(file, content)| {
-                let (content, read) = read_guarded(&file, content, options.max_file_size);
+                let (content, again, read) = read_guarded(&file, content, options.max_file_size);
                 if let Some(done) = &options.done {
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                (file, content, read)
+                (file, content, again, read)
             })
             .collect();
         self.sight.partial = options.partial;
         self.coverage.files.seen = input.seen;
         self.coverage.blind.extend(input.blind);
-        for (file, content, read) in contents {
+        for (file, mut content, again, read) in contents {
+            let spots = std::mem::take(&mut content.schemas);
             self.add_file(&file, content, options);
             self.coverage.files.read += u32::from(read);
+            if let Some(again) = again {
+                self.definitions.add(file, again, spots);
+            }
         }
     }
 
     /// Everything that needs all objects at once.
     pub(crate) fn finish(&mut self, options: &Options) {
+        self.learn(options);
         self.index(options);
         self.find_owners();
         self.find_pods();
@@ -138,13 +150,16 @@ impl Inventory {
         self.scopes = scopes.collect();
     }
 
+    /// Whether objects of this kind have no namespace: a cluster says so, the kind's definition, else its name.
     fn is_cluster_scoped(&self, group: &str, kind: &str) -> bool {
         if !self.scopes.is_empty()
             && let Some(namespaced) = self.scopes.get(&(Box::from(group), Box::from(kind)))
         {
             return !namespaced;
         }
-        is_cluster_scoped(group, kind)
+        self.schemas
+            .get(group, kind)
+            .map_or_else(|| is_cluster_scoped(group, kind), |schema| !schema.namespaced)
     }
 
     /// Reads one text, as a test or a single request has it.
@@ -237,7 +252,7 @@ impl Inventory {
     }
 
     fn add_file(&mut self, file: &Arc<str>, content: FileContent, options: &Options) {
-        let FileContent { objects, documents, mut blind } = content;
+        let FileContent { objects, documents, mut blind, schemas: _ } = content;
         let total = &mut self.coverage.documents;
         total.found += documents.found;
         total.parsed += documents.parsed;
@@ -319,6 +334,19 @@ impl Inventory {
         inside
     }
 
+    /// Schemas of kinds that the table does not answer for, from the definitions among the files.
+    fn learn(&mut self, options: &Options) {
+        let learned = std::mem::take(&mut self.definitions).learn(&self.objects, options.max_file_size);
+        self.coverage.blind.extend(learned.blind);
+        self.schemas = learned.schemas;
+        for object in &mut self.objects {
+            let schema = self.schemas.get(object.group(), &object.kind);
+            if schema.is_some_and(|schema| !schema.namespaced) {
+                object.namespace = None;
+            }
+        }
+    }
+
     fn index(&mut self, options: &Options) {
         let mut places: HashMap<(&str, &str, Option<&str>, &str), &Arc<str>> = HashMap::new();
         for (index, object) in self.objects.iter().enumerate() {
@@ -370,7 +398,7 @@ impl Inventory {
     }
 
     fn find_pods(&mut self) {
-        let objects = &self.objects;
+        let (objects, schemas) = (&self.objects, &self.schemas);
         let views: Vec<Vec<PodView>> = (0..objects.len())
             .into_par_iter()
             .map(|index| {
@@ -379,7 +407,8 @@ impl Inventory {
                 while let Some(parent) = objects.get(root.0).and_then(|object| object.parent) {
                     root = parent;
                 }
-                pod::find(object, ObjectId(index), root)
+                let schema = schemas.get(object.group(), &object.kind);
+                pod::find(object, ObjectId(index), root, schema)
             })
             .collect();
         self.views = views.into_iter().flatten().collect();
@@ -490,27 +519,33 @@ fn embedded_limit(file: &Arc<str>) -> Blind {
     Blind { reason: Reason::EmbeddedLimit, location: Some(Location::whole(Arc::clone(file))), message }
 }
 
-/// Reads one file; a panic in a reader loses that file and is reported.
-fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, bool) {
-    let bytes = match content {
-        Content::Bytes(bytes) => Ok(bytes),
-        Content::File(path) => load(&path, limit),
+/// Reads one file; a panic in a reader loses that file and is reported. Second: how to have its bytes again, if
+/// definitions in it were passed over.
+fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, Option<Again>, bool) {
+    let (bytes, path) = match content {
+        Content::Bytes(bytes) => (Ok(bytes), None),
+        Content::File(path) => (load(&path, limit), Some(path)),
     };
     let lost = |reason: Reason, message: String| {
         let location = Some(Location::whole(Arc::clone(file)));
         let blind = vec![Blind { reason, location, message }];
-        (FileContent { blind, ..FileContent::default() }, false)
+        (FileContent { blind, ..FileContent::default() }, None, false)
     };
-    match bytes {
-        Err((reason, message)) => lost(reason, message),
-        Ok(bytes) => match panic::catch_unwind(|| reader::read(file, &bytes)) {
-            Ok(content) => {
-                let read = !content.blind.iter().any(|blind| blind.reason == Reason::Encoding);
-                (content, read)
-            }
-            Err(_) => {
-                lost(Reason::Internal, "the reader failed on this file; report it with the file".to_owned())
-            }
-        },
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err((reason, message)) => return lost(reason, message),
+    };
+    match panic::catch_unwind(|| reader::read(file, &bytes)) {
+        Ok(content) => {
+            let read = !content.blind.iter().any(|blind| blind.reason == Reason::Encoding);
+            let again = (!content.schemas.is_empty()).then(|| match path.filter(|path| path.is_file()) {
+                Some(path) => Again::File(path),
+                None => Again::Bytes(bytes),
+            });
+            (content, again, read)
+        }
+        Err(_) => {
+            lost(Reason::Internal, "the reader failed on this file; report it with the file".to_owned())
+        }
     }
 }

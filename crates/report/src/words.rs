@@ -169,6 +169,7 @@ pub(crate) fn blind_place(blind: &Blind, source: &str) -> Option<String> {
         | Reason::ListPartial
         | Reason::NotKubernetes
         | Reason::SchemaOnly
+        | Reason::NoSchema
         | Reason::UnresolvedJoin
         | Reason::WouldBeRejected
         | Reason::Assumption => false,
@@ -200,6 +201,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::ExcludedByUser => "excluded by a flag",
         Reason::NotSearched => "not searched",
         Reason::SchemaOnly => "schema only",
+        Reason::NoSchema => "definition without fields",
         Reason::UnresolvedJoin => "refers to an object outside the scan",
         Reason::WouldBeRejected => "refused by any API server",
         Reason::Assumption => "assumed",

@@ -245,13 +245,18 @@ pub(crate) const CUSTOM: &[Row] = &[
 
 /// The row of a kind.
 pub(crate) fn row_of(group: &str, kind: &str) -> Option<&'static Row> {
-    let table = if matches!(group, "" | "apps" | "batch") { CORE } else { CUSTOM };
+    let table = if is_of_kubernetes(group) { CORE } else { CUSTOM };
     table.iter().find(|row| row.group == group && row.kinds.contains(&kind))
 }
 
-/// Whether a custom kind is in the table.
-pub(crate) fn is_known_custom(group: &str, kind: &str) -> bool {
-    CUSTOM.iter().any(|row| row.group == group && row.kinds.contains(&kind))
+/// Whether a kind is in the table.
+pub(crate) fn is_in_the_table(group: &str, kind: &str) -> bool {
+    row_of(group, kind).is_some()
+}
+
+/// Whether a group is one of Kubernetes itself, with kinds that carry pods.
+pub(crate) fn is_of_kubernetes(group: &str) -> bool {
+    matches!(group, "" | "apps" | "batch")
 }
 
 /// API groups of Kubernetes and of projects whose other kinds carry no pods: nothing to say when none is found.
@@ -285,7 +290,7 @@ const WITHOUT_PODS: &[&str] = &[
 
 /// Whether kinds of this group are known to start no pods by themselves.
 pub(crate) fn is_without_pods(group: &str) -> bool {
-    matches!(group, "" | "apps" | "batch") || WITHOUT_PODS.contains(&group)
+    is_of_kubernetes(group) || WITHOUT_PODS.contains(&group)
 }
 
 /// Kinds of the table that start no pods by themselves: templates for others, or parts of the platform.

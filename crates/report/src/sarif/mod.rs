@@ -117,7 +117,7 @@ fn invocation(scan: &Scan) -> model::Invocation {
         // With `--allow-incomplete` the exit code is 0: the user accepts the notifications.
         execution_successful: match scan.exit {
             ExitCode::Clean => true,
-            ExitCode::Findings => tool_execution_notifications.is_empty(),
+            ExitCode::Findings | ExitCode::VerificationFailed => tool_execution_notifications.is_empty(),
             ExitCode::Usage | ExitCode::Incomplete | ExitCode::Internal => false,
         },
         exit_code: scan.exit.code(),

@@ -1,7 +1,7 @@
 //! Room `report`, tests: the scans that every format prints, from an everyday one to one made of hostile strings.
 
 mod hostile;
-mod schema;
+pub(crate) mod schema;
 
 use std::sync::Arc;
 

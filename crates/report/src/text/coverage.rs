@@ -58,7 +58,8 @@ pub(crate) fn write(scan: &Scan, page: &mut Page<'_>) {
     if !not_seen.is_empty() {
         page.labelled("  not given", Tone::Plain, INDENT, &not_seen.join(", "));
     }
-    let judged = |reason| matches!(reason, Reason::UnresolvedJoin | Reason::WouldBeRejected);
+    let judged =
+        |reason| matches!(reason, Reason::NoSchema | Reason::UnresolvedJoin | Reason::WouldBeRejected);
     list(scan, page, "Left out, by rule or by flag", |reason| {
         !reason.is_incomplete() && !judged(reason) && reason != Reason::Assumption
     });
@@ -126,6 +127,7 @@ fn how(found_by: FoundBy) -> &'static str {
     match found_by {
         FoundBy::Core => "in kinds of Kubernetes",
         FoundBy::Table => "in known custom kinds",
+        FoundBy::CrdSchema => "by the schema of a custom kind",
         FoundBy::ContainerLike => "in parts that an operator completes",
         FoundBy::Structural => "by their shape in unknown kinds",
     }

@@ -1,5 +1,8 @@
 //! `ringfence scan PATH`: sources -> inventory -> findings -> verdict -> formats.
 
+mod formats;
+mod verdict;
+
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,21 +12,16 @@ use anyhow::Context as _;
 use clap::ArgMatches;
 use clap::Args;
 use ringfence_controls::Control;
-use ringfence_controls::Cx;
 use ringfence_controls::Need;
 use ringfence_controls::PriceTable;
-use ringfence_finding::Blind;
-use ringfence_finding::Coverage;
 use ringfence_finding::ExitCode;
 use ringfence_finding::Family;
-use ringfence_finding::Finding;
-use ringfence_finding::Outcome;
-use ringfence_finding::Reason;
 use ringfence_finding::Severity;
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Options;
 use ringfence_inventory::Source;
-use ringfence_report::Format;
+
+use formats::Formats;
 
 use crate::cli::Color;
 use crate::command::explain;
@@ -52,12 +50,8 @@ pub(crate) struct Scan {
     /// Files or folders; `-` reads standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Format: text, concise, json or sarif. Repeat it, each with its own -o, for several from one run.
-    #[arg(long, value_name = "FORMAT")]
-    format: Vec<String>,
-    /// File for the format before it, instead of standard output.
-    #[arg(short, long, value_name = "FILE")]
-    output: Vec<PathBuf>,
+    #[command(flatten)]
+    formats: Formats,
     /// Severity from which findings make exit code 1: info, low, medium, high or critical.
     #[arg(long, default_value = "high", env = "RINGFENCE_FAIL_ON", hide_env = true, value_name = "SEVERITY")]
     fail_on: Severity,
@@ -98,7 +92,7 @@ pub(crate) struct Scan {
 impl Scan {
     pub(crate) fn run(&self, matches: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let formats = self.formats(matches)?;
+        let formats = self.formats.pairs(matches)?;
         let controls = self.controls()?;
         let needs = self.needs()?;
         let prices = self.price_table()?;
@@ -116,7 +110,9 @@ impl Scan {
             options.done = Some(Arc::clone(&done));
             Inventory::read(input, &options)
         });
-        let missing = missing(&inventory, &needs, &self.paths);
+        let names: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        let source = names.join(" ");
+        let missing = verdict::missing(&inventory, &needs, &source);
         inventory.coverage.blind.extend(missing);
         inventory.coverage.blind.sort();
         let judgement = ringfence_controls::judge(&inventory, &controls);
@@ -124,12 +120,16 @@ impl Scan {
         let found = ringfence_controls::found(&inventory, &judgement);
         let mut info = ringfence_controls::info();
         info.retain(|info| controls.iter().any(|control| control.meta.id == info.id));
-        let names: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
         let scan = ringfence_finding::Scan {
-            source: names.join(" "),
+            source,
             narrowed: self.narrowed(),
             found,
-            exit: exit(&judgement.findings, &inventory.coverage, self.fail_on, self.allow_incomplete),
+            exit: verdict::exit(
+                &judgement.findings,
+                &inventory.coverage,
+                self.fail_on,
+                self.allow_incomplete,
+            ),
             coverage: inventory.coverage,
             assessment,
             findings: judgement.findings,
@@ -143,39 +143,6 @@ impl Scan {
             output::write(file.as_deref(), |out| ringfence_report::write(&scan, format, &style, out))?;
         }
         Ok(scan.exit)
-    }
-
-    /// Pairs each format with the `-o` that follows it; one may be left for stdout.
-    fn formats(&self, matches: Option<&ArgMatches>) -> anyhow::Result<Vec<(Format, Option<PathBuf>)>> {
-        let places = |name: &str| -> Vec<usize> {
-            matches.and_then(|matches| matches.indices_of(name)).into_iter().flatten().collect()
-        };
-        let mut formats: Vec<(usize, Format, Option<PathBuf>)> = Vec::new();
-        for (place, text) in places("format").into_iter().zip(&self.format) {
-            formats.push((place, text.parse().map_err(|error| Usage(format!("--format: {error}")))?, None));
-        }
-        for (place, file) in places("output").into_iter().zip(&self.output) {
-            // A lone `-o` belongs to the one format there is, wherever it stands.
-            let lone = self.output.len() == 1 && formats.len() <= 1;
-            if lone && formats.is_empty() {
-                formats.push((place, Format::Text, None));
-            }
-            match formats.iter_mut().rev().find(|(before, ..)| lone || *before < place) {
-                Some((_, _, slot)) if slot.is_none() => *slot = Some(file.clone()),
-                _ => {
-                    let message = format!("-o {} has no --format of its own before it", file.display());
-                    return Err(Usage(message).into());
-                }
-            }
-        }
-        if formats.is_empty() {
-            formats.push((0, Format::Text, None));
-        }
-        if formats.iter().filter(|(_, _, file)| file.is_none()).count() > 1 {
-            let message = "only one --format may go to standard output; give the others a file with -o";
-            return Err(Usage(message.to_owned()).into());
-        }
-        Ok(formats.into_iter().map(|(_, format, file)| (format, file)).collect())
     }
 
     fn controls(&self) -> Result<Vec<&'static Control>, Usage> {
@@ -231,74 +198,6 @@ impl Scan {
     }
 }
 
-/// Findings win over incomplete, both over a contained internal error.
-fn exit(findings: &[Finding], coverage: &Coverage, fail_on: Severity, allow_incomplete: bool) -> ExitCode {
-    let internal = coverage.blind.iter().any(|blind| blind.reason == Reason::Internal)
-        || findings.iter().any(|finding| finding.outcome == Outcome::Error);
-    let blind =
-        coverage.blind.iter().any(|blind| blind.reason.is_incomplete() && blind.reason != Reason::Internal);
-    if findings.iter().any(|finding| finding.fails_at(fail_on)) {
-        ExitCode::Findings
-    } else if blind && !allow_incomplete {
-        ExitCode::Incomplete
-    } else if internal {
-        ExitCode::Internal
-    } else {
-        ExitCode::Clean
-    }
-}
-
 fn source(path: &Path) -> Source {
     if path.as_os_str() == "-" { Source::Stdin } else { Source::Path(path.to_owned()) }
-}
-
-/// Facts that were demanded and are not there, and that there was nothing at all.
-fn missing(inventory: &Inventory, needs: &[Need], paths: &[PathBuf]) -> Vec<Blind> {
-    let cx = Cx::new(inventory);
-    let blind = |reason, message| Blind { reason, location: None, message };
-    let mut all: Vec<Blind> = needs
-        .iter()
-        .filter(|need| !cx.supplies(**need))
-        .map(|need| blind(Reason::FactMissing, format!("{}; add them to what is scanned", need.missing())))
-        .collect();
-    // A place that could not be read says more than that nothing else was there.
-    if inventory.objects().len() == 0 && !inventory.coverage.is_incomplete() {
-        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        let message =
-            format!("no Kubernetes object in {}; give a file or folder with manifests", names.join(" "));
-        all.push(blind(Reason::NothingFound, message));
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_internal_error_sets_5_only_when_nothing_else_applies() {
-        let coverage = |reasons: &[Reason]| Coverage {
-            blind: reasons
-                .iter()
-                .map(|reason| Blind { reason: *reason, location: None, message: String::new() })
-                .collect(),
-            ..Coverage::default()
-        };
-        let privileged = "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {containers: [{name: c, image: i, securityContext: {privileged: true}, resources: {limits: {nvidia.com/gpu: 1}}}]}\n";
-        let inventory = Inventory::from_text(privileged);
-        let findings = ringfence_controls::judge(&inventory, &ringfence_controls::catalogue()).findings;
-        for (found, reasons, allow, expected) in [
-            (false, &[][..], false, 0),
-            (true, &[Reason::Unparsable, Reason::Internal], false, 1),
-            (false, &[Reason::Unparsable, Reason::Internal], false, 3),
-            (false, &[Reason::Unparsable, Reason::Internal], true, 5),
-            (false, &[Reason::Internal], false, 5),
-            (false, &[Reason::Internal], true, 5),
-            (false, &[Reason::NotKubernetes, Reason::Assumption], false, 0),
-        ] {
-            let findings = if found { &findings[..] } else { &[] };
-            let code = exit(findings, &coverage(reasons), Severity::High, allow).code();
-            assert_eq!(code, expected, "{reasons:?} {allow}");
-        }
-    }
 }
