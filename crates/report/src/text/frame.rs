@@ -63,9 +63,10 @@ pub(crate) fn write(finding: &Finding, page: &mut Page<'_>) {
         if let Some(place) =
             evidence.location.as_ref().filter(|place| Some(*place) != finding.location.as_ref())
         {
-            _ = match place.is_live() {
-                true => write!(seen, " ({})", clean::path(&place.file)),
-                false => write!(seen, " ({}:{})", clean::path(&place.file), place.line),
+            _ = if place.is_live() {
+                write!(seen, " ({})", clean::path(&place.file))
+            } else {
+                write!(seen, " ({}:{})", clean::path(&place.file), place.line)
             };
         }
         page.labelled(label, Tone::Dim, INDENT, &seen);
