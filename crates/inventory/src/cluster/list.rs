@@ -9,6 +9,7 @@ use super::page::BadPage;
 use super::page::PageReader;
 use super::request::Failure;
 use super::request::Session;
+use crate::snapshot::Folder;
 use crate::snapshot::prune;
 use crate::yaml::Tree;
 use crate::yaml::Value;
@@ -24,7 +25,7 @@ const MAX_EMPTY: usize = 200;
 /// What to list.
 #[derive(Clone, Debug)]
 pub(super) struct Listing {
-    /// `/api/v1/pods`
+    /// `/api/v1/pods`, `/api/v1/namespaces/ml/pods`
     pub(super) path: String,
     /// `v1`
     pub(super) api_version: String,
@@ -54,25 +55,42 @@ impl Budget {
     }
 }
 
-/// What a list gave.
+/// Takes what a list gives.
+pub(super) trait Sink {
+    /// One object; true: it is kept.
+    fn take(&mut self, tree: Tree) -> bool;
+
+    /// The list starts anew: forgets what it took.
+    fn reset(&mut self);
+}
+
+impl Sink for Folder {
+    fn take(&mut self, tree: Tree) -> bool {
+        Self::take(self, tree)
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// How a list ended.
 #[derive(Debug, Default)]
-pub(super) struct Got {
-    /// Objects of whole pages.
-    pub(super) trees: Vec<Tree>,
-    /// Why these may not be all.
+pub(super) struct Ended {
+    /// Why what was taken may not be all.
     pub(super) missing: Option<Failure>,
-    /// Some are of a later state than the others, or an item was unusable: in words.
+    /// Some is of a later state than the rest, or an item was unusable: in words.
     pub(super) doubt: Option<String>,
 }
 
-/// Lists. What was received before a failure is kept, and the failure told.
+/// Lists into `sink`, whole pages at a time. What was received before a failure stays there, and the failure is told.
 pub(super) async fn list(
     session: &Session,
     listing: &Listing,
     budget: &Budget,
-    mut keep: impl FnMut(Tree) -> Option<Tree>,
-) -> Got {
-    let mut got = Got::default();
+    sink: &mut impl Sink,
+) -> Ended {
+    let mut got = Ended::default();
     let (mut token, mut restarted, mut empty) = (None::<String>, false, 0_usize);
     loop {
         let page = match page(session, listing, token.as_deref()).await {
@@ -80,7 +98,8 @@ pub(super) async fn list(
             Err(Failure::Gone(_)) if token.is_some() && !restarted => {
                 restarted = true;
                 token = None;
-                got = Got::default();
+                got = Ended::default();
+                sink.reset();
                 continue;
             }
             Err(Failure::Gone(Some(next))) if token.is_some() => {
@@ -99,13 +118,13 @@ pub(super) async fn list(
         };
         empty = if page.trees.is_empty() { empty.saturating_add(1) } else { 0 };
         for tree in page.trees {
-            if !budget.take(tree.source().len()) {
+            let bytes = tree.source().len();
+            if sink.take(tree) && !budget.take(bytes) {
                 let words =
                     format!("more than {} bytes of objects; narrow the scan with --namespace", budget.limit);
                 got.missing = Some(Failure::Broken(words));
                 return got;
             }
-            got.trees.extend(keep(tree));
         }
         got.doubt = got.doubt.or(page.doubt);
         if page.next.is_none() {
@@ -152,8 +171,9 @@ async fn read_page(session: &Session, listing: &Listing, path: &str) -> Result<P
     let mut answer = session.get(path, accept).await?;
     let mut reader = PageReader::new();
     let (mut trees, mut doubt) = (Vec::new(), None);
+    let given = (listing.api_version.as_str(), listing.kind.as_str());
     while let Some(piece) = answer.next().await? {
-        let read = reader.feed(&piece, |item| match tree_of(item, listing) {
+        let read = reader.feed(&piece, |item| match tree_of(item, given, listing.metadata_only) {
             Ok(tree) => trees.push(tree),
             Err(words) => doubt = Some(words),
         });
@@ -171,10 +191,10 @@ async fn read_page(session: &Session, listing: &Listing, path: &str) -> Result<P
     Ok(Page { trees, next: next.filter(|token| !token.is_empty()).map(str::to_owned), doubt })
 }
 
-fn tree_of(item: &str, listing: &Listing) -> Result<Tree, String> {
+/// One object without what nobody reads; `given`: version and kind.
+pub(super) fn tree_of(item: &str, given: (&str, &str), metadata_only: bool) -> Result<Tree, String> {
     let unusable = |words: &str| format!("an object was unusable: {words}");
-    let given = (listing.api_version.as_str(), listing.kind.as_str());
-    let text = prune(item, given, listing.metadata_only).map_err(|broken| unusable(broken.message))?;
+    let text = prune(item, given, metadata_only).map_err(|broken| unusable(broken.message))?;
     match read_json(&text) {
         Ok(Some((tree, _))) => Ok(tree),
         Ok(None) => Err(unusable("it is empty")),

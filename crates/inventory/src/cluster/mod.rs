@@ -8,17 +8,21 @@
 
 mod access;
 mod connect;
+mod crd;
 mod discover;
 mod error;
 mod exec;
+mod gap;
 mod kubeconfig;
 mod list;
+mod owners;
 mod page;
 mod pem;
 mod proxy;
 mod refusal;
 mod request;
 mod scan;
+mod target;
 mod x509;
 
 pub use access::Access;

@@ -37,7 +37,6 @@ pub(super) struct PageReader {
     rest: Vec<u8>,
     /// The item that is being received.
     item: Vec<u8>,
-    items: usize,
 }
 
 impl PageReader {
@@ -49,13 +48,7 @@ impl PageReader {
             escaped: false,
             rest: Vec::new(),
             item: Vec::new(),
-            items: 0,
         }
-    }
-
-    /// Items handed out.
-    pub(super) fn items(&self) -> usize {
-        self.items
     }
 
     /// Takes the next bytes and hands out each item that they complete, as text.
@@ -78,7 +71,6 @@ impl PageReader {
                 let text = std::str::from_utf8(&self.item)
                     .map_err(|_| BadPage::Broken("an item is not UTF-8".to_owned()))?;
                 on_item(text);
-                self.items = self.items.saturating_add(1);
                 self.item.clear();
             }
             at = at.saturating_add(taken);
@@ -203,7 +195,6 @@ mod tests {
         for bytes in text.as_bytes().chunks(piece) {
             reader.feed(bytes, |item| items.push(item.to_owned()))?;
         }
-        assert_eq!(reader.items(), items.len());
         reader.finish().map(|rest| (items, rest))
     }
 

@@ -116,11 +116,6 @@ impl Session {
         self.date.get().cloned()
     }
 
-    /// Whether the time for everything is over.
-    pub(super) fn is_late(&self) -> bool {
-        Instant::now() >= self.end
-    }
-
     /// One answer as JSON, whole.
     pub(super) async fn json(&self, path: &str, accept: &str, limit: usize) -> Result<Tree, Failure> {
         let mut bytes = Vec::new();
@@ -145,6 +140,9 @@ impl Session {
         let mut attempt = 0_u32;
         let mut asked_again = false;
         loop {
+            if Instant::now() >= self.end {
+                return Err(Failure::Late);
+            }
             attempt = attempt.saturating_add(1);
             let (client, renewed) = self.client();
             let failure = match self.send(&client, path, accept).await {

@@ -1,13 +1,17 @@
 //! Room `inventory`: what a cluster held at one moment -> an [`Inventory`](crate::Inventory). Knows no client: a
 //! cluster fills it (feature `cluster`), a saved file fills it, and from there on both are one path.
 
+mod fold;
 mod listed;
 mod plan;
 #[cfg(feature = "cluster")]
 mod prune;
+mod shape;
 
 use std::collections::BTreeSet;
 
+pub(crate) use fold::Folder;
+pub(crate) use fold::controller;
 pub use listed::Extent;
 pub use listed::Gap;
 pub use listed::GapKind;
@@ -17,7 +21,9 @@ pub use plan::Why;
 pub use plan::plan;
 #[cfg(feature = "cluster")]
 pub(crate) use prune::prune;
+pub(crate) use shape::says_the_same;
 
+use crate::pod::Schemas;
 use crate::yaml::Tree;
 
 /// What a cluster held at one moment, with what it could not show.
@@ -31,6 +37,10 @@ pub struct Snapshot {
     pub lists: Vec<Listed>,
     /// To what the user narrowed it.
     pub narrowed: Narrowed,
+    /// APIs that do not say what they serve, of which nothing is wanted: in words.
+    pub silent: Vec<String>,
+    /// Custom kinds that their definitions say may carry pods.
+    pub schemas: Schemas,
     pub(crate) items: Vec<Item>,
 }
 
