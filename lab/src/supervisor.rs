@@ -28,6 +28,7 @@ use crate::home::SUPERVISOR;
 use crate::home::write_json;
 use crate::lab::Lab;
 use crate::lab::Spec;
+use crate::node;
 use crate::process::ProcessId;
 use crate::process::Usage;
 use crate::process::children_cpu_seconds;
@@ -144,6 +145,10 @@ impl Supervisor {
     }
 
     async fn restart(&mut self, component: Component) -> Result<()> {
+        if component.is_of_node() {
+            self.lab.children.end(component, PATIENCE).await;
+            return node::start_one(&mut self.lab, component).await;
+        }
         let command = flags::command(&self.lab, component)?;
         self.lab.children.end(component, PATIENCE).await;
         self.lab.children.start(component, command)?;
