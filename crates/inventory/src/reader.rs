@@ -193,6 +193,7 @@ impl Reader<'_> {
             first_line,
             tree,
             host: None,
+            live: false,
             line_ends: OnceLock::new(),
         });
         let before = self.content.objects.len();
@@ -342,6 +343,7 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 first_line: 1,
                 tree,
                 host: Some((Arc::clone(host), value.range())),
+                live: false,
                 line_ends: OnceLock::new(),
             };
             reader.objects(&Arc::new(document));

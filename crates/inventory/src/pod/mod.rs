@@ -39,6 +39,7 @@ pub use schema::SchemaGap;
 pub use schema::SchemaPath;
 pub use schema::SchemaShape;
 pub use schema::Schemas;
+pub(crate) use table::holders;
 pub(crate) use table::is_in_the_table;
 pub(crate) use table::is_without_pods;
 pub(crate) use table::plural;

@@ -326,6 +326,13 @@ pub(crate) fn pod_kinds() -> impl Iterator<Item = (&'static str, &'static str)> 
     known.filter(|(_, kind)| !STARTS_NONE.contains(kind)).chain(STARTS_EMBEDDED.iter().copied())
 }
 
+/// Groups and kinds whose objects hold pods, those that start none by themselves included.
+pub(crate) fn holders() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows = CORE.iter().chain(CUSTOM);
+    let known = rows.flat_map(|row| row.kinds.iter().map(|kind| (row.group, *kind)));
+    known.chain(STARTS_EMBEDDED.iter().copied())
+}
+
 /// Name of a kind's API resource, as generators of CRDs form it: `rayclusters`, `sandboxes`, `policies`.
 pub(crate) fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
