@@ -135,18 +135,13 @@ fn rights(lists: &[&Listed]) -> Vec<Check> {
         }
     }
     let good = answered.into_iter().map(|(why, (kinds, objects))| {
-        line(
-            Mark::Ok,
-            format!("list {kinds} {}", plural(kinds, "kind")),
-            format!("{why}: {objects} objects"),
-            None,
-        )
+        let count =
+            |number: u64, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        let kinds = u64::try_from(kinds).unwrap_or(u64::MAX);
+        let name = format!("list {}", count(kinds, "kind"));
+        line(Mark::Ok, name, format!("{}: {why}", count(objects, "object")), None)
     });
     good.chain(checks).collect()
-}
-
-fn plural(number: usize, word: &str) -> String {
-    if number == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
 #[cfg(test)]
