@@ -80,7 +80,7 @@ const ROOMS: &[Room] = &[
             "tokio",
         ],
     },
-    Room { name: "ringfence-labtool", ours: &[], others: &[] },
+    Room { name: "ringfence-labtool", ours: &[], others: &["rustix", "tokio"] },
     Room { name: "xtask", ours: &[], others: &["serde_json"] },
 ];
 
