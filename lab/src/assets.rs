@@ -47,6 +47,11 @@ impl Programs {
         self.0.get(name).map(PathBuf::as_path)
     }
 
+    /// Adds a program that comes from elsewhere.
+    pub(crate) fn add(&mut self, name: &str, file: PathBuf) {
+        self.0.insert(name.to_owned(), file);
+    }
+
     /// The highest tier that these programs suffice for.
     pub fn tier(&self) -> Option<Tier> {
         let complete = |tier: &Tier| self.lacking(*tier).is_empty();
