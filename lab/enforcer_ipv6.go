@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cloudnativelabs/kube-router/v2/pkg/utils"
 	core "k8s.io/api/core/v1"
@@ -78,10 +79,11 @@ const neighbours = "LAB-NEIGHBOURS"
 // builtin are the chains that kube-router jumps from; it insists on the first place in each.
 var builtin = []string{"INPUT", "FORWARD", "OUTPUT"}
 
-// openTables keep one rule before all of kube-router's: a jump to neighbours. Upstream rejects the
-// neighbour discovery of a pod under a policy, so some seconds after the policy even allowed peers
-// cannot be found any more. To the controller the rule is invisible: positions it gives and gets are
-// shifted by one.
+// openTables keep one rule of ours before kube-router's in each builtin chain: a jump to neighbours.
+// Upstream rejects the neighbour discovery of a pod under a policy, so some seconds after the policy even
+// allowed peers cannot be found any more. To the controller the rule is invisible: it is left out of what
+// is listed, and positions are translated. Others (kube-proxy) write to these chains too, so where the
+// rule stands is looked up each time.
 type openTables struct{ utils.IPTablesHandler }
 
 func openNeighbours(tables utils.IPTablesHandler) (openTables, error) {
@@ -96,40 +98,63 @@ func openNeighbours(tables utils.IPTablesHandler) (openTables, error) {
 		}
 	}
 	for _, chain := range builtin { // a restarted enforcer finds the rules of the one before
-		if err := tables.DeleteIfExists("filter", chain, "-j", neighbours); err != nil {
-			return open, err
-		}
-		if err := tables.Insert("filter", chain, 1, "-j", neighbours); err != nil {
+		if err := open.toTheTop(chain); err != nil {
 			return open, err
 		}
 	}
 	return open, nil
 }
 
+// toTheTop makes the jump the first rule of a chain.
+func (t openTables) toTheTop(chain string) error {
+	if err := t.DeleteIfExists("filter", chain, "-j", neighbours); err != nil {
+		return err
+	}
+	return t.IPTablesHandler.Insert("filter", chain, 1, "-j", neighbours)
+}
+
 func (t openTables) Insert(table, chain string, position int, rule ...string) error {
-	return t.IPTablesHandler.Insert(table, chain, position+before(table, chain), rule...)
+	if !isBuiltin(table, chain) {
+		return t.IPTablesHandler.Insert(table, chain, position, rule...)
+	}
+	if err := t.toTheTop(chain); err != nil {
+		return err
+	}
+	return t.IPTablesHandler.Insert(table, chain, position+1, rule...)
 }
 
 func (t openTables) List(table, chain string) ([]string, error) {
 	rules, err := t.IPTablesHandler.List(table, chain)
-	hidden := func(rule string) bool { return rule == "-A "+chain+" -j "+neighbours }
-	return slices.DeleteFunc(rules, hidden), err
+	if err != nil || !isBuiltin(table, chain) {
+		return rules, err
+	}
+	return slices.DeleteFunc(rules, isJump), nil
 }
 
 // Delete takes a rule or, as its only word, the position of one.
 func (t openTables) Delete(table, chain string, rule ...string) error {
-	if len(rule) == 1 {
-		if position, err := strconv.Atoi(rule[0]); err == nil {
-			rule = []string{strconv.Itoa(position + before(table, chain))}
+	if len(rule) == 1 && isBuiltin(table, chain) {
+		position, err := strconv.Atoi(rule[0])
+		if err != nil {
+			return err
 		}
+		rules, err := t.IPTablesHandler.List(table, chain)
+		if err != nil {
+			return err
+		}
+		// The list starts with the chain itself, at 0: rule N is at N.
+		if ours := slices.IndexFunc(rules, isJump); ours > 0 && ours <= position {
+			position++
+		}
+		rule = []string{strconv.Itoa(position)}
 	}
 	return t.IPTablesHandler.Delete(table, chain, rule...)
 }
 
-// before is how many rules of ours stand before the first of kube-router's.
-func before(table, chain string) int {
-	if table == "filter" && slices.Contains(builtin, chain) {
-		return 1
-	}
-	return 0
+func isBuiltin(table, chain string) bool {
+	return table == "filter" && slices.Contains(builtin, chain)
+}
+
+func isJump(rule string) bool {
+	return strings.HasPrefix(rule, "-A ") && strings.HasSuffix(rule, " -j "+neighbours)
 }

@@ -4,6 +4,12 @@ set -eu
 home=$1
 shift
 over=$home/state/over
+# This copy of the host's mounts would keep the network namespaces of other labs beyond their end.
+while read -r _ _ _ _ point _ rest; do
+  case $rest in *" nsfs "*) umount --lazy "$point" ;; esac
+done <<MOUNTS
+$(cat /proc/self/mountinfo)
+MOUNTS
 mount -t tmpfs -o mode=755 tmpfs /run
 for folder in lib log; do
   mkdir -p "$over/$folder" "$over/$folder.work"

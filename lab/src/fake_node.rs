@@ -33,14 +33,22 @@ const RETRY: Duration = Duration::from_millis(500);
 /// For the taint of a node that is not ready yet.
 const SCHEDULABLE: Duration = Duration::from_secs(60);
 
-/// Makes the node, or takes over one that exists, and sets its size.
+/// Makes the node, or takes over one that exists with its taints, and sets labels and size.
 pub(crate) async fn create(client: &Client, spec: &FakeNodeSpec) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
-    match nodes.create(&PostParams::default(), &object(spec)?).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-        other => drop(other.map_err(Error::while_(format!("node {}", spec.name)))?),
+    let doing = || Error::while_(format!("node {}", spec.name));
+    let mut labels = spec.labels.clone();
+    labels.insert("kubernetes.io/hostname".into(), spec.name.clone());
+    labels.insert("lab/fake".into(), "true".into());
+    let object = json!({"metadata": {"name": spec.name, "labels": labels}});
+    let node = serde_json::from_value(object.clone()).map_err(Error::while_("node"))?;
+    match nodes.create(&PostParams::default(), &node).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            nodes.patch(&spec.name, &PatchParams::default(), &Patch::Merge(object)).await.map_err(doing())?;
+        }
+        created => drop(created.map_err(doing())?),
     }
-    beat(&nodes, spec).await.map_err(Error::while_(format!("node {}", spec.name)))
+    beat(&nodes, spec).await.map_err(doing())
 }
 
 /// Waits until the scheduler may use it: a controller takes a taint off every node that becomes ready.
@@ -82,14 +90,6 @@ pub(crate) async fn live(client: Client, spec: FakeNodeSpec) {
 pub(crate) async fn delete(client: &Client, name: &str) {
     let nodes: Api<Node> = Api::all(client.clone());
     let _ = nodes.delete(name, &DeleteParams::default()).await;
-}
-
-fn object(spec: &FakeNodeSpec) -> Result<Node> {
-    let mut labels = spec.labels.clone();
-    labels.insert("kubernetes.io/hostname".into(), spec.name.clone());
-    labels.insert("lab/fake".into(), "true".into());
-    let node = json!({"metadata": {"name": spec.name, "labels": labels}});
-    serde_json::from_value(node).map_err(Error::while_(format!("node {}", spec.name)))
 }
 
 /// Size and readiness, with the time of now.

@@ -87,7 +87,7 @@ impl Image {
         tar.file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         tar.file("index.json", 0o644, &index)?;
         for blob in [&config, &manifest, &layer] {
-            tar.file(&format!("blobs/sha256/{}", hex(blob)), 0o644, blob)?;
+            tar.file(&format!("blobs/sha256/{}", hex(&Sha256::digest(blob))), 0o644, blob)?;
         }
         Ok(Packed { tar: tar.finish(), manifest: digest(&manifest), config: digest(&config) })
     }
@@ -127,11 +127,12 @@ fn json_bytes(value: &serde_json::Value) -> Vec<u8> {
 }
 
 fn digest(blob: &[u8]) -> String {
-    format!("sha256:{}", hex(blob))
+    format!("sha256:{}", hex(&Sha256::digest(blob)))
 }
 
-fn hex(blob: &[u8]) -> String {
-    Sha256::digest(blob).iter().fold(String::new(), |mut text, byte| {
+/// Two lowercase digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -205,6 +206,10 @@ mod tests {
 
     use super::*;
 
+    fn digest_of(bytes: &[u8]) -> String {
+        digest(bytes)
+    }
+
     fn image() -> Image {
         let file = |path: &str, bytes: &[u8]| File { path: path.into(), bytes: bytes.into(), mode: 0o755 };
         Image {
@@ -233,7 +238,7 @@ mod tests {
         let blob = |descriptor: &serde_json::Value| {
             let digest = descriptor["digest"].as_str().unwrap().replace(':', "/");
             let bytes = tar(&["-xO", &format!("blobs/{digest}")], &packed.tar);
-            assert_eq!(super::digest(&bytes), descriptor["digest"]);
+            assert_eq!(digest_of(&bytes), descriptor["digest"]);
             assert_eq!(descriptor["size"], bytes.len());
             bytes
         };
@@ -245,7 +250,7 @@ mod tests {
         assert_eq!(manifest["config"]["digest"], packed.config);
         let config: serde_json::Value = serde_json::from_slice(&blob(&manifest["config"])).unwrap();
         let layer = blob(&manifest["layers"][0]);
-        assert_eq!(config["rootfs"]["diff_ids"][0], super::digest(&layer));
+        assert_eq!(config["rootfs"]["diff_ids"][0], digest_of(&layer));
         let listing = String::from_utf8(tar(&["-tv"], &layer)).unwrap();
         assert!(listing.contains("-rwxr-xr-x 0/0               9 1970-01-01 00:00 bin/tool\n"), "{listing}");
         assert!(listing.contains("bin/pause link to bin/tool\n"), "{listing}");

@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::image::hex;
 
 /// Name of the program, and of its place among a lab's programs.
 pub(crate) const LABTOOL: &str = "labtool";
@@ -83,7 +84,7 @@ fn key(version: &str) -> Result<String> {
     for file in &files {
         hash.update(fs::read(file).map_err(Error::at(file))?);
     }
-    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()[..8]))
 }
 
 #[cfg(test)]

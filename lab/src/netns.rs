@@ -1,4 +1,4 @@
-//! Network namespaces: name -> made with a bridge, addresses of both families and sysctls; entered by a
+//! Network namespaces: a file -> made with a bridge, addresses of both families and sysctls; entered by a
 //! thread; reached through a forwarder; removed. The host's own network is never touched.
 
 use std::fs;
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
 use rustix::thread::LinkNameSpaceType;
 use rustix::thread::move_into_link_name_space;
 use tokio::io::copy_bidirectional;
@@ -21,29 +23,38 @@ use tokio::net::TcpStream;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::home::Home;
 use crate::site::NODE_ADDRESS;
 
 /// Address of the node and of the API server inside a namespace, second family.
-pub const NODE_ADDRESS6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1);
+pub(crate) const NODE_ADDRESS6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1);
+
+/// The namespace of a lab: a file on which it is mounted.
+pub(crate) fn of(home: &Home) -> PathBuf {
+    home.run().join("net")
+}
 
 /// The node's bridge. Node and API server have its address; the outside world is plugged into it.
 pub(crate) const BRIDGE: &str = "lab0";
 
-/// What a router of pods needs switched on. `bridge-nf` sends frames between pods of one bridge through
-/// the firewall; all of these belong to the namespace, none to the host.
-const SYSCTLS: [(&str, &str); 4] = [
+/// What a router of pods needs. `bridge-nf` sends frames between pods of one bridge through the firewall. With the
+/// usual limit of one refusal a second for each host, a pod that asks many at once would take a refusal for
+/// silence. All of these belong to the namespace, none to the host.
+const SYSCTLS: [(&str, &str); 6] = [
     ("net/ipv4/ip_forward", "1"),
     ("net/ipv6/conf/all/forwarding", "1"),
     ("net/bridge/bridge-nf-call-iptables", "1"),
     ("net/bridge/bridge-nf-call-ip6tables", "1"),
+    ("net/ipv4/icmp_ratelimit", "0"),
+    ("net/ipv6/icmp/ratelimit", "0"),
 ];
 
-/// Makes the namespace of a lab with its bridge, addresses and sysctls. It has no default route: that is what
+/// Makes a namespace with the node's bridge, addresses and sysctls. It has no default route: that is what
 /// `standin` plugs in.
-pub(crate) fn create(name: &str) -> Result<()> {
-    add(name)?;
+pub(crate) fn create(namespace: &Path) -> Result<()> {
+    add(namespace)?;
     batch(
-        name,
+        namespace,
         &format!(
             "link set lo up\n\
              link add {BRIDGE} type bridge\n\
@@ -52,35 +63,44 @@ pub(crate) fn create(name: &str) -> Result<()> {
              link set {BRIDGE} up\n"
         ),
     )?;
-    inside(name, || {
+    inside(namespace, || {
         SYSCTLS.iter().try_for_each(|(key, value)| {
             let path = Path::new("/proc/sys").join(key);
             fs::write(&path, value).map_err(Error::at(&path))
         })
     })
-    .map_err(Error::io(format!("namespace {name}")))?
+    .map_err(Error::at(namespace))?
 }
 
-/// Makes an empty namespace.
-pub(crate) fn add(name: &str) -> Result<()> {
-    ip(&["netns", "add", name])
+/// Makes an empty namespace, mounted on this file. Not by `ip netns add`: that leaves /run/netns as a mount on a
+/// host that had none, and a mount of ours is found where all other traces of a lab are.
+pub(crate) fn add(namespace: &Path) -> Result<()> {
+    fs::write(namespace, "").map_err(Error::at(namespace))?;
+    let doing = format!("unshare --net={}", namespace.display());
+    let mut unshare = Command::new("unshare");
+    unshare.arg(format!("--net={}", namespace.display())).args(["--", "true"]).stdin(Stdio::null());
+    finish(&doing, &unshare.output().map_err(Error::io(format!("{doing} (Debian package util-linux)")))?)
 }
 
 /// Removes a namespace. The interfaces in it go with the last process inside; a namespace that is not there
 /// is no error.
-pub(crate) fn delete(name: &str) -> Result<()> {
-    if path(name).try_exists().map_err(Error::at(&path(name)))? {
-        ip(&["netns", "del", name])
-    } else {
-        Ok(())
+pub(crate) fn delete(namespace: &Path) -> Result<()> {
+    match rustix::mount::unmount(namespace, UnmountFlags::DETACH) {
+        // No mount, or no file.
+        Err(Errno::INVAL | Errno::NOENT) | Ok(()) => {}
+        Err(error) => return Err(Error::at(namespace)(error.into())),
+    }
+    match fs::remove_file(namespace) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(namespace)(error)),
+        _ => Ok(()),
     }
 }
 
 /// Runs a batch of `ip` commands inside a namespace: one process for many.
-pub(crate) fn batch(name: &str, commands: &str) -> Result<()> {
+pub(crate) fn batch(namespace: &Path, commands: &str) -> Result<()> {
     let mut ip = Command::new("nsenter");
-    ip.arg(format!("--net={}", path(name).display())).args(["--", "ip", "-batch", "-"]);
-    let doing = format!("ip -batch in namespace {name}");
+    ip.arg(format!("--net={}", namespace.display())).args(["--", "ip", "-batch", "-"]);
+    let doing = format!("ip -batch in namespace {}", namespace.display());
     let mut child = ip
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -96,8 +116,8 @@ pub(crate) fn batch(name: &str, commands: &str) -> Result<()> {
 
 /// Runs `work` in a thread of its own that has entered the namespace. Sockets keep the namespace in which
 /// they were made, so what comes back works in any thread.
-pub(crate) fn inside<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    let namespace = File::open(path(name))?;
+pub(crate) fn inside<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    let namespace = File::open(namespace)?;
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
             enter(&namespace)?;
@@ -109,12 +129,12 @@ pub(crate) fn inside<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io
 
 /// Forwards every connection to `outside` (a listener on the host) to `to` inside the namespace, from
 /// a thread of its own, for as long as the process lives.
-pub(crate) fn forward(name: &str, outside: TcpListener, to: SocketAddr) -> io::Result<()> {
-    let namespace = File::open(path(name))?;
+pub(crate) fn forward(namespace: &Path, outside: TcpListener, to: SocketAddr) -> io::Result<()> {
+    let namespace = File::open(namespace)?;
     outside.set_nonblocking(true)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (entered, result) = std::sync::mpsc::sync_channel(1);
-    std::thread::Builder::new().name(format!("{name}-forward")).spawn(move || {
+    std::thread::Builder::new().name("forwarder".into()).spawn(move || {
         // The listener stays in the host's namespace, whatever thread uses it; connections are made in ours.
         let ready = enter(&namespace);
         let goes_on = ready.is_ok();
@@ -149,17 +169,6 @@ fn enter(namespace: &File) -> io::Result<()> {
     move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).map_err(io::Error::from)
 }
 
-/// Where iproute2 keeps a namespace that has a name.
-pub(crate) fn path(name: &str) -> PathBuf {
-    Path::new("/run/netns").join(name)
-}
-
-fn ip(arguments: &[&str]) -> Result<()> {
-    let doing = format!("ip {}", arguments.join(" "));
-    let output = Command::new("ip").args(arguments).stdin(Stdio::null()).output();
-    finish(&doing, &output.map_err(Error::io(format!("{doing} (Debian package iproute2)")))?)
-}
-
 fn finish(doing: &str, output: &std::process::Output) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() { Ok(()) } else { Err(Error::other(format!("{doing}: {}", said.trim()))) }
@@ -174,19 +183,21 @@ mod tests {
     use super::*;
 
     /// Removes its namespace also when the test fails.
-    struct Own(String);
+    struct Own(PathBuf, Home);
 
     impl Own {
         fn new() -> Self {
-            let name = format!("rft-{}", crate::random::hex(4).unwrap());
-            create(&name).unwrap();
-            Self(name)
+            let home = Home::create().unwrap();
+            let own = Self(of(&home), home);
+            create(&own.0).unwrap();
+            own
         }
     }
 
     impl Drop for Own {
         fn drop(&mut self) {
             delete(&self.0).unwrap();
+            self.1.remove().unwrap();
         }
     }
 
@@ -198,7 +209,7 @@ mod tests {
         let own = Own::new();
         let within: Vec<String> =
             inside(&own.0, || SYSCTLS.iter().map(|(key, _)| sysctl(key)).collect()).unwrap();
-        assert_eq!(within, ["1\n"; 4]);
+        assert_eq!(within, SYSCTLS.map(|(_, value)| format!("{value}\n")));
         assert_eq!(SYSCTLS.iter().map(|(key, _)| sysctl(key)).collect::<Vec<_>>(), host);
         for address in [SocketAddr::from((NODE_ADDRESS, 0)), SocketAddr::from((NODE_ADDRESS6, 0))] {
             assert!(inside(&own.0, || TcpListener::bind(address)).unwrap().is_ok(), "{address}");

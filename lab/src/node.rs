@@ -43,7 +43,7 @@ pub(crate) use runtime::Runtime;
 pub(crate) const POD_RANGES: [&str; 2] = ["10.77.1.0/24", "fd77:1::/64"];
 
 /// A crowded machine needs tens of seconds; what is wrong for two minutes stays wrong.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// Between two looks at something that takes milliseconds when all is well.
 const PAUSE: Duration = Duration::from_millis(30);
 /// How long pods may take to end after they were deleted without grace.
@@ -58,8 +58,8 @@ const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 > \"$1\" || exit 1; shift;
 pub(crate) fn prepare(lab: &mut Lab) -> Result<()> {
     let name = lab.home.name();
     Trees::of_this_machine()?.create(&name)?;
-    netns::create(&name)?;
-    standin::create(&name)?;
+    netns::create(&netns::of(&lab.home))?;
+    standin::create(&lab.home)?;
     files::write(&lab.home)
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn start_one(lab: &mut Lab, component: Component) -> Result<()>
             until(lab, component, "wrote no rules", async |lab| lab.site.connect(health).is_ok()).await
         }
         Component::Enforcer => {
-            until(lab, component, "wrote no rules", async |lab| has_chains(&lab.home.name())).await
+            until(lab, component, "wrote no rules", async |lab| has_chains(&lab.home)).await
         }
         _ => Ok(()),
     }
@@ -127,7 +127,7 @@ pub(crate) fn command(lab: &Lab, component: Component) -> Result<Command> {
         }
         Component::StandIns => {
             let mut command = Command::new("nsenter");
-            command.arg(format!("--net={}", netns::path(&standin::namespace(&name)).display())).arg("--");
+            command.arg(format!("--net={}", standin::namespace(&lab.home).display())).arg("--");
             join(&mut command, &name)?;
             command.arg(flags::program(&lab.spec.programs, LABTOOL)?).args(standin::arguments());
             return Ok(command);
@@ -139,7 +139,7 @@ pub(crate) fn command(lab: &Lab, component: Component) -> Result<Command> {
                 .ok_or_else(|| Error::other("the node's mounts are gone"))?;
             let mut command = Command::new("nsenter");
             command.arg(format!("--mount=/proc/{}/ns/mnt", mounts.pid));
-            command.arg(format!("--net={}", netns::path(&name).display())).arg("--");
+            command.arg(format!("--net={}", netns::of(&lab.home).display())).arg("--");
             join(&mut command, &name)?;
             command
         }
@@ -223,8 +223,8 @@ pub(crate) fn wipe(home: &Home) -> Result<()> {
     let name = home.name();
     Trees::of_this_machine()?.wipe(&name)?;
     runtime::unmount_below(home.path())?;
-    netns::delete(&standin::namespace(&name))?;
-    netns::delete(&name)
+    netns::delete(&standin::namespace(home))?;
+    netns::delete(&netns::of(home))
 }
 
 /// Asks until it is so; an error when the component has ended, or after [`READY`].
@@ -269,10 +269,10 @@ async fn is_ready(client: &Client, begin: SystemTime) -> bool {
 }
 
 /// Whether the enforcer has written the chains that all packets pass, of both families.
-fn has_chains(lab: &str) -> bool {
+fn has_chains(home: &Home) -> bool {
     ["iptables", "ip6tables"].iter().all(|iptables| {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", netns::path(lab).display()));
+        command.arg(format!("--net={}", netns::of(home).display()));
         command.args([
             "--",
             "sh",

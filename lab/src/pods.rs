@@ -1,50 +1,52 @@
 //! The real node in a test author's hands: images in, pods that run, what they say and whom they reach out.
+//! Calls block and panic with the reason, as those of the cluster do.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
+use k8s_openapi::api::core::v1::ContainerStateTerminated;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::Client;
 use kube::ResourceExt;
-use kube::api::LogParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::PostParams;
 use serde_json::json;
 
+use crate::background::block;
 use crate::client::client;
 use crate::component::Component;
-use crate::control;
-use crate::control::Request;
+use crate::control_plane::ControlPlane;
+use crate::control_plane::fail;
 use crate::error::Error;
 use crate::error::Result;
 use crate::home::Home;
 use crate::image::Image;
 use crate::image::LABTOOL;
 use crate::image::Packed;
-use crate::lab::Published;
+use crate::kubectl::Done;
+use crate::lab::Spec;
+use crate::labtool::LABTOOL as LABTOOL_PROGRAM;
+use crate::namespace::Namespace;
 use crate::netns::NODE_ADDRESS6;
 use crate::node::Runtime;
 use crate::pki::NODE_NAME;
 use crate::reach::Reach;
 use crate::reach::Target;
 use crate::site::NODE_ADDRESS;
-use crate::tier::Missing;
 use crate::tier::Tier;
 
-/// How long a pod may take to run on a crowded machine.
-const RUNNING: Duration = Duration::from_secs(60);
-/// How long a component may take to work again.
-const RESTART: Duration = Duration::from_secs(180);
-/// How long a command in a pod may take.
-const EXEC: Duration = Duration::from_secs(60);
+/// How long a pod may take to run, or to end, on a crowded machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the enforcer may take to see a change: fractions of a second when all is well.
+const TAKEN_OVER: Duration = Duration::from_secs(30);
 /// Between two looks at a pod.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long an attempt waits, milliseconds. Over IPv6 the kernel takes the second refusal of a connection for
@@ -60,11 +62,11 @@ const HOPELESS: [&str; 5] = [
     "RunContainerError",
 ];
 
-/// The real node of a lab of tier 2.
+/// The real node of a lab of tier 2: `Node::of(need!(Node, own))`.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct Node<'a> {
+    cluster: &'a ControlPlane,
     home: Home,
-    published: Published,
 }
 
 /// A pod that runs.
@@ -85,144 +87,202 @@ impl Running {
     pub fn addresses(&self) -> [IpAddr; 2] {
         [self.v4.into(), self.v6.into()]
     }
+
+    /// The same target at both addresses.
+    pub fn both(&self, target: impl Fn(IpAddr) -> Target) -> [Target; 2] {
+        self.addresses().map(target)
+    }
 }
 
-/// What a command in a pod left.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Output {
-    /// Exit code.
-    pub code: i32,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error, with what kubectl adds when the code is not 0.
-    pub stderr: String,
-}
-
-impl Node {
+impl<'a> Node<'a> {
     /// Name of the Node object.
-    pub const NAME: &str = NODE_NAME;
+    pub const NAME: &'static str = NODE_NAME;
     /// Addresses of the node and of the API server, for pods.
     pub const ADDRESSES: [IpAddr; 2] = [IpAddr::V4(NODE_ADDRESS), IpAddr::V6(NODE_ADDRESS6)];
     /// Port of the API server at these addresses.
     pub const API_PORT: u16 = 16443;
 
-    /// The node of a lab that is ready; [`Missing`] if it has none.
-    pub fn attach(home: &Home) -> Result<Self> {
-        let published = Published::read(home)?;
-        if published.tier == Tier::Node {
-            return Ok(Self { home: home.clone(), published });
+    /// The node of a lab.
+    ///
+    /// # Panics
+    /// Not a lab of tier 2: ask with `need!(Node, own)`.
+    pub fn of(cluster: &'a ControlPlane) -> Self {
+        if cluster.tier() != Tier::Node {
+            fail(format!("a lab of tier {} has no real node: ask with `need!(Node, own)`", cluster.tier()));
         }
-        let what = vec![format!("the lab {} is of tier {}", home.name(), published.tier)];
-        Err(Missing { tier: Tier::Node, what, hint: "start it as root with `--tier 2`".into() }.into())
+        Self { cluster, home: Home::at(cluster.folder()) }
     }
 
     /// Makes an image available to pods, under `imagePullPolicy: Never`.
-    pub async fn image(&self, image: &Image) -> Result<Packed> {
-        Runtime::of(&self.home).import(image).await
+    pub fn image(&self, image: &Image) -> Packed {
+        let (runtime, image) = (Runtime::of(&self.home), image.clone());
+        done(async move { runtime.import(&image).await })
     }
 
-    /// Creates a pod in a namespace and waits until its containers run and are ready.
-    pub async fn run(&self, namespace: &str, pod: &Pod) -> Result<Running> {
-        let pods: Api<Pod> = Api::namespaced(self.client().await?, namespace);
-        let what = format!("pod {namespace}/{}", pod.name_any());
-        pods.create(&PostParams::default(), pod).await.map_err(Error::while_(&what))?;
-        self.running(namespace, &pod.name_any()).await
+    /// The static program of the lab, for images of the test's own.
+    pub fn labtool(&self) -> PathBuf {
+        let spec = Spec::read(&self.home).unwrap_or_else(|error| fail(error));
+        spec.programs
+            .get(LABTOOL_PROGRAM)
+            .map_or_else(|| fail("no labtool among the programs"), PathBuf::from)
     }
 
-    /// Waits until the containers of a pod run and are ready: of one that somebody else created.
-    pub async fn running(&self, namespace: &str, name: &str) -> Result<Running> {
-        let pods: Api<Pod> = Api::namespaced(self.client().await?, namespace);
-        let what = format!("pod {namespace}/{name}");
-        let end = Instant::now() + RUNNING;
-        loop {
-            let pod = pods.get(name).await.map_err(Error::while_(&what))?;
-            if let Some(running) = ready(&pod) {
-                return Ok(running);
-            }
-            if let Some(reason) = hopeless(&pod) {
-                return Err(Error::other(format!("{what}: {reason}")));
-            }
-            if Instant::now() >= end {
-                let status = serde_json::to_string(&pod.status).unwrap_or_default();
-                return Err(Error::other(format!(
-                    "{what}: not running within {} s: {status}",
-                    RUNNING.as_secs()
-                )));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+    /// Creates a pod and waits until its containers run and are ready.
+    pub fn run(&self, namespace: &Namespace<'_>, pod: &Pod) -> Running {
+        self.create(namespace, pod);
+        self.running(namespace.name(), &pod.name_any())
     }
 
-    /// Runs a command in the first container of a pod: through API server, kubelet and containerd.
-    pub async fn exec(&self, pod: &Running, argv: &[&str]) -> Result<Output> {
-        let doing = format!("kubectl exec in {}/{}", pod.namespace, pod.name);
-        let mut kubectl = tokio::process::Command::new(&self.published.kubectl);
-        kubectl.arg("--kubeconfig").arg(self.home.kubeconfig("admin"));
-        kubectl.args(["exec", "--namespace", &pod.namespace, &pod.name, "--"]).args(argv);
-        kubectl.stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(EXEC, kubectl.output())
-            .await
-            .map_err(|_| Error::Deadline { what: doing.clone(), after: EXEC })?
-            .map_err(Error::io(&doing))?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
+    /// Creates a pod and waits for nothing.
+    pub fn create(&self, namespace: &Namespace<'_>, pod: &Pod) {
+        let (name, pod) = (namespace.name().to_owned(), pod.clone());
+        let what = format!("pod {name}/{}", pod.name_any());
+        self.with(async move |client| {
+            let pods: Api<Pod> = Api::namespaced(client, &name);
+            pods.create(&PostParams::default(), &pod).await.map(|_| ()).map_err(Error::while_(what))
+        });
+    }
+
+    /// Waits until the containers of a pod run and are ready.
+    pub fn running(&self, namespace: &str, name: &str) -> Running {
+        self.wait(namespace, name, "running", |pod| match ready(pod) {
+            Some(running) => Some(Ok(running)),
+            None => hopeless(pod).map(Err),
         })
     }
 
+    /// Waits until the first container of a pod has ended for good, and tells how.
+    pub fn ended(&self, namespace: &str, name: &str) -> ContainerStateTerminated {
+        self.wait(namespace, name, "ended", |pod| {
+            let status = pod.status.as_ref()?;
+            let ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
+            let state = status.container_statuses.as_ref()?.first()?.state.as_ref()?;
+            state.terminated.clone().filter(|_| ended).map(Ok)
+        })
+    }
+
+    /// Runs a command in the first container of a pod: through API server, kubelet and containerd.
+    pub fn exec(&self, pod: &Running, argv: &[&str]) -> Done {
+        let words = ["exec", pod.name.as_str(), "--"];
+        self.cluster.call().namespace(&pod.namespace).run(&[&words, argv].concat())
+    }
+
     /// Tries to reach a TCP port from a pod of the image `lab.local/labtool:1`.
-    pub async fn reach(&self, from: &Running, to: impl Into<IpAddr>, port: u16) -> Result<Reach> {
-        let mut reached = self.probe(from, &[Target::tcp(to, port)]).await?;
-        reached.pop().ok_or_else(|| Error::other("labtool: no line"))
+    pub fn reach(&self, from: &Running, to: impl Into<IpAddr>, port: u16) -> Reach {
+        self.probe(from, &[Target::tcp(to, port)]).remove(0)
     }
 
     /// Tries many targets at once, from a pod of the image `lab.local/labtool:1`; the answers come in their order.
-    pub async fn probe(&self, from: &Running, targets: &[Target]) -> Result<Vec<Reach>> {
+    pub fn probe(&self, from: &Running, targets: &[Target]) -> Vec<Reach> {
+        self.try_probe(from, targets).unwrap_or_else(|error| fail(error))
+    }
+
+    /// Waits until the targets are reached as said. An attempt that could not be made is no answer and is made
+    /// again: before kube-proxy knows a Service, nothing routes to its address.
+    ///
+    /// # Panics
+    /// After 30 s, with the last answers.
+    #[track_caller]
+    pub fn until_reached(&self, from: &Running, targets: &[Target], wanted: &[Reach]) {
+        let end = Instant::now() + TAKEN_OVER;
+        loop {
+            let last = self.try_probe(from, targets);
+            if last.as_ref().is_ok_and(|last| last == wanted) {
+                return;
+            }
+            assert!(Instant::now() < end, "{targets:?}\nwanted {wanted:?}\nbut got {last:?}");
+        }
+    }
+
+    fn try_probe(&self, from: &Running, targets: &[Target]) -> Result<Vec<Reach>> {
         let words: Vec<String> = targets.iter().map(ToString::to_string).collect();
         let mut argv = vec!["/bin/labtool", "probe", ATTEMPT_MS];
         argv.extend(words.iter().map(String::as_str));
-        let output = self.exec(from, &argv).await?;
-        let lines: Vec<&str> = output.stdout.lines().collect();
-        if output.code != 0 || lines.len() != targets.len() {
+        let done = self.exec(from, &argv);
+        if !done.is_ok() {
+            return Err(Error::other(done.stderr()));
+        }
+        let output = done.ok();
+        let lines: Vec<&str> = output.lines().collect();
+        if lines.len() != targets.len() {
             return Err(Error::other(format!(
-                "labtool: exit code {}, {}{}",
-                output.code, output.stdout, output.stderr
+                "labtool: {} answers instead of {}",
+                lines.len(),
+                targets.len()
             )));
         }
         lines.into_iter().map(Reach::read).collect()
     }
 
     /// What the first container of a pod has said so far.
-    pub async fn logs(&self, namespace: &str, pod: &str) -> Result<String> {
-        let pods: Api<Pod> = Api::namespaced(self.client().await?, namespace);
-        let logs = pods.logs(pod, &LogParams::default()).await;
-        logs.map_err(Error::while_(format!("log of pod {namespace}/{pod}")))
+    pub fn logs(&self, pod: &Running) -> String {
+        self.cluster.call().namespace(&pod.namespace).run(&["logs", &pod.name]).ok()
     }
 
     /// What the stand-ins have said so far: a line per visitor, `tcp 93.184.215.14:443 from 10.77.1.2:40000`.
-    pub fn visits(&self) -> Result<String> {
+    pub fn visits(&self) -> String {
         let log = self.home.log_of(Component::StandIns.name());
-        std::fs::read_to_string(&log).map_err(Error::at(&log))
+        std::fs::read_to_string(&log).unwrap_or_else(|error| fail(Error::at(&log)(error)))
     }
 
     /// Gives the node `count` of an extended resource; 0 takes it away. The kubelet keeps what it does not manage.
-    pub async fn set_extended(&self, resource: &str, count: u32) -> Result<()> {
-        let nodes: Api<NodeObject> = Api::all(self.client().await?);
+    pub fn set_extended(&self, resource: &str, count: u32) {
         let amount = if count == 0 { serde_json::Value::Null } else { json!(count.to_string()) };
         let patch = json!({"status": {"capacity": {resource: amount}, "allocatable": {resource: amount}}});
-        let patched = nodes.patch_status(NODE_NAME, &PatchParams::default(), &Patch::Merge(patch)).await;
-        patched.map(|_| ()).map_err(Error::while_(format!("{resource} of {NODE_NAME}")))
+        let what = format!("{resource} of {NODE_NAME}");
+        self.with(async move |client| {
+            let nodes: Api<NodeObject> = Api::all(client);
+            let patched = nodes.patch_status(NODE_NAME, &PatchParams::default(), &Patch::Merge(patch)).await;
+            patched.map(|_| ()).map_err(Error::while_(what))
+        });
     }
 
-    /// Ends a component and starts it anew; returns when it works again.
-    pub fn restart(&self, component: Component) -> Result<()> {
-        control::ask(&self.home, Request::Restart(component), RESTART).map(|_| ())
+    /// Looks at a pod until it is as wanted, or never will be.
+    fn wait<T: Send + 'static>(
+        &self,
+        namespace: &str,
+        name: &str,
+        wanted: &'static str,
+        look: impl Fn(&Pod) -> Option<Result<T, String>> + Send + 'static,
+    ) -> T {
+        let (what, namespace, name) =
+            (format!("pod {namespace}/{name}"), namespace.to_owned(), name.to_owned());
+        self.with(async move |client| {
+            let pods: Api<Pod> = Api::namespaced(client, &namespace);
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let pod = pods.get(&name).await.map_err(Error::while_(&what))?;
+                if let Some(answer) = look(&pod) {
+                    return answer.map_err(Error::while_(&what));
+                }
+                if Instant::now() >= end {
+                    let status = serde_json::to_string(&pod.status).unwrap_or_default();
+                    return Err(Error::other(format!(
+                        "{what}: not {wanted} within {} s: {status}",
+                        PATIENCE.as_secs()
+                    )));
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        })
     }
 
-    async fn client(&self) -> Result<Client> {
-        client(&self.home.kubeconfig("admin"), None).await
+    fn with<T, F>(&self, work: impl FnOnce(Client) -> F + Send + 'static) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let kubeconfig = self.cluster.kubeconfig().to_owned();
+        done(async move { work(client(&kubeconfig, None).await?).await })
+    }
+}
+
+/// Waits for work of the library's own runtime.
+fn done<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> T {
+    match block(work) {
+        Some(Ok(value)) => value,
+        Some(Err(error)) => fail(error),
+        None => fail("the work panicked"),
     }
 }
 

@@ -2,14 +2,18 @@
 //! node's bridge, with an internet, a metadata address, a DNS server and a registry that answer. A connection
 //! that is refused proves something only if the same one was open before.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 
 use crate::error::Result;
+use crate::home::Home;
 use crate::netns;
 use crate::netns::BRIDGE;
 use crate::netns::NODE_ADDRESS6;
+use crate::node::POD_RANGES;
 use crate::site::NODE_ADDRESS;
 
 /// A stand-in of the outside world. Its addresses are constants: each lab has a world of its own.
@@ -65,19 +69,22 @@ impl StandIn {
     }
 }
 
-/// Name of the outside's namespace.
-pub(crate) fn namespace(lab: &str) -> String {
-    format!("{lab}-out")
+/// The outside's namespace: a file on which it is mounted.
+pub(crate) fn namespace(home: &Home) -> PathBuf {
+    home.run().join("net-out")
 }
 
 /// Makes the outside of a lab whose own namespace is there, and gives the lab a default route to it. The
 /// outside knows the way back to pods and nothing else: no packet circles between the two.
-pub(crate) fn create(lab: &str) -> Result<()> {
-    let out = namespace(lab);
+pub(crate) fn create(home: &Home) -> Result<()> {
+    let (lab, out) = (netns::of(home), namespace(home));
     netns::add(&out)?;
     netns::batch(
-        lab,
-        &format!("link add out0 type veth peer name eth0 netns {out}\nlink set out0 master {BRIDGE} up\n"),
+        &lab,
+        &format!(
+            "link add out0 type veth peer name eth0 netns {}\nlink set out0 master {BRIDGE} up\n",
+            out.display()
+        ),
     )?;
     let mut commands = format!(
         "link set lo up\n\
@@ -87,20 +94,15 @@ pub(crate) fn create(lab: &str) -> Result<()> {
     );
     for stand_in in StandIn::ALL {
         // On the link, not on lo: neighbour discovery answers for addresses of the asked interface only.
-        commands += &format!(
-            "addr add {}/32 dev eth0\naddr add {}/128 dev eth0 nodad\n",
-            stand_in.v4(),
-            stand_in.v6()
-        );
+        let (v4, v6) = (stand_in.v4(), stand_in.v6());
+        let _ = write!(commands, "addr add {v4}/32 dev eth0\naddr add {v6}/128 dev eth0 nodad\n");
     }
-    for (range, router) in
-        crate::node::POD_RANGES.iter().zip([IpAddr::from(NODE_ADDRESS), NODE_ADDRESS6.into()])
-    {
-        commands += &format!("route add {range} via {router}\n");
+    for (range, router) in POD_RANGES.iter().zip([IpAddr::from(NODE_ADDRESS), NODE_ADDRESS6.into()]) {
+        let _ = writeln!(commands, "route add {range} via {router}");
     }
     netns::batch(&out, &commands)?;
     netns::batch(
-        lab,
+        &lab,
         &format!(
             "route add 0.0.0.0/0 via {ROUTER} dev {BRIDGE} src {NODE_ADDRESS}\n\
              route add ::/0 via {ROUTER6} dev {BRIDGE} src {NODE_ADDRESS6}\n"

@@ -28,6 +28,7 @@ use crate::home::SUPERVISOR;
 use crate::home::write_json;
 use crate::lab::Lab;
 use crate::lab::Spec;
+use crate::netns;
 use crate::node;
 use crate::process::ProcessId;
 use crate::process::Usage;
@@ -46,7 +47,7 @@ pub fn supervise(home: Home) -> Result<()> {
     write_json(&home.record(SUPERVISOR), &ProcessId::own()?)?;
     let _ = std::fs::remove_file(home.record(STARTER));
     let site = match spec.tier {
-        Tier::Node => Site::Namespace(home.name()),
+        Tier::Node => Site::Namespace(netns::of(&home)),
         Tier::Api | Tier::ControlPlane => Site::on_host()?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -2,6 +2,7 @@
 
 mod bench;
 mod down;
+mod exec;
 mod status;
 mod up;
 
@@ -19,6 +20,8 @@ A real Kubernetes for tests.
 
   up [--tier 1a|1b|2] [--fake-node NAME=GPUS]...
                  start a lab that stays, and print what to eval in a shell
+  exec [--tier 1a|1b|2] [--fake-node NAME=GPUS]... -- COMMAND...
+                 run a command with a lab that ends with it
   down [NAME]    end it; the name may be left out where there is one lab
   status [--format json]
                  list the labs of this user, with what they use
@@ -41,6 +44,7 @@ pub fn run(arguments: &[String]) -> ExitCode {
 fn dispatch(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["up", rest @ ..] => up::run(rest),
+        ["exec", rest @ ..] => exec::run(rest),
         ["down"] => down::run(None),
         ["down", name] => down::run(Some(name)),
         ["status"] => status::text(),
@@ -55,7 +59,7 @@ fn dispatch(arguments: &[&str]) -> Result<()> {
         unknown => {
             let unknown = unknown.join(" ");
             Err(Error::other(format!(
-                "no command `{unknown}`: the commands are up, down, status, sweep, bench"
+                "no command `{unknown}`: the commands are up, exec, down, status, sweep, bench"
             )))
         }
     }

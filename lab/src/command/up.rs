@@ -15,7 +15,8 @@ pub(super) fn run(words: &[&str]) -> Result<()> {
     print(&exports(home.path(), &home.kubeconfig("admin"), &home.bin()))
 }
 
-fn options(words: &[&str]) -> Result<Options> {
+/// Reads the flags that every start of a lab takes.
+pub(super) fn options(words: &[&str]) -> Result<Options> {
     let mut options = Options::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -28,7 +29,7 @@ fn options(words: &[&str]) -> Result<Options> {
             "--tier" => options.tier = Some(value.parse()?),
             "--fake-node" => options.fake_nodes.push(fake_node(value)?),
             _ => {
-                let message = format!("no flag `{flag}`: the flags of up are --tier and --fake-node");
+                let message = format!("no flag `{flag}`: the flags are --tier and --fake-node");
                 return Err(Error::other(message));
             }
         }

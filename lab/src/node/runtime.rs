@@ -17,7 +17,7 @@ use crate::image::Packed;
 use crate::node::lacks::find;
 
 /// An import of some megabytes, on a crowded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The container runtime of a lab.
 #[derive(Clone, Debug)]
