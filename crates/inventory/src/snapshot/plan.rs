@@ -75,7 +75,14 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
     (
         Why::Settings,
         "external-secrets.io",
-        &["ClusterExternalSecret", "ClusterSecretStore", "ExternalSecret", "SecretStore"],
+        &[
+            "ClusterExternalSecret",
+            "ClusterPushSecret",
+            "ClusterSecretStore",
+            "ExternalSecret",
+            "PushSecret",
+            "SecretStore",
+        ],
     ),
     (Why::Network, "gateway.networking.k8s.io", &["Gateway", "HTTPRoute"]),
     (Why::Network, "k8s.nginx.org", &["Policy"]),

@@ -1,7 +1,6 @@
 //! What a scan was pointed at -> an inventory: files, a cluster, files laid over a cluster.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ringfence_inventory::Input;
 use ringfence_inventory::Inventory;
