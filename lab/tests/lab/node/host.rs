@@ -15,6 +15,7 @@ use ringfence_lab::until;
 use crate::place::PATIENCE;
 use crate::place::Place;
 use crate::place::kill;
+use crate::place::members;
 use crate::place::name;
 use crate::place::recorded;
 use crate::place::text;
@@ -115,12 +116,16 @@ fn killed_at(place: &Place, moment: &str) -> PathBuf {
         down = Some(place.spawn(&["down", &name(&home)]));
         until("the end of the kubelet", PATIENCE, || (!record.is_file()).then_some(()));
     }
-    kill(recorded(&home, "supervisor"));
+    let supervisor = recorded(&home, "supervisor");
+    kill(supervisor);
     // Whoever waits for it would clear up.
     for mut waiting in [Some(up), down].into_iter().flatten() {
         let _ = waiting.kill();
         waiting.wait().unwrap();
     }
+    // A signal needs its time, and a lab with a supervisor is none that was left behind.
+    let names = [name(&home)];
+    until("end of the supervisor", PATIENCE, || (!members(&names).contains(&supervisor)).then_some(()));
     home
 }
 
