@@ -68,17 +68,20 @@ pub(crate) fn is_answered_by_the_table(object: &Object) -> bool {
     let Some(row) = table::row_of(group, kind) else { return false };
     let mut found = Finder { body: object.body(), id: object.id, root: object.id, views: Vec::new() };
     found.row(row, FoundBy::Table);
-    !found.views.is_empty() || object.spec().is_none_or(|spec| spec.children().next().is_none())
+    let says = |part: Value<'_>| {
+        !matches!(part.key(), Some("metadata" | "status")) && part.children().next().is_some()
+    };
+    !found.views.is_empty() || !object.body().children().any(says)
 }
 
 /// One step of a way down, of a table's pattern or of a schema's path.
-enum Hop<'p> {
+pub(super) enum Hop<'p> {
     Key(&'p str),
     Every,
 }
 
 /// Steps of a pattern of the table.
-fn hops(pattern: &str) -> impl Iterator<Item = Hop<'_>> {
+pub(super) fn hops(pattern: &str) -> impl Iterator<Item = Hop<'_>> {
     pattern.split('.').flat_map(|step| {
         let end = step.find(['[', '{']).unwrap_or(step.len());
         let (key, every) = step.split_at_checked(end).unwrap_or((step, ""));
@@ -136,6 +139,14 @@ impl<'t> Finder<'t> {
                     }
                 }
             }
+            Shape::SpecPatch => {
+                if value.is_mapping() {
+                    self.add(None, vec![value], containers_of(value), by);
+                    if let Some(view) = self.views.last_mut() {
+                        view.built_by_operator = true;
+                    }
+                }
+            }
             Shape::Spec => {
                 if value.is_mapping() {
                     self.spec(value, by);
@@ -155,12 +166,13 @@ impl<'t> Finder<'t> {
         self.add(template, vec![spec], containers_of(spec), by);
     }
 
-    /// KServe: PodSpec fields inline, and one container under `model` or a framework's name (`sklearn`, `vllm`).
+    /// PodSpec fields inline, and one container under a name of its own: KServe's `model` or a framework (`sklearn`,
+    /// `vllm`), Dynamo's `mainContainer`.
     fn inline(&mut self, value: Value<'t>, by: FoundBy) {
         let mut containers = containers_of(value);
         let own = value.entries().filter(|(key, part)| {
             part.is_mapping()
-                && (*key == "model"
+                && (matches!(*key, "model" | "mainContainer")
                     || part.get("storageUri").is_some()
                     || (part.get("runtimeVersion").is_some() || part.get("protocolVersion").is_some()))
         });
