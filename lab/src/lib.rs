@@ -55,7 +55,6 @@ pub use component::Component;
 pub use control_plane::ControlPlane;
 pub use error::Error;
 pub use error::Result;
-pub use home::Home;
 pub use identity::Identity;
 pub use image::File;
 pub use image::Image;
