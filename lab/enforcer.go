@@ -59,6 +59,9 @@ func enforce(o *options.KubeRouterConfig) error {
 	if err != nil {
 		return err
 	}
+	if err := repair(tables, sets); err != nil {
+		return err
+	}
 	var sharedSets sync.Mutex
 	controller, err := netpol.NewNetworkPolicyController(client, o, pods, policies, namespaces, &sharedSets, tables, sets)
 	if err != nil {

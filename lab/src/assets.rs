@@ -48,6 +48,11 @@ impl Programs {
         self.0.get(name).map(PathBuf::as_path)
     }
 
+    /// Adds a program that comes from elsewhere.
+    pub(crate) fn add(&mut self, name: &str, file: PathBuf) {
+        self.0.insert(name.to_owned(), file);
+    }
+
     /// Where the programs are.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.values().map(PathBuf::as_path)

@@ -23,6 +23,10 @@ pub enum Component {
     /// kube-scheduler.
     #[serde(rename = "kube-scheduler")]
     Scheduler,
+    /// Waits, and keeps the mount namespace of the real node.
+    Mounts,
+    /// The world outside the cluster.
+    StandIns,
     /// containerd, from the distribution.
     Containerd,
     /// The real node's agent.
@@ -35,16 +39,23 @@ pub enum Component {
 
 impl Component {
     /// Every component, in the order in which they start.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Etcd,
         Self::ApiServer,
         Self::ControllerManager,
         Self::Scheduler,
+        Self::Mounts,
+        Self::StandIns,
         Self::Containerd,
         Self::Kubelet,
         Self::KubeProxy,
         Self::Enforcer,
     ];
+
+    /// Whether it belongs to the real node, and not to the control plane.
+    pub fn is_of_node(self) -> bool {
+        self >= Self::Mounts
+    }
 
     /// Base name of its program; also of its log and of its record.
     pub fn name(self) -> &'static str {
@@ -53,6 +64,8 @@ impl Component {
             Self::ApiServer => "kube-apiserver",
             Self::ControllerManager => "kube-controller-manager",
             Self::Scheduler => "kube-scheduler",
+            Self::Mounts => "mounts",
+            Self::StandIns => "stand-ins",
             Self::Containerd => "containerd",
             Self::Kubelet => "kubelet",
             Self::KubeProxy => "kube-proxy",

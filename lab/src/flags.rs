@@ -13,13 +13,18 @@ use crate::site::Site;
 
 /// The command that starts a component of the control plane where the lab lives.
 pub(crate) fn command(lab: &Lab, component: Component) -> Result<Command> {
-    let mut command = lab.site.command(program(&lab.spec.programs, component)?);
+    let mut command = lab.site.command(program(&lab.spec.programs, component.name())?);
     command.args(match component {
         Component::Etcd => etcd(lab),
         Component::ApiServer => apiserver(lab),
         Component::ControllerManager => controller_manager(lab),
         Component::Scheduler => scheduler(lab),
-        Component::Containerd | Component::Kubelet | Component::KubeProxy | Component::Enforcer => {
+        Component::Mounts
+        | Component::StandIns
+        | Component::Containerd
+        | Component::Kubelet
+        | Component::KubeProxy
+        | Component::Enforcer => {
             return Err(Error::other(format!("{component} is not part of the control plane")));
         }
     });
@@ -27,8 +32,8 @@ pub(crate) fn command(lab: &Lab, component: Component) -> Result<Command> {
 }
 
 /// The program of a component.
-pub(crate) fn program(programs: &Programs, component: Component) -> Result<&std::path::Path> {
-    programs.get(component.name()).ok_or_else(|| Error::other(format!("no program for {component}")))
+pub(crate) fn program<'a>(programs: &'a Programs, name: &str) -> Result<&'a std::path::Path> {
+    programs.get(name).ok_or_else(|| Error::other(format!("no program for {name}")))
 }
 
 fn etcd(lab: &Lab) -> Vec<String> {
@@ -72,7 +77,7 @@ fn apiserver(lab: &Lab) -> Vec<String> {
             format!("--service-cluster-ip-range={}", SERVICE_RANGES[0]),
         ]),
         Site::Namespace(_) => flags.extend([
-            "--bind-address=0.0.0.0".into(),
+            "--bind-address=::".into(), // both families
             format!("--advertise-address={NODE_ADDRESS}"),
             format!("--service-cluster-ip-range={}", SERVICE_RANGES.join(",")),
             format!("--kubelet-client-certificate={}", pki("apiserver-kubelet-client.crt")),

@@ -24,6 +24,7 @@ use crate::home::SUPERVISOR;
 use crate::lab::FakeNodeSpec;
 use crate::lab::Published;
 use crate::lab::Spec;
+use crate::labtool;
 use crate::node;
 use crate::sweep::Care;
 use crate::sweep::care;
@@ -89,7 +90,8 @@ pub(crate) fn launch(options: &Options, owned: bool) -> Result<Launched> {
 
 /// The tier that is wanted, or the highest that this machine gives, with the programs for it.
 pub(crate) fn choose(wanted: Option<Tier>) -> Result<(Tier, Programs)> {
-    let programs = Sources::of_environment().programs().map_err(|error| match error {
+    let sources = Sources::of_environment();
+    let mut programs = sources.programs().map_err(|error| match error {
         Error::Missing(missing) => Missing { tier: wanted.unwrap_or(missing.tier), ..missing }.into(),
         other => other,
     })?;
@@ -101,6 +103,9 @@ pub(crate) fn choose(wanted: Option<Tier>) -> Result<(Tier, Programs)> {
     };
     let tier = wanted.unwrap_or(highest);
     if tier <= highest {
+        if tier == Tier::Node {
+            programs.add(labtool::LABTOOL, labtool::program(&sources.cache)?);
+        }
         return Ok((tier, programs));
     }
     let missing = programs.lacking(tier);

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ const CONSTANT: Ports = Ports { api: 16443, etcd: 12379, peer: 12380 };
 pub(crate) enum Site {
     /// On the host's loopback. Needs no rights.
     Host(Ports),
-    /// In the network namespace of this name. Needs root.
-    Namespace(String),
+    /// In the network namespace that is mounted on this file. Needs root.
+    Namespace(PathBuf),
 }
 
 /// Ports of the control plane.
@@ -84,9 +85,9 @@ impl Site {
     pub(crate) fn command(&self, program: &Path) -> Command {
         match self {
             Self::Host(_) => Command::new(program),
-            Self::Namespace(name) => {
+            Self::Namespace(file) => {
                 let mut command = Command::new("nsenter");
-                command.arg(format!("--net=/run/netns/{name}")).arg("--").arg(program);
+                command.arg(format!("--net={}", file.display())).arg("--").arg(program);
                 command
             }
         }
@@ -96,7 +97,7 @@ impl Site {
     pub(crate) fn listen(&self) -> io::Result<TcpListener> {
         match self {
             Self::Host(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
-            Self::Namespace(name) => netns::inside(name, || TcpListener::bind((NODE_ADDRESS, 0)))?,
+            Self::Namespace(file) => netns::inside(file, || TcpListener::bind((NODE_ADDRESS, 0)))?,
         }
     }
 
@@ -105,7 +106,7 @@ impl Site {
         let connect = move || TcpStream::connect_timeout(&to, Duration::from_secs(5));
         match self {
             Self::Host(_) => connect(),
-            Self::Namespace(name) => netns::inside(name, connect)?,
+            Self::Namespace(file) => netns::inside(file, connect)?,
         }
     }
 }
@@ -123,9 +124,9 @@ mod tests {
 
     #[test]
     fn a_namespace_is_entered_by_nsenter() {
-        let command = Site::Namespace("rf-1".into()).command(Path::new("/bin/etcd"));
+        let command = Site::Namespace("/lab/run/net".into()).command(Path::new("/bin/etcd"));
         let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         assert_eq!(command.get_program(), "nsenter");
-        assert_eq!(words, ["--net=/run/netns/rf-1", "--", "/bin/etcd"]);
+        assert_eq!(words, ["--net=/lab/run/net", "--", "/bin/etcd"]);
     }
 }

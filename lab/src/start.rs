@@ -6,6 +6,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::net::TcpListener;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
@@ -66,7 +67,7 @@ async fn with_free_ports(lab: &mut Lab, pki: &Pki) -> Result<Client> {
     loop {
         let outside = match &lab.site {
             Site::Host(_) => lab.site.api_address(),
-            Site::Namespace(name) => forwarder(name, lab.site.api_address())?,
+            Site::Namespace(file) => forwarder(file, lab.site.api_address())?,
         };
         config::kubeconfigs(&lab.home, pki, lab.site.api_address(), outside)?;
         match api_server(lab).await {
@@ -88,7 +89,7 @@ async fn with_free_ports(lab: &mut Lab, pki: &Pki) -> Result<Client> {
 }
 
 /// The host's port that leads to the API server in the namespace.
-fn forwarder(namespace: &str, inside: SocketAddr) -> Result<SocketAddr> {
+fn forwarder(namespace: &Path, inside: SocketAddr) -> Result<SocketAddr> {
     let outside = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("free loopback port"))?;
     let address = outside.local_addr().map_err(Error::io("own port"))?;
     netns::forward(namespace, outside, inside).map_err(Error::io("forwarder to the API server"))?;

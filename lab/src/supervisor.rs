@@ -28,6 +28,8 @@ use crate::home::SUPERVISOR;
 use crate::home::write_json;
 use crate::lab::Lab;
 use crate::lab::Spec;
+use crate::netns;
+use crate::node;
 use crate::process::ProcessId;
 use crate::process::Usage;
 use crate::process::children_cpu_seconds;
@@ -45,7 +47,7 @@ pub(crate) fn supervise(home: Home) -> Result<()> {
     write_json(&home.record(SUPERVISOR), &ProcessId::own()?)?;
     let _ = std::fs::remove_file(home.record(STARTER));
     let site = match spec.tier {
-        Tier::Node => Site::Namespace(home.name()),
+        Tier::Node => Site::Namespace(netns::of(&home)),
         Tier::Api | Tier::ControlPlane => Site::on_host()?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -144,6 +146,10 @@ impl Supervisor {
     }
 
     async fn restart(&mut self, component: Component) -> Result<()> {
+        if component.is_of_node() {
+            self.lab.children.end(component, PATIENCE).await;
+            return node::start_one(&mut self.lab, component).await;
+        }
         let command = flags::command(&self.lab, component)?;
         self.lab.children.end(component, PATIENCE).await;
         self.lab.children.start(component, command)?;

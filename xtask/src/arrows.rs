@@ -28,6 +28,7 @@ const ROOMS: &[Room] = &[
             "kube",
             "memchr",
             "rayon",
+            "rustix",
             "thiserror",
             "tokio",
         ],
@@ -80,7 +81,7 @@ const ROOMS: &[Room] = &[
             "tokio",
         ],
     },
-    Room { name: "ringfence-labtool", ours: &[], others: &[] },
+    Room { name: "ringfence-labtool", ours: &[], others: &["rustix", "tokio"] },
     Room { name: "xtask", ours: &[], others: &["serde_json"] },
 ];
 

@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     total += dependencies(&mut notes);
     let (tally, ignored) = workspace(&mut notes)?;
     total += tally;
+    total += without_client(&mut notes)?;
     let (lab, others): (Vec<_>, Vec<_>) = ignored.into_iter().partition(needs_cluster);
     for tally in [components(others, &mut notes)?, clusters(&lab, &mut notes)?] {
         total.skipped = total.skipped.saturating_sub(tally.passed + tally.failed + tally.skipped);
@@ -55,6 +56,13 @@ fn workspace(notes: &mut Vec<String>) -> Result<(Tally, Vec<Ignored>), Failure> 
     let mut cargo = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
     let tally = cargo_test(&mut cargo, notes, |line| ignored.extend(Ignored::read(line)))?;
     Ok((tally, ignored))
+}
+
+/// The binary again, without the Kubernetes client: what reads files must not need it.
+fn without_client(notes: &mut Vec<String>) -> Result<Tally, Failure> {
+    let mut cargo =
+        shell::cargo(["test", "--package", "ringfence", "--no-default-features", "--no-fail-fast"]);
+    cargo_test(&mut cargo, notes, |_| ())
 }
 
 /// Runs the ignored tests whose component is here. What they add to the count they take off the skipped.

@@ -5,6 +5,7 @@
 mod cluster;
 mod facts;
 mod life;
+mod node;
 mod place;
 mod programs;
 mod skips;

@@ -86,8 +86,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Whatever a failed test left.
-        let _ = self.lab(&["sweep"]).output();
+        // Whatever a failed test left, running or not.
+        for home in self.homes() {
+            let _ = self.lab(&["down", &name(&home)]).output();
+        }
         let _ = fs::remove_dir_all(&self.0);
     }
 }
