@@ -172,6 +172,7 @@ mod tests {
 
     use super::*;
     use crate::home::Home;
+    use crate::home::Temporary;
 
     /// A folder with programs that tell a version.
     fn folder(home: &Home, name: &str, programs: &[&str], version: &str) -> PathBuf {
@@ -204,17 +205,16 @@ mod tests {
 
     #[test]
     fn three_programs_of_envtest_are_tier_1a() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let envtest = folder(&home, "envtest", &["etcd", "kube-apiserver", "kubectl"], "v1.36.0");
         let programs = Sources { envtest: Some(envtest), ..sources(&home) }.programs().unwrap();
         assert_eq!(programs.tier(), Some(Tier::Api));
         assert_eq!(programs.lacking(Tier::ControlPlane), ["kube-controller-manager", "kube-scheduler"]);
-        home.remove().unwrap();
     }
 
     #[test]
     fn folders_of_the_user_come_before_envtest_and_name_what_they_lack() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let envtest = folder(&home, "envtest", &["etcd", "kube-apiserver", "kubectl"], "v1.36.0");
         let own = folder(&home, "own", &["etcd", "kubectl"], "v1.36.0");
         let both = Sources { folders: vec![own.clone()], envtest: Some(envtest.clone()), ..sources(&home) };
@@ -223,27 +223,24 @@ mod tests {
         let programs = Programs::in_folders(&[own.clone(), envtest.clone()]);
         assert_eq!(programs.get("etcd"), Some(own.join("etcd").as_path()));
         assert_eq!(programs.get("kube-apiserver"), Some(envtest.join("kube-apiserver").as_path()));
-        home.remove().unwrap();
     }
 
     #[test]
     fn what_a_lab_runs_stays_when_the_cache_is_cleared() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let cache = folder(&home, "cached", &["etcd", "kubectl"], "v1.36.0");
         let programs = Programs::in_folders(std::slice::from_ref(&cache)).linked_into(&home.programs());
         fs::remove_dir_all(cache).unwrap();
         assert_eq!(version(programs.get("kubectl").unwrap()), Some((1, 36)));
         assert_eq!(programs.paths().count(), 2);
-        home.remove().unwrap();
     }
 
     #[test]
     fn knows_the_minor_version_of_a_program() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let server = folder(&home, "old", &["kube-apiserver"], "v1.35.7").join("kube-apiserver");
         assert_eq!(version(&server), Some((1, 35)));
         assert_eq!(minor("Kubernetes v1.36.4\n"), Some((1, 36)));
         assert_eq!(minor("etcd Version: 3.6.8"), None);
-        home.remove().unwrap();
     }
 }

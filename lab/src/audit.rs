@@ -135,11 +135,11 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::home::Home;
+    use crate::home::Temporary;
 
     #[test]
     fn gives_whole_lines_from_now_on() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let mut log = File::create(home.audit_log()).unwrap();
         log.write_all(b"{\"verb\":\"get\"}\n").unwrap();
         let mut tail = AuditTail::from_now(&home.audit_log()).unwrap();
@@ -155,6 +155,5 @@ mod tests {
         assert_eq!(event.resource(), "pods/log");
         assert_eq!(tail.of_agent("kubectl").len(), 1);
         assert!(tail.of_agent("kube").is_empty() && tail.of_user("admin").is_empty());
-        home.remove().unwrap();
     }
 }

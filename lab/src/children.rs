@@ -140,11 +140,12 @@ pub(crate) fn tail(log: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::Temporary;
     use crate::until;
 
     #[tokio::test]
     async fn says_why_a_component_ended_and_ends_one_that_does_not_want_to() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let mut children = Children::new(&home);
         let mut fails = Command::new("sh");
         fails.args(["-c", "echo bind: address already in use >&2; exit 3"]);
@@ -162,16 +163,14 @@ mod tests {
         let status = children.end(Component::Kubelet, Duration::from_millis(100)).await.unwrap();
         assert!(!status.success() && !id.is_alive());
         assert!(children.id(Component::Kubelet).is_none());
-        home.remove().unwrap();
     }
 
     #[test]
     fn the_tail_is_forty_lines() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let log = home.log_of("etcd");
         fs::write(&log, (0..100).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n")).unwrap();
         let tail = tail(&log);
         assert!(tail.starts_with("line 60\n") && tail.ends_with("line 99"), "{tail}");
-        home.remove().unwrap();
     }
 }

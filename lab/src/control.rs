@@ -118,6 +118,7 @@ async fn read(mut stream: tokio::net::UnixStream, inbox: mpsc::Sender<Asked>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::Temporary;
 
     #[test]
     fn questions_are_short_json_lines() {
@@ -130,7 +131,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_question_gets_its_answer_and_nonsense_a_reason() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let (sender, mut inbox) = mpsc::channel(1);
         listen(&home, sender).unwrap();
         let asking = std::thread::spawn({
@@ -147,6 +148,5 @@ mod tests {
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).unwrap();
         assert!(answer.contains("no question of the lab"), "{answer}");
-        home.remove().unwrap();
     }
 }

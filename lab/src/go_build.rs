@@ -239,7 +239,7 @@ fn say(message: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::Home;
+    use crate::home::Temporary;
 
     #[test]
     fn the_module_file_gives_version_and_linker_flags() {
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn the_two_newest_keys_stay() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let cache = home.state();
         let key = |digit: char| cache.join(String::from(digit).repeat(16));
         for (age, digit) in ['1', '2', '3'].into_iter().enumerate() {
@@ -269,6 +269,5 @@ mod tests {
         let mut left: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
         left.sort();
         assert_eq!(left, [key('1'), key('3'), cache.join("other")]);
-        home.remove().unwrap();
     }
 }

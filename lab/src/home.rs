@@ -197,20 +197,47 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     fs::rename(&beside, path).map_err(Error::at(path))
 }
 
+/// A folder for a test of this crate, gone when the test is over, however it ends.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Temporary(Home);
+
+#[cfg(test)]
+impl Temporary {
+    pub(crate) fn new() -> Self {
+        Self(Home::create().unwrap())
+    }
+}
+
+#[cfg(test)]
+impl std::ops::Deref for Temporary {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = self.0.remove();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_new_lab_has_a_name_of_its_own_and_is_listed_until_it_is_removed() {
-        let (one, two) = (Home::create().unwrap(), Home::create().unwrap());
+        let (one, two) = (Temporary::new(), Temporary::new());
         assert_ne!(one.name(), two.name());
         assert_eq!(one.name().len(), "rf-12345678".len());
-        assert!(Home::all().unwrap().contains(&one));
+        assert!(Home::all().unwrap().contains(&*one));
         assert_eq!(fs::metadata(one.path().parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         one.remove().unwrap();
         one.remove().unwrap();
-        two.remove().unwrap();
-        assert!(!Home::all().unwrap().contains(&one));
+        assert!(!Home::all().unwrap().contains(&*one));
     }
 }

@@ -157,10 +157,11 @@ fn key() -> Result<KeyPair> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::Temporary;
 
     #[test]
     fn every_leaf_has_its_files_and_a_key_of_its_own() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let pki = Pki::create(&home).unwrap();
         let mut keys = std::collections::BTreeSet::new();
         for leaf in &LEAVES {
@@ -173,6 +174,5 @@ mod tests {
         let public = fs::read_to_string(home.pki().join("sa.pub")).unwrap();
         assert!(public.starts_with("-----BEGIN PUBLIC KEY-----"), "{public}");
         assert_eq!(LEAVES[1].common_name, format!("system:node:{NODE_NAME}"));
-        home.remove().unwrap();
     }
 }

@@ -143,11 +143,11 @@ macro_rules! need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::home::Home;
+    use crate::home::Temporary;
 
     #[test]
     fn a_skip_is_a_line_for_people_and_one_for_the_count() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let file = home.state().join("deep/skipped.jsonl");
         let missing = Missing { tier: Tier::Node, what: vec!["not root".into()], hint: "run as root".into() };
         assert_eq!(line(&missing, "a::b"), "SKIPPED no lab tier 2: not root (run as root) [a::b]\n");
@@ -158,6 +158,5 @@ mod tests {
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(entries.len(), 2);
         assert_eq!((&entries[1]["test"], &entries[1]["tier"]), (&json!("a::c"), &json!("2")));
-        home.remove().unwrap();
     }
 }

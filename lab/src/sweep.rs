@@ -85,6 +85,7 @@ mod tests {
     use std::process::Stdio;
 
     use super::*;
+    use crate::home::Temporary;
     use crate::home::write_json;
     use crate::process::MARKER;
 
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn clears_what_is_on_record_and_what_was_not_yet() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         let mut recorded = sleep().spawn().unwrap();
         let mut unrecorded = sleep().env(MARKER, home.name()).spawn().unwrap();
         let id = ProcessId::of(i32::try_from(recorded.id()).unwrap()).unwrap();
@@ -111,13 +112,12 @@ mod tests {
 
     #[test]
     fn a_lab_that_starts_is_not_left_behind() {
-        let home = Home::create().unwrap();
+        let home = Temporary::new();
         assert_eq!(care(&home), Care::Alive);
         let gone = ProcessId { boot: "another".into(), ..ProcessId::own().unwrap() };
         write_json(&home.record(STARTER), &gone).unwrap();
         assert_eq!(care(&home), Care::LeftBehind);
         write_json(&home.record(SUPERVISOR), &ProcessId::own().unwrap()).unwrap();
         assert_eq!(care(&home), Care::Alive);
-        home.remove().unwrap();
     }
 }
