@@ -12,8 +12,10 @@ use std::process::Command;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::error::Result;
 use crate::go_build;
+use crate::home;
 use crate::tier::Missing;
 use crate::tier::Tier;
 
@@ -104,21 +106,29 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// What the environment says.
-    pub(crate) fn of_environment() -> Self {
+    pub(crate) fn of_environment() -> Result<Self> {
         Self::of(|name| std::env::var_os(name).filter(|value| !value.is_empty()))
     }
 
-    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let folders = variable("RINGFENCE_LAB_BIN").map(|list| std::env::split_paths(&list).collect());
-        let folder = |name: &str| variable(name).map(PathBuf::from);
-        let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-        let below = |base: Option<PathBuf>| base.unwrap_or_else(std::env::temp_dir).join("ringfence-lab");
-        Self {
-            folders: folders.unwrap_or_default(),
-            envtest: folder("KUBEBUILDER_ASSETS"),
-            cache: folder("RINGFENCE_LAB_CACHE").unwrap_or_else(|| below(base)),
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
+        // The supervisor works in another folder.
+        let absolute = |path: PathBuf| std::path::absolute(&path).map_err(Error::at(&path));
+        let folder = |name: &str| variable(name).map(|path| absolute(path.into())).transpose();
+        let listed = variable("RINGFENCE_LAB_BIN").unwrap_or_default();
+        let listed = std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
+        let base = folder("XDG_CACHE_HOME")?.or(folder("HOME")?.map(|home| home.join(".cache")));
+        let cache = match (folder("RINGFENCE_LAB_CACHE")?, base) {
+            (Some(cache), _) => cache,
+            (None, Some(base)) => base.join("ringfence-lab"),
+            // A user without a home. What lies here is executed: nobody else may write it.
+            (None, None) => home::root()?.join("cache"),
+        };
+        Ok(Self {
+            folders: listed.map(absolute).collect::<Result<_>>()?,
+            envtest: folder("KUBEBUILDER_ASSETS")?,
+            cache,
             build: variable("RINGFENCE_LAB_BUILD").is_none_or(|value| value != "0"),
-        }
+        })
     }
 
     /// The programs, at least those of tier 1a. Builds the lab binary where no other source is set.
@@ -198,9 +208,13 @@ mod tests {
             "RINGFENCE_LAB_BUILD" => Some("0".into()),
             _ => None,
         });
+        let sources = sources.unwrap();
         assert_eq!(sources.folders, [Path::new("/one"), Path::new("/two")]);
         assert_eq!(sources.cache, Path::new("/home/me/.cache/ringfence-lab"));
         assert!(!sources.build && sources.envtest.is_none());
+        let homeless = Sources::of(|name| (name == "KUBEBUILDER_ASSETS").then(|| "here".into())).unwrap();
+        assert_eq!(homeless.envtest, Some(std::env::current_dir().unwrap().join("here")));
+        assert!(homeless.cache.starts_with(home::root().unwrap()) && homeless.folders.is_empty());
     }
 
     #[test]

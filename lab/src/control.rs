@@ -140,8 +140,8 @@ mod tests {
         });
         let asked = inbox.recv().await.unwrap();
         assert_eq!(asked.request, Request::Status);
-        asked.answer(Err(Error::other("still starting"))).await;
-        assert_eq!(asking.join().unwrap().unwrap_err().to_string(), "still starting");
+        asked.answer(Err(Error::other("not now"))).await;
+        assert_eq!(asking.join().unwrap().unwrap_err().to_string(), "not now");
 
         let mut stream = UnixStream::connect(home.control_socket()).unwrap();
         stream.write_all(b"{\"launch\":1}\n").unwrap();

@@ -110,7 +110,7 @@ impl ControlPlane {
             return Ok(Self {
                 tier,
                 kubeconfig,
-                kubectl: foreign::kubectl(&Sources::of_environment()),
+                kubectl: foreign::kubectl(&Sources::of_environment()?),
                 lab: None,
             });
         }

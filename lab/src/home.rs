@@ -167,7 +167,7 @@ fn lock(root: &Path, operation: FlockOperation) -> Result<File> {
 }
 
 /// Where this user's labs are: a folder that only this user may enter.
-fn root() -> Result<PathBuf> {
+pub(crate) fn root() -> Result<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
     let root = std::env::temp_dir().join(format!("ringfence-lab-{user}"));
     match fs::DirBuilder::new().mode(0o700).create(&root) {

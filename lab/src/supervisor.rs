@@ -86,26 +86,10 @@ impl Supervisor {
         self.end(end).await
     }
 
-    /// Starts the lab; questions are answered meanwhile.
+    /// Starts the lab. Until it is ready it ends with who starts it, whoever owns it later.
     async fn start(&mut self, events: &mut Events) -> Result<(), End> {
-        let started = {
-            let mut starting = std::pin::pin!(start::everything(&mut self.lab));
-            loop {
-                tokio::select! {
-                    started = &mut starting => break started,
-                    event = events.next() => match event {
-                        Event::Asked(asked) if asked.request == Request::Stop => return Err(End::Asked(asked)),
-                        Event::Asked(asked) if asked.request == Request::Status => {
-                            asked.answer(Ok(json!({"phase": "starting"}))).await;
-                        }
-                        Event::Asked(asked) => {
-                            asked.answer(Err(Error::other("the lab is still starting"))).await;
-                        }
-                        Event::OwnerGone | Event::Signal => return Err(End::Told),
-                    },
-                }
-            }
-        };
+        let starting = start::everything(&mut self.lab);
+        let started = meanwhile(starting, events, true, "starting").await?;
         started.map_err(End::Failed)?;
         self.start_fake_nodes().await.map_err(End::Failed)?;
         say(&json!({"ready": true}));
@@ -137,8 +121,11 @@ impl Supervisor {
                         asked.answer(answer.ok_or_else(|| not_running(component))).await;
                     }
                     Request::Restart(component) => {
-                        let answer = self.restart(component).await;
-                        asked.answer(answer.map(|()| Value::Null)).await;
+                        let owned = self.lab.spec.owned;
+                        match meanwhile(self.restart(component), events, owned, "restarting").await {
+                            Ok(answer) => asked.answer(answer.map(|()| Value::Null)).await,
+                            Err(end) => return end,
+                        }
                     }
                 },
             }
@@ -180,8 +167,8 @@ impl Supervisor {
         let begin = self.lab.age();
         self.fake_nodes.abort_all();
         let stopped = stop::everything(&mut self.lab).await;
-        let removed = if self.lab.spec.keep { Ok(()) } else { self.lab.home.remove() };
-        let result = stopped.and(removed);
+        // A mount that is left leads out of the folder: then nothing is removed, and `sweep` tries again.
+        let result = if self.lab.spec.keep { stopped } else { stopped.and_then(|()| self.lab.home.remove()) };
         let took = self.lab.age().saturating_sub(begin).as_millis();
         match end {
             End::Asked(asked) => {
@@ -199,6 +186,33 @@ impl Supervisor {
                 say(&json!({"failed": error.to_string()}));
                 result
             }
+        }
+    }
+}
+
+/// Works, and answers questions meanwhile. What ends the lab calls the work off.
+async fn meanwhile<T>(
+    work: impl Future<Output = T>,
+    events: &mut Events,
+    owned: bool,
+    phase: &str,
+) -> Result<T, End> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return Ok(result),
+            event = events.next() => match event {
+                Event::Signal => return Err(End::Told),
+                Event::OwnerGone if owned => return Err(End::Told),
+                Event::OwnerGone => {}
+                Event::Asked(asked) if asked.request == Request::Stop => return Err(End::Asked(asked)),
+                Event::Asked(asked) if asked.request == Request::Status => {
+                    asked.answer(Ok(json!({"phase": phase}))).await;
+                }
+                Event::Asked(asked) => {
+                    asked.answer(Err(Error::other(format!("the lab is {phase}; ask again later")))).await;
+                }
+            },
         }
     }
 }

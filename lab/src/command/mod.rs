@@ -81,7 +81,7 @@ fn plain(arguments: &[&str]) -> Result<()> {
 
 /// The programs of the components, built if need be.
 fn programs() -> Result<()> {
-    let programs = Sources::of_environment().programs()?;
+    let programs = Sources::of_environment()?.programs()?;
     programs.paths().try_for_each(|path| print(&path.to_string_lossy()))
 }
 
