@@ -30,7 +30,7 @@ pub(crate) const PROGRAMS: [(&str, Tier); 8] = [
 
 /// The programs that were found, by the name of the component; `kubectl` among them.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Programs(BTreeMap<String, PathBuf>);
+pub(crate) struct Programs(BTreeMap<String, PathBuf>);
 
 impl Programs {
     /// Those that lie in these folders, earlier folders first.
@@ -43,7 +43,7 @@ impl Programs {
     }
 
     /// The program of this name: `kubelet`, `kubectl`.
-    pub fn get(&self, name: &str) -> Option<&Path> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Path> {
         self.0.get(name).map(PathBuf::as_path)
     }
 
@@ -52,8 +52,13 @@ impl Programs {
         self.0.insert(name.to_owned(), file);
     }
 
+    /// Where the programs are.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.values().map(PathBuf::as_path)
+    }
+
     /// The highest tier that these programs suffice for.
-    pub fn tier(&self) -> Option<Tier> {
+    pub(crate) fn tier(&self) -> Option<Tier> {
         let complete = |tier: &Tier| self.lacking(*tier).is_empty();
         [Tier::Node, Tier::ControlPlane, Tier::Api].into_iter().find(complete)
     }

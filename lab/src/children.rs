@@ -34,7 +34,7 @@ const ENVIRONMENT: [&str; 4] = ["HOME", "LANG", "PATH", "TMPDIR"];
 
 /// The running components.
 #[derive(Debug)]
-pub struct Children {
+pub(crate) struct Children {
     home: Home,
     running: Vec<(Component, ProcessId, Child)>,
 }
@@ -95,12 +95,11 @@ impl Children {
         // Our own child, not yet waited for: its id cannot belong to another process.
         let told = !patience.is_zero() && id.signal(Signal::TERM).is_ok();
         let ended = if told { tokio::time::timeout(patience, child.wait()).await.ok() } else { None };
-        let status = match ended {
-            Some(status) => status.ok(),
-            None => {
-                let _ = child.start_kill();
-                child.wait().await.ok()
-            }
+        let status = if let Some(status) = ended {
+            status.ok()
+        } else {
+            let _ = child.start_kill();
+            child.wait().await.ok()
         };
         // Not before it is gone: a future that is dropped at the wait above leaves it on the list.
         self.running.retain(|(running, ..)| *running != component);
@@ -170,7 +169,7 @@ mod tests {
     fn the_tail_is_forty_lines() {
         let home = Home::create().unwrap();
         let log = home.log_of("etcd");
-        fs::write(&log, (0..100).map(|line| format!("line {line}\n")).collect::<String>()).unwrap();
+        fs::write(&log, (0..100).map(|line| format!("line {line}")).collect::<Vec<_>>().join("\n")).unwrap();
         let tail = tail(&log);
         assert!(tail.starts_with("line 60\n") && tail.ends_with("line 99"), "{tail}");
         home.remove().unwrap();

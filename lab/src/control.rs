@@ -27,7 +27,7 @@ const LONGEST: u64 = 4096;
 /// What a supervisor is asked to do.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Request {
+pub(crate) enum Request {
     /// Tell phase, processes and what they use.
     Status,
     /// Kill a component at once, as a crash would.
@@ -41,7 +41,7 @@ pub enum Request {
 /// What it answers.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Done; the value depends on the question.
     Ok(Value),
     /// Not done, and why.
@@ -49,7 +49,7 @@ pub enum Answer {
 }
 
 /// Asks a supervisor and waits for its answer.
-pub fn ask(home: &Home, request: Request, patience: Duration) -> Result<Value> {
+pub(crate) fn ask(home: &Home, request: Request, patience: Duration) -> Result<Value> {
     let socket = home.control_socket();
     let exchange = || {
         let mut stream = UnixStream::connect(&socket)?;

@@ -43,7 +43,7 @@ use crate::tier::Tier;
 /// The whole stop order, with each of its patiences.
 const STOP: Duration = Duration::from_secs(90);
 /// A restarted API server reads everything again.
-const RESTART: Duration = Duration::from_secs(180);
+const RESTART: Duration = Duration::from_mins(3);
 
 /// A cluster for tests.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// After an error of the API server, which a test may be restarting.
 const RETRY: Duration = Duration::from_millis(500);
 /// For the taint of a node that is not ready yet.
-const SCHEDULABLE: Duration = Duration::from_secs(60);
+const SCHEDULABLE: Duration = Duration::from_mins(1);
 
 /// Makes the node, or takes over one that exists with its taints, and sets labels and size.
 pub(crate) async fn create(client: &Client, spec: &FakeNodeSpec) -> Result<()> {

@@ -20,6 +20,7 @@ use crate::assets::PROGRAMS;
 use crate::children::tail;
 use crate::error::Error;
 use crate::error::Result;
+use crate::random::in_hex;
 use crate::tier::Missing;
 use crate::tier::Tier;
 
@@ -110,7 +111,7 @@ impl Go {
             add(&fs::read(&file).map_err(Error::at(&file))?);
         }
         self.target.iter().for_each(|part| add(part.as_bytes()));
-        Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Ok(in_hex(&hash.finalize(), 8))
     }
 
     /// Builds beside the folder and renames: a build that is cut off leaves nothing that looks complete.
@@ -124,7 +125,7 @@ impl Go {
             "builds Kubernetes {version} with {go}, once for this user: 6 to 30 minutes, 5 GB of disk"
         ));
         let log = beside.join("build.log");
-        self.run(&beside.join("lab"), &log)?;
+        compile(&beside.join("lab"), &log)?;
         for (name, _) in PROGRAMS {
             let link = beside.join(name);
             fs::hard_link(beside.join("lab"), &link).map_err(Error::at(&link))?;
@@ -132,36 +133,37 @@ impl Go {
         remove(folder)?;
         fs::rename(&beside, folder).map_err(Error::at(folder))
     }
+}
 
-    fn run(&self, program: &Path, log: &Path) -> Result<()> {
-        let begin = Instant::now();
-        let output = File::create(log).map_err(Error::at(log))?;
-        let output_too = output.try_clone().map_err(Error::at(log))?;
-        let mut go = Command::new("go");
-        go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &linker_flags()]);
-        // Four compilers at once need 3 GB of memory, more of them more than many machines have.
-        go.args(["-p", "4"]).arg("-o").arg(program).arg(".").current_dir(module());
-        go.env("CGO_ENABLED", "0").env("GOWORK", "off");
-        go.stdin(Stdio::null()).stdout(output).stderr(output_too);
-        let mut child = go.spawn().map_err(Error::io("go build"))?;
-        let mut said = begin;
-        let status = loop {
-            if let Some(status) = child.try_wait().map_err(Error::io("go build"))? {
-                break status;
-            }
-            if said.elapsed() >= PROGRESS {
-                said = Instant::now();
-                let last = tail(log).lines().last().unwrap_or_default().to_owned();
-                say(&format!("still building, {} s so far {last}", begin.elapsed().as_secs()));
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        };
-        if !status.success() {
-            return Err(Error::other(format!("go build: {status}; the end of its output:\n{}", tail(log))));
+/// Runs the compiler, its output in a file, and says every 15 s that it goes on.
+fn compile(program: &Path, log: &Path) -> Result<()> {
+    let begin = Instant::now();
+    let output = File::create(log).map_err(Error::at(log))?;
+    let output_too = output.try_clone().map_err(Error::at(log))?;
+    let mut go = Command::new("go");
+    go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", &linker_flags()]);
+    // Four compilers at once need 3 GB of memory, more of them more than many machines have.
+    go.args(["-p", "4"]).arg("-o").arg(program).arg(".").current_dir(module());
+    go.env("CGO_ENABLED", "0").env("GOWORK", "off");
+    go.stdin(Stdio::null()).stdout(output).stderr(output_too);
+    let mut child = go.spawn().map_err(Error::io("go build"))?;
+    let mut said = begin;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(Error::io("go build"))? {
+            break status;
         }
-        say(&format!("built in {} s", begin.elapsed().as_secs()));
-        Ok(())
+        if said.elapsed() >= PROGRESS {
+            said = Instant::now();
+            let last = tail(log).lines().last().unwrap_or_default().to_owned();
+            say(&format!("still building, {} s so far {last}", begin.elapsed().as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    if !status.success() {
+        return Err(Error::other(format!("go build: {status}; the end of its output:\n{}", tail(log))));
     }
+    say(&format!("built in {} s", begin.elapsed().as_secs()));
+    Ok(())
 }
 
 /// Without these the server calls itself v0.0.0-master, and clients that look at its version fail.

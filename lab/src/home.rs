@@ -23,20 +23,20 @@ use crate::random;
 const LONGEST: usize = 107 - 40;
 
 /// Record of who makes a lab, until its supervisor has a record of its own.
-pub const STARTER: &str = "starter";
+pub(crate) const STARTER: &str = "starter";
 /// Record and log of the supervisor.
-pub const SUPERVISOR: &str = "supervisor";
+pub(crate) const SUPERVISOR: &str = "supervisor";
 
 /// The state folder of one lab.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Home(PathBuf);
+pub(crate) struct Home(PathBuf);
 
 impl Home {
     /// Makes the folder of a new lab: `<temporary folder>/ringfence-lab-<user id>/rf-<8 hex digits>`.
     /// Not below the home folder: that may lie on a network, where neither etcd nor sockets work.
     ///
     /// A record says that this process is starting it: nobody sweeps it.
-    pub fn create() -> Result<Self> {
+    pub(crate) fn create() -> Result<Self> {
         let root = root()?;
         let _listed = lock(&root, FlockOperation::LockShared)?;
         let home = Self(root.join(format!("rf-{}", random::hex(4)?)));
@@ -54,13 +54,13 @@ impl Home {
     }
 
     /// The folder of a lab that exists.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
     /// The folders of all labs of this user, those that were left behind included. None of them is half
     /// made.
-    pub fn all() -> Result<Vec<Self>> {
+    pub(crate) fn all() -> Result<Vec<Self>> {
         let root = root()?;
         let _complete = lock(&root, FlockOperation::LockExclusive)?;
         let entries = fs::read_dir(&root).map_err(Error::at(&root))?;
@@ -74,72 +74,72 @@ impl Home {
     }
 
     /// The folder itself.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// `rf-<8 hex digits>`: also the name of the network namespace, of the cgroups and of the CA.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Records of processes, sockets, short-lived files.
-    pub fn run(&self) -> PathBuf {
+    pub(crate) fn run(&self) -> PathBuf {
         self.0.join("run")
     }
 
     /// One log per process, and the audit log.
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.0.join("log")
     }
 
     /// What the processes keep: etcd's values, images, volumes.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.0.join("state")
     }
 
     /// Keys, certificates and kubeconfigs.
-    pub fn pki(&self) -> PathBuf {
+    pub(crate) fn pki(&self) -> PathBuf {
         self.0.join("pki")
     }
 
     /// Configuration of the pod network.
-    pub fn cni(&self) -> PathBuf {
+    pub(crate) fn cni(&self) -> PathBuf {
         self.0.join("cni")
     }
 
     /// Holds the lab's kubectl and nothing else: goes to the front of a shell's search path.
-    pub fn bin(&self) -> PathBuf {
+    pub(crate) fn bin(&self) -> PathBuf {
         self.0.join("bin")
     }
 
     /// The record of a process.
-    pub fn record(&self, process: &str) -> PathBuf {
+    pub(crate) fn record(&self, process: &str) -> PathBuf {
         self.run().join(format!("{process}.json"))
     }
 
     /// Log of a process, standard output and standard error together.
-    pub fn log_of(&self, process: &str) -> PathBuf {
+    pub(crate) fn log_of(&self, process: &str) -> PathBuf {
         self.log().join(format!("{process}.log"))
     }
 
     /// The API server's audit log, JSON lines.
-    pub fn audit_log(&self) -> PathBuf {
+    pub(crate) fn audit_log(&self) -> PathBuf {
         self.log().join("audit.log")
     }
 
     /// The socket on which the supervisor listens.
-    pub fn control_socket(&self) -> PathBuf {
+    pub(crate) fn control_socket(&self) -> PathBuf {
         self.run().join("control.sock")
     }
 
     /// A kubeconfig: `admin` for tests and people, else that of a component.
-    pub fn kubeconfig(&self, client: &str) -> PathBuf {
+    pub(crate) fn kubeconfig(&self, client: &str) -> PathBuf {
         self.pki().join(format!("{client}.kubeconfig"))
     }
 
     /// Removes the folder and everything in it. Mounts below it must be gone.
-    pub fn remove(&self) -> Result<()> {
+    pub(crate) fn remove(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::at(&self.0)(error)),
             _ => Ok(()),

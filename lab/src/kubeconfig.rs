@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::home::write_json;
 use crate::identity::Identity;
+use crate::random::in_hex;
 
 /// Writes the file into `folder` and gives its path. The same identity gives the same file.
 pub(crate) fn impersonating(original: &Path, who: &Identity, folder: &Path) -> Result<PathBuf> {
@@ -21,7 +22,7 @@ pub(crate) fn impersonating(original: &Path, who: &Identity, folder: &Path) -> R
         rights.impersonate_groups = Some(who.groups.clone());
     }
     let text = serde_json::to_vec(&(original, who)).map_err(Error::while_("identity"))?;
-    let hash: String = Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = in_hex(&Sha256::digest(text), 8);
     let path = folder.join(format!("as-{hash}.kubeconfig"));
     write_json(&path, &file)?;
     Ok(path)

@@ -20,7 +20,7 @@ use crate::tier::Tier;
 
 /// What was asked for: written by who starts a lab, read by its supervisor.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// How much of a cluster.
     pub tier: Tier,
     /// The programs of the components.
@@ -57,7 +57,7 @@ impl FakeNodeSpec {
 
 impl Spec {
     /// What was asked of this lab.
-    pub fn read(home: &Home) -> Result<Self> {
+    pub(crate) fn read(home: &Home) -> Result<Self> {
         read_json(&home.path().join("spec.json"))
     }
 
@@ -68,7 +68,7 @@ impl Spec {
 
 /// A lab that is ready: what a test process or a shell needs to use it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Published {
+pub(crate) struct Published {
     /// How much of a cluster it is.
     pub tier: Tier,
     /// Where its processes listen.
@@ -83,7 +83,7 @@ pub struct Published {
 
 impl Published {
     /// Of a lab that is ready; an error before.
-    pub fn read(home: &Home) -> Result<Self> {
+    pub(crate) fn read(home: &Home) -> Result<Self> {
         read_json(&home.path().join("lab.json"))
     }
 
@@ -94,7 +94,7 @@ impl Published {
 
 /// A lab in the hands of its supervisor.
 #[derive(Debug)]
-pub struct Lab {
+pub(crate) struct Lab {
     /// Its state folder.
     pub(crate) home: Home,
     /// What was asked for.

@@ -89,7 +89,7 @@ pub(crate) fn launch(options: &Options, owned: bool) -> Result<Launched> {
 }
 
 /// The tier that is wanted, or the highest that this machine gives, with the programs for it.
-fn choose(wanted: Option<Tier>) -> Result<(Tier, Programs)> {
+pub(crate) fn choose(wanted: Option<Tier>) -> Result<(Tier, Programs)> {
     let sources = Sources::of_environment();
     let mut programs = sources.programs().map_err(|error| match error {
         Error::Missing(missing) => Missing { tier: wanted.unwrap_or(missing.tier), ..missing }.into(),

@@ -26,7 +26,7 @@ use crate::random;
 use crate::tier::Tier;
 
 /// For the controllers of a crowded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Removal is best effort: the lab goes anyway.
 const REMOVAL: Duration = Duration::from_secs(10);
 

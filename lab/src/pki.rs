@@ -27,7 +27,7 @@ use crate::site::SERVICE_ADDRESS;
 /// Name of the real node.
 pub(crate) const NODE_NAME: &str = "real-node-1";
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A certificate with its key, both PEM.
 #[derive(Clone)]

@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::error::Result;
 
 /// Set in the environment of every process of a lab, its value the lab's name.
-pub const MARKER: &str = "RINGFENCE_LAB_MEMBER";
+pub(crate) const MARKER: &str = "RINGFENCE_LAB_MEMBER";
 
 /// Clock ticks per second in /proc; fixed for every architecture that Linux still supports.
 const TICKS: f64 = 100.0;
@@ -28,7 +28,7 @@ const TICKS: f64 = 100.0;
 /// A process that was running when this was made. A process id is reused; together with start time and
 /// boot it is not.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct ProcessId {
+pub(crate) struct ProcessId {
     /// Process id.
     pub pid: i32,
     /// Clock ticks between boot and start.
@@ -39,25 +39,25 @@ pub struct ProcessId {
 
 impl ProcessId {
     /// The process that has this id now; `None` if there is none.
-    pub fn of(pid: i32) -> Option<Self> {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         let start = Stat::of(pid)?.start;
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(Self { pid, start, boot: boot.trim().to_owned() })
     }
 
     /// This process.
-    pub fn own() -> Result<Self> {
+    pub(crate) fn own() -> Result<Self> {
         let pid = i32::try_from(std::process::id()).map_err(Error::while_("own process id"))?;
         Self::of(pid).ok_or_else(|| Error::other("/proc does not show this process: is it mounted?"))
     }
 
     /// Whether it still runs. One that ended and was not yet waited for does not.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self) && Stat::of(self.pid).is_some_and(|stat| stat.state != 'Z')
     }
 
     /// Sends a signal; a process that is gone is no error.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         // The descriptor holds the process; only then its start time is compared: no other can get in.
         let Some(descriptor) = self.hold()? else { return Ok(()) };
         match pidfd_send_signal(descriptor, signal) {
@@ -66,22 +66,8 @@ impl ProcessId {
         }
     }
 
-    /// TERM, and KILL after `patience`. Returns when it is gone, at the latest 10 s after KILL.
-    pub fn end(&self, patience: Duration) -> Result<()> {
-        self.signal(Signal::TERM)?;
-        if self.gone_within(patience) {
-            return Ok(());
-        }
-        self.signal(Signal::KILL)?;
-        let after = Duration::from_secs(10);
-        if self.gone_within(after) {
-            return Ok(());
-        }
-        Err(Error::Deadline { what: format!("end of process {}", self.pid), after })
-    }
-
     /// Waits until it is gone.
-    pub fn gone_within(&self, deadline: Duration) -> bool {
+    pub(crate) fn gone_within(&self, deadline: Duration) -> bool {
         let end = Instant::now() + deadline;
         while self.is_alive() {
             if Instant::now() >= end {
@@ -105,7 +91,7 @@ impl ProcessId {
 /// Every process whose environment says that it belongs to this lab, this one left out. Finds what was
 /// started and not yet recorded when its supervisor was killed. Only processes that this user may look
 /// into are seen: those of a lab are.
-pub fn members(lab: &str) -> io::Result<Vec<ProcessId>> {
+pub(crate) fn members(lab: &str) -> io::Result<Vec<ProcessId>> {
     let wanted = format!("{MARKER}={lab}");
     let own = i64::from(std::process::id());
     let mut found = Vec::new();
@@ -124,7 +110,7 @@ pub fn members(lab: &str) -> io::Result<Vec<ProcessId>> {
 
 /// What a process uses.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Seconds on a CPU, user and system.
     pub cpu_seconds: f64,
     /// Resident memory now, bytes.
@@ -135,7 +121,7 @@ pub struct Usage {
 
 impl Usage {
     /// Of a process that runs; `None` if it does not.
-    pub fn of(pid: i32) -> Option<Self> {
+    pub(crate) fn of(pid: i32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let bytes = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key))?;
@@ -150,7 +136,7 @@ impl Usage {
 }
 
 /// CPU-seconds of the children that this process has waited for, and of theirs.
-pub fn children_cpu_seconds() -> f64 {
+pub(crate) fn children_cpu_seconds() -> f64 {
     let own = i32::try_from(std::process::id()).ok().and_then(Stat::of);
     own.map_or(0.0, |stat| stat.children_ticks / TICKS)
 }
@@ -215,10 +201,10 @@ mod tests {
         assert!(known.is_alive());
         let before = ProcessId { boot: "another".into(), ..known.clone() };
         assert!(!before.is_alive());
-        known.end(Duration::from_secs(5)).unwrap();
-        assert!(!known.is_alive());
+        known.signal(Signal::KILL).unwrap();
+        assert!(known.gone_within(Duration::from_secs(5)));
         child.wait().unwrap();
-        known.end(Duration::from_secs(5)).unwrap();
+        known.signal(Signal::KILL).unwrap();
     }
 
     #[test]

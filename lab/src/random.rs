@@ -1,5 +1,6 @@
 //! Random bytes of the kernel, for names and keys.
 
+use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -20,7 +21,15 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N]> {
 
 /// `count` random bytes as hex digits, at most eight of them.
 pub(crate) fn hex(count: usize) -> Result<String> {
-    Ok(bytes::<8>()?.iter().take(count).map(|byte| format!("{byte:02x}")).collect())
+    Ok(in_hex(&bytes::<8>()?, count))
+}
+
+/// The first `count` bytes as lowercase hex digits.
+pub(crate) fn in_hex(bytes: &[u8], count: usize) -> String {
+    bytes.iter().take(count).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Six random characters that may stand in any name of Kubernetes.

@@ -19,11 +19,11 @@ use crate::error::Result;
 use crate::netns;
 
 /// Address of the node and of the API server inside a namespace.
-pub const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub(crate) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 /// Service ranges inside a namespace; without one nothing routes to a Service, and the first is enough.
-pub const SERVICE_RANGES: [&str; 2] = ["10.96.0.0/16", "fd77:96::/112"];
+pub(crate) const SERVICE_RANGES: [&str; 2] = ["10.96.0.0/16", "fd77:96::/112"];
 /// Cluster address of the API server: the first of the range.
-pub const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+pub(crate) const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
 /// Ports of a lab inside a namespace: labs never meet there.
 const CONSTANT: Ports = Ports { api: 16443, etcd: 12379, peer: 12380 };
@@ -31,7 +31,7 @@ const CONSTANT: Ports = Ports { api: 16443, etcd: 12379, peer: 12380 };
 /// Where a lab lives.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Site {
+pub(crate) enum Site {
     /// On the host's loopback. Needs no rights.
     Host(Ports),
     /// In the network namespace that is mounted on this file. Needs root.
@@ -40,7 +40,7 @@ pub enum Site {
 
 /// Ports of the control plane.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// API server, HTTPS.
     pub api: u16,
     /// etcd for clients, HTTP.
@@ -52,7 +52,7 @@ pub struct Ports {
 impl Site {
     /// Free ports of the host. Another process may take one before it is bound: the start is then
     /// repeated with others.
-    pub fn on_host() -> Result<Self> {
+    pub(crate) fn on_host() -> Result<Self> {
         let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("free loopback port"));
         let held = [free()?, free()?, free()?]; // together, or the same port may come twice
         let port =
@@ -61,7 +61,7 @@ impl Site {
     }
 
     /// The ports that the processes bind.
-    pub fn ports(&self) -> Ports {
+    pub(crate) fn ports(&self) -> Ports {
         match self {
             Self::Host(ports) => *ports,
             Self::Namespace(_) => CONSTANT,
@@ -69,12 +69,12 @@ impl Site {
     }
 
     /// The API server as its neighbours reach it.
-    pub fn api_address(&self) -> SocketAddr {
+    pub(crate) fn api_address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports().api).into()
     }
 
     /// etcd, for clients.
-    pub fn etcd_address(&self) -> SocketAddr {
+    pub(crate) fn etcd_address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.ports().etcd).into()
     }
 
@@ -82,7 +82,7 @@ impl Site {
     ///
     /// With nsenter, never `ip netns exec`: that mounts /sys anew and hides the cgroups from kubelet and
     /// runc. The program replaces nsenter, so the process id is its own.
-    pub fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         match self {
             Self::Host(_) => Command::new(program),
             Self::Namespace(file) => {
@@ -94,7 +94,7 @@ impl Site {
     }
 
     /// A listener that the API server can reach, and pods where there is a real node.
-    pub fn listen(&self) -> io::Result<TcpListener> {
+    pub(crate) fn listen(&self) -> io::Result<TcpListener> {
         match self {
             Self::Host(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)),
             Self::Namespace(file) => netns::inside(file, || TcpListener::bind((NODE_ADDRESS, 0)))?,
@@ -102,7 +102,7 @@ impl Site {
     }
 
     /// A connection from where the lab lives.
-    pub fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
+    pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let connect = move || TcpStream::connect_timeout(&to, Duration::from_secs(5));
         match self {
             Self::Host(_) => connect(),

@@ -11,7 +11,9 @@ use serde_json::json;
 
 use crate::control_plane::ControlPlane;
 use crate::control_plane::fail;
+use crate::error::Error;
 use crate::launch::Options;
+use crate::launch::choose;
 use crate::tier::Missing;
 use crate::tier::Tier;
 
@@ -37,8 +39,13 @@ pub fn need(tier: Tier, claim: Claim) -> Option<&'static ControlPlane> {
     };
     let unfit = |what: &str, hint: &str| Missing { tier, what: vec![what.into()], hint: hint.into() };
     if cluster.tier() < tier {
-        let what = format!("the cluster in use is tier {}", cluster.tier());
-        return absent(&unfit(&what, "start one with `cargo xtask lab up`, which says what is missing"));
+        let in_use = format!("the cluster in use is tier {}", cluster.tier());
+        // What the machine lacks says more than what the cluster is.
+        let of_machine = cluster.is_lab().then(|| choose(Some(tier)).err()).flatten();
+        return match of_machine {
+            Some(Error::Missing(missing)) => absent(&missing),
+            _ => absent(&unfit(&in_use, "start another with `cargo xtask lab up`")),
+        };
     }
     let refusal = match claim {
         Claim::Own if !cluster.is_lab() => {

@@ -30,7 +30,7 @@ use crate::site::Site;
 use crate::tier::Tier;
 
 /// A crowded machine needs tens of seconds; what is wrong for two minutes stays wrong.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// Between two questions to the API server.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Starts with other ports before giving up.
@@ -75,10 +75,11 @@ async fn with_free_ports(lab: &mut Lab, pki: &Pki) -> Result<Client> {
                 attempt += 1;
                 lab.children.end_all(&[Component::ApiServer, Component::Etcd], Duration::ZERO).await;
                 let values = lab.home.state().join("etcd");
-                if let Err(error) = fs::remove_dir_all(&values) {
-                    if error.kind() != std::io::ErrorKind::NotFound {
+                match fs::remove_dir_all(&values) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                         return Err(Error::at(&values)(error));
                     }
+                    _ => {}
                 }
                 lab.site = Site::on_host()?;
             }
@@ -115,9 +116,9 @@ pub(crate) async fn readyz(lab: &mut Lab, client: &Client) -> Result<()> {
     let end = Instant::now() + READY;
     loop {
         let request = http::Request::get("/readyz").body(Vec::new()).map_err(Error::while_("/readyz"))?;
-        match tokio::time::timeout(Duration::from_secs(5), client.request_text(request)).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(_)) | Err(_) => {}
+        let answer = tokio::time::timeout(Duration::from_secs(5), client.request_text(request)).await;
+        if let Ok(Ok(_)) = answer {
+            return Ok(());
         }
         lab.children.check(Component::Etcd)?;
         lab.children.check(Component::ApiServer)?;

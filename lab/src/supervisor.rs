@@ -40,7 +40,7 @@ use crate::tier::Tier;
 
 /// Supervises the lab of this folder until its end. Tells on standard output, in one line, whether it is
 /// ready or why not.
-pub fn supervise(home: Home) -> Result<()> {
+pub(crate) fn supervise(home: Home) -> Result<()> {
     // Already the leader of a session, where it was started by hand.
     let _ = rustix::process::setsid();
     let spec = Spec::read(&home)?;
@@ -52,7 +52,7 @@ pub fn supervise(home: Home) -> Result<()> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Error::io("runtime"))?;
-    let result = runtime.block_on(Supervisor::new(Lab::new(home, spec, site))?.run());
+    let result = runtime.block_on(Supervisor::new(Lab::new(home, spec, site)).run());
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
@@ -73,8 +73,8 @@ enum End {
 }
 
 impl Supervisor {
-    fn new(lab: Lab) -> Result<Self> {
-        Ok(Self { lab, fake_nodes: JoinSet::new() })
+    fn new(lab: Lab) -> Self {
+        Self { lab, fake_nodes: JoinSet::new() }
     }
 
     async fn run(mut self) -> Result<()> {
@@ -182,7 +182,7 @@ impl Supervisor {
         let stopped = stop::everything(&mut self.lab).await;
         let removed = if self.lab.spec.keep { Ok(()) } else { self.lab.home.remove() };
         let result = stopped.and(removed);
-        let took = (self.lab.age() - begin).as_millis();
+        let took = self.lab.age().saturating_sub(begin).as_millis();
         match end {
             End::Asked(asked) => {
                 let figures = json!({

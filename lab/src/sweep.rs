@@ -20,7 +20,7 @@ use crate::tier::Tier;
 
 /// Whether somebody still looks after a lab.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Care {
+pub(crate) enum Care {
     /// Its supervisor runs, or who starts it does.
     Alive,
     /// Nobody.
@@ -28,7 +28,7 @@ pub enum Care {
 }
 
 /// Says whether somebody looks after this lab.
-pub fn care(home: &Home) -> Care {
+pub(crate) fn care(home: &Home) -> Care {
     let runs = |name: &str| {
         let record: Result<ProcessId> = read_json(&home.record(name));
         record.is_ok_and(|process| process.is_alive())
@@ -38,7 +38,7 @@ pub fn care(home: &Home) -> Care {
 }
 
 /// Removes the labs of this user that were left behind; gives their names.
-pub fn sweep() -> Result<Vec<String>> {
+pub(crate) fn sweep() -> Result<Vec<String>> {
     let left_behind = Home::all()?.into_iter().filter(|home| care(home) == Care::LeftBehind);
     left_behind.map(|home| clear(&home).map(|()| home.name())).collect()
 }

@@ -1,7 +1,5 @@
 //! The cluster is a real one: version, rights, audit, encryption at rest, tokens, webhooks, restarts.
 
-use std::time::Duration;
-
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::ListParams;
@@ -174,5 +172,5 @@ fn a_fake_node_runs_its_pods_and_lets_them_go() {
     assert_eq!(running, 3, "{}", pods());
     // A real deletion: with a grace period that a kubelet ends.
     namespace.kubectl(&["scale", "deployment/web", "--replicas=1"]).ok();
-    until("two pods fewer", Duration::from_secs(60), || (pods().lines().count() == 1).then_some(()));
+    until("two pods fewer", PATIENCE, || (pods().lines().count() == 1).then_some(()));
 }

@@ -15,7 +15,7 @@ use ringfence_lab::until;
 use serde_json::Value;
 
 /// For what a crowded machine does in seconds.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// After a killed owner nothing may be left within this time.
 pub(crate) const GONE: Duration = Duration::from_secs(30);
 
@@ -50,14 +50,6 @@ impl Place {
         let output = self.lab(words).output().unwrap();
         assert!(output.status.success(), "lab {words:?}: {}", text(&output.stderr));
         text(&output.stdout)
-    }
-
-    /// Runs a command of the lab that must fail and gives what it says.
-    pub(crate) fn fails(&self, command: &mut Command) -> String {
-        let output = command.output().unwrap();
-        assert!(!output.status.success(), "{command:?} did not fail: {}", text(&output.stdout));
-        assert_eq!(text(&output.stdout), "", "standard output is for a shell to eval");
-        text(&output.stderr)
     }
 
     /// Starts a command of the lab that goes on.
@@ -100,6 +92,14 @@ impl Drop for Place {
         }
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Runs a command of the lab that must end with this exit code; gives what it says.
+pub(crate) fn fails(command: &mut Command, code: i32) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{command:?}: {}", said(&output));
+    assert_eq!(text(&output.stdout), "", "standard output is for a shell to eval");
+    text(&output.stderr)
 }
 
 pub(crate) fn name(home: &Path) -> String {

@@ -10,6 +10,7 @@ use ringfence_lab::need;
 use serde_json::Value;
 
 use crate::place::Place;
+use crate::place::fails;
 use crate::place::name;
 use crate::place::text;
 
@@ -33,7 +34,7 @@ fn without_go_it_says_what_to_install() {
     let mut up = place.lab(&["up"]);
     up.env("PATH", "/nonexistent").env("RINGFENCE_LAB_CACHE", place.path().join("cache"));
     up.env_remove("RINGFENCE_LAB_BIN").env_remove("KUBEBUILDER_ASSETS");
-    let said = place.fails(&mut up);
+    let said = fails(&mut up, 3);
     assert!(said.contains("Go toolchain not found") && said.contains("install Go 1.26 or newer"), "{said}");
     assert!(place.homes().is_empty());
 }
@@ -50,7 +51,7 @@ fn three_programs_of_envtest_give_tier_1a_and_name_what_1b_lacks() {
         command.env("RINGFENCE_LAB_CACHE", place.path().join("cache")).env("RINGFENCE_LAB_BUILD", "0");
         command
     };
-    let said = place.fails(&mut lab(&["up", "--tier", "1b"]));
+    let said = fails(&mut lab(&["up", "--tier", "1b"]), 3);
     assert!(
         said.contains("no lab tier 1b: kube-controller-manager not found, kube-scheduler not found"),
         "{said}"

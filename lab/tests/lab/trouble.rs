@@ -8,6 +8,7 @@ use ringfence_lab::need;
 
 use crate::place::GONE;
 use crate::place::Place;
+use crate::place::fails;
 use crate::place::name;
 use crate::place::text;
 use crate::programs::folder_with;
@@ -32,7 +33,7 @@ fn a_failed_start_shows_the_end_of_the_guilty_log_and_leaves_nothing() {
     let folder = folder_with(cluster, &place, &PROGRAMS);
     replace(&folder, "kube-apiserver", "echo first line >&2; echo unknown flag: --nonsense >&2; exit 1");
     let mut up = place.lab(&["up", "--tier", "1a"]);
-    let said = place.fails(up.env("RINGFENCE_LAB_BIN", &folder));
+    let said = fails(up.env("RINGFENCE_LAB_BIN", &folder), 1);
     assert!(said.contains("kube-apiserver ended: exit status: 1"), "{said}");
     assert!(said.contains("first line\nunknown flag: --nonsense"), "{said}");
     place.is_left_empty(&[format!("TMPDIR={}", place.path().display())], GONE);

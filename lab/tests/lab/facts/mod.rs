@@ -15,7 +15,7 @@ use ringfence_lab::until;
 use serde_json::Value;
 
 /// For decisions of scheduler and controllers on a crowded machine.
-const DECISION: Duration = Duration::from_secs(60);
+const DECISION: Duration = Duration::from_mins(1);
 
 /// An example of the guide, as its reader applies it.
 fn guide(file: &str) -> String {
