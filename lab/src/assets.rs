@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -55,6 +56,17 @@ impl Programs {
     /// Where the programs are.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.0.values().map(PathBuf::as_path)
+    }
+
+    /// The same programs under links in a folder, where the file system allows it: what a lab runs stays
+    /// while it runs, also when a build of another branch clears the cache.
+    pub(crate) fn linked_into(self, folder: &Path) -> Self {
+        let link = |(name, file): (String, PathBuf)| {
+            let link = folder.join(&name);
+            let kept = if fs::hard_link(&file, &link).is_ok() { link } else { file };
+            (name, kept)
+        };
+        Self(self.0.into_iter().map(link).collect())
     }
 
     /// The highest tier that these programs suffice for.
@@ -156,7 +168,6 @@ fn minor(version: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -212,6 +223,17 @@ mod tests {
         let programs = Programs::in_folders(&[own.clone(), envtest.clone()]);
         assert_eq!(programs.get("etcd"), Some(own.join("etcd").as_path()));
         assert_eq!(programs.get("kube-apiserver"), Some(envtest.join("kube-apiserver").as_path()));
+        home.remove().unwrap();
+    }
+
+    #[test]
+    fn what_a_lab_runs_stays_when_the_cache_is_cleared() {
+        let home = Home::create().unwrap();
+        let cache = folder(&home, "cached", &["etcd", "kubectl"], "v1.36.0");
+        let programs = Programs::in_folders(std::slice::from_ref(&cache)).linked_into(&home.programs());
+        fs::remove_dir_all(cache).unwrap();
+        assert_eq!(version(programs.get("kubectl").unwrap()), Some((1, 36)));
+        assert_eq!(programs.paths().count(), 2);
         home.remove().unwrap();
     }
 

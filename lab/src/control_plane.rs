@@ -205,6 +205,17 @@ impl ControlPlane {
         self.call().impersonate(who).apply(yaml)
     }
 
+    /// Installs custom resource definitions and waits until the API server serves them.
+    ///
+    /// # Panics
+    /// It refuses one, or does not serve it within a minute.
+    #[track_caller]
+    pub fn install(&self, definitions: &str) {
+        let _ = self.apply(definitions).ok();
+        let wait = ["wait", "--for=condition=Established", "--timeout=60s", "--filename", "-"];
+        let _ = self.call().with_input(&wait, definitions).ok();
+    }
+
     pub(crate) fn call(&self) -> Kubectl {
         let cache = self.lab.as_ref().map(|lab| lab.home.state().join("kubectl-cache"));
         Kubectl::new(&self.kubectl, &self.kubeconfig, cache)

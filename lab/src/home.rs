@@ -44,9 +44,16 @@ impl Home {
             let message = "too long for the sockets below it; set TMPDIR to a shorter folder";
             return Err(Error::other(format!("{}: {message}", home.0.display())));
         }
-        for folder in
-            [home.path(), &home.run(), &home.log(), &home.state(), &home.pki(), &home.cni(), &home.bin()]
-        {
+        for folder in [
+            home.path(),
+            &home.run(),
+            &home.log(),
+            &home.state(),
+            &home.pki(),
+            &home.cni(),
+            &home.bin(),
+            &home.programs(),
+        ] {
             fs::create_dir(folder).map_err(Error::at(folder))?;
         }
         write_json(&home.record(STARTER), &ProcessId::own()?)?;
@@ -111,6 +118,11 @@ impl Home {
     /// Holds the lab's kubectl and nothing else: goes to the front of a shell's search path.
     pub(crate) fn bin(&self) -> PathBuf {
         self.0.join("bin")
+    }
+
+    /// Links to the programs that it runs.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.0.join("programs")
     }
 
     /// The record of a process.

@@ -51,7 +51,7 @@ impl Kubectl {
         self.with_input(&["create", "--filename", "-"], yaml)
     }
 
-    fn with_input(mut self, arguments: &[&str], input: &str) -> Done {
+    pub(crate) fn with_input(mut self, arguments: &[&str], input: &str) -> Done {
         self.command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = self.command.spawn().and_then(|mut child| {
             let stdin = child.stdin.take();

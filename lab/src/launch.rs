@@ -60,15 +60,15 @@ pub(crate) fn launch(options: &Options, owned: bool) -> Result<Launched> {
         programs.add(labtool::LABTOOL, labtool::program(&Sources::of_environment().cache)?);
     }
     let program = supervisor_program()?;
+    let home = Home::create()?;
     let spec = Spec {
         tier,
-        programs,
+        programs: programs.linked_into(&home.programs()),
         apiserver_flags: options.apiserver_flags.clone(),
         fake_nodes: options.fake_nodes.clone(),
         owned,
         keep: std::env::var_os("RINGFENCE_LAB_KEEP").is_some_and(|keep| !keep.is_empty() && keep != "0"),
     };
-    let home = Home::create()?;
     let mut supervisor = spec.write(&home).and_then(|()| spawn(&program, &home)).inspect_err(|_| {
         let _ = home.remove();
     })?;

@@ -19,6 +19,7 @@ mod control_plane;
 mod error;
 mod etcd;
 mod fake_node;
+pub mod fill;
 mod flags;
 mod foreign;
 mod go_build;

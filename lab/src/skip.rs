@@ -22,7 +22,7 @@ use crate::tier::Tier;
 pub enum Claim {
     /// Nothing that others notice.
     Guest,
-    /// Cluster-wide objects that others would notice: taints, webhooks.
+    /// Cluster-wide objects that others would notice: nodes, taints, webhooks.
     Destructive,
     /// Looks behind the API: audit log, etcd, processes.
     Own,

@@ -28,6 +28,7 @@ const ROOMS: &[Room] = &[
             "kube",
             "memchr",
             "rayon",
+            "rustix",
             "thiserror",
             "tokio",
         ],

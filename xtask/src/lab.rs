@@ -38,15 +38,12 @@ pub(crate) fn around(cargo: &Command) -> Result<Command, Failure> {
     }
     let named = ["RINGFENCE_TEST_KUBECONFIG", "RINGFENCE_LAB"].into_iter().find(|name| is_set(name));
     let program = program()?;
-    let wrapped = match named {
-        Some(name) => {
-            println!("test: uses the cluster that {name} names");
-            None
-        }
-        None => {
-            install_packages(&program);
-            is_possible(&program).then_some(program)
-        }
+    let wrapped = if let Some(name) = named {
+        println!("test: uses the cluster that {name} names");
+        None
+    } else {
+        install_packages(&program);
+        is_possible(&program).then_some(program)
     };
     let mut command = Command::new(wrapped.as_deref().unwrap_or(Path::new(cargo.get_program())));
     if wrapped.is_some() {

@@ -14,6 +14,8 @@ pub enum ExitCode {
     Usage,
     /// Something asked for could not be looked at.
     Incomplete,
+    /// Something was verified and does not hold: a signature, a digest, a line of `check`.
+    VerificationFailed,
     /// Internal error, when no other code applies.
     Internal,
 }
@@ -26,7 +28,7 @@ impl ExitCode {
             Self::Findings => 1,
             Self::Usage => 2,
             Self::Incomplete => 3,
-            // 4 (verification failed) arrives with the first command that verifies.
+            Self::VerificationFailed => 4,
             Self::Internal => 5,
         }
     }

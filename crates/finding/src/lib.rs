@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod assessment;
+mod checkup;
 mod control;
 mod coverage;
 mod exit;
@@ -21,6 +22,10 @@ pub use assessment::Door;
 pub use assessment::Exposure;
 pub use assessment::FamilyScore;
 pub use assessment::PricedGpus;
+pub use checkup::Check;
+pub use checkup::CheckGroup;
+pub use checkup::Checkup;
+pub use checkup::Mark;
 pub use control::Confidence;
 pub use control::ControlId;
 pub use control::ControlInfo;
@@ -37,6 +42,7 @@ pub use coverage::Documents;
 pub use coverage::Files;
 pub use coverage::FoundBy;
 pub use coverage::KindCount;
+pub use coverage::Lists;
 pub use coverage::Reason;
 pub use exit::ExitCode;
 pub use finding::Evidence;

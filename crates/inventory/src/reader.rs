@@ -8,9 +8,11 @@ use ringfence_finding::Documents;
 use ringfence_finding::Location;
 use ringfence_finding::Reason;
 
+use crate::definitions::Spot;
 use crate::document::Document;
 use crate::document::place;
 use crate::peek::Peek;
+use crate::peek::group_of_schema;
 use crate::peek::peek;
 use crate::split::split;
 use crate::yaml::NodeId;
@@ -35,6 +37,8 @@ pub(crate) struct FileContent {
     pub(crate) objects: Vec<Raw>,
     pub(crate) documents: Documents,
     pub(crate) blind: Vec<Blind>,
+    /// Definitions that were passed over.
+    pub(crate) schemas: Vec<Spot>,
 }
 
 /// Reads a file's bytes.
@@ -54,7 +58,7 @@ pub(crate) fn read(file: &Arc<str>, bytes: &[u8]) -> FileContent {
 }
 
 /// UTF-8, UTF-8 with byte order mark, UTF-16 with byte order mark.
-fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
     let wide = |bytes: &[u8], big: bool| {
         let units = bytes.chunks(2).map(|pair| match pair {
             [a, b] if big => u16::from_be_bytes([*a, *b]),
@@ -136,6 +140,12 @@ impl Reader<'_> {
                 }
                 Peek::Schema => {
                     self.count(|documents| &mut documents.schema_only);
+                    self.content.schemas.push(Spot {
+                        document: index,
+                        first_line: piece.first_line,
+                        range: piece.range.clone(),
+                        group: group_of_schema(part).map(Box::from),
+                    });
                     continue;
                 }
                 Peek::Parse => {}
@@ -183,6 +193,7 @@ impl Reader<'_> {
             first_line,
             tree,
             host: None,
+            live: false,
             line_ends: OnceLock::new(),
         });
         let before = self.content.objects.len();
@@ -332,6 +343,7 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 first_line: 1,
                 tree,
                 host: Some((Arc::clone(host), value.range())),
+                live: false,
                 line_ends: OnceLock::new(),
             };
             reader.objects(&Arc::new(document));

@@ -17,6 +17,7 @@ fn by(pod: Pod<'_>) -> &'static str {
         FoundBy::Core => "core",
         FoundBy::Table => "table",
         FoundBy::ContainerLike => "container-like",
+        FoundBy::CrdSchema => "schema",
         FoundBy::Structural => "structural",
     }
 }

@@ -7,6 +7,7 @@
 //! writer, so that a name cannot steer a terminal, a CI log or a web page.
 #![forbid(unsafe_code)]
 
+mod checkup;
 mod clean;
 mod concise;
 mod explain;
@@ -25,6 +26,8 @@ use std::io;
 
 use ringfence_finding::Scan;
 
+pub use checkup::checkup_json;
+pub use checkup::checkup_text;
 pub use explain::controls_json;
 pub use explain::controls_table;
 pub use explain::explain;

@@ -1,5 +1,6 @@
 //! `lab up`: starts a lab that outlives this command. Standard output carries one line for a shell to eval.
 
+use std::io::Write;
 use std::path::Path;
 
 use crate::command::print;
@@ -7,11 +8,17 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::lab::FakeNodeSpec;
 use crate::launch::Options;
+use crate::launch::choose;
 use crate::launch::launch;
+use crate::tier::Tier;
 
 pub(super) fn run(words: &[&str]) -> Result<()> {
-    let launched = launch(&options(words)?, false)?;
+    let options = options(words)?;
+    let launched = launch(&options, false)?;
     let home = &launched.home;
+    if let (None, Err(Error::Missing(missing))) = (options.tier, choose(Some(Tier::Node))) {
+        let _ = writeln!(std::io::stderr(), "lab: tier {}; {missing}", launched.published.tier);
+    }
     print(&exports(home.path(), &home.kubeconfig("admin"), &home.bin()))
 }
 
@@ -59,7 +66,6 @@ fn quoted(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tier::Tier;
 
     #[test]
     fn reads_flags_in_both_forms() {

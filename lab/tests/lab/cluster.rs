@@ -156,7 +156,7 @@ fn a_crashed_component_comes_back_with_everything_it_knew() {
 #[test]
 #[ignore = "needs lab tier 1b: waits for controllers"]
 fn a_fake_node_runs_its_pods_and_lets_them_go() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let node = cluster.fake_node("runs", 0);
     let namespace = cluster.namespace("runs");
     let deployment = format!(

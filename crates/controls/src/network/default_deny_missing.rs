@@ -142,7 +142,7 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
         return;
     };
     let place = namespace.object.map_or(first.object, |id| inventory.object(id));
-    if let Seen::Partial(reason) = inventory.sight.namespaced(name) {
+    if let Seen::Partial(reason) = inventory.sight.namespaced("networking.k8s.io", "NetworkPolicy", name) {
         results.unknown(place, None, format!("a policy may be missing: {reason}"));
         return;
     }

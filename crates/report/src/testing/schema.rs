@@ -18,7 +18,7 @@ fn published() -> Value {
 }
 
 /// `schema` without tolerance: a property that it does not name is an error.
-fn strict(schema: &Value) -> Value {
+pub(crate) fn strict(schema: &Value) -> Value {
     match schema {
         Value::Object(object) => {
             let mut object: Map<_, _> =

@@ -191,6 +191,7 @@ fn exit(scan: &Scan) -> String {
         ExitCode::Clean | ExitCode::Findings => String::new(),
         ExitCode::Usage => " (usage error)".to_owned(),
         ExitCode::Incomplete => " (incomplete)".to_owned(),
+        ExitCode::VerificationFailed => " (verification failed)".to_owned(),
         ExitCode::Internal => " (internal error)".to_owned(),
     };
     let controls = words::count(words::many(scan.controls.len()), "control");

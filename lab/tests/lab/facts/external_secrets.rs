@@ -13,14 +13,7 @@ const REDUCED: &str = include_str!("../../../crds/external-secrets.io_externalse
 #[ignore = "needs lab tier 1a: a lab of its own, for its CRD"]
 fn v1beta1_is_refused_where_only_v1_is_served() {
     let lab = need!(private Options { tier: Some(Tier::Api), ..Options::default() });
-    lab.apply(REDUCED).ok();
-    lab.kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "crd/externalsecrets.external-secrets.io",
-    ])
-    .ok();
+    lab.install(REDUCED);
     lab.kubectl(&["create", "namespace", "ml-workloads"]).ok();
     let example = guide("external-secret.yaml");
     let said = lab.apply(&example).refused();

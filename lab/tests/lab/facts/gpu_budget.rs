@@ -8,7 +8,7 @@ use crate::facts::runs_on;
 #[test]
 #[ignore = "needs lab tier 1b: schedules onto a fake node"]
 fn six_of_eight_gpus_leave_a_second_six_pending() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let node = cluster.fake_node("eight", 8);
     let namespace = cluster.namespace("gpus");
     let train = |name: &str| {

@@ -12,7 +12,7 @@ use crate::facts::runs_on;
 #[test]
 #[ignore = "needs lab tier 1b: runs a Job on a fake node"]
 fn an_engineer_who_may_not_read_a_secret_mounts_it_in_a_job() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let node = cluster.fake_node("job", 0);
     let namespace = cluster.namespace("role");
     cluster

@@ -37,7 +37,7 @@ fn plain(namespace: &Namespace<'_>, name: &str, lines: &str) {
 #[test]
 #[ignore = "needs lab tier 1b: schedules onto a fake node"]
 fn the_taint_keeps_a_plain_pod_off_the_gpu_node_and_admits_the_guides_workload() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let namespace = cluster.namespace("taint");
     let (node, workload) = guides_node(cluster, &namespace);
     // The workload's own selector: only its toleration makes the difference.
@@ -60,7 +60,7 @@ fn the_taint_keeps_a_plain_pod_off_the_gpu_node_and_admits_the_guides_workload()
 #[test]
 #[ignore = "needs lab tier 1b: binds to a fake node"]
 fn node_name_walks_past_the_taint() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let namespace = cluster.namespace("nodename");
     let (node, _) = guides_node(cluster, &namespace);
     plain(&namespace, "web", &format!("  nodeName: {}\n", node.name()));
@@ -72,7 +72,7 @@ fn node_name_walks_past_the_taint() {
 #[test]
 #[ignore = "needs lab tier 1b: schedules onto a fake node"]
 fn a_toleration_without_a_key_walks_past_the_taint() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let namespace = cluster.namespace("exists");
     let (node, _) = guides_node(cluster, &namespace);
     let selector = format!("  nodeSelector: {{kubernetes.io/hostname: {}}}\n", node.name());
@@ -83,7 +83,7 @@ fn a_toleration_without_a_key_walks_past_the_taint() {
 #[test]
 #[ignore = "needs lab tier 1b: evicts from a fake node"]
 fn only_no_execute_evicts_who_is_there_already() {
-    let cluster = need!(ControlPlane);
+    let cluster = need!(ControlPlane, destructive);
     let namespace = cluster.namespace("evict");
     let (node, _) = guides_node(cluster, &namespace);
     plain(&namespace, "web", &format!("  nodeName: {}\n", node.name()));
