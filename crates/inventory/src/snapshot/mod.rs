@@ -27,7 +27,7 @@ use crate::pod::Schemas;
 use crate::yaml::Tree;
 
 /// What a cluster held at one moment, with what it could not show.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// Which cluster, and when.
     pub about: About,
@@ -86,7 +86,7 @@ pub struct Served {
 }
 
 /// One object, without the parts that nobody reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Item {
     /// Its body; `source` is JSON on one line that starts with version and kind.
     pub(crate) tree: Tree,

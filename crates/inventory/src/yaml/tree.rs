@@ -57,7 +57,7 @@ pub struct Duplicate {
 }
 
 /// One document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     pub(super) source: Box<str>,
     /// Text that does not stand in the source as such: escapes resolved, lines folded, keys made canonical.
