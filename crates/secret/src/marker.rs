@@ -4,8 +4,6 @@
 //! `‹key:huggingface:hf_Q…n9:37:0123456789abcdef›`: the detector's id, the six characters that may be shown (none for a
 //! short key), the length, the salted tag. A mark has no blanks, so that it stays one word of a command.
 
-use std::ops::Range;
-
 use crate::detector::DETECTORS;
 use crate::hit::KeyHit;
 use crate::hit::Redacted;
@@ -53,21 +51,6 @@ pub(crate) fn read(text: &[u8], start: usize) -> Option<KeyHit> {
         shown: Redacted::from_ends(ends, length)?,
         tag: SecretTag::from_hex(tag)?,
     })
-}
-
-/// A part of a text without all that is no mark, and whether there was more.
-pub(crate) fn inside(text: &str, range: &Range<usize>) -> (String, bool) {
-    let part = text.get(range.clone()).unwrap_or("");
-    let (mut marks, mut rest, mut done) = (Vec::new(), String::new(), 0);
-    for (at, _) in part.match_indices(START) {
-        if let Some(hit) = read(part.as_bytes(), at).filter(|hit| hit.range.start >= done) {
-            rest.push_str(part.get(done..hit.range.start).unwrap_or(""));
-            done = hit.range.end;
-            marks.push(hit.mark());
-        }
-    }
-    rest.push_str(part.get(done..).unwrap_or(""));
-    (marks.join(" "), !rest.trim().is_empty())
 }
 
 #[cfg(test)]

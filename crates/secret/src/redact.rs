@@ -7,6 +7,7 @@ mod edit;
 mod flow;
 mod inline;
 mod line;
+mod mark;
 mod name;
 mod scope;
 mod separator;
@@ -22,7 +23,6 @@ use regex::bytes::Regex;
 use crate::Engine;
 use crate::KeyHit;
 use crate::detector::DETECTORS;
-use crate::marker;
 use edit::Edit;
 pub use name::is_key_like;
 
@@ -67,28 +67,7 @@ impl<'e> Redactor<'e> {
     /// value under a key-like name as [`MASK`]. Masking the result says the same as masking `text`, and a search finds
     /// the same keys.
     pub fn mark_text(self, text: &str) -> Cow<'_, str> {
-        let mut text = Cow::Borrowed(text);
-        for _ in 0..ROUNDS {
-            let mut edits = self.marks(&text);
-            if edits.is_empty() {
-                edits = edit::masks(REMNANT.find_iter(text.as_bytes()).map(|found| found.range()).collect());
-            }
-            if edits.is_empty() {
-                edits = values(&text);
-            }
-            if edits.is_empty() {
-                break;
-            }
-            text = Cow::Owned(edit::apply(&text, &edits));
-        }
-        text
-    }
-
-    /// Keys that are no marks yet.
-    fn marks(self, text: &str) -> Vec<Edit> {
-        let hits = self.engine.scan(text.as_bytes()).into_iter();
-        let edits = hits.map(|hit| Edit { with: hit.mark().into(), range: hit.range });
-        edits.filter(|edit| edit.changes(text)).collect()
+        mark::mark(self, text)
     }
 
     /// As [`mask_text`](Self::mask_text), with the place in the masked text that `range` of `text` has
@@ -121,26 +100,14 @@ impl<'e> Redactor<'e> {
     fn keys(self, text: &str) -> Vec<Edit> {
         let hits = self.engine.scan(text.as_bytes());
         if hits.is_empty() {
-            return edit::masks(REMNANT.find_iter(text.as_bytes()).map(|found| found.range()).collect());
+            return remnants(text);
         }
         hits.into_iter().map(|hit| Edit { range: hit.range, with: hit.shown.to_string().into() }).collect()
     }
 }
 
-/// Values that a name gives away: masked, but for the marks in them.
-fn values(text: &str) -> Vec<Edit> {
-    let mut masks = edit::masks(block::spans(text));
-    for edit in &mut masks {
-        let (mut marks, has_more) = marker::inside(text, &edit.range);
-        if !marks.is_empty() {
-            if has_more {
-                marks.push_str(MASK);
-            }
-            edit.with = marks.into();
-        }
-    }
-    masks.retain(|edit| edit.changes(text));
-    masks
+fn remnants(text: &str) -> Vec<Edit> {
+    edit::masks(REMNANT.find_iter(text.as_bytes()).map(|found| found.range()).collect())
 }
 
 /// Masking a value can bring another into sight (a name glued to a key); each round leaves less unmasked

@@ -12,13 +12,6 @@ pub(super) struct Edit {
     pub(super) with: Cow<'static, str>,
 }
 
-impl Edit {
-    /// Whether it puts something else in its place.
-    pub(super) fn changes(&self, text: &str) -> bool {
-        text.get(self.range.clone()) != Some(&*self.with)
-    }
-}
-
 /// Masks for places in any order; those that touch one another become one.
 pub(super) fn masks(mut places: Vec<Range<usize>>) -> Vec<Edit> {
     places.sort_by_key(|place| place.start);
