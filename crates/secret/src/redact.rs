@@ -21,10 +21,10 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::Engine;
-use crate::KeyHit;
 use crate::detector::DETECTORS;
 use edit::Edit;
 pub use name::is_key_like;
+pub use value::tells_nothing;
 
 /// Masks text before it is printed, logged or stored.
 ///
@@ -63,7 +63,7 @@ impl<'e> Redactor<'e> {
         self.mask(text, 0..0).0
     }
 
-    /// `text` for a file that will be searched and masked again: every key as its [mark](KeyHit::mark), every other
+    /// `text` for a file that will be searched and masked again: every key as its [mark](crate::KeyHit::mark), every other
     /// value under a key-like name as [`MASK`]. Masking the result says the same as masking `text`, and a search finds
     /// the same keys.
     pub fn mark_text(self, text: &str) -> Cow<'_, str> {
