@@ -14,6 +14,7 @@ use crate::document::place;
 use crate::peek::Peek;
 use crate::peek::group_of_schema;
 use crate::peek::peek;
+use crate::snapshot::Snapshot;
 use crate::split::split;
 use crate::yaml::NodeId;
 use crate::yaml::ParseError;
@@ -96,6 +97,14 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     fn text(&mut self, text: &str) {
+        if Snapshot::is_saved(text.as_bytes()) {
+            self.content.blind.push(Blind {
+                reason: Reason::NotRendered,
+                location: Some(Location::whole(Arc::clone(self.file))),
+                message: "a saved inventory of a cluster, not looked into; scan it by itself".to_owned(),
+            });
+            return;
+        }
         let start = text.trim_start_matches('\u{feff}').trim_start();
         let looks_json = start.starts_with(['{', '[']) && !start.starts_with("{{");
         if !(looks_json && self.json(text)) {
