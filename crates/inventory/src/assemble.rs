@@ -278,7 +278,11 @@ impl Inventory {
                 })
             })
             .collect();
-        inside.extend(texts.into_iter().flat_map(|value| reader::read_text(&document, value)));
+        for value in texts {
+            let content = reader::read_text(&document, value);
+            inside.extend(content.objects);
+            self.coverage.blind.extend(content.blind);
+        }
         if !document.tree.duplicates().is_empty() {
             self.with_duplicates.insert(ObjectId(self.objects.len()));
         }
@@ -427,10 +431,9 @@ impl Inventory {
         .into_iter()
         .flat_map(|(group, kind)| self.objects_of(group, kind))
         .map(|object| (object, "changes other pods and is not applied to them"));
-        let patched = self
-            .pods()
-            .filter(|pod| pod.get("podSpecPatch").is_some())
-            .map(|pod| (pod.object(), "has a podSpecPatch, which is not applied to its pods"));
+        let patched = self.pods().filter(|pod| pod.closed_patch().is_some()).map(|pod| {
+            (pod.object(), "has a podSpecPatch that cannot be read, so it is not applied to its pods")
+        });
         let notes: Vec<Blind> = changers
             .chain(patched)
             .map(|(object, words)| Blind {

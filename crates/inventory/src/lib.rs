@@ -16,6 +16,7 @@ mod glob;
 mod joins;
 mod namespace;
 mod object;
+mod opened;
 mod owners;
 mod peek;
 mod pod;
