@@ -20,6 +20,7 @@ mod keys;
 mod mask;
 mod prices;
 mod rights;
+mod saved;
 #[cfg(test)]
 mod testing;
 
@@ -41,3 +42,4 @@ pub use hit::Hit;
 pub use hit::Results;
 pub use prices::PriceTable;
 pub use prices::PricesError;
+pub use saved::Saved;

@@ -30,6 +30,9 @@ impl Seen {
     }
 }
 
+/// What a cluster answered, by group and kind.
+type Answers = BTreeMap<(Box<str>, Box<str>), Listed>;
+
 /// Answers [`Seen`].
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
@@ -39,8 +42,8 @@ pub struct Sight {
     pub(crate) overlaid: BTreeMap<Option<Box<str>>, String>,
     /// The user said that the set is a part (`--partial`).
     pub(crate) partial: bool,
-    /// What a cluster answered, by group and kind; none: files only.
-    lists: Option<BTreeMap<(Box<str>, Box<str>), Listed>>,
+    /// What a cluster answered; none: files only.
+    lists: Option<Answers>,
 }
 
 impl Sight {
@@ -57,7 +60,7 @@ impl Sight {
 
     /// Whether all objects of a namespaced kind in `namespace` were seen.
     pub fn namespaced(&self, group: &str, kind: &str, namespace: Option<&str>) -> Seen {
-        if let Some(seen) = self.listed(group, kind, Some(namespace)) {
+        if let Some(seen) = self.listed(group, kind, namespace) {
             return seen;
         }
         if self.partial {
@@ -94,13 +97,13 @@ impl Sight {
     }
 
     /// A cluster's answer; none: no cluster was asked.
-    fn listed(&self, group: &str, kind: &str, namespace: Option<Option<&str>>) -> Option<Seen> {
+    fn listed(&self, group: &str, kind: &str, namespace: Option<&str>) -> Option<Seen> {
         let lists = self.lists.as_ref()?;
         let find = |kind: &str| lists.get(&(Box::from(group), Box::from(kind)));
         let Some(listed) = find(kind).or_else(|| find("*")) else {
             return Some(Seen::None(format!("{kind} objects were not asked for")));
         };
-        if listed.is_whole_in(namespace.flatten()) {
+        if listed.is_whole_in(namespace) {
             return Some(Seen::All);
         }
         let why = match &listed.gap {

@@ -126,9 +126,10 @@ async fn namespaces(scan: &Arc<Scan>, snapshot: &Snapshot, all: &mut Vec<Outcome
             }
         }
     }
-    let names = match narrowed.is_empty() {
-        true => BTreeSet::from([snapshot.about.namespace.clone()]),
-        false => narrowed.clone(),
+    let names = if narrowed.is_empty() {
+        BTreeSet::from([snapshot.about.namespace.clone()])
+    } else {
+        narrowed.clone()
     };
     let mut folder = Folder::default();
     let mut missing = refused.map(|words| gap::forbidden(&target, &words));
@@ -197,7 +198,7 @@ async fn kinds(scan: &Arc<Scan>, served: &[Served], wants: &[Want], namespaces: 
         match listed {
             Ok(listed) => all.push((listed, folder.items)),
             Err(words) if target.namespaced && !namespaces.names.is_empty() => {
-                left.push((target, Some(words)))
+                left.push((target, Some(words)));
             }
             Err(words) => {
                 let missing = Some(gap::forbidden(&target, &words));

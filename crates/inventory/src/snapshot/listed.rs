@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Want;
+
 /// What became of one kind that was wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -70,6 +72,19 @@ impl GapKind {
 }
 
 impl Listed {
+    /// A kind of which every object is known.
+    pub fn whole(want: &Want, version: Option<&str>) -> Self {
+        Self {
+            group: want.group.clone(),
+            kind: want.kind.clone(),
+            plural: want.plural.clone(),
+            version: version.map(str::to_owned),
+            objects: 0,
+            extent: Extent::Everywhere,
+            gap: None,
+        }
+    }
+
     /// Whether everything asked for was answered.
     pub fn is_complete(&self) -> bool {
         self.gap.is_none()

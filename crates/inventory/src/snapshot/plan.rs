@@ -39,7 +39,9 @@ impl Why {
             Self::Network => "what reaches a pod",
             Self::Rights => "who may do what",
             Self::Storage => "where data lives, and how long",
-            Self::Settings => "settings, and keys written in them",
+            Self::Settings => {
+                "settings, and keys written in them (bodies of ConfigMaps are read; Secrets are not asked for)"
+            }
             Self::Admission => "what changes objects on their way in",
             Self::Schemas => "schemas of custom kinds, to find pods in them",
         }
