@@ -67,9 +67,21 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-lab",
         ours: &[],
-        others: &["k8s-openapi", "kube", "rcgen", "rustix", "serde_json", "sha2", "thiserror", "tokio"],
+        others: &[
+            "futures",
+            "http",
+            "k8s-openapi",
+            "kube",
+            "rcgen",
+            "rustix",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "tokio",
+        ],
     },
-    Room { name: "ringfence-labtool", ours: &[], others: &[] },
+    Room { name: "ringfence-labtool", ours: &[], others: &["rustix", "tokio"] },
     Room { name: "xtask", ours: &[], others: &["serde_json"] },
 ];
 

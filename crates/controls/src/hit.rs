@@ -272,6 +272,11 @@ impl<'i> Results<'i> {
         }
     }
 
+    /// Whether nothing was said yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.findings.is_empty() && self.not_applicable == 0
+    }
+
     /// A target was looked at and its door is closed. Pods and objects that nothing is said about count by themselves;
     /// cluster and graph controls say it for each target.
     pub fn pass(&mut self) {

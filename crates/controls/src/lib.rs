@@ -9,6 +9,7 @@
 mod assess;
 mod blind;
 mod catalogue;
+mod checkup;
 mod claims;
 mod control;
 mod cx;
@@ -28,6 +29,8 @@ pub use assess::assess;
 pub use assess::found;
 pub use catalogue::catalogue;
 pub use catalogue::info;
+pub use checkup::Purpose;
+pub use checkup::checkup;
 pub use control::Check;
 pub use control::Control;
 pub use control::Meta;

@@ -180,8 +180,9 @@ fn file_of(
             blind(Reason::NoAccess, at(0), message);
             continue;
         }
-        // Most definitions of a group are of other kinds; a kind is written out in its own.
-        if !wanted.iter().any(|(_, kind)| part.contains(kind)) {
+        // Most definitions of a group are of other kinds; a kind is written out in its own, unless an escape or a tag
+        // spells it.
+        if !wanted.iter().any(|(_, kind)| part.contains(kind)) && !part.contains(['\\', '!']) {
             continue;
         }
         match read_yaml(part.trim_start_matches('\u{feff}')) {

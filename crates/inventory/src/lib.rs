@@ -20,6 +20,7 @@ mod live;
 mod namespace;
 mod nearest;
 mod object;
+mod opened;
 mod owners;
 mod peek;
 mod pod;

@@ -167,7 +167,7 @@ const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
         &["CSIDriver", "CSINode", "StorageClass", "VolumeAttributesClass", "VolumeAttachment"],
     ),
     ("trainer.kubeflow.org", &["ClusterTrainingRuntime"]),
-    ("argoproj.io", &["ClusterWorkflowTemplate"]),
+    ("argoproj.io", &["ClusterAnalysisTemplate", "ClusterWorkflowTemplate"]),
     ("gateway.networking.k8s.io", &["GatewayClass"]),
     ("karpenter.sh", &["NodePool", "NodeClaim"]),
 ];

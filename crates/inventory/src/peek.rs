@@ -45,27 +45,38 @@ pub fn peek(text: &str) -> Peek {
 }
 
 /// API group of a definition that [`peek`] passed over, by its name: the API server takes none that is not called
-/// `<plural>.<group>`. None where a glance does not tell.
+/// `<plural>.<group>`. None where a glance does not tell for sure.
 pub(crate) fn group_of_schema(text: &str) -> Option<&str> {
-    let mut lines = text.lines().skip_while(|line| !line.starts_with("metadata:"));
+    // A second `metadata` would win.
+    if memchr::memmem::find_iter(text.as_bytes(), b"\nmetadata").nth(1).is_some() {
+        return None;
+    }
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("metadata"));
     lines.next()?.strip_prefix("metadata:").filter(|rest| is_blank(rest))?;
-    let mut indent = 0;
+    let (mut indent, mut name) = (0, None);
     for line in lines.filter(|line| !is_blank(line)) {
         let content = line.trim_start_matches(' ');
         let depth = line.len().saturating_sub(content.len());
         if depth == 0 {
-            return None;
+            break;
         }
         if indent == 0 {
             indent = depth;
         }
-        if depth == indent
-            && let Some(rest) = content.strip_prefix("name:")
-        {
-            return word(rest)?.split_once('.').map(|(_, group)| group);
+        // So would a second name, in any spelling.
+        let is_odd = content.starts_with(['"', '\'', '?', '<', '&', '!', '*', '{']);
+        match content.strip_prefix("name") {
+            _ if depth > indent => {}
+            _ if is_odd => return None,
+            Some(rest) if rest.starts_with([':', ' ']) => {
+                let word = word(rest.strip_prefix(':')?)?;
+                let (_, group) = word.split_once('.').filter(|_| name.is_none())?;
+                name = Some(group);
+            }
+            _ => {}
         }
     }
-    None
+    name
 }
 
 /// Blanks, or a comment.
@@ -150,6 +161,14 @@ mod tests {
             ("metadata:\n  labels: {}\nspec:\n  name: a.b\n", None),
             ("metadata:\n  name: ab\n", None),
             ("metadata:\n  name: {{ .x }}.b\n", None),
+            ("metadata:\n  name: a.b\n  name: c.d\n", None),
+            ("metadata:\n  name: a.b\n  \"name\": c.d\n", None),
+            ("metadata:\n  name: a.b\n  name : c.d\n", None),
+            ("metadata:\n  name: a.b\n  <<: {name: c.d}\n", None),
+            ("metadata:\n  name: a.b\nspec: {}\nmetadata: {name: c.d}\n", None),
+            ("metadata:\n  name: a.b\nmetadata:\n  name: c.d\n", None),
+            ("metadata:\n  annotations: \"x\n  name: a.b\n  \"\n  name: c.d\n", None),
+            ("metadata:\n  names: a.b\n  name: c.d\nspec:\n  metadata: {name: e.f}\n", Some("d")),
             ("", None),
         ] {
             assert_eq!(group_of_schema(&format!("{head}{metadata}")), expected, "{metadata}");

@@ -11,6 +11,8 @@ use ringfence_finding::Reason;
 use crate::definitions::Spot;
 use crate::document::Document;
 use crate::document::place;
+use crate::opened;
+use crate::opened::Closed;
 use crate::peek::Peek;
 use crate::peek::group_of_schema;
 use crate::peek::peek;
@@ -193,8 +195,9 @@ impl Reader<'_> {
         self.content.blind.push(Blind { reason: error.reason(), location, message: error.to_string() });
     }
 
-    fn document(&mut self, tree: Tree, index: u32, offset: usize, first_line: u32) {
+    fn document(&mut self, mut tree: Tree, index: u32, offset: usize, first_line: u32) {
         let file = Arc::clone(self.file);
+        let closed = opened::open(&mut tree);
         let document = Arc::new(Document {
             file,
             index,
@@ -217,7 +220,16 @@ impl Reader<'_> {
         self.content.blind.extend(broken);
         if self.content.objects.len() > before {
             self.duplicates(&document);
+            self.closed(&document, closed);
         }
+    }
+
+    fn closed(&mut self, document: &Document, closed: Vec<Closed>) {
+        self.content.blind.extend(closed.into_iter().map(|one| Blind {
+            reason: one.reason,
+            location: Some(document.location(document.tree.value(one.at).range())),
+            message: one.message,
+        }));
     }
 
     fn duplicates(&mut self, document: &Document) {
@@ -336,15 +348,16 @@ fn lines(text: &str) -> u32 {
 }
 
 /// Objects inside a text value: YAML of an Argo `manifest`, or a ConfigMap value. Broken text is no error: it is data.
-pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
-    let Some(text) = value.as_str() else { return Vec::new() };
+pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> FileContent {
+    let Some(text) = value.as_str() else { return FileContent::default() };
     let mut reader = Reader { file: &host.file, content: FileContent::default() };
     for piece in split(text) {
         let part = text.get(piece.range).unwrap_or("");
         if peek(part) != Peek::Parse {
             continue;
         }
-        if let Ok(Some(tree)) = read_yaml(part) {
+        if let Ok(Some(mut tree)) = read_yaml(part) {
+            let closed = opened::open(&mut tree);
             let document = Document {
                 file: Arc::clone(&host.file),
                 index: host.index,
@@ -355,8 +368,10 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 live: false,
                 line_ends: OnceLock::new(),
             };
-            reader.objects(&Arc::new(document));
+            let document = Arc::new(document);
+            reader.objects(&document);
+            reader.closed(&document, closed);
         }
     }
-    reader.content.objects
+    reader.content
 }

@@ -53,6 +53,11 @@ impl Sight {
         self.lists = Some(keyed.collect());
     }
 
+    /// What a cluster answered, by group and kind; nothing when files were read.
+    pub fn lists(&self) -> impl Iterator<Item = &Listed> {
+        self.lists.iter().flat_map(BTreeMap::values)
+    }
+
     /// Whether all objects of a namespaced kind in `namespace` were seen.
     pub fn namespaced(&self, group: &str, kind: &str, namespace: Option<&str>) -> Seen {
         if let Some(seen) = self.listed(group, kind, namespace) {

@@ -125,6 +125,7 @@ fn pods_of_an_unknown_kind_are_found_where_its_definition_says() {
     for (what, definition) in [
         ("passed over", CRD.to_owned()),
         ("read as an object", CRD.replace("kind: CustomResourceDefinition\n", "kind: \"Custom\\u0052esourceDefinition\"\n")),
+        ("a kind in disguise", CRD.replace("kind: WizardFleet, listKind: WizardFleetList", "kind: \"Wiz\\u0061rdFleet\"")),
         ("JSON in a YAML stream", format!("---\n{json}")),
         ("item of a list", listed),
         ("name in flow style", CRD.replace("metadata:\n  annotations:\n    controller-gen.kubebuilder.io/version: v0.17.2\n  name: wizardfleets.magic.example.com\n", "metadata: {name: wizardfleets.magic.example.com}\n")),

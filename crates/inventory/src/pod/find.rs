@@ -7,6 +7,7 @@ use ringfence_finding::FoundBy;
 
 use super::ai::AiFacts;
 use super::container::Role;
+use super::patch;
 use super::replicas::replicas;
 use super::schema::KindSchema;
 use super::schema::SchemaShape;
@@ -40,6 +41,11 @@ pub(crate) fn find(
     let is_custom = !table::is_of_kubernetes(group);
     if let Some(row) = table::row_of(group, kind) {
         found.row(row, if is_custom { FoundBy::Table } else { FoundBy::Core });
+        match group {
+            "argoproj.io" => found.lone_patch(),
+            "ray.io" => found.runtime_environment(),
+            _ => {}
+        }
         // The API server drops fields that a kind of its own does not have; a custom kind may have moved or gained one.
         if !is_custom && !found.views.is_empty() {
             return found.views;
@@ -68,17 +74,20 @@ pub(crate) fn is_answered_by_the_table(object: &Object) -> bool {
     let Some(row) = table::row_of(group, kind) else { return false };
     let mut found = Finder { body: object.body(), id: object.id, root: object.id, views: Vec::new() };
     found.row(row, FoundBy::Table);
-    !found.views.is_empty() || object.spec().is_none_or(|spec| spec.children().next().is_none())
+    let says = |part: Value<'_>| {
+        !matches!(part.key(), Some("metadata" | "status")) && part.children().next().is_some()
+    };
+    !found.views.is_empty() || !object.body().children().any(says)
 }
 
 /// One step of a way down, of a table's pattern or of a schema's path.
-enum Hop<'p> {
+pub(super) enum Hop<'p> {
     Key(&'p str),
     Every,
 }
 
 /// Steps of a pattern of the table.
-fn hops(pattern: &str) -> impl Iterator<Item = Hop<'_>> {
+pub(super) fn hops(pattern: &str) -> impl Iterator<Item = Hop<'_>> {
     pattern.split('.').flat_map(|step| {
         let end = step.find(['[', '{']).unwrap_or(step.len());
         let (key, every) = step.split_at_checked(end).unwrap_or((step, ""));
@@ -136,6 +145,14 @@ impl<'t> Finder<'t> {
                     }
                 }
             }
+            Shape::SpecPatch => {
+                if value.is_mapping() {
+                    self.add(None, vec![value], containers_of(value), by);
+                    if let Some(view) = self.views.last_mut() {
+                        view.built_by_operator = true;
+                    }
+                }
+            }
             Shape::Spec => {
                 if value.is_mapping() {
                     self.spec(value, by);
@@ -155,12 +172,13 @@ impl<'t> Finder<'t> {
         self.add(template, vec![spec], containers_of(spec), by);
     }
 
-    /// KServe: PodSpec fields inline, and one container under `model` or a framework's name (`sklearn`, `vllm`).
+    /// PodSpec fields inline, and one container under a name of its own: KServe's `model` or a framework (`sklearn`,
+    /// `vllm`), Dynamo's `mainContainer`.
     fn inline(&mut self, value: Value<'t>, by: FoundBy) {
         let mut containers = containers_of(value);
         let own = value.entries().filter(|(key, part)| {
             part.is_mapping()
-                && (*key == "model"
+                && (matches!(*key, "model" | "mainContainer")
                     || part.get("storageUri").is_some()
                     || (part.get("runtimeVersion").is_some() || part.get("protocolVersion").is_some()))
         });
@@ -227,7 +245,35 @@ impl<'t> Finder<'t> {
             }
             next = if level.id() == self.body.id() { None } else { level.parent() };
         }
+        let patches = patch::of_argo(&layers);
         self.add(Some(template), layers, containers, by);
+        if let Some(view) = self.views.last_mut() {
+            patch::lay(view, &patches);
+        }
+    }
+
+    /// The patch of a Workflow whose templates stand in another object: what it leaves out is said there.
+    fn lone_patch(&mut self) {
+        if !self.views.is_empty() {
+            return;
+        }
+        let specs = [&["spec"][..], &["spec", "workflowSpec"]].into_iter();
+        let mut opened = specs.filter_map(|path| self.body.at(path)?.get("podSpecPatch")?.opened());
+        if let Some(patch) = opened.next() {
+            self.add(None, vec![patch], containers_of(patch), FoundBy::Table);
+            if let Some(view) = self.views.last_mut() {
+                view.built_by_operator = true;
+            }
+        }
+    }
+
+    /// Variables of a Ray job's processes: they start in the containers of its cluster.
+    fn runtime_environment(&mut self) {
+        let texts = [&["spec"][..], &["spec", "jobTemplate"]].into_iter();
+        let mut opened = texts.filter_map(|path| self.body.at(path)?.get("runtimeEnvYAML")?.opened());
+        if let (Some(environment), Some(head)) = (opened.next(), self.views.first_mut()) {
+            head.containers.push((Role::Process, environment.id()));
+        }
     }
 
     fn add(
@@ -245,6 +291,9 @@ impl<'t> Finder<'t> {
             replicas: replicas(self.body, counted_from),
             layers: layers.into_iter().map(Value::id).collect(),
             containers,
+            patches: Vec::new(),
+            overlays: Vec::new(),
+            closed_patch: None,
             found_by,
             built_by_operator: false,
             ai: AiFacts::default(),
@@ -252,7 +301,7 @@ impl<'t> Finder<'t> {
     }
 }
 
-fn containers_of(spec: Value<'_>) -> Vec<(Role, NodeId)> {
+pub(super) fn containers_of(spec: Value<'_>) -> Vec<(Role, NodeId)> {
     let lists = [
         ("initContainers", Role::Init),
         ("containers", Role::Main),

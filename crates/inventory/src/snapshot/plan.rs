@@ -82,7 +82,14 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
     (
         Why::Settings,
         "external-secrets.io",
-        &["ClusterExternalSecret", "ClusterSecretStore", "ExternalSecret", "SecretStore"],
+        &[
+            "ClusterExternalSecret",
+            "ClusterPushSecret",
+            "ClusterSecretStore",
+            "ExternalSecret",
+            "PushSecret",
+            "SecretStore",
+        ],
     ),
     (Why::Network, "gateway.envoyproxy.io", &["SecurityPolicy"]),
     (Why::Network, "gateway.kgateway.dev", &["TrafficPolicy"]),

@@ -1,0 +1,60 @@
+//! `lab bench`: starts a lab as high as this machine goes, lets it settle, ends it; prints what it took.
+//! Wall times mean something on an idle machine only; CPU-seconds everywhere.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::command::print;
+use crate::control::Request;
+use crate::control::ask;
+use crate::error::Result;
+use crate::launch::Options;
+use crate::launch::launch;
+
+pub(super) fn run() -> Result<()> {
+    let begin = Instant::now();
+    let launched = launch(&Options::default(), true)?;
+    let ready = begin.elapsed();
+    let status = ask(&launched.home, Request::Status, Duration::from_secs(10))?;
+    let stopped = ask(&launched.home, Request::Stop, Duration::from_secs(90))?;
+
+    print(&format!("tier {}, load {}", launched.published.tier, load()))?;
+    print("| figure | measured |\n|---|---|")?;
+    let row = |name: &str, value: String| print(&format!("| {name} | {value} |"));
+    let milestone = |key: &str| status["milestones"][key].as_f64().map(|milliseconds| milliseconds / 1000.0);
+    for (name, key) in MILESTONES {
+        if let Some(seconds) = milestone(key) {
+            row(name, format!("{seconds:.1} s"))?;
+        }
+    }
+    row("command to ready", format!("{:.1} s", ready.as_secs_f64()))?;
+    let mut total = 0.0;
+    for component in status["components"].as_array().into_iter().flatten() {
+        let megabytes = component["usage"]["resident"].as_f64().unwrap_or_default() / 1e6;
+        total += megabytes;
+        let cpu = component["usage"]["cpu_seconds"].as_f64().unwrap_or_default();
+        let name = component["name"].as_str().unwrap_or_default();
+        row(name, format!("{megabytes:.0} MB, {cpu:.1} CPU-s when ready"))?;
+    }
+    row("resident memory together", format!("{total:.0} MB"))?;
+    let seconds = |value: &Value| value.as_f64().unwrap_or_default();
+    row("stop and wipe", format!("{:.1} s", seconds(&stopped["stop_milliseconds"]) / 1000.0))?;
+    row(
+        "CPU of all components, start to end",
+        format!("{:.1} CPU-s", seconds(&stopped["children_cpu_seconds"])),
+    )
+}
+
+const MILESTONES: [(&str, &str); 3] = [
+    ("API server `/readyz` from empty etcd", "readyz"),
+    ("default service account", "service-account"),
+    ("node Ready and pod network", "node-ready"),
+];
+
+/// Load averages: what else the machine was doing.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,68 @@
+//! What this machine lacks for a real node: user, programs, kernel -> sentences with the cure.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::cgroup::Trees;
+
+/// Folders that a root shell may have off its search path.
+const SYSTEM: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
+
+/// Programs, with the Debian package each comes from.
+const PROGRAMS: [(&str, &str); 11] = [
+    ("containerd", "containerd"),
+    ("containerd-shim-runc-v2", "containerd"),
+    ("ctr", "containerd"),
+    ("ip", "iproute2"),
+    ("ip6tables-restore", "iptables"),
+    ("ipset", "ipset"),
+    ("iptables-restore", "iptables"),
+    ("mount", "mount"),
+    ("nsenter", "util-linux"),
+    ("runc", "runc"),
+    ("unshare", "util-linux"),
+];
+
+/// CNI plugins of the pod network.
+const PLUGINS: [&str; 4] = ["bridge", "host-local", "loopback", "portmap"];
+
+/// Where distributions and releases put them.
+const PLUGIN_FOLDERS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
+
+/// What this machine lacks for a real node, each with what to do about it; nothing: it can have one.
+pub(crate) fn lacks() -> Vec<(String, String)> {
+    if !rustix::process::geteuid().is_root() {
+        // The rest would only distract: without root none of it helps.
+        return vec![("not root".into(), "run as root".into())];
+    }
+    let install = |package: &str| format!("install Debian package {package}");
+    let mut lacks: Vec<(String, String)> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| find(program).is_none())
+        .map(|(program, package)| (format!("{program} not found"), install(package)))
+        .collect();
+    if plugins().is_none() {
+        let what = format!("CNI plugins not found in {}", PLUGIN_FOLDERS.join(", "));
+        lacks.push((what, install("containernetworking-plugins")));
+    }
+    if !Trees::of_this_machine().is_ok_and(|trees| trees.are_usable()) {
+        lacks.push(("no control groups with a memory controller".into(), "mount /sys/fs/cgroup".into()));
+    }
+    if !Path::new("/proc/sys/net/bridge").is_dir() {
+        lacks.push(("kernel module br_netfilter not loaded".into(), "modprobe br_netfilter".into()));
+    }
+    lacks
+}
+
+/// The program of this name on the search path or in a folder of the system.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(SYSTEM.iter().map(PathBuf::from));
+    folders.map(|folder| folder.join(program)).find(|file| file.is_absolute() && file.is_file())
+}
+
+/// The folder that holds all CNI plugins that are needed.
+pub(crate) fn plugins() -> Option<PathBuf> {
+    let complete = |folder: &PathBuf| PLUGINS.iter().all(|plugin| folder.join(plugin).is_file());
+    PLUGIN_FOLDERS.iter().map(PathBuf::from).find(complete)
+}
