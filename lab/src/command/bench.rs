@@ -7,15 +7,16 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::command::print;
+use crate::command::up::options;
 use crate::control::Request;
 use crate::control::ask;
 use crate::error::Result;
-use crate::launch::Options;
 use crate::launch::launch;
 
-pub(super) fn run() -> Result<()> {
+pub(super) fn run(words: &[&str]) -> Result<()> {
+    let options = options(words)?;
     let begin = Instant::now();
-    let launched = launch(&Options::default(), true)?;
+    let launched = launch(&options, true)?;
     let ready = begin.elapsed();
     let status = ask(&launched.home, Request::Status, Duration::from_secs(10))?;
     let stopped = ask(&launched.home, Request::Stop, Duration::from_secs(90))?;

@@ -30,7 +30,8 @@ A real Kubernetes for tests.
   sweep          remove what killed labs left behind
   programs       list the programs of the components; builds them if need be
   packages       list the Debian packages that are missing for tier 2
-  bench          start and end a lab, and print the figures
+  bench [--tier 1a|1b|2]
+                 start and end a lab, and print the figures
 
 Tier 1a is etcd and API server, 1b adds controllers and scheduler, 2 a real node (root).";
 
@@ -66,7 +67,7 @@ fn plain(arguments: &[&str]) -> Result<()> {
         }
         ["programs"] => programs(),
         ["packages"] => packages().iter().try_for_each(|package| print(package)),
-        ["bench"] => bench::run(),
+        ["bench", rest @ ..] => bench::run(rest),
         ["supervise", folder] => supervise(Home::at(*folder)),
         [] | ["help" | "-h" | "--help"] => print(HELP),
         unknown => {
