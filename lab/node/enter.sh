@@ -4,9 +4,10 @@ set -eu
 home=$1
 shift
 over=$home/state/over
-# This copy of the host's mounts would keep the network namespaces of other labs beyond their end.
+# This copy of the host's mounts would keep the network namespaces of other labs beyond their end. One that
+# ends meanwhile takes its mount with it.
 while read -r _ _ _ _ point _ rest; do
-  case $rest in *" nsfs "*) umount --lazy "$point" ;; esac
+  case $rest in *" nsfs "*) umount --lazy "$point" || echo "already gone: $point" ;; esac
 done <<MOUNTS
 $(cat /proc/self/mountinfo)
 MOUNTS

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod assess;
+mod blind;
 mod catalogue;
 mod checkup;
 mod claims;

@@ -138,11 +138,7 @@ impl Inventory {
                 GapKind::Forbidden => Reason::ListForbidden,
                 GapKind::Partial | GapKind::Failed | GapKind::NotReached => Reason::ListPartial,
             };
-            let name = match &*listed.group {
-                "" => listed.plural.clone(),
-                group => format!("{}.{group}", listed.plural),
-            };
-            let message = format!("{name}: {}", gap.message);
+            let message = format!("{}: {}", listed.resource(), gap.message);
             self.coverage.blind.push(Blind { reason, location: None, message });
         }
         self.coverage.lists = count(lists);

@@ -92,6 +92,19 @@ impl Sight {
         self.is_given(group, kind) || matches!(self.listed(group, kind, None), Some(Seen::All))
     }
 
+    /// Lists of a cluster that were not answered whole; none for files.
+    pub fn gaps(&self) -> impl Iterator<Item = (&Listed, &str)> {
+        let lists = self.lists.iter().flat_map(BTreeMap::values);
+        lists.filter_map(|listed| Some((listed, listed.gap.as_ref()?.message.as_str())))
+    }
+
+    /// Why a cluster did not show all objects of this kind that were asked for; none: it did, or files were read.
+    pub fn gap(&self, group: &str, kind: &str) -> Option<&str> {
+        let lists = self.lists.as_ref()?;
+        let find = |kind: &str| lists.get(&(Box::from(group), Box::from(kind)));
+        Some(find(kind)?.gap.as_ref()?.message.as_str())
+    }
+
     fn is_given(&self, group: &str, kind: &str) -> bool {
         self.kinds.contains(&(Box::from(group), Box::from(kind)))
     }

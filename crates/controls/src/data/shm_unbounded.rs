@@ -66,6 +66,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Medium,
         fix: FixClass::Safe,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G41" },
             Reference { framework: "guide", version: "1", id: "G45" },

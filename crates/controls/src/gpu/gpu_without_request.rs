@@ -78,6 +78,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::Safe,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "H1" },
             Reference { framework: "CNCF AI conformance", version: "", id: "secure_accelerator_access" },

@@ -67,6 +67,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G28" },
             Reference { framework: "OWASP AISVS", version: "1.0", id: "4.2.3" },

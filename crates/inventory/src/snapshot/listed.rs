@@ -13,6 +13,8 @@ pub struct Listed {
     pub kind: String,
     /// `rayclusters`.
     pub plural: String,
+    /// Whether its objects may carry pods, or tell which kinds do.
+    pub bears_pods: bool,
     /// Version that was asked; none: the cluster does not serve the kind.
     pub version: Option<String>,
     /// Objects received, those folded into others included.
@@ -78,11 +80,17 @@ impl Listed {
             group: want.group.clone(),
             kind: want.kind.clone(),
             plural: want.plural.clone(),
+            bears_pods: want.why.bears_pods(),
             version: version.map(str::to_owned),
             objects: 0,
             extent: Extent::Everywhere,
             gap: None,
         }
+    }
+
+    /// `rayclusters.ray.io`
+    pub fn resource(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// Whether everything asked for was answered.

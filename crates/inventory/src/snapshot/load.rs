@@ -221,6 +221,7 @@ fn listed(value: Value<'_>) -> Listed {
         group: text(value, "group"),
         kind: text(value, "kind"),
         plural: text(value, "plural"),
+        bears_pods: value.get("bearsPods").and_then(Value::as_bool) != Some(false),
         version: optional(value, "version"),
         objects: value
             .get("objects")

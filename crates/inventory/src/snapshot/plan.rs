@@ -30,6 +30,11 @@ pub enum Why {
 }
 
 impl Why {
+    /// Whether pods are missing where such a kind is.
+    pub fn bears_pods(self) -> bool {
+        matches!(self, Self::Pods | Self::Owner | Self::Schemas)
+    }
+
     /// In words, for a comment in the printed role.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -86,8 +91,14 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
             "SecretStore",
         ],
     ),
+    (Why::Network, "gateway.envoyproxy.io", &["SecurityPolicy"]),
+    (Why::Network, "gateway.kgateway.dev", &["TrafficPolicy"]),
     (Why::Network, "gateway.networking.k8s.io", &["Gateway", "HTTPRoute"]),
+    (Why::Network, "inference.networking.k8s.io", &["InferencePool"]),
+    (Why::Network, "inference.networking.x-k8s.io", &["InferencePool"]),
     (Why::Network, "k8s.nginx.org", &["Policy"]),
+    (Why::Network, "kuadrant.io", &["AuthPolicy"]),
+    (Why::Network, "networking.gke.io", &["GCPBackendPolicy"]),
     (Why::Network, "networking.k8s.io", &["Ingress", "NetworkPolicy"]),
     (Why::Nodes, "node.k8s.io", &["RuntimeClass"]),
     (

@@ -77,6 +77,7 @@ fn listed(listed: &Listed, fields: &mut Fields<'_>) {
     fields.text("group", Some(&listed.group));
     fields.text("kind", Some(&listed.kind));
     fields.text("plural", Some(&listed.plural));
+    fields.flag("bearsPods", listed.bears_pods);
     fields.text("version", listed.version.as_deref());
     fields.number("objects", u64::from(listed.objects));
     match &listed.extent {
@@ -192,6 +193,10 @@ impl Fields<'_> {
         if let Some(text) = text {
             self.raw(key, |out| write_json_string(text, out));
         }
+    }
+
+    fn flag(&mut self, key: &str, is: bool) {
+        self.raw(key, |out| out.push_str(if is { "true" } else { "false" }));
     }
 
     fn number(&mut self, key: &str, number: u64) {
