@@ -2,7 +2,7 @@
 //!
 //! `source -> documents -> yaml tree -> objects -> pods -> Inventory`
 //!
-//! Values and places come from one tree, so they cannot disagree. Nothing here opens a network connection or starts a
+//! Values and places come from one tree, so they cannot disagree. Only `cluster` opens a connection or starts a
 //! process.
 #![forbid(unsafe_code)]
 
