@@ -51,7 +51,22 @@ pub(crate) fn program(cache: &Path) -> Result<PathBuf> {
     let beside = folder.join(format!("{LABTOOL}.{}", std::process::id()));
     fs::copy(&built, &beside).map_err(Error::at(&built))?;
     fs::rename(&beside, &program).map_err(Error::at(&program))?;
+    forget_old(cache, &folder)?;
     Ok(program)
+}
+
+/// Removes what earlier sources gave, but for the newest. A lab that runs has a link of its own.
+fn forget_old(cache: &Path, present: &Path) -> Result<()> {
+    let entries = fs::read_dir(cache).map_err(Error::at(cache))?;
+    let is_key = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.strip_prefix("labtool-").is_some_and(|key| key.len() == 16) && path != present
+    };
+    let mut old: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_key(path)).collect();
+    old.sort_by_key(|path| fs::metadata(path).and_then(|folder| folder.modified()).ok());
+    old.pop();
+    old.iter().try_for_each(|path| fs::remove_dir_all(path).map_err(Error::at(path)))
 }
 
 fn sources() -> PathBuf {
@@ -89,7 +104,11 @@ fn key(version: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::home::Home;
 
     #[test]
     fn the_key_follows_the_compiler() {
@@ -99,5 +118,28 @@ mod tests {
         );
         assert_eq!(key("a").unwrap().len(), 16);
         assert_ne!(key("a").unwrap(), key("b").unwrap());
+    }
+
+    #[test]
+    fn the_cache_keeps_this_key_and_the_newest_of_the_others() {
+        let home = Home::create().unwrap();
+        let folder = |name: &str| home.state().join(name);
+        let names = ["labtool-00000000000000aa", "labtool-00000000000000bb", "labtool-00000000000000cc"];
+        for (age, name) in names.iter().enumerate() {
+            fs::create_dir(folder(name)).unwrap();
+            let time = SystemTime::UNIX_EPOCH + Duration::from_hours(u64::try_from(age).unwrap());
+            fs::File::open(folder(name)).unwrap().set_modified(time).unwrap();
+        }
+        for name in ["labtool-target", "00000000000000aa"] {
+            fs::create_dir(folder(name)).unwrap();
+        }
+        forget_old(&home.state(), &folder(names[0])).unwrap();
+        let mut left: Vec<String> = fs::read_dir(home.state())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["00000000000000aa", names[0], names[2], "labtool-target"]);
+        home.remove().unwrap();
     }
 }

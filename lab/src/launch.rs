@@ -55,7 +55,10 @@ pub(crate) struct Launched {
 
 /// Starts a lab and waits until it is ready. An owned one ends with this process.
 pub(crate) fn launch(options: &Options, owned: bool) -> Result<Launched> {
-    let (tier, programs) = choose(options.tier)?;
+    let (tier, mut programs) = choose(options.tier)?;
+    if tier == Tier::Node {
+        programs.add(labtool::LABTOOL, labtool::program(&Sources::of_environment()?.cache)?);
+    }
     let program = supervisor_program()?;
     let home = Home::create()?;
     let spec = Spec {
@@ -90,8 +93,7 @@ pub(crate) fn launch(options: &Options, owned: bool) -> Result<Launched> {
 
 /// The tier that is wanted, or the highest that this machine gives, with the programs for it.
 pub(crate) fn choose(wanted: Option<Tier>) -> Result<(Tier, Programs)> {
-    let sources = Sources::of_environment()?;
-    let mut programs = sources.programs().map_err(|error| match error {
+    let programs = Sources::of_environment()?.programs().map_err(|error| match error {
         Error::Missing(missing) => Missing { tier: wanted.unwrap_or(missing.tier), ..missing }.into(),
         other => other,
     })?;
@@ -103,9 +105,6 @@ pub(crate) fn choose(wanted: Option<Tier>) -> Result<(Tier, Programs)> {
     };
     let tier = wanted.unwrap_or(highest);
     if tier <= highest {
-        if tier == Tier::Node {
-            programs.add(labtool::LABTOOL, labtool::program(&sources.cache)?);
-        }
         return Ok((tier, programs));
     }
     let missing = programs.lacking(tier);

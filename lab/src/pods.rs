@@ -184,13 +184,29 @@ impl<'a> Node<'a> {
     /// After 30 s, with the last answers.
     #[track_caller]
     pub fn until_reached(&self, from: &Running, targets: &[Target], wanted: &[Reach]) {
+        self.until_reached_as("", from, targets, wanted);
+    }
+
+    /// The same, with a word for the message: of a table of cases, which one.
+    ///
+    /// # Panics
+    /// After 30 s, with the last answers.
+    #[track_caller]
+    pub fn until_reached_as(&self, case: &str, from: &Running, targets: &[Target], wanted: &[Reach]) {
         let end = Instant::now() + TAKEN_OVER;
         loop {
             let last = self.try_probe(from, targets);
-            if last.as_ref().is_ok_and(|last| last == wanted) {
+            let Ok(answers) = &last else {
+                assert!(Instant::now() < end, "{case}: {last:?}");
+                continue;
+            };
+            if answers == wanted {
                 return;
             }
-            assert!(Instant::now() < end, "{targets:?}\nwanted {wanted:?}\nbut got {last:?}");
+            let wrong =
+                |((target, wanted), got)| (wanted != got).then(|| format!("{target} {wanted:?} {got:?}"));
+            let wrong: Vec<_> = targets.iter().zip(wanted).zip(answers).filter_map(wrong).collect();
+            assert!(Instant::now() < end, "{case}: target, wanted, got\n{}", wrong.join("\n"));
         }
     }
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod assess;
+mod blind;
 mod catalogue;
 mod checkup;
 mod claims;
@@ -20,6 +21,7 @@ mod keys;
 mod mask;
 mod prices;
 mod rights;
+mod saved;
 #[cfg(test)]
 mod testing;
 
@@ -41,3 +43,4 @@ pub use hit::Hit;
 pub use hit::Results;
 pub use prices::PriceTable;
 pub use prices::PricesError;
+pub use saved::Saved;

@@ -2,7 +2,7 @@
 //!
 //! `source -> documents -> yaml tree -> objects -> pods -> Inventory`
 //!
-//! Values and places come from one tree, so they cannot disagree. Nothing here opens a network connection or starts a
+//! Values and places come from one tree, so they cannot disagree. Only `cluster` opens a connection or starts a
 //! process.
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod live;
 mod namespace;
 mod nearest;
 mod object;
+mod opened;
 mod owners;
 mod peek;
 mod pod;
@@ -75,11 +76,14 @@ pub use snapshot::Gap;
 pub use snapshot::GapKind;
 pub use snapshot::Listed;
 pub use snapshot::Narrowed;
+pub use snapshot::Redact;
+pub use snapshot::SavedError;
 pub use snapshot::Served;
 pub use snapshot::Snapshot;
 pub use snapshot::Want;
 pub use snapshot::Why;
 pub use snapshot::plan;
+pub use snapshot::write_redacted;
 pub use source::Input;
 pub use source::Source;
 pub use source::SourceError;

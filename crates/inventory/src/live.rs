@@ -67,7 +67,7 @@ impl Inventory {
     /// the same group, kind, namespace and name, and of what that one has made; everything else stays as it is. Files
     /// that name no namespace get that of the options, else the context's.
     pub fn overlay(input: Input, snapshot: Snapshot, options: &Options) -> Self {
-        let Snapshot { about, served, lists, narrowed, silent, schemas, items } = snapshot;
+        let Snapshot { about, served, lists, narrowed, silent, schemas, lost, items } = snapshot;
         let mut options = options.clone();
         options.namespace.get_or_insert_with(|| about.namespace.clone());
         let mut inventory = Self::default();
@@ -85,6 +85,11 @@ impl Inventory {
         inventory.note_lists(&lists);
         inventory.coverage.blind.extend(silent.into_iter().map(|message| Blind {
             reason: Reason::Assumption,
+            location: None,
+            message,
+        }));
+        inventory.coverage.blind.extend(lost.into_iter().map(|message| Blind {
+            reason: Reason::Unparsable,
             location: None,
             message,
         }));
@@ -133,11 +138,7 @@ impl Inventory {
                 GapKind::Forbidden => Reason::ListForbidden,
                 GapKind::Partial | GapKind::Failed | GapKind::NotReached => Reason::ListPartial,
             };
-            let name = match &*listed.group {
-                "" => listed.plural.clone(),
-                group => format!("{}.{group}", listed.plural),
-            };
-            let message = format!("{name}: {}", gap.message);
+            let message = format!("{}: {}", listed.resource(), gap.message);
             self.coverage.blind.push(Blind { reason, location: None, message });
         }
         self.coverage.lists = count(lists);

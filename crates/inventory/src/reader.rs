@@ -11,9 +11,12 @@ use ringfence_finding::Reason;
 use crate::definitions::Spot;
 use crate::document::Document;
 use crate::document::place;
+use crate::opened;
+use crate::opened::Closed;
 use crate::peek::Peek;
 use crate::peek::group_of_schema;
 use crate::peek::peek;
+use crate::snapshot::Snapshot;
 use crate::split::split;
 use crate::yaml::NodeId;
 use crate::yaml::ParseError;
@@ -96,6 +99,14 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     fn text(&mut self, text: &str) {
+        if Snapshot::is_saved(text.as_bytes()) {
+            self.content.blind.push(Blind {
+                reason: Reason::NotRendered,
+                location: Some(Location::whole(Arc::clone(self.file))),
+                message: "a saved inventory of a cluster, not looked into; scan it by itself".to_owned(),
+            });
+            return;
+        }
         let start = text.trim_start_matches('\u{feff}').trim_start();
         let looks_json = start.starts_with(['{', '[']) && !start.starts_with("{{");
         if !(looks_json && self.json(text)) {
@@ -184,8 +195,9 @@ impl Reader<'_> {
         self.content.blind.push(Blind { reason: error.reason(), location, message: error.to_string() });
     }
 
-    fn document(&mut self, tree: Tree, index: u32, offset: usize, first_line: u32) {
+    fn document(&mut self, mut tree: Tree, index: u32, offset: usize, first_line: u32) {
         let file = Arc::clone(self.file);
+        let closed = opened::open(&mut tree);
         let document = Arc::new(Document {
             file,
             index,
@@ -208,7 +220,16 @@ impl Reader<'_> {
         self.content.blind.extend(broken);
         if self.content.objects.len() > before {
             self.duplicates(&document);
+            self.closed(&document, closed);
         }
+    }
+
+    fn closed(&mut self, document: &Document, closed: Vec<Closed>) {
+        self.content.blind.extend(closed.into_iter().map(|one| Blind {
+            reason: one.reason,
+            location: Some(document.location(document.tree.value(one.at).range())),
+            message: one.message,
+        }));
     }
 
     fn duplicates(&mut self, document: &Document) {
@@ -327,15 +348,16 @@ fn lines(text: &str) -> u32 {
 }
 
 /// Objects inside a text value: YAML of an Argo `manifest`, or a ConfigMap value. Broken text is no error: it is data.
-pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
-    let Some(text) = value.as_str() else { return Vec::new() };
+pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> FileContent {
+    let Some(text) = value.as_str() else { return FileContent::default() };
     let mut reader = Reader { file: &host.file, content: FileContent::default() };
     for piece in split(text) {
         let part = text.get(piece.range).unwrap_or("");
         if peek(part) != Peek::Parse {
             continue;
         }
-        if let Ok(Some(tree)) = read_yaml(part) {
+        if let Ok(Some(mut tree)) = read_yaml(part) {
+            let closed = opened::open(&mut tree);
             let document = Document {
                 file: Arc::clone(&host.file),
                 index: host.index,
@@ -346,8 +368,10 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 live: false,
                 line_ends: OnceLock::new(),
             };
-            reader.objects(&Arc::new(document));
+            let document = Arc::new(document);
+            reader.objects(&document);
+            reader.closed(&document, closed);
         }
     }
-    reader.content.objects
+    reader.content
 }

@@ -30,6 +30,9 @@ impl Seen {
     }
 }
 
+/// What a cluster answered, by group and kind.
+type Answers = BTreeMap<(Box<str>, Box<str>), Listed>;
+
 /// Answers [`Seen`].
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
@@ -39,8 +42,8 @@ pub struct Sight {
     pub(crate) overlaid: BTreeMap<Option<Box<str>>, String>,
     /// The user said that the set is a part (`--partial`).
     pub(crate) partial: bool,
-    /// What a cluster answered, by group and kind; none: files only.
-    lists: Option<BTreeMap<(Box<str>, Box<str>), Listed>>,
+    /// What a cluster answered; none: files only.
+    lists: Option<Answers>,
 }
 
 impl Sight {
@@ -57,7 +60,7 @@ impl Sight {
 
     /// Whether all objects of a namespaced kind in `namespace` were seen.
     pub fn namespaced(&self, group: &str, kind: &str, namespace: Option<&str>) -> Seen {
-        if let Some(seen) = self.listed(group, kind, Some(namespace)) {
+        if let Some(seen) = self.listed(group, kind, namespace) {
             return seen;
         }
         if self.partial {
@@ -89,18 +92,31 @@ impl Sight {
         self.is_given(group, kind) || matches!(self.listed(group, kind, None), Some(Seen::All))
     }
 
+    /// Lists of a cluster that were not answered whole; none for files.
+    pub fn gaps(&self) -> impl Iterator<Item = (&Listed, &str)> {
+        let lists = self.lists.iter().flat_map(BTreeMap::values);
+        lists.filter_map(|listed| Some((listed, listed.gap.as_ref()?.message.as_str())))
+    }
+
+    /// Why a cluster did not show all objects of this kind that were asked for; none: it did, or files were read.
+    pub fn gap(&self, group: &str, kind: &str) -> Option<&str> {
+        let lists = self.lists.as_ref()?;
+        let find = |kind: &str| lists.get(&(Box::from(group), Box::from(kind)));
+        Some(find(kind)?.gap.as_ref()?.message.as_str())
+    }
+
     fn is_given(&self, group: &str, kind: &str) -> bool {
         self.kinds.contains(&(Box::from(group), Box::from(kind)))
     }
 
     /// A cluster's answer; none: no cluster was asked.
-    fn listed(&self, group: &str, kind: &str, namespace: Option<Option<&str>>) -> Option<Seen> {
+    fn listed(&self, group: &str, kind: &str, namespace: Option<&str>) -> Option<Seen> {
         let lists = self.lists.as_ref()?;
         let find = |kind: &str| lists.get(&(Box::from(group), Box::from(kind)));
         let Some(listed) = find(kind).or_else(|| find("*")) else {
             return Some(Seen::None(format!("{kind} objects were not asked for")));
         };
-        if listed.is_whole_in(namespace.flatten()) {
+        if listed.is_whole_in(namespace) {
             return Some(Seen::All);
         }
         let why = match &listed.gap {

@@ -45,7 +45,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Scan(Scan),
+    Scan(Box<Scan>),
     #[cfg(feature = "cluster")]
     Check(Check),
     Explain(Explain),

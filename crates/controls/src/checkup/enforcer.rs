@@ -1,6 +1,8 @@
 //! Pods of a cluster -> who enforces NetworkPolicy, as far as names and images tell: found, not proven.
 
+use ringfence_inventory::Container;
 use ringfence_inventory::Inventory;
+use ringfence_inventory::yaml::Value;
 
 /// Enforcers by a segment of the image of their agents, or by the name of the DaemonSet. Sources: the manifests of the
 /// projects and of the clouds.
@@ -40,7 +42,7 @@ pub(super) fn find(inventory: &Inventory) -> Vec<Enforcer> {
         if !is_agent {
             continue;
         }
-        let images: Vec<String> = pod.containers().filter_map(|container| container.image()).collect();
+        let images: Vec<String> = pod.containers().filter_map(Container::image).collect();
         for (name, segments, sets) in AGENTS {
             let by_image =
                 images.iter().any(|image| segments.iter().any(|segment| has_segment(image, segment)));
@@ -52,8 +54,7 @@ pub(super) fn find(inventory: &Inventory) -> Vec<Enforcer> {
         }
     }
     for node in inventory.objects_of("", "Node") {
-        let version =
-            node.body().at(&["status", "nodeInfo", "kubeletVersion"]).and_then(|value| value.text());
+        let version = node.body().at(&["status", "nodeInfo", "kubeletVersion"]).and_then(Value::text);
         // k3s and RKE2 carry kube-router's controller in their own process.
         if let Some(version) = version.filter(|version| version.contains("+k3s") || version.contains("+rke2"))
         {

@@ -137,18 +137,14 @@ struct Feature {
 }
 
 fn feature(live: &Live, purpose: Purpose, feature: &Feature) -> Check {
-    match live.served(feature.group, feature.kind) {
-        Some(served) => {
-            let versions = served.versions.join(", ");
-            line(Mark::Ok, feature.name, format!("{} {}/{versions}", feature.kind, feature.group), None)
-        }
-        None => {
-            let says = format!("{} is not served: {}", feature.kind, feature.without);
-            match feature.needed.filter(|_| purpose == Purpose::Install) {
-                Some(hint) => line(Mark::Failed, feature.name, says, Some(hint)),
-                None => line(Mark::Note, feature.name, says, None),
-            }
-        }
+    if let Some(served) = live.served(feature.group, feature.kind) {
+        let versions = served.versions.join(", ");
+        return line(Mark::Ok, feature.name, format!("{} {}/{versions}", feature.kind, feature.group), None);
+    }
+    let says = format!("{} is not served: {}", feature.kind, feature.without);
+    match feature.needed.filter(|_| purpose == Purpose::Install) {
+        Some(hint) => line(Mark::Failed, feature.name, says, Some(hint)),
+        None => line(Mark::Note, feature.name, says, None),
     }
 }
 

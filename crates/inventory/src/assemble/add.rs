@@ -150,7 +150,11 @@ impl Inventory {
                 })
             })
             .collect();
-        inside.extend(texts.into_iter().flat_map(|value| reader::read_text(&document, value)));
+        for value in texts {
+            let content = reader::read_text(&document, value);
+            inside.extend(content.objects);
+            self.coverage.blind.extend(content.blind);
+        }
         if !document.tree.duplicates().is_empty() {
             self.with_duplicates.insert(ObjectId(self.objects.len()));
         }

@@ -173,10 +173,9 @@ impl Inventory {
         .into_iter()
         .flat_map(|(group, kind)| self.objects_of(group, kind))
         .map(|object| (object, "changes other pods and is not applied to them"));
-        let patched = self
-            .pods()
-            .filter(|pod| pod.get("podSpecPatch").is_some())
-            .map(|pod| (pod.object(), "has a podSpecPatch, which is not applied to its pods"));
+        let patched = self.pods().filter(|pod| pod.closed_patch().is_some()).map(|pod| {
+            (pod.object(), "has a podSpecPatch that cannot be read, so it is not applied to its pods")
+        });
         let notes: Vec<Blind> = changers
             .chain(patched)
             .map(|(object, words)| Blind {

@@ -24,13 +24,14 @@ use super::access::Access;
 use super::pem;
 use crate::yaml::Tree;
 use crate::yaml::Value;
+use crate::yaml::encode_base64;
 use crate::yaml::read_json;
 use crate::yaml::read_yaml;
 use crate::yaml::write_json_string;
 
 /// Time for a plugin that may not ask anybody, and for one that may.
 const LIMIT: Duration = Duration::from_secs(30);
-const LIMIT_ASKING: Duration = Duration::from_secs(300);
+const LIMIT_ASKING: Duration = Duration::from_mins(5);
 /// Bytes of its answer that are read; a token and two certificates take some kilobytes.
 const MAX_OUTPUT: usize = 1 << 20;
 /// Bytes of its words that are kept for an error.
@@ -330,19 +331,3 @@ fn stop_group(child: &Child) {
 
 #[cfg(not(unix))]
 fn stop_group(_: &Child) {}
-
-/// Base64 with padding.
-fn encode_base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for group in bytes.chunks(3) {
-        let missing = 3_usize.saturating_sub(group.len());
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * missing);
-        for place in 0..4_usize {
-            let digit = bits >> (18 - 6 * place) & 63;
-            let letter = ALPHABET.get(digit as usize).copied().unwrap_or(b'=');
-            text.push(char::from(if place <= group.len() { letter } else { b'=' }));
-        }
-    }
-    text
-}

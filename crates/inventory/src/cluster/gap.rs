@@ -38,6 +38,7 @@ pub(super) fn note_unserved(snapshot: &mut Snapshot, wants: &[Want], failed: &BT
             group: want.group.clone(),
             kind: want.kind.clone(),
             plural: want.plural.clone(),
+            bears_pods: want.why.bears_pods(),
             version: None,
             objects: 0,
             extent,

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::page::BadPage;
 use super::page::PageReader;
+use super::request::Answer;
 use super::request::Failure;
 use super::request::Session;
 use crate::snapshot::Folder;
@@ -156,19 +157,20 @@ async fn page(session: &Session, listing: &Listing, token: Option<&str>) -> Resu
     add("labelSelector", listing.label_selector.as_deref());
     add("fieldSelector", listing.field_selector.as_deref());
     add("continue", token);
+    let accept = if listing.metadata_only { METADATA } else { WHOLE };
     let mut attempt = 0;
     loop {
         attempt += 1;
-        match read_page(session, listing, &path).await {
+        // A request that is not answered has had its attempts; a body that breaks off has not.
+        let answer = session.get(&path, accept).await?;
+        match read_page(answer, listing).await {
             Err(Failure::Broken(_)) if attempt < ATTEMPTS => {}
             result => return result,
         }
     }
 }
 
-async fn read_page(session: &Session, listing: &Listing, path: &str) -> Result<Page, Failure> {
-    let accept = if listing.metadata_only { METADATA } else { WHOLE };
-    let mut answer = session.get(path, accept).await?;
+async fn read_page(mut answer: Answer<'_>, listing: &Listing) -> Result<Page, Failure> {
     let mut reader = PageReader::new();
     let (mut trees, mut doubt) = (Vec::new(), None);
     let given = (listing.api_version.as_str(), listing.kind.as_str());

@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 5;
 /// Wait after the first failure; doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(250);
 /// Longest wait that a server's `Retry-After` is followed.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 /// Bytes of an error's body that are read.
 const MAX_ERROR: usize = 64 << 10;
 

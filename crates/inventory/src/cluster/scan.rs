@@ -126,9 +126,10 @@ async fn namespaces(scan: &Arc<Scan>, snapshot: &Snapshot, all: &mut Vec<Outcome
             }
         }
     }
-    let names = match narrowed.is_empty() {
-        true => BTreeSet::from([snapshot.about.namespace.clone()]),
-        false => narrowed.clone(),
+    let names = if narrowed.is_empty() {
+        BTreeSet::from([snapshot.about.namespace.clone()])
+    } else {
+        narrowed.clone()
     };
     let mut folder = Folder::default();
     let mut missing = refused.map(|words| gap::forbidden(&target, &words));
@@ -197,7 +198,7 @@ async fn kinds(scan: &Arc<Scan>, served: &[Served], wants: &[Want], namespaces: 
         match listed {
             Ok(listed) => all.push((listed, folder.items)),
             Err(words) if target.namespaced && !namespaces.names.is_empty() => {
-                left.push((target, Some(words)))
+                left.push((target, Some(words)));
             }
             Err(words) => {
                 let missing = Some(gap::forbidden(&target, &words));
@@ -247,19 +248,21 @@ async fn in_each(
             (name, listed, folder)
         }
     });
-    let (mut whole, mut closed, mut missing) = (BTreeSet::new(), BTreeSet::new(), None);
+    let (mut whole, mut answered) = (BTreeSet::new(), BTreeSet::new());
+    let (mut closed, mut missing) = (BTreeSet::new(), None);
     let (mut items, mut taken) = (Vec::new(), 0_u32);
     for (name, listed, folder) in together(scan.ask.parallel, tasks).await {
         match listed {
             Ok(listed) => {
                 taken = taken.saturating_add(folder.taken);
                 items.extend(folder.items);
-                match listed.gap {
-                    None => {
-                        whole.insert(name);
-                    }
-                    gap => missing = missing.or(gap),
+                if listed.extent == Extent::Everywhere {
+                    whole.insert(name.clone());
                 }
+                if listed.gap.is_none() {
+                    answered.insert(name);
+                }
+                missing = missing.or(listed.gap);
             }
             Err(_) => {
                 closed.insert(name);
@@ -272,16 +275,16 @@ async fn in_each(
     }
     // Nobody knows which other namespaces there are.
     if let Some(words) = refused.filter(|_| !namespaces.is_all && missing.is_none()) {
-        missing = Some(gap::unknown_namespaces(&target, &words, &whole));
+        missing = Some(gap::unknown_namespaces(&target, &words, &answered));
     }
     let is_all = namespaces.is_all && whole == namespaces.names && missing.is_none();
     let extent = match () {
         () if is_all => Extent::Everywhere,
         () if whole.is_empty() => Extent::Nowhere,
-        () => Extent::Namespaces(whole.clone()),
+        () => Extent::Namespaces(whole),
     };
     scan.tick();
-    ((target.listed(taken, extent, missing), items), whole)
+    ((target.listed(taken, extent, missing), items), answered)
 }
 
 /// Lists one kind once. Error: it is forbidden, with the server's words.

@@ -87,6 +87,7 @@ impl Target {
             group: self.group.clone(),
             kind: self.kind.clone(),
             plural: self.plural.clone(),
+            bears_pods: self.why.bears_pods(),
             version: Some(self.version.clone()),
             objects,
             extent,

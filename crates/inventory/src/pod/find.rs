@@ -7,6 +7,7 @@ use ringfence_finding::FoundBy;
 
 use super::ai::AiFacts;
 use super::container::Role;
+use super::patch;
 use super::replicas::replicas;
 use super::schema::KindSchema;
 use super::schema::SchemaShape;
@@ -40,6 +41,11 @@ pub(crate) fn find(
     let is_custom = !table::is_of_kubernetes(group);
     if let Some(row) = table::row_of(group, kind) {
         found.row(row, if is_custom { FoundBy::Table } else { FoundBy::Core });
+        match group {
+            "argoproj.io" => found.lone_patch(),
+            "ray.io" => found.runtime_environment(),
+            _ => {}
+        }
         // The API server drops fields that a kind of its own does not have; a custom kind may have moved or gained one.
         if !is_custom && !found.views.is_empty() {
             return found.views;
@@ -239,7 +245,35 @@ impl<'t> Finder<'t> {
             }
             next = if level.id() == self.body.id() { None } else { level.parent() };
         }
+        let patches = patch::of_argo(&layers);
         self.add(Some(template), layers, containers, by);
+        if let Some(view) = self.views.last_mut() {
+            patch::lay(view, &patches);
+        }
+    }
+
+    /// The patch of a Workflow whose templates stand in another object: what it leaves out is said there.
+    fn lone_patch(&mut self) {
+        if !self.views.is_empty() {
+            return;
+        }
+        let specs = [&["spec"][..], &["spec", "workflowSpec"]].into_iter();
+        let mut opened = specs.filter_map(|path| self.body.at(path)?.get("podSpecPatch")?.opened());
+        if let Some(patch) = opened.next() {
+            self.add(None, vec![patch], containers_of(patch), FoundBy::Table);
+            if let Some(view) = self.views.last_mut() {
+                view.built_by_operator = true;
+            }
+        }
+    }
+
+    /// Variables of a Ray job's processes: they start in the containers of its cluster.
+    fn runtime_environment(&mut self) {
+        let texts = [&["spec"][..], &["spec", "jobTemplate"]].into_iter();
+        let mut opened = texts.filter_map(|path| self.body.at(path)?.get("runtimeEnvYAML")?.opened());
+        if let (Some(environment), Some(head)) = (opened.next(), self.views.first_mut()) {
+            head.containers.push((Role::Process, environment.id()));
+        }
     }
 
     fn add(
@@ -257,6 +291,9 @@ impl<'t> Finder<'t> {
             replicas: replicas(self.body, counted_from),
             layers: layers.into_iter().map(Value::id).collect(),
             containers,
+            patches: Vec::new(),
+            overlays: Vec::new(),
+            closed_patch: None,
             found_by,
             built_by_operator: false,
             ai: AiFacts::default(),
@@ -264,7 +301,7 @@ impl<'t> Finder<'t> {
     }
 }
 
-fn containers_of(spec: Value<'_>) -> Vec<(Role, NodeId)> {
+pub(super) fn containers_of(spec: Value<'_>) -> Vec<(Role, NodeId)> {
     let lists = [
         ("initContainers", Role::Init),
         ("containers", Role::Main),

@@ -9,6 +9,7 @@ mod find;
 mod image;
 mod infra;
 mod model;
+mod patch;
 mod reference;
 mod rejected;
 mod replicas;

@@ -89,6 +89,27 @@ impl fmt::Display for SchemaPath {
     }
 }
 
+impl SchemaPath {
+    /// Its steps as words: `.key`, `[]` for every item, `{}` for every value.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|step| match step {
+            Step::Key(key) => format!(".{key}"),
+            Step::Items => "[]".to_owned(),
+            Step::Values => "{}".to_owned(),
+        })
+    }
+
+    /// The inverse.
+    pub(crate) fn of_steps<'s>(steps: impl Iterator<Item = &'s str>) -> Self {
+        let step = |word: &str| match word {
+            "[]" => Step::Items,
+            "{}" => Step::Values,
+            key => Step::Key(key.strip_prefix('.').unwrap_or(key).into()),
+        };
+        Self(steps.map(step).collect())
+    }
+}
+
 /// What a schema has at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SchemaShape {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use super::Item;
+use super::shape::controller;
 use super::shape::shape;
 use crate::yaml::Tree;
 use crate::yaml::Value;
@@ -45,12 +46,6 @@ impl Folder {
         self.items.push(Item { tree, copies: 1, nodes: node.into_iter().collect::<BTreeSet<_>>() });
         true
     }
-}
-
-/// The owner reference of the controller that made an object.
-pub(crate) fn controller(object: Value<'_>) -> Option<Value<'_>> {
-    let references = object.at(&["metadata", "ownerReferences"])?;
-    references.items().find(|one| one.get("controller").and_then(Value::as_bool) == Some(true))
 }
 
 #[cfg(test)]

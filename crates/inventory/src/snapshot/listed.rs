@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::Want;
+
 /// What became of one kind that was wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -11,6 +13,8 @@ pub struct Listed {
     pub kind: String,
     /// `rayclusters`.
     pub plural: String,
+    /// Whether its objects may carry pods, or tell which kinds do.
+    pub bears_pods: bool,
     /// Version that was asked; none: the cluster does not serve the kind.
     pub version: Option<String>,
     /// Objects received, those folded into others included.
@@ -70,6 +74,25 @@ impl GapKind {
 }
 
 impl Listed {
+    /// A kind of which every object is known.
+    pub fn whole(want: &Want, version: Option<&str>) -> Self {
+        Self {
+            group: want.group.clone(),
+            kind: want.kind.clone(),
+            plural: want.plural.clone(),
+            bears_pods: want.why.bears_pods(),
+            version: version.map(str::to_owned),
+            objects: 0,
+            extent: Extent::Everywhere,
+            gap: None,
+        }
+    }
+
+    /// `rayclusters.ray.io`
+    pub fn resource(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
     /// Whether everything asked for was answered.
     pub fn is_complete(&self) -> bool {
         self.gap.is_none()

@@ -1,30 +1,39 @@
 //! Room `inventory`: what a cluster held at one moment -> an [`Inventory`](crate::Inventory). Knows no client: a
 //! cluster fills it (feature `cluster`), a saved file fills it, and from there on both are one path.
 
+#[cfg(feature = "cluster")]
 mod fold;
 mod listed;
+mod load;
 mod plan;
 #[cfg(feature = "cluster")]
 mod prune;
+mod save;
 mod shape;
 
 use std::collections::BTreeSet;
 
+#[cfg(feature = "cluster")]
 pub(crate) use fold::Folder;
-pub(crate) use fold::controller;
 pub use listed::Extent;
 pub use listed::Gap;
 pub use listed::GapKind;
 pub use listed::Listed;
+pub use load::SavedError;
 pub use plan::Want;
 pub use plan::Why;
 pub use plan::plan;
 #[cfg(feature = "cluster")]
 pub(crate) use prune::prune;
+pub use save::Redact;
+pub use save::write_redacted;
+pub(crate) use shape::controller;
 pub(crate) use shape::says_the_same;
 
 use crate::pod::Schemas;
+use crate::yaml::ParseError;
 use crate::yaml::Tree;
+use crate::yaml::read_json;
 
 /// What a cluster held at one moment, with what it could not show.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +50,8 @@ pub struct Snapshot {
     pub silent: Vec<String>,
     /// Custom kinds that their definitions say may carry pods.
     pub schemas: Schemas,
+    /// What a saved file lost on its way: lines that could not be read, in words.
+    pub lost: Vec<String>,
     pub(crate) items: Vec<Item>,
 }
 
@@ -105,6 +116,17 @@ impl Snapshot {
     /// Whether it holds no object.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Adds one object, JSON with version and kind, as a cluster would have sent it.
+    ///
+    /// # Errors
+    /// With the byte offset, when it is no JSON.
+    pub fn add(&mut self, object: &str) -> Result<(), ParseError> {
+        if let Some((tree, _)) = read_json(object)? {
+            self.items.push(Item { tree, copies: 1, nodes: BTreeSet::new() });
+        }
+        Ok(())
     }
 
     /// The resource of a kind, when the cluster serves it.

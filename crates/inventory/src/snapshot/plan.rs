@@ -30,6 +30,11 @@ pub enum Why {
 }
 
 impl Why {
+    /// Whether pods are missing where such a kind is.
+    pub fn bears_pods(self) -> bool {
+        matches!(self, Self::Pods | Self::Owner | Self::Schemas)
+    }
+
     /// In words, for a comment in the printed role.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +44,9 @@ impl Why {
             Self::Network => "what reaches a pod",
             Self::Rights => "who may do what",
             Self::Storage => "where data lives, and how long",
-            Self::Settings => "settings, and keys written in them",
+            Self::Settings => {
+                "settings, and keys written in them (bodies of ConfigMaps are read; Secrets are not asked for)"
+            }
             Self::Admission => "what changes objects on their way in",
             Self::Schemas => "schemas of custom kinds, to find pods in them",
         }
@@ -84,8 +91,14 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
             "SecretStore",
         ],
     ),
+    (Why::Network, "gateway.envoyproxy.io", &["SecurityPolicy"]),
+    (Why::Network, "gateway.kgateway.dev", &["TrafficPolicy"]),
     (Why::Network, "gateway.networking.k8s.io", &["Gateway", "HTTPRoute"]),
+    (Why::Network, "inference.networking.k8s.io", &["InferencePool"]),
+    (Why::Network, "inference.networking.x-k8s.io", &["InferencePool"]),
     (Why::Network, "k8s.nginx.org", &["Policy"]),
+    (Why::Network, "kuadrant.io", &["AuthPolicy"]),
+    (Why::Network, "networking.gke.io", &["GCPBackendPolicy"]),
     (Why::Network, "networking.k8s.io", &["Ingress", "NetworkPolicy"]),
     (Why::Nodes, "node.k8s.io", &["RuntimeClass"]),
     (

@@ -1,10 +1,18 @@
 //! Room `inventory`: what a pod or job says, without what differs from one to the next of the same maker: its name, its
 //! node, the suffix of its token volume; and whether a pod says what its template says.
 
+#[cfg(feature = "cluster")]
 use std::fmt::Write as _;
 
+#[cfg(feature = "cluster")]
 use crate::yaml::Scalar;
 use crate::yaml::Value;
+
+/// The owner reference of the controller that made an object.
+pub(crate) fn controller(object: Value<'_>) -> Option<Value<'_>> {
+    let references = object.at(&["metadata", "ownerReferences"])?;
+    references.items().find(|one| one.get("controller").and_then(Value::as_bool) == Some(true))
+}
 
 /// Labels that controllers and the API server put on each pod.
 const LABELS: &[&str] = &[
@@ -39,6 +47,7 @@ fn is_of_one_pod(key: &str, list: &[&str]) -> bool {
 }
 
 /// What an object says, in a form in which two can be compared.
+#[cfg(feature = "cluster")]
 pub(super) fn shape(object: Value<'_>) -> String {
     let metadata = |key: &str| object.at(&["metadata", key]).and_then(Value::text).unwrap_or("");
     let writer = Writer {
@@ -50,37 +59,40 @@ pub(super) fn shape(object: Value<'_>) -> String {
     for (key, list) in [("labels", LABELS), ("annotations", ANNOTATIONS)] {
         let entries = object.at(&["metadata", key]).into_iter().flat_map(Value::entries);
         for (name, value) in entries.filter(|(name, _)| !is_of_one_pod(name, list)) {
-            writer.key(name, &mut out);
+            write_key(name, &mut out);
             writer.value(value, &mut out);
         }
         out.push(';');
     }
     for (key, value) in object.get("spec").into_iter().flat_map(Value::entries) {
         if !matches!(key, "nodeName" | "hostname") {
-            writer.key(key, &mut out);
+            write_key(key, &mut out);
             writer.value(value, &mut out);
         }
     }
     out
 }
 
+#[cfg(feature = "cluster")]
+fn write_key(key: &str, out: &mut String) {
+    let _ = write!(out, "{}:{key}", key.len());
+}
+
+#[cfg(feature = "cluster")]
 struct Writer<'o> {
     name: &'o str,
     uid: &'o str,
     node: &'o str,
 }
 
+#[cfg(feature = "cluster")]
 impl Writer<'_> {
-    fn key(&self, key: &str, out: &mut String) {
-        let _ = write!(out, "{}:{key}", key.len());
-    }
-
     /// Trees are at most 128 levels deep.
     fn value(&self, value: Value<'_>, out: &mut String) {
         if value.is_mapping() {
             out.push('{');
             for (key, value) in value.entries() {
-                self.key(key, out);
+                write_key(key, out);
                 self.value(value, out);
             }
             out.push('}');

@@ -17,6 +17,7 @@ pub use json::write_json_string;
 pub use read::read_yaml;
 pub use scalar::Scalar;
 pub use scalar::decode_base64;
+pub use scalar::encode_base64;
 pub use tree::Duplicate;
 pub use tree::NodeId;
 pub use tree::Tree;

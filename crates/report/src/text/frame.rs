@@ -63,11 +63,8 @@ pub(crate) fn write(finding: &Finding, page: &mut Page<'_>) {
         if let Some(place) =
             evidence.location.as_ref().filter(|place| Some(*place) != finding.location.as_ref())
         {
-            _ = if place.is_live() {
-                write!(seen, " ({})", clean::path(&place.file))
-            } else {
-                write!(seen, " ({}:{})", clean::path(&place.file), place.line)
-            };
+            let line = if place.is_live() { String::new() } else { format!(":{}", place.line) };
+            _ = write!(seen, " ({}{line})", clean::path(&place.file));
         }
         page.labelled(label, Tone::Dim, INDENT, &seen);
     }

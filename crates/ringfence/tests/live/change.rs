@@ -57,3 +57,40 @@ fn files_are_judged_as_if_they_were_applied() {
     // Nothing was written.
     assert!(!namespace.kubectl(&["get", "pods", "--output=name"]).ok().contains("new"));
 }
+
+#[test]
+#[ignore = "needs lab tier 1b: a live cluster is saved and scanned again"]
+fn a_saved_scan_gives_the_same_findings_and_holds_no_key() {
+    let Some(lab) = lab() else { return };
+    let namespace = lab.namespace("saved");
+    let keys = ["openai-project", "anthropic-api", "huggingface"].map(|detector| {
+        ringfence_secret::synthetic::key(detector, 7).unwrap_or_else(|| panic!("no detector {detector}"))
+    });
+    for (index, key) in keys.iter().enumerate() {
+        let name = format!("settings-{index}");
+        let map = format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{app.env: 'KEY={key}'}}\n"
+        );
+        namespace.apply(&map).ok();
+    }
+    namespace.apply(&pod("trainer", true)).ok();
+    let folder = Folder::new("saved");
+    let file = folder.write("cluster.ringfence", "");
+    let live = crate::run(lab, &["scan", "-n", namespace.name(), "--format", "json", "--save", &file]);
+    let saved = std::fs::read_to_string(&file).unwrap();
+    for key in &keys {
+        assert!(!saved.contains(key.as_str()), "a key stands in the file");
+    }
+    // The replay talks to nobody: it runs without a kubeconfig.
+    let replay = crate::support::run(&["scan", &file, "--format", "json"]);
+    let (live, replay) = (live.json(), replay.json());
+    assert!(live["findings"].as_array().unwrap().len() >= keys.len(), "{live:#}");
+    assert_eq!(live["findings"], replay["findings"]);
+    assert_eq!(live["verdict"], replay["verdict"]);
+    assert_eq!(live["exit"], replay["exit"]);
+
+    // A file that was cut is no whole cluster.
+    let cut = folder.write("cut.ringfence", &saved[..saved.len() / 2]);
+    let ran = crate::support::run(&["scan", &cut, "--format", "json"]);
+    assert_eq!(ran.json()["coverage"]["complete"], false);
+}

@@ -1,7 +1,12 @@
 //! The real binary against a real API server: a lab of this test binary's own, with controllers, scheduler and a fake
 //! GPU node, so that what a scan finds is exactly what the tests put there.
 #![cfg(feature = "cluster")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a wrong assumption must end the test"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

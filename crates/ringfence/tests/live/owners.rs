@@ -32,7 +32,7 @@ fn forty_pods_of_one_replica_set_are_one_finding() {
     let namespace = lab.namespace("owners");
     namespace.apply(DEPLOYMENT).ok();
     let pods = ["get", "pods", "--output", "jsonpath={.items[*].spec.nodeName}"];
-    until("forty scheduled pods", Duration::from_secs(60), || {
+    until("forty scheduled pods", Duration::from_mins(1), || {
         let nodes = namespace.kubectl(&pods).ok();
         (nodes.split_whitespace().count() == 40).then_some(())
     });

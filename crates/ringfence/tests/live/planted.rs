@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ringfence_fixture::planted;
+use ringfence_lab::AuditEvent;
 
 use crate::lab;
 
@@ -39,7 +40,7 @@ fn planted_flaws_are_found_in_a_cluster_by_get_and_list_alone() {
     // The last list is in the log before its answer ends; its event may be a moment late in the file.
     audit.wait("a list of ours", Duration::from_secs(10), |event| event.verb() == "list");
     let ours = audit.of_agent("ringfence");
-    let verbs: BTreeSet<&str> = ours.iter().map(|event| event.verb()).collect();
+    let verbs: BTreeSet<&str> = ours.iter().map(AuditEvent::verb).collect();
     assert_eq!(verbs, BTreeSet::from(["get", "list"]));
     assert!(ours.iter().all(|event| event.resource() != "secrets"), "a Secret was asked for");
     // Pages of every kind that was planted were among them.

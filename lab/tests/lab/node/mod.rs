@@ -4,5 +4,6 @@ mod disturbed;
 mod guide;
 mod host;
 mod policy;
+mod shapes;
 mod stand_ins;
 mod workload;

@@ -1,16 +1,25 @@
 //! What a scan was pointed at -> an inventory: files, a cluster, files laid over a cluster.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::io::Read as _;
 use std::path::Path;
+use std::path::PathBuf;
 
 use ringfence_inventory::Input;
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Options;
+use ringfence_inventory::Snapshot;
 use ringfence_inventory::Source;
 
 use super::Scan;
+use crate::exit::Unreachable;
 use crate::exit::Usage;
 use crate::progress;
 use crate::progress::Total;
+
+/// Bytes that tell a saved scan from other files.
+const HEAD: u64 = 512;
 
 /// What was read.
 pub(crate) struct Read {
@@ -50,6 +59,9 @@ impl Scan {
                 return Err(Usage(format!("{flag} is for the scan of a cluster, without a path")).into());
             }
         }
+        if let Some(read) = self.read_saved()? {
+            return Ok(read);
+        }
         let (source, input) = self.files()?;
         let mut options = self.options()?;
         let inventory = progress::during("reading", Total::Of(input.len(), "files"), self.quiet, |done| {
@@ -59,6 +71,26 @@ impl Scan {
         Ok(Read { source, inventory, before: None })
     }
 
+    /// A saved scan of a cluster, if that is what was named. It is the whole of what is scanned.
+    fn read_saved(&self) -> anyhow::Result<Option<Read>> {
+        let saved = self.paths.iter().filter(|path| is_saved(path));
+        let saved: Vec<&PathBuf> = saved.collect();
+        let Some(path) = saved.first() else { return Ok(None) };
+        let name = path.display().to_string();
+        if self.paths.len() > 1 {
+            return Err(Usage(format!("{name} is a saved scan of a cluster: scan it alone")).into());
+        }
+        if !self.namespace.is_empty() {
+            let message = format!("--namespace is for the scan itself: {name} holds what it was saved with");
+            return Err(Usage(message).into());
+        }
+        let file = File::open(path).map_err(|error| Usage(format!("{name}: {error}")))?;
+        let snapshot =
+            Snapshot::load(BufReader::new(file)).map_err(|error| Unreachable(format!("{name}: {error}")))?;
+        let inventory = Inventory::from_snapshot(snapshot, &self.options()?);
+        Ok(Some(Read { source: name, inventory, before: None }))
+    }
+
     #[cfg(feature = "cluster")]
     fn read_cluster(&self) -> anyhow::Result<Read> {
         let cluster = self.cluster.find()?;
@@ -66,7 +98,9 @@ impl Scan {
         // Files that are laid over a cluster are judged against all of it.
         let narrow = if self.on_cluster { &[][..] } else { &self.namespace };
         let snapshot = self.cluster.read(&cluster, narrow, self.selector.as_deref(), self.quiet)?;
-        // SAVE
+        if let Some(file) = &self.save {
+            crate::output::write(Some(file), |out| snapshot.save(&ringfence_controls::Saved, out))?;
+        }
         let options = self.options()?;
         if !self.on_cluster {
             let inventory = Inventory::from_snapshot(snapshot, &options);
@@ -106,6 +140,14 @@ impl Scan {
             done: None,
         })
     }
+}
+
+/// Whether a regular file begins as a saved scan does. What cannot be opened is told by whoever reads it.
+fn is_saved(path: &Path) -> bool {
+    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let mut start = Vec::new();
+    let read = is_file.then(|| File::open(path)?.take(HEAD).read_to_end(&mut start));
+    read.is_some_and(|read| read.is_ok()) && Snapshot::is_saved(&start)
 }
 
 fn source(path: &Path) -> Source {
