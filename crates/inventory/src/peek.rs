@@ -47,10 +47,6 @@ pub fn peek(text: &str) -> Peek {
 /// API group of a definition that [`peek`] passed over, by its name: the API server takes none that is not called
 /// `<plural>.<group>`. None where a glance does not tell for sure.
 pub(crate) fn group_of_schema(text: &str) -> Option<&str> {
-    // A second `metadata` would win.
-    if memchr::memmem::find_iter(text.as_bytes(), b"\nmetadata").nth(1).is_some() {
-        return None;
-    }
     let mut lines = text.lines().skip_while(|line| !line.starts_with("metadata"));
     lines.next()?.strip_prefix("metadata:").filter(|rest| is_blank(rest))?;
     let (mut indent, mut name) = (0, None);
@@ -108,19 +104,21 @@ fn breaks_oddly(text: &str) -> bool {
         || (!text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}']))
 }
 
-/// Whether a top-level `kind` or `apiVersion` key may stand more than once, in any spelling, or `items` at all.
+/// Whether a top-level `kind`, `apiVersion` or `metadata` key may stand more than once, in any spelling, or `items` at
+/// all.
 fn repeats(text: &str) -> bool {
-    let mut seen = 0_usize;
+    let (mut seen, mut named) = (0_usize, 0_usize);
     for line in text.lines() {
         match line.as_bytes().first() {
             Some(b'k') if line.starts_with("kind") => seen = seen.saturating_add(1),
             Some(b'a') if line.starts_with("apiVersion") => seen = seen.saturating_add(1),
+            Some(b'm') if line.starts_with("metadata") => named = named.saturating_add(1),
             Some(b'i') if line.starts_with("items") => return true,
             Some(b'"' | b'\'' | b'?' | b'<' | b'&' | b'!' | b'*' | b'{') => return true,
             _ => {}
         }
     }
-    seen > 2
+    seen > 2 || named > 1
 }
 
 #[cfg(test)]
@@ -165,8 +163,6 @@ mod tests {
             ("metadata:\n  name: a.b\n  \"name\": c.d\n", None),
             ("metadata:\n  name: a.b\n  name : c.d\n", None),
             ("metadata:\n  name: a.b\n  <<: {name: c.d}\n", None),
-            ("metadata:\n  name: a.b\nspec: {}\nmetadata: {name: c.d}\n", None),
-            ("metadata:\n  name: a.b\nmetadata:\n  name: c.d\n", None),
             ("metadata:\n  annotations: \"x\n  name: a.b\n  \"\n  name: c.d\n", None),
             ("metadata:\n  names: a.b\n  name: c.d\nspec:\n  metadata: {name: e.f}\n", Some("d")),
             ("", None),
@@ -186,6 +182,7 @@ mod tests {
             "kind : Pod\n",
             "<<: {kind: Pod}\n",
             "items: [{kind: Pod}]\n",
+            "metadata: {name: a.b}\nspec: {}\nmetadata: {name: c.d}\n",
         ] {
             assert_eq!(peek(&format!("{crd}{tail}")), Peek::Parse, "{tail}");
         }
