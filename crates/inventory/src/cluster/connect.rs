@@ -53,8 +53,11 @@ impl Way {
         };
         let wrong = |words: String| ClusterError::Config(format!("{place}: {words}"));
         let server = access.server.clone().or_else(|| cluster.server.clone()).unwrap_or_default();
-        let url =
-            server_url(&server, &cluster).map_err(|words| wrong(format!("server {server:?}: {words}")))?;
+        let url = server_url(&server, &cluster).map_err(|words| {
+            // What stands before the host may be a password.
+            let shown = server.rsplit_once('@').map_or(server.as_str(), |(_, host)| host);
+            wrong(format!("server {shown:?}: {words}"))
+        })?;
         let mut config = Config::new(url.clone());
         config.root_cert = pem::authority(&cluster).map_err(&wrong)?;
         config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
@@ -138,13 +141,20 @@ impl Way {
 
     /// Whether a new credential may differ from the one before.
     pub(super) fn can_renew(&self) -> bool {
-        self.user.exec.is_some()
+        self.user.exec.is_some() || self.user.token_file.is_some()
     }
 
     /// A client with a fresh credential. Blocks while a plugin runs.
     pub(super) fn client(&self) -> Result<Client, ClusterError> {
         let mut config = self.config.clone();
         config.auth_info = self.user.clone();
+        // A direct token goes before one in a file, whose line end is none of it.
+        if let (None, Some(file)) = (&self.user.token, config.auth_info.token_file.take()) {
+            let token = std::fs::read_to_string(&file).map_err(|error| {
+                ClusterError::Config(format!("{}: tokenFile {file}: {error}", self.words))
+            })?;
+            config.auth_info.token = Some(token.trim().to_owned().into());
+        }
         if let Some(plugin) = config.auth_info.exec.take() {
             let credential = exec::run(&plugin, &self.cluster, &self.access)
                 .map_err(|words| ClusterError::Plugin(format!("{}: {words}", self.words)))?;

@@ -114,10 +114,6 @@ impl Server {
         self.asked().iter().filter(|asked| asked.path == path).count()
     }
 
-    pub(crate) fn folder(&self) -> &PathBuf {
-        &self.folder
-    }
-
     /// A way to it without any credential.
     pub(crate) fn access(&self) -> Access {
         self.access_with("{}")
@@ -151,7 +147,11 @@ fn serve(stream: TcpStream, handler: &Handler, all: &Mutex<Vec<Asked>>, stop: &A
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut stream = stream;
     while !stop.load(Ordering::SeqCst) {
-        let Some(mut asked) = request(&mut reader) else { return };
+        let Some(mut asked) = request(&mut reader) else {
+            // What a server of plain HTTP says to a greeting of TLS.
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+            return;
+        };
         {
             let mut all = all.lock().unwrap();
             let same = |one: &&Asked| one.path == asked.path && one.query == asked.query;
