@@ -23,13 +23,18 @@ const NOT_LISTED: &[(&str, &str)] = &[
     ("metrics.k8s.io", "PodMetrics"), // named to be passed over
 ];
 
+/// Modules that are compiled for tests alone.
+const TEST_MODULES: [&str; 2] = ["tests.rs", "table/real.rs"];
+
 /// Pairs of group and kind that stand in the source, as `("apps", "Deployment")`; a list of kinds behind one group too.
 fn named(folder: &Path, found: &mut BTreeSet<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             named(&path, found);
-        } else if path.extension().is_some_and(|one| one == "rs") && !path.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|one| one == "rs")
+            && !TEST_MODULES.iter().any(|one| path.ends_with(one))
+        {
             let text = fs::read_to_string(&path).unwrap();
             pairs(text.split("#[cfg(test)]").next().unwrap(), found);
         }

@@ -11,29 +11,29 @@ use super::Purpose;
 use super::enforcer;
 use super::line;
 
-/// Groups of kinds made for AI, with the name that people know.
+/// What people call the makers of kinds for AI, with the group of those kinds.
 const AI_GROUPS: &[(&str, &str)] = &[
-    ("agents.x-k8s.io", "Agent Sandbox"),
-    ("apps.nvidia.com", "NVIDIA NIM"),
-    ("batch.volcano.sh", "Volcano"),
-    ("jobset.x-k8s.io", "JobSet"),
-    ("kaito.sh", "KAITO"),
-    ("kubeflow.org", "Kubeflow"),
-    ("kueue.x-k8s.io", "Kueue"),
-    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"),
-    ("machinelearning.seldon.io", "Seldon"),
-    ("nvidia.com", "NVIDIA GPU operator"),
-    ("production-stack.vllm.ai", "vLLM production stack"),
-    ("ray.io", "Ray"),
-    ("serving.kserve.io", "KServe"),
-    ("trainer.kubeflow.org", "Kubeflow Trainer"),
+    ("Agent Sandbox", "agents.x-k8s.io"),
+    ("NVIDIA NIM", "apps.nvidia.com"),
+    ("Volcano", "batch.volcano.sh"),
+    ("JobSet", "jobset.x-k8s.io"),
+    ("KAITO", "kaito.sh"),
+    ("Kubeflow", "kubeflow.org"),
+    ("Kueue", "kueue.x-k8s.io"),
+    ("LeaderWorkerSet", "leaderworkerset.x-k8s.io"),
+    ("Seldon", "machinelearning.seldon.io"),
+    ("NVIDIA GPU operator", "nvidia.com"),
+    ("vLLM production stack", "production-stack.vllm.ai"),
+    ("Ray", "ray.io"),
+    ("KServe", "serving.kserve.io"),
+    ("Kubeflow Trainer", "trainer.kubeflow.org"),
 ];
 
 /// What is there.
 pub(super) fn sees(inventory: &Inventory, live: &Live) -> Vec<Check> {
     let served = |group: &str| live.served.iter().any(|one| one.group == group);
     let kinds: Vec<&str> =
-        AI_GROUPS.iter().filter(|(group, _)| served(group)).map(|(_, name)| *name).collect();
+        AI_GROUPS.iter().filter(|(_, group)| served(group)).map(|(name, _)| *name).collect();
     let mut checks = vec![nodes(inventory)];
     checks.push(match kinds.as_slice() {
         [] => line(

@@ -44,6 +44,9 @@ pub(crate) struct ClusterArgs {
     /// Seconds for everything; what was not reached by then is told.
     #[arg(long, default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+    /// Seconds that a credential plugin of the kubeconfig may run: 30, or 300 where it may ask you.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    exec_timeout: Option<u64>,
     /// Objects of one page; smaller pages are easier on a small API server.
     #[arg(long, default_value_t = 500, hide = true, value_name = "OBJECTS", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     page: u32,
@@ -60,6 +63,7 @@ impl ClusterArgs {
         access.server.clone_from(&self.server);
         access.impersonate.clone_from(&self.impersonate);
         access.impersonate_groups.clone_from(&self.impersonate_groups);
+        access.exec_timeout = self.exec_timeout.map(Duration::from_secs);
         access.interactive = std::io::IsTerminal::is_terminal(&std::io::stdin());
         Cluster::find(&access).map_err(error)
     }
