@@ -7,6 +7,7 @@ mod files;
 mod lacks;
 mod runtime;
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,7 @@ use crate::lab::Lab;
 use crate::labtool::LABTOOL;
 use crate::netns;
 use crate::pki::NODE_NAME;
+use crate::site::SERVICE_ADDRESS;
 use crate::site::SERVICE_RANGES;
 use crate::standin;
 
@@ -54,32 +56,47 @@ const PODS_GONE: Duration = Duration::from_secs(20);
 const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 > \"$1\" || exit 1; shift; done; shift; \
     PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"; export PATH; exec \"$@\"";
 
-/// Before the control plane starts: namespaces, cgroups and the files of the node.
-pub(crate) fn prepare(lab: &mut Lab) -> Result<()> {
+/// Before the control plane starts: namespaces, cgroups and files of the node, and what needs no API server.
+pub(crate) async fn prepare(lab: &mut Lab) -> Result<()> {
     let name = lab.home.name();
     Trees::of_this_machine()?.create(&name)?;
     netns::create(&netns::of(&lab.home))?;
     standin::create(&lab.home)?;
-    files::write(&lab.home)
+    files::write(&lab.home)?;
+    start_one(lab, Component::Mounts).await?;
+    for component in [Component::StandIns, Component::Containerd] {
+        let command = command(lab, component)?;
+        lab.children.start(component, command)?;
+    }
+    Ok(())
 }
 
 /// After the control plane is ready: returns when the node is Ready and the pod network works. The future
 /// may be dropped at any await; what was started by then is in `lab.children` or found by `wipe`.
 pub(crate) async fn start(lab: &mut Lab) -> Result<()> {
-    for component in [Component::Mounts, Component::StandIns] {
-        let command = command(lab, component)?;
-        lab.children.start(component, command)?;
-    }
-    until(lab, Component::Mounts, "did not mount", async |lab| is_pausing(lab)).await?;
-    start_one(lab, Component::Containerd).await?;
+    let begin = SystemTime::now();
+    works(lab, Component::Containerd, begin).await?;
     let labtool = flags::program(&lab.spec.programs, LABTOOL)?.to_owned();
     let runtime = Runtime::of(&lab.home);
     for image in files::images(&labtool)? {
         runtime.import(&image).await?;
     }
     lab.reached("images");
-    for component in [Component::Kubelet, Component::KubeProxy, Component::Enforcer] {
-        start_one(lab, component).await?;
+    let kubelet = command(lab, Component::Kubelet)?;
+    lab.children.start(Component::Kubelet, kubelet)?;
+    // Proxy and enforcer ask for the Node object once, at their start.
+    let client = client(&lab.home.kubeconfig("admin"), None).await?;
+    let registered = async |_: &Lab| {
+        Api::<Node>::all(client.clone()).get_opt(NODE_NAME).await.is_ok_and(|it| it.is_some())
+    };
+    until(lab, Component::Kubelet, "did not register its node", registered).await?;
+    let others = [Component::KubeProxy, Component::Enforcer];
+    for component in others {
+        let command = command(lab, component)?;
+        lab.children.start(component, command)?;
+    }
+    for component in [Component::Kubelet].into_iter().chain(others) {
+        works(lab, component, begin).await?;
     }
     Ok(())
 }
@@ -87,22 +104,29 @@ pub(crate) async fn start(lab: &mut Lab) -> Result<()> {
 /// Starts a component of the node, or starts it anew, and waits until it works.
 pub(crate) async fn start_one(lab: &mut Lab, component: Component) -> Result<()> {
     let command = command(lab, component)?;
+    let begin = SystemTime::now();
     lab.children.start(component, command)?;
-    let client = client(&lab.home.kubeconfig("admin"), None).await?;
+    works(lab, component, begin).await
+}
+
+/// Waits until a component of the node, started after `begin`, does its work.
+async fn works(lab: &mut Lab, component: Component, begin: SystemTime) -> Result<()> {
     match component {
+        Component::Mounts => until(lab, component, "did not mount", async |lab| is_pausing(lab)).await,
         Component::Containerd => {
             let runtime = Runtime::of(&lab.home);
             until(lab, component, "did not answer", async |_| runtime.answers().await).await
         }
         Component::Kubelet => {
-            let begin = SystemTime::now();
+            let client = client(&lab.home.kubeconfig("admin"), None).await?;
             until(lab, component, "did not make its node Ready", async |_| is_ready(&client, begin).await)
                 .await
         }
         Component::KubeProxy => {
-            // Its health answers when its rules are written.
-            let health = (std::net::Ipv4Addr::LOCALHOST, 10256).into();
-            until(lab, component, "wrote no rules", async |lab| lab.site.connect(health).is_ok()).await
+            // It answers before its rules are written, and after a restart old rules stand before it answers.
+            let health = (Ipv4Addr::LOCALHOST, 10256).into();
+            let serves = async |lab: &Lab| lab.site.connect(health).is_ok() && has_service(&lab.home);
+            until(lab, component, "wrote no rules", serves).await
         }
         Component::Enforcer => {
             until(lab, component, "wrote no rules", async |lab| has_chains(&lab.home)).await
@@ -270,21 +294,22 @@ async fn is_ready(client: &Client, begin: SystemTime) -> bool {
 
 /// Whether the enforcer has written the chains that all packets pass, of both families.
 fn has_chains(home: &Home) -> bool {
-    ["iptables", "ip6tables"].iter().all(|iptables| {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", netns::of(home).display()));
-        command.args([
-            "--",
-            "sh",
-            "-c",
-            JOIN,
-            "sh",
-            "--",
-            iptables,
-            "--wait",
-            "--list-rules",
-            "KUBE-ROUTER-FORWARD",
-        ]);
-        command.output().is_ok_and(|output| output.status.success())
-    })
+    ["iptables", "ip6tables"]
+        .iter()
+        .all(|iptables| tell(home, &[iptables, "--wait", "--list-rules", "KUBE-ROUTER-FORWARD"]).is_some())
+}
+
+/// Whether the proxy knows the first Service of every cluster.
+fn has_service(home: &Home) -> bool {
+    let services = tell(home, &["nft", "list", "map", "ip", "kube-proxy", "service-ips"]);
+    services.is_some_and(|services| services.contains(&format!("{SERVICE_ADDRESS} . tcp . 443 ")))
+}
+
+/// What a program prints in the lab's namespace; `None` if it fails.
+fn tell(home: &Home, words: &[&str]) -> Option<String> {
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net={}", netns::of(home).display()));
+    command.args(["--", "sh", "-c", JOIN, "sh", "--"]).args(words);
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -42,7 +42,7 @@ pub(crate) async fn everything(lab: &mut Lab) -> Result<()> {
     config::audit_policy(&lab.home)?;
     config::encryption(&lab.home)?;
     if lab.spec.tier == Tier::Node {
-        node::prepare(lab)?;
+        node::prepare(lab).await?;
     }
     let client = with_free_ports(lab, &pki).await?;
     lab.reached("readyz");

@@ -9,7 +9,7 @@ use crate::cgroup::Trees;
 const SYSTEM: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
 
 /// Programs, with the Debian package each comes from.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("containerd", "containerd"),
     ("containerd-shim-runc-v2", "containerd"),
     ("ctr", "containerd"),
@@ -18,6 +18,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("ipset", "ipset"),
     ("iptables-restore", "iptables"),
     ("mount", "mount"),
+    ("nft", "nftables"),
     ("nsenter", "util-linux"),
     ("runc", "runc"),
     ("unshare", "util-linux"),
