@@ -60,6 +60,11 @@ impl Trees {
         }
     }
 
+    /// Whether folders may be made here: a container often sees the trees and may not.
+    pub(crate) fn are_writable(&self) -> bool {
+        self.working().iter().all(|tree| rustix::fs::access(tree, rustix::fs::Access::WRITE_OK).is_ok())
+    }
+
     /// Makes the lab's folders. A new cpuset has neither processors nor memory nodes: it gets its parent's.
     pub(crate) fn create(&self, lab: &str) -> Result<()> {
         for tree in self.working() {

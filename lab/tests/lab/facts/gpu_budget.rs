@@ -13,8 +13,9 @@ fn six_of_eight_gpus_leave_a_second_six_pending() {
     let namespace = cluster.namespace("gpus");
     let train = |name: &str| {
         let node = node.name();
+        // A kubectl of the user's may be older, and takes what starts with a brace for JSON.
         let yaml = format!(
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{
+            "---\n{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{
                nodeSelector: {{kubernetes.io/hostname: {node}}},
                containers: [{{name: train, image: train, resources: {{limits: {{nvidia.com/gpu: 6}}}}}}]}}}}"
         );
