@@ -49,6 +49,10 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("net/ipv6/icmp/ratelimit", "0"),
 ];
 
+/// A namespace may inherit from a host that has switched its own IPv6 off.
+const ENABLED: [(&str, &str); 2] =
+    [("net/ipv6/conf/all/disable_ipv6", "0"), ("net/ipv6/conf/default/disable_ipv6", "0")];
+
 /// Makes a namespace with the node's bridge, addresses and sysctls. It has no default route: that is what
 /// `standin` plugs in.
 pub(crate) fn create(namespace: &Path) -> Result<()> {
@@ -63,13 +67,7 @@ pub(crate) fn create(namespace: &Path) -> Result<()> {
              link set {BRIDGE} up\n"
         ),
     )?;
-    inside(namespace, || {
-        SYSCTLS.iter().try_for_each(|(key, value)| {
-            let path = Path::new("/proc/sys").join(key);
-            fs::write(&path, value).map_err(Error::at(&path))
-        })
-    })
-    .map_err(Error::at(namespace))?
+    set(namespace, &SYSCTLS)
 }
 
 /// Makes an empty namespace, mounted on this file. Not by `ip netns add`: that leaves /run/netns as a mount on a
@@ -79,7 +77,18 @@ pub(crate) fn add(namespace: &Path) -> Result<()> {
     let doing = format!("unshare --net={}", namespace.display());
     let mut unshare = Command::new("unshare");
     unshare.arg(format!("--net={}", namespace.display())).args(["--", "true"]).stdin(Stdio::null());
-    finish(&doing, &unshare.output().map_err(Error::io(format!("{doing} (Debian package util-linux)")))?)
+    finish(&doing, &unshare.output().map_err(Error::io(format!("{doing} (Debian package util-linux)")))?)?;
+    set(namespace, &ENABLED)
+}
+
+fn set(namespace: &Path, sysctls: &[(&str, &str)]) -> Result<()> {
+    let set = || {
+        sysctls.iter().try_for_each(|(key, value)| {
+            let path = Path::new("/proc/sys").join(key);
+            fs::write(&path, value).map_err(Error::at(&path))
+        })
+    };
+    inside(namespace, set).map_err(Error::at(namespace))?
 }
 
 /// Removes a namespace. The interfaces in it go with the last process inside; a namespace that is not there

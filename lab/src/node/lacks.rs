@@ -62,6 +62,9 @@ pub(crate) fn lacks() -> Vec<(String, String)> {
     if find("unshare").is_some_and(|unshare| !may_make_namespaces(&unshare)) {
         lacks.push(("no right to make network and mount namespaces".into(), WHOLE.into()));
     }
+    if !Path::new("/proc/sys/net/ipv6").is_dir() {
+        lacks.push(("kernel without IPv6".into(), "boot without ipv6.disable=1".into()));
+    }
     if !Path::new("/proc/sys/net/bridge").is_dir() {
         lacks.push(("kernel module br_netfilter not loaded".into(), "modprobe br_netfilter".into()));
     }
