@@ -14,6 +14,11 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
   cargo xtask test          says what it installs, installs it, runs every test and closes with
                             `N passed, N failed, N skipped`; offline after the first run
                             needs: a C compiler; Go for the YAML judge (else counted skips)    10 min
+                            with Go 1.26: builds a real Kubernetes, once for this user (see lab);
+                            as root on Debian: installs containerd and what a node needs
+  cargo xtask lab up        a real Kubernetes 1.36 for this shell: eval \"$(cargo xtask lab up)\",
+                            then kubectl; needs Go 1.26 and, for real nodes, root     4 s; first 10 min
+  cargo xtask lab help      its other commands: exec, down, status, sweep, bench
   cargo xtask bench scan    Ringfence beside Checkov on a generated repository, three
                             interleaved runs; needs python3 with venv and 2 GB of memory       10 min
   cargo xtask bench build   CPU-seconds of a cold release build                                 3 min

@@ -13,6 +13,7 @@ mod failure;
 mod format;
 mod generate;
 mod help;
+mod lab;
 mod libtest;
 mod shell;
 mod test;
@@ -42,9 +43,10 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["check"] => check::run(),
         ["test"] => test::run(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["lab", rest @ ..] => lab::run(rest),
         [] | ["help" | "-h" | "--help"] => help::run(),
         unknown => Err(Failure::new(format!(
-            "no task `{}`: the tasks are gen, fmt, check, test, bench, help",
+            "no task `{}`: the tasks are gen, fmt, check, test, lab, bench, help",
             unknown.join(" ")
         ))),
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::failure::Failure;
+use crate::lab;
 use crate::libtest;
 use crate::libtest::Ignored;
 use crate::libtest::Tally;
@@ -18,9 +19,12 @@ pub(crate) fn run() -> Result<(), Failure> {
     total += dependencies(&mut notes);
     let (tally, ignored) = workspace(&mut notes)?;
     total += tally;
-    let tally = components(ignored, &mut notes)?;
-    total.skipped = total.skipped.saturating_sub(tally.passed + tally.failed);
-    total += tally;
+    total += without_client(&mut notes)?;
+    let (lab, others): (Vec<_>, Vec<_>) = ignored.into_iter().partition(needs_cluster);
+    for tally in [components(others, &mut notes)?, clusters(&lab, &mut notes)?] {
+        total.skipped = total.skipped.saturating_sub(tally.passed + tally.failed + tally.skipped);
+        total += tally;
+    }
     for module in go_modules()? {
         total += go_tests(&module, &mut notes)?;
     }
@@ -54,6 +58,13 @@ fn workspace(notes: &mut Vec<String>) -> Result<(Tally, Vec<Ignored>), Failure> 
     Ok((tally, ignored))
 }
 
+/// The binary again, without the Kubernetes client: what reads files must not need it.
+fn without_client(notes: &mut Vec<String>) -> Result<Tally, Failure> {
+    let mut cargo =
+        shell::cargo(["test", "--package", "ringfence", "--no-default-features", "--no-fail-fast"]);
+    cargo_test(&mut cargo, notes, |_| ())
+}
+
 /// Runs the ignored tests whose component is here. What they add to the count they take off the skipped.
 fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, Failure> {
     let (runnable, missing): (Vec<_>, Vec<_>) =
@@ -65,9 +76,34 @@ fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, F
     if runnable.is_empty() {
         return Ok(Tally::default());
     }
+    cargo_test(&mut ignored_tests(&runnable), notes, |_| ())
+}
+
+/// Runs the tests that need a cluster, in one lab that all test binaries share. A test that recorded a skip
+/// has not passed.
+fn clusters(tests: &[Ignored], notes: &mut Vec<String>) -> Result<Tally, Failure> {
+    if tests.is_empty() {
+        return Ok(Tally::default());
+    }
+    let mut inside = lab::around(&ignored_tests(tests))?;
+    let mut tally = cargo_test(&mut inside, notes, |_| ())?;
+    for skip in lab::skips()? {
+        notes.push(format!("SKIPPED {}: {}", skip.test, skip.reason));
+        tally.passed = tally.passed.saturating_sub(1);
+        tally.skipped += 1;
+    }
+    Ok(tally)
+}
+
+/// `needs lab tier 1b: ...`, or `needs cluster: ...` for which the lab will do.
+fn needs_cluster(test: &Ignored) -> bool {
+    matches!(test.component(), Some("lab" | "cluster"))
+}
+
+fn ignored_tests(tests: &[Ignored]) -> Command {
     let mut cargo = shell::cargo(["test", "--workspace", "--no-fail-fast", "--tests", "--"]);
-    cargo.args(["--ignored", "--exact"]).args(runnable.iter().map(|test| &test.name));
-    cargo_test(&mut cargo, notes, |_| ())
+    cargo.args(["--ignored", "--exact"]).args(tests.iter().map(|test| &test.name));
+    cargo
 }
 
 /// A component is a program on the search path; `root` is the user.

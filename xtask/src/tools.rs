@@ -42,6 +42,21 @@ pub(crate) fn deny(program: &Path) -> Result<(), Failure> {
     shell::run(deny.args(["-D", "unmatched-skip", "bans", "licenses", "sources"]))
 }
 
+/// Debian packages, where this user may install them. Nothing to install is no error.
+pub(crate) fn install_packages(packages: &[&str]) -> Result<(), Failure> {
+    let is_root = shell::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if packages.is_empty() || !is_root || shell::on_path("apt-get").is_none() {
+        return Ok(());
+    }
+    println!("test: installs, for all users of this machine:\n  Debian packages {}", packages.join(", "));
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        shell::run(apt.arg("--quiet").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages].concat())
+}
+
 /// Checkov in a virtual environment of its own, and its version.
 pub(crate) fn install_checkov() -> Result<(PathBuf, String), Failure> {
     let folder = cache().join(format!("checkov-{CHECKOV}"));

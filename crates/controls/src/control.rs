@@ -40,6 +40,9 @@ pub struct Meta {
     pub fix: FixClass,
     /// Facts without which it cannot decide at all.
     pub needs: &'static [Need],
+    /// Kinds whose absence it takes as a fact, beside those it judges: where a cluster did not show all of them, what it
+    /// has not found is unknown.
+    pub absence: &'static [(&'static str, &'static str)],
     /// Places in published frameworks.
     pub references: &'static [Reference],
 }
@@ -56,6 +59,9 @@ pub enum Need {
     /// StorageClasses.
     StorageClasses,
 }
+
+/// For [`Meta::absence`]: every kind there is.
+pub(crate) const EVERYTHING: &[(&str, &str)] = &[("*", "*")];
 
 impl Need {
     /// All facts, for `--require`.

@@ -20,6 +20,7 @@ use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
 use ringfence_inventory::WorkloadClass;
 
+use crate::blind;
 use crate::control::Check;
 use crate::control::Control;
 use crate::control::Target;
@@ -65,10 +66,13 @@ pub fn judge(inventory: &Inventory, controls: &[&'static Control]) -> Judgement 
     let mut pod_controls = Vec::new();
     let mut others = Vec::new();
     for control in controls {
+        let gap = blind::gap(&cx, control);
         if let Some(need) = control.meta.needs.iter().find(|need| !cx.supplies(**need)) {
             let mut results = Results::new(inventory, &control.meta);
             // Without any AI workload the missing fact would not matter either.
-            if cx.has_ai() {
+            if let Some(gap) = gap {
+                results.whole(Outcome::Unknown, gap);
+            } else if cx.has_ai() {
                 results.whole(Outcome::Unknown, need.missing());
             } else {
                 results.not_applicable();
@@ -76,7 +80,16 @@ pub fn judge(inventory: &Inventory, controls: &[&'static Control]) -> Judgement 
             let mut tally = Tally::default();
             tally.add(results);
             tallies.push((control, tally));
-        } else if let Check::Pod(target, check) = control.check {
+            continue;
+        }
+        if let Some(gap) = gap {
+            let mut results = Results::new(inventory, &control.meta);
+            results.whole(Outcome::Unknown, gap);
+            let mut tally = Tally::default();
+            tally.add(results);
+            tallies.push((control, tally));
+        }
+        if let Check::Pod(target, check) = control.check {
             pod_controls.push((*control, target, check));
         } else {
             others.push(*control);
@@ -122,13 +135,21 @@ fn judge_pod<'i>(
         return results;
     }
     guarded(&mut results, |results| check(cx, pod, results));
+    if let Some(patch) = pod.closed_patch().filter(|_| results.is_silent()) {
+        results.passed = 0;
+        results.unknown(
+            pod.object(),
+            Some(patch),
+            "the patch of this pod depends on parameters that nobody gives",
+        );
+    }
     settle(&mut results, cx.inventory, pod.object_id());
     results
 }
 
 /// Silence is a pass, unless a key written twice makes it worth nothing.
 fn settle(results: &mut Results<'_>, inventory: &Inventory, id: ObjectId) {
-    if !results.findings.is_empty() || results.not_applicable > 0 {
+    if !results.is_silent() {
         return;
     }
     if inventory.has_duplicate_keys(id) {
@@ -224,6 +245,7 @@ fn summarize(tallies: Vec<(&'static Control, Tally)>, makers: &Makers) -> Judgem
     }
     for score in families.values_mut() {
         score.controls.sort();
+        score.controls.dedup();
     }
     findings.sort_by(|left, right| order(left).cmp(&order(right)));
     Judgement { findings, families: families.into_values().collect() }

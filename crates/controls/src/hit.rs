@@ -173,8 +173,10 @@ impl<'i> Results<'i> {
             None => hit.object.location(place),
         };
         let snippet = match hit.bytes {
-            Some(bytes) => mask::snippet_of(hit.object, bytes),
-            None => mask::snippet(hit.object, place),
+            // An object of a cluster has no lines that somebody wrote.
+            _ if hit.object.is_of_cluster() => None,
+            Some(bytes) => Some(mask::snippet_of(hit.object, bytes)),
+            None => Some(mask::snippet(hit.object, place)),
         };
         let field = hit.field.unwrap_or_else(|| hit.at.map(|at| hit.object.field(at)).unwrap_or_default());
         let evidence = hit.evidence.into_iter().map(|(object, at, words, weight)| {
@@ -196,7 +198,7 @@ impl<'i> Results<'i> {
             confidence: hit.confidence.min(self.cap),
             outcome: Outcome::Fail,
             location: Some(location),
-            snippet: Some(snippet),
+            snippet,
             message: hit.message,
             evidence,
             why: hit.why.unwrap_or_else(|| self.meta.risk.to_owned()),
@@ -268,6 +270,11 @@ impl<'i> Results<'i> {
             fingerprint: Fingerprint::new(self.meta.id, None, None, ""),
             pods: None,
         }
+    }
+
+    /// Whether nothing was said yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.findings.is_empty() && self.not_applicable == 0
     }
 
     /// A target was looked at and its door is closed. Pods and objects that nothing is said about count by themselves;

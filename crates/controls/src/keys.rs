@@ -74,6 +74,9 @@ pub(crate) struct Place<'i> {
 
 impl<'i> Place<'i> {
     pub(crate) fn words(&self) -> String {
+        if self.object.is_of_cluster() {
+            return "in the name of a field".to_owned();
+        }
         let line = self.bytes.clone().map_or(0, |bytes| self.object.location_of(bytes).line);
         format!("in a comment, a key or a hidden value on line {line}")
     }

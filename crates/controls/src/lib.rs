@@ -7,7 +7,9 @@
 #![forbid(unsafe_code)]
 
 mod assess;
+mod blind;
 mod catalogue;
+mod checkup;
 mod claims;
 mod control;
 mod cx;
@@ -19,6 +21,7 @@ mod keys;
 mod mask;
 mod prices;
 mod rights;
+mod saved;
 #[cfg(test)]
 mod testing;
 
@@ -26,6 +29,8 @@ pub use assess::assess;
 pub use assess::found;
 pub use catalogue::catalogue;
 pub use catalogue::info;
+pub use checkup::Purpose;
+pub use checkup::checkup;
 pub use control::Check;
 pub use control::Control;
 pub use control::Meta;
@@ -38,3 +43,4 @@ pub use hit::Hit;
 pub use hit::Results;
 pub use prices::PriceTable;
 pub use prices::PricesError;
+pub use saved::Saved;

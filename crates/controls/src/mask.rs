@@ -13,6 +13,7 @@ use ringfence_secret::Engine;
 use ringfence_secret::Redactor;
 use ringfence_secret::redact::MASK;
 use ringfence_secret::redact::is_key_like;
+use ringfence_secret::redact::tells_nothing;
 
 /// Lines above a frame that are masked with it, and the most bytes they may have.
 const CONTEXT_LINES: usize = 40;
@@ -181,6 +182,20 @@ fn is_sensitive(value: Value<'_>) -> bool {
     parent.is_sequence() && follows_switch(value)
 }
 
+/// Names of a value inside a mapping that is called after a secret: `apiKey: {value: ...}`.
+const CONTENTS: &[&str] = &["content", "data", "default", "inline", "literal", "plain", "value"];
+
+/// Whether a scalar is a secret by its name or place, and says anything: the reference to one does not, nor does a
+/// switch. Fields beside it stay, since controls read them (`authOptions: {mode: token}`).
+pub(crate) fn is_secret(value: Value<'_>) -> bool {
+    let of_secret = |value: Value<'_>| {
+        let is_content = value.key().is_some_and(|key| CONTENTS.contains(&key));
+        is_content && value.parent().and_then(Value::key).is_some_and(is_key_like)
+    };
+    let says_something = value.text().is_some_and(|text| !tells_nothing(text));
+    says_something && !is_harmless(value) && (is_sensitive(value) || of_secret(value))
+}
+
 /// `[--api-key, VALUE]`
 fn follows_switch(value: Value<'_>) -> bool {
     value.previous_scalar().and_then(Value::as_str).is_some_and(|word| {
@@ -188,8 +203,12 @@ fn follows_switch(value: Value<'_>) -> bool {
     })
 }
 
-/// `data` and `stringData` of a Secret, wherever the Secret stands; items of a typed list carry no kind.
+/// `data` and `stringData` of a Secret, wherever the Secret stands; items of a typed list carry no kind. `binaryData` of a
+/// ConfigMap, because a key that was found in it can be decoded by every reader.
 fn is_secret_data(value: Value<'_>) -> bool {
+    if value.key() == Some("binaryData") {
+        return true;
+    }
     if !matches!(value.key(), Some("data" | "stringData")) {
         return false;
     }

@@ -29,6 +29,10 @@ pub enum Reason {
     NotRendered,
     /// The operating system refused to open it.
     NoAccess,
+    /// The cluster refused to list a kind.
+    ListForbidden,
+    /// A list of a cluster broke off, failed, or was not reached in time.
+    ListPartial,
     /// A mapping names one key twice: the last is judged, and the reader cannot know which was meant.
     DuplicateKey,
     /// Objects embedded in objects beyond the limit.
@@ -47,8 +51,10 @@ pub enum Reason {
     ExcludedByUser,
     /// Version control or dependency folders, devices and other files that hold no manifests.
     NotSearched,
-    /// A custom resource definition: a schema, which no control of this build reads.
+    /// A custom resource definition: read for where its kind carries pods at most, never judged.
     SchemaOnly,
+    /// A definition that names no fields: pods of its kind are found by their shape alone.
+    NoSchema,
     /// A reference to an object outside the set; what depends on it is unknown.
     UnresolvedJoin,
     /// A value the API server would refuse; judged by its intent.
@@ -70,6 +76,8 @@ impl Reason {
             | Self::TemplateNotRendered
             | Self::NotRendered
             | Self::NoAccess
+            | Self::ListForbidden
+            | Self::ListPartial
             | Self::DuplicateKey
             | Self::EmbeddedLimit
             | Self::Internal
@@ -80,6 +88,7 @@ impl Reason {
             | Self::ExcludedByUser
             | Self::NotSearched
             | Self::SchemaOnly
+            | Self::NoSchema
             | Self::UnresolvedJoin
             | Self::WouldBeRejected
             | Self::Assumption => false,
@@ -98,6 +107,8 @@ impl Reason {
             Self::TemplateNotRendered => "template-not-rendered",
             Self::NotRendered => "not-rendered",
             Self::NoAccess => "no-access",
+            Self::ListForbidden => "list-forbidden",
+            Self::ListPartial => "list-partial",
             Self::DuplicateKey => "duplicate-key",
             Self::EmbeddedLimit => "embedded-limit",
             Self::Internal => "internal",
@@ -108,6 +119,7 @@ impl Reason {
             Self::ExcludedByUser => "excluded-by-user",
             Self::NotSearched => "not-searched",
             Self::SchemaOnly => "schema-only",
+            Self::NoSchema => "no-schema",
             Self::UnresolvedJoin => "unresolved-join",
             Self::WouldBeRejected => "would-be-rejected",
             Self::Assumption => "assumption",
@@ -157,8 +169,21 @@ pub struct Documents {
     pub not_kubernetes: u32,
     /// Blank or comments only.
     pub empty: u32,
-    /// Custom resource definitions, not read.
+    /// Custom resource definitions: read for where a kind carries pods at most.
     pub schema_only: u32,
+}
+
+/// Lists asked of a cluster, one a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Lists {
+    /// Kinds that the cluster serves and the scan wanted.
+    pub asked: u32,
+    /// Answered whole.
+    pub answered: u32,
+    /// Refused, everywhere or in some namespace.
+    pub forbidden: u32,
+    /// Broken off, failed, or not reached in time.
+    pub partial: u32,
 }
 
 /// Which knowledge led to a pod template.
@@ -169,6 +194,8 @@ pub enum FoundBy {
     Core,
     /// The table of known custom kinds.
     Table,
+    /// The schema of a custom kind that no table row knows.
+    CrdSchema,
     /// A part with image and env but without a PodSpec; the operator builds the pod.
     ContainerLike,
     /// The shape of a PodSpec inside a kind nobody knows.
@@ -197,6 +224,8 @@ pub struct Coverage {
     pub files: Files,
     /// Documents inside them.
     pub documents: Documents,
+    /// Lists asked of a cluster; all zero when none was.
+    pub lists: Lists,
     /// Objects by kind, sorted.
     pub kinds: Vec<KindCount>,
     /// Pod templates by the knowledge that found them.
@@ -215,8 +244,8 @@ impl Coverage {
         self.blind.iter().any(|blind| blind.reason.is_incomplete())
     }
 
-    /// Read documents per hundred that are Kubernetes or unknown, rounded down; files that could not be opened
-    /// count as one document each, since at least one was lost. None when there was nothing to read.
+    /// Read documents and answered lists per hundred that are Kubernetes or unknown, rounded down; files that could not
+    /// be opened count as one document each, since at least one was lost. None when there was nothing to read.
     pub fn percent(&self) -> Option<u8> {
         let documents = &self.documents;
         let lost_files = self
@@ -237,11 +266,13 @@ impl Coverage {
         let asked = u64::from(documents.parsed)
             .saturating_add(u64::from(documents.failed))
             .saturating_add(u64::from(documents.template))
-            .saturating_add(lost_files);
+            .saturating_add(lost_files)
+            .saturating_add(u64::from(self.lists.asked));
         if asked == 0 {
             return None;
         }
-        u8::try_from(u64::from(documents.parsed).saturating_mul(100) / asked).ok()
+        let read = u64::from(documents.parsed).saturating_add(u64::from(self.lists.answered));
+        u8::try_from(read.saturating_mul(100) / asked).ok()
     }
 
     /// Pod templates of all origins.
@@ -270,5 +301,12 @@ mod tests {
         coverage.blind.push(Blind { reason: Reason::NoAccess, location: None, message: String::new() });
         assert_eq!(coverage.percent(), Some(99));
         assert!(coverage.is_incomplete());
+    }
+
+    #[test]
+    fn a_list_that_was_not_answered_lowers_the_percentage() {
+        let lists = Lists { asked: 40, answered: 39, forbidden: 1, partial: 0 };
+        let coverage = Coverage { lists, ..Coverage::default() };
+        assert_eq!(coverage.percent(), Some(97));
     }
 }

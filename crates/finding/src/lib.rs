@@ -43,6 +43,7 @@ pub use coverage::Documents;
 pub use coverage::Files;
 pub use coverage::FoundBy;
 pub use coverage::KindCount;
+pub use coverage::Lists;
 pub use coverage::Reason;
 pub use exit::ExitCode;
 pub use finding::Evidence;

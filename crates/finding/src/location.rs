@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// A place in a source. Lines and columns count from 1; columns count characters, as editors do.
+/// A place in a source. Lines and columns count from 1; columns count characters, as editors do. In a cluster there are
+/// neither: an object there is named by its path and revision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Location {
     /// Path as the user gave or reached it; `-` for standard input.
@@ -19,6 +20,26 @@ pub struct Location {
     pub start: usize,
     /// Byte after the last.
     pub end: usize,
+    /// `metadata.resourceVersion` of an object of a live cluster; line, column and bytes then say nothing.
+    #[serde(rename = "resourceVersion", skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Arc<str>>,
+}
+
+impl Location {
+    /// A source as a whole.
+    pub fn whole(source: impl Into<Arc<str>>) -> Self {
+        Self { file: source.into(), document: 0, line: 1, column: 1, start: 0, end: 0, revision: None }
+    }
+
+    /// An object of a live cluster, by a path of its own (`cluster/ml/RayCluster/train`) and its revision.
+    pub fn live(path: impl Into<Arc<str>>, revision: impl Into<Arc<str>>) -> Self {
+        Self { revision: Some(revision.into()), ..Self::whole(path) }
+    }
+
+    /// Whether it stands in a live cluster: there are no lines to show.
+    pub fn is_live(&self) -> bool {
+        self.revision.is_some()
+    }
 }
 
 /// Lines around a place, masked, with the range to point at.

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use ringfence_finding::Location;
 
 use crate::yaml::Tree;
+use crate::yaml::Value;
 
 /// Lines shown before and after a place.
 const CONTEXT: usize = 2;
@@ -29,6 +30,8 @@ pub struct Document {
     pub tree: Tree,
     /// Set when its text is a value of another document (YAML inside a ConfigMap): every place is then that value's.
     pub(crate) host: Option<(Arc<Self>, Range<usize>)>,
+    /// It came from a live cluster: one object, whose text is JSON that nobody wrote.
+    pub(crate) live: bool,
     /// Where its lines end; counted once, for the first place that is shown.
     pub(crate) line_ends: OnceLock<Vec<usize>>,
 }
@@ -45,10 +48,20 @@ pub struct Window {
 }
 
 impl Document {
+    /// One object of a live cluster.
+    pub(crate) fn of_cluster(path: Arc<str>, tree: Tree) -> Self {
+        let line_ends = OnceLock::new();
+        Self { file: path, index: 0, offset: 0, first_line: 1, tree, host: None, live: true, line_ends }
+    }
+
     /// Place in the file of bytes of the document's text.
     pub fn location(&self, range: Range<usize>) -> Location {
         if let Some((host, range)) = &self.host {
             return host.location(range.clone());
+        }
+        if self.live {
+            let revision = self.tree.root().at(&["metadata", "resourceVersion"]).and_then(Value::text);
+            return Location::live(Arc::clone(&self.file), revision.unwrap_or(""));
         }
         let text = self.tree.source();
         let start = floor(text, range.start);
@@ -65,7 +78,13 @@ impl Document {
             column: count(text.get(line_start..start).unwrap_or("").chars().count()).saturating_add(1),
             start: self.offset.saturating_add(start),
             end: self.offset.saturating_add(end),
+            revision: None,
         }
+    }
+
+    /// Whether it is an object of a live cluster, or of a saved one: there is no text to show around a place.
+    pub fn is_live(&self) -> bool {
+        self.shown(0..0).0.live
     }
 
     fn line_ends(&self) -> &[usize] {
@@ -138,6 +157,7 @@ pub(crate) fn place(
         column: count(line_text.chars().count()).saturating_add(1),
         start: offset.saturating_add(start),
         end: offset.saturating_add(end),
+        revision: None,
     }
 }
 

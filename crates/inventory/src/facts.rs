@@ -22,16 +22,22 @@ impl Inventory {
         }
     }
 
-    /// API resources whose objects start pods: those of the table, and of kinds found by their shape in the set.
+    /// API resources whose objects start pods: those of the table, and of other kinds in which the set has some.
     pub fn pod_resources(&self) -> Vec<PodResource> {
         let table = pod::pod_kinds().map(|(group, kind)| (group.to_owned(), kind.to_owned()));
-        let by_shape: BTreeSet<(String, String)> = self
+        let others: BTreeSet<(String, String)> = self
             .pods()
-            .filter(|pod| Self::is_guess(pod.found_by()))
-            .map(|pod| (pod.object().group().to_owned(), pod.object().kind.to_string()))
+            .map(Pod::object)
+            .filter(|object| !pod::is_in_the_table(object.group(), &object.kind))
+            .map(|object| (object.group().to_owned(), object.kind.to_string()))
             .collect();
-        let all = table.chain(by_shape);
-        all.map(|(group, kind)| PodResource { group, plural: pod::plural(&kind) }).collect()
+        let all = table.chain(others);
+        all.map(|(group, kind)| {
+            let told = self.schemas.get(&group, &kind).map(|schema| schema.plural.to_string());
+            let plural = told.filter(|plural| !plural.is_empty()).unwrap_or_else(|| pod::plural(&kind));
+            PodResource { group, plural }
+        })
+        .collect()
     }
 
     /// Nodes with accelerators.

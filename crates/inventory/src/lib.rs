@@ -2,19 +2,25 @@
 //!
 //! `source -> documents -> yaml tree -> objects -> pods -> Inventory`
 //!
-//! Values and places come from one tree, so they cannot disagree. Nothing here opens a network connection or starts a
+//! Values and places come from one tree, so they cannot disagree. Only `cluster` opens a connection or starts a
 //! process.
 #![forbid(unsafe_code)]
 
 pub mod accelerator;
 mod assemble;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod data;
+mod definitions;
 mod document;
 mod facts;
 mod glob;
 mod joins;
+mod live;
 mod namespace;
+mod nearest;
 mod object;
+mod opened;
 mod owners;
 mod peek;
 mod pod;
@@ -22,6 +28,7 @@ pub mod rbac;
 mod reader;
 pub mod selector;
 mod sight;
+mod snapshot;
 mod source;
 mod split;
 pub mod yaml;
@@ -33,8 +40,10 @@ pub use document::Window;
 pub use facts::PodResource;
 pub use joins::Base;
 pub use joins::Joins;
+pub use live::Live;
 pub use namespace::Namespace;
 pub use namespace::NamespaceTable;
+pub use nearest::nearest;
 pub use object::Object;
 pub use object::ObjectId;
 pub use object::is_cluster_scoped;
@@ -45,17 +54,36 @@ pub use pod::Container;
 pub use pod::EnvVar;
 pub use pod::Field;
 pub use pod::Immutable;
+pub use pod::KindSchema;
 pub use pod::ModelRef;
 pub use pod::ModelRole;
 pub use pod::ModelSource;
 pub use pod::Need;
 pub use pod::Pod;
 pub use pod::Role;
+pub use pod::SchemaGap;
+pub use pod::SchemaPath;
+pub use pod::SchemaShape;
+pub use pod::Schemas;
 pub use pod::Scope;
 pub use pod::Word;
 pub use pod::WorkloadClass;
 pub use sight::Seen;
 pub use sight::Sight;
+pub use snapshot::About;
+pub use snapshot::Extent;
+pub use snapshot::Gap;
+pub use snapshot::GapKind;
+pub use snapshot::Listed;
+pub use snapshot::Narrowed;
+pub use snapshot::Redact;
+pub use snapshot::SavedError;
+pub use snapshot::Served;
+pub use snapshot::Snapshot;
+pub use snapshot::Want;
+pub use snapshot::Why;
+pub use snapshot::plan;
+pub use snapshot::write_redacted;
 pub use source::Input;
 pub use source::Source;
 pub use source::SourceError;

@@ -50,6 +50,16 @@ impl Object {
         &*self.kind == kind && self.group() == group
     }
 
+    /// Group, kind, namespace and name: what an API server tells objects apart by.
+    pub fn identity(&self) -> (&str, &str, Option<&str>, &str) {
+        (self.group(), &self.kind, self.namespace.as_deref(), &self.name)
+    }
+
+    /// Whether it was read from a live cluster, or from a saved one, and not from a manifest.
+    pub fn is_of_cluster(&self) -> bool {
+        self.document.is_live()
+    }
+
     /// The whole object.
     pub fn body(&self) -> Value<'_> {
         self.document.tree.value(self.node)
@@ -157,7 +167,7 @@ const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
         &["CSIDriver", "CSINode", "StorageClass", "VolumeAttributesClass", "VolumeAttachment"],
     ),
     ("trainer.kubeflow.org", &["ClusterTrainingRuntime"]),
-    ("argoproj.io", &["ClusterWorkflowTemplate"]),
+    ("argoproj.io", &["ClusterAnalysisTemplate", "ClusterWorkflowTemplate"]),
     ("gateway.networking.k8s.io", &["GatewayClass"]),
     ("karpenter.sh", &["NodePool", "NodeClaim"]),
 ];

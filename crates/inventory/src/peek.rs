@@ -44,6 +44,37 @@ pub fn peek(text: &str) -> Peek {
     if api_version.is_none() && kind.is_none() { Peek::Empty } else { Peek::Parse }
 }
 
+/// API group of a definition that [`peek`] passed over, by its name: the API server takes none that is not called
+/// `<plural>.<group>`. None where a glance does not tell for sure.
+pub(crate) fn group_of_schema(text: &str) -> Option<&str> {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("metadata"));
+    lines.next()?.strip_prefix("metadata:").filter(|rest| is_blank(rest))?;
+    let (mut indent, mut name) = (0, None);
+    for line in lines.filter(|line| !is_blank(line)) {
+        let content = line.trim_start_matches(' ');
+        let depth = line.len().saturating_sub(content.len());
+        if depth == 0 {
+            break;
+        }
+        if indent == 0 {
+            indent = depth;
+        }
+        // So would a second name, in any spelling.
+        let is_odd = content.starts_with(['"', '\'', '?', '<', '&', '!', '*', '{']);
+        match content.strip_prefix("name") {
+            _ if depth > indent => {}
+            _ if is_odd => return None,
+            Some(rest) if rest.starts_with([':', ' ']) => {
+                let word = word(rest.strip_prefix(':')?)?;
+                let (_, group) = word.split_once('.').filter(|_| name.is_none())?;
+                name = Some(group);
+            }
+            _ => {}
+        }
+    }
+    name
+}
+
 /// Blanks, or a comment.
 fn is_blank(line: &str) -> bool {
     let content = line.trim_start_matches(' ');
@@ -73,19 +104,21 @@ fn breaks_oddly(text: &str) -> bool {
         || (!text.is_ascii() && text.contains(['\u{85}', '\u{2028}', '\u{2029}']))
 }
 
-/// Whether a top-level `kind` or `apiVersion` key may stand more than once, in any spelling, or `items` at all.
+/// Whether a top-level `kind`, `apiVersion` or `metadata` key may stand more than once, in any spelling, or `items` at
+/// all.
 fn repeats(text: &str) -> bool {
-    let mut seen = 0_usize;
+    let (mut seen, mut named) = (0_usize, 0_usize);
     for line in text.lines() {
         match line.as_bytes().first() {
             Some(b'k') if line.starts_with("kind") => seen = seen.saturating_add(1),
             Some(b'a') if line.starts_with("apiVersion") => seen = seen.saturating_add(1),
+            Some(b'm') if line.starts_with("metadata") => named = named.saturating_add(1),
             Some(b'i') if line.starts_with("items") => return true,
             Some(b'"' | b'\'' | b'?' | b'<' | b'&' | b'!' | b'*' | b'{') => return true,
             _ => {}
         }
     }
-    seen > 2
+    seen > 2 || named > 1
 }
 
 #[cfg(test)]
@@ -112,6 +145,33 @@ mod tests {
     }
 
     #[test]
+    fn the_group_of_a_schema_is_told_by_its_name() {
+        let head = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n";
+        for (metadata, expected) in [
+            ("metadata:\n  name: rayclusters.ray.io\n", Some("ray.io")),
+            (
+                "metadata: # x\n\n  # y\n  annotations:\n    name: a.b\n  name: \"x.y.z\" # z\nspec: {}\n",
+                Some("y.z"),
+            ),
+            ("metadata:\n    annotations:\n      a: |\n        name: a.b\n    name: c.d\n", Some("d")),
+            ("spec:\n  name: a.b\nmetadata:\n  name: c.d\n", Some("d")),
+            ("metadata: {name: a.b}\n", None),
+            ("metadata:\n  labels: {}\nspec:\n  name: a.b\n", None),
+            ("metadata:\n  name: ab\n", None),
+            ("metadata:\n  name: {{ .x }}.b\n", None),
+            ("metadata:\n  name: a.b\n  name: c.d\n", None),
+            ("metadata:\n  name: a.b\n  \"name\": c.d\n", None),
+            ("metadata:\n  name: a.b\n  name : c.d\n", None),
+            ("metadata:\n  name: a.b\n  <<: {name: c.d}\n", None),
+            ("metadata:\n  annotations: \"x\n  name: a.b\n  \"\n  name: c.d\n", None),
+            ("metadata:\n  names: a.b\n  name: c.d\nspec:\n  metadata: {name: e.f}\n", Some("d")),
+            ("", None),
+        ] {
+            assert_eq!(group_of_schema(&format!("{head}{metadata}")), expected, "{metadata}");
+        }
+    }
+
+    #[test]
     fn a_workload_that_poses_as_schema_is_read() {
         let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n";
         for tail in [
@@ -122,6 +182,7 @@ mod tests {
             "kind : Pod\n",
             "<<: {kind: Pod}\n",
             "items: [{kind: Pod}]\n",
+            "metadata: {name: a.b}\nspec: {}\nmetadata: {name: c.d}\n",
         ] {
             assert_eq!(peek(&format!("{crd}{tail}")), Peek::Parse, "{tail}");
         }

@@ -8,10 +8,15 @@ use ringfence_finding::Documents;
 use ringfence_finding::Location;
 use ringfence_finding::Reason;
 
+use crate::definitions::Spot;
 use crate::document::Document;
 use crate::document::place;
+use crate::opened;
+use crate::opened::Closed;
 use crate::peek::Peek;
+use crate::peek::group_of_schema;
 use crate::peek::peek;
+use crate::snapshot::Snapshot;
 use crate::split::split;
 use crate::yaml::NodeId;
 use crate::yaml::ParseError;
@@ -35,6 +40,8 @@ pub(crate) struct FileContent {
     pub(crate) objects: Vec<Raw>,
     pub(crate) documents: Documents,
     pub(crate) blind: Vec<Blind>,
+    /// Definitions that were passed over.
+    pub(crate) schemas: Vec<Spot>,
 }
 
 /// Reads a file's bytes.
@@ -54,7 +61,7 @@ pub(crate) fn read(file: &Arc<str>, bytes: &[u8]) -> FileContent {
 }
 
 /// UTF-8, UTF-8 with byte order mark, UTF-16 with byte order mark.
-fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
     let wide = |bytes: &[u8], big: bool| {
         let units = bytes.chunks(2).map(|pair| match pair {
             [a, b] if big => u16::from_be_bytes([*a, *b]),
@@ -92,6 +99,14 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     fn text(&mut self, text: &str) {
+        if Snapshot::is_saved(text.as_bytes()) {
+            self.content.blind.push(Blind {
+                reason: Reason::NotRendered,
+                location: Some(Location::whole(Arc::clone(self.file))),
+                message: "a saved inventory of a cluster, not looked into; scan it by itself".to_owned(),
+            });
+            return;
+        }
         let start = text.trim_start_matches('\u{feff}').trim_start();
         let looks_json = start.starts_with(['{', '[']) && !start.starts_with("{{");
         if !(looks_json && self.json(text)) {
@@ -136,6 +151,12 @@ impl Reader<'_> {
                 }
                 Peek::Schema => {
                     self.count(|documents| &mut documents.schema_only);
+                    self.content.schemas.push(Spot {
+                        document: index,
+                        first_line: piece.first_line,
+                        range: piece.range.clone(),
+                        group: group_of_schema(part).map(Box::from),
+                    });
                     continue;
                 }
                 Peek::Parse => {}
@@ -174,8 +195,9 @@ impl Reader<'_> {
         self.content.blind.push(Blind { reason: error.reason(), location, message: error.to_string() });
     }
 
-    fn document(&mut self, tree: Tree, index: u32, offset: usize, first_line: u32) {
+    fn document(&mut self, mut tree: Tree, index: u32, offset: usize, first_line: u32) {
         let file = Arc::clone(self.file);
+        let closed = opened::open(&mut tree);
         let document = Arc::new(Document {
             file,
             index,
@@ -183,6 +205,7 @@ impl Reader<'_> {
             first_line,
             tree,
             host: None,
+            live: false,
             line_ends: OnceLock::new(),
         });
         let before = self.content.objects.len();
@@ -197,7 +220,16 @@ impl Reader<'_> {
         self.content.blind.extend(broken);
         if self.content.objects.len() > before {
             self.duplicates(&document);
+            self.closed(&document, closed);
         }
+    }
+
+    fn closed(&mut self, document: &Document, closed: Vec<Closed>) {
+        self.content.blind.extend(closed.into_iter().map(|one| Blind {
+            reason: one.reason,
+            location: Some(document.location(document.tree.value(one.at).range())),
+            message: one.message,
+        }));
     }
 
     fn duplicates(&mut self, document: &Document) {
@@ -316,15 +348,16 @@ fn lines(text: &str) -> u32 {
 }
 
 /// Objects inside a text value: YAML of an Argo `manifest`, or a ConfigMap value. Broken text is no error: it is data.
-pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
-    let Some(text) = value.as_str() else { return Vec::new() };
+pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> FileContent {
+    let Some(text) = value.as_str() else { return FileContent::default() };
     let mut reader = Reader { file: &host.file, content: FileContent::default() };
     for piece in split(text) {
         let part = text.get(piece.range).unwrap_or("");
         if peek(part) != Peek::Parse {
             continue;
         }
-        if let Ok(Some(tree)) = read_yaml(part) {
+        if let Ok(Some(mut tree)) = read_yaml(part) {
+            let closed = opened::open(&mut tree);
             let document = Document {
                 file: Arc::clone(&host.file),
                 index: host.index,
@@ -332,10 +365,13 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> Vec<Raw> {
                 first_line: 1,
                 tree,
                 host: Some((Arc::clone(host), value.range())),
+                live: false,
                 line_ends: OnceLock::new(),
             };
-            reader.objects(&Arc::new(document));
+            let document = Arc::new(document);
+            reader.objects(&document);
+            reader.closed(&document, closed);
         }
     }
-    reader.content.objects
+    reader.content
 }

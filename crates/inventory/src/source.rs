@@ -260,8 +260,7 @@ impl Walk<'_> {
     }
 
     fn blind(&mut self, reason: Reason, file: &str, message: String) {
-        let location = Location { file: file.into(), document: 0, line: 1, column: 1, start: 0, end: 0 };
-        self.input.blind.push(Blind { reason, location: Some(location), message });
+        self.input.blind.push(Blind { reason, location: Some(Location::whole(file)), message });
     }
 }
 

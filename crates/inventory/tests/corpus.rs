@@ -38,3 +38,8 @@ fn json_holds_on_its_corpus() {
 fn scalar_holds_on_its_corpus() {
     replay("scalar", entry::scalar);
 }
+
+#[test]
+fn schema_holds_on_its_corpus() {
+    replay("schema", entry::schema);
+}

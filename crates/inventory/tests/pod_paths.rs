@@ -17,6 +17,7 @@ fn by(pod: Pod<'_>) -> &'static str {
         FoundBy::Core => "core",
         FoundBy::Table => "table",
         FoundBy::ContainerLike => "container-like",
+        FoundBy::CrdSchema => "schema",
         FoundBy::Structural => "structural",
     }
 }
@@ -488,8 +489,7 @@ fn what_changes_pods_on_their_way_is_an_assumption() {
 ---
 {apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: m}}
 ---
-{apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {name: w, namespace: n}, spec: {podSpecPatch: 'hostPID: \
-                true', templates: [{name: a, container: {image: i}}, {name: b, container: {image: i}}]}}
+{apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {name: w, namespace: n}, spec: {podSpecPatch: '{{workflow.parameters.patch}}', templates: [{name: a, container: {image: i}}, {name: b, container: {image: i}}]}}
 ";
     let inventory = Inventory::from_text(text);
     let blind = inventory.coverage.blind.iter().filter(|blind| blind.reason == Reason::Assumption);
@@ -500,7 +500,7 @@ fn what_changes_pods_on_their_way_is_an_assumption() {
         [
             "MutatingWebhookConfiguration m changes other pods and is not applied to them",
             "PodDefault n/d changes other pods and is not applied to them",
-            "Workflow n/w has a podSpecPatch, which is not applied to its pods",
+            "Workflow n/w has a podSpecPatch that cannot be read, so it is not applied to its pods",
         ]
     );
 }

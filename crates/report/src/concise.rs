@@ -30,6 +30,7 @@ pub(crate) fn write(scan: &Scan, out: &mut dyn io::Write) -> io::Result<()> {
 
 fn place(location: Option<&Location>) -> String {
     match location {
+        Some(place) if place.is_live() => clean::path(&place.file),
         Some(place) => format!("{}:{}:{}", clean::path(&place.file), place.line, place.column),
         None => "-:0:0".to_owned(),
     }

@@ -115,9 +115,21 @@ pub(crate) fn object(resource: &ResourceRef) -> String {
     }
 }
 
-/// `file:line`, the file relative to what the user pointed at.
+/// `file:line`, the file relative to what the user pointed at; the path of an object of a cluster.
 pub(crate) fn place(location: &Location, source: &str) -> String {
+    if location.is_live() {
+        return clean::path(&location.file);
+    }
     format!("{}:{}", clean::path(relative(&location.file, source)), location.line)
+}
+
+/// `file:line:column`, or the object of a cluster with its revision.
+pub(crate) fn full_place(location: &Location) -> String {
+    let path = clean::path(&location.file);
+    match &location.revision {
+        Some(revision) => format!("{path} (resourceVersion {})", clean::name(revision)),
+        None => format!("{path}:{}:{}", location.line, location.column),
+    }
 }
 
 fn relative<'f>(file: &'f str, source: &str) -> &'f str {
@@ -153,8 +165,11 @@ pub(crate) fn blind_place(blind: &Blind, source: &str) -> Option<String> {
         | Reason::EmbeddedLimit
         | Reason::Internal
         | Reason::FactMissing
+        | Reason::ListForbidden
+        | Reason::ListPartial
         | Reason::NotKubernetes
         | Reason::SchemaOnly
+        | Reason::NoSchema
         | Reason::UnresolvedJoin
         | Reason::WouldBeRejected
         | Reason::Assumption => false,
@@ -174,6 +189,8 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::TemplateNotRendered => "not rendered (template)",
         Reason::NotRendered => "not rendered (chart or kustomization)",
         Reason::NoAccess => "not permitted to open",
+        Reason::ListForbidden => "not permitted to list",
+        Reason::ListPartial => "not listed, or not whole",
         Reason::DuplicateKey => "ambiguous (same key twice)",
         Reason::EmbeddedLimit => "above the limit of embedded objects",
         Reason::Internal => "lost to an internal error",
@@ -184,6 +201,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::ExcludedByUser => "excluded by a flag",
         Reason::NotSearched => "not searched",
         Reason::SchemaOnly => "schema only",
+        Reason::NoSchema => "definition without fields",
         Reason::UnresolvedJoin => "refers to an object outside the scan",
         Reason::WouldBeRejected => "refused by any API server",
         Reason::Assumption => "assumed",

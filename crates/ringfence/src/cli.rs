@@ -13,6 +13,8 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use ringfence_finding::ExitCode;
 
+#[cfg(feature = "cluster")]
+use crate::command::check::Check;
 use crate::command::completion::Completion;
 use crate::command::controls::Controls;
 use crate::command::explain::Explain;
@@ -29,10 +31,11 @@ const PLUGIN: &str = "kubectl-ringfence";
     version,
     about = "Close the door on your GPUs, and prove it.",
     long_about = "Close the door on your GPUs, and prove it.\n\nRingfence treats AI infrastructure on Kubernetes as a security \
-                  domain of its own: it finds the open doors in manifests, inside custom resources too, says what stands \
-                  open in dollars per hour, and how to close it. It reads; it changes nothing and sends nothing anywhere.",
-    after_help = "Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 something could not be looked at, 5 \
-                  internal error.",
+                  domain of its own: it finds the open doors of a live cluster or of manifests, inside custom resources too, \
+                  says what stands open in dollars per hour, and how to close it. It reads; it changes nothing, and it talks \
+                  to the API server that you name and to nobody else.",
+    after_help = "Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 something could not be looked at, 4 \
+                  something checked does not hold, 5 internal error.",
     arg_required_else_help = true,
     disable_help_subcommand = true
 )]
@@ -43,7 +46,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Scan(Scan),
+    Scan(Box<Scan>),
+    #[cfg(feature = "cluster")]
+    Check(Check),
     Model(Model),
     Explain(Explain),
     Controls(Controls),
@@ -64,6 +69,8 @@ impl Command {
         match self.verb {
             Verb::Scan(scan) => scan.run(own),
             Verb::Model(model) => model.run(),
+            #[cfg(feature = "cluster")]
+            Verb::Check(check) => check.run(),
             Verb::Explain(explain) => explain.run(),
             Verb::Controls(controls) => controls.run(),
             Verb::Completion(completion) => completion.run(),

@@ -19,6 +19,18 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What was asked for could not be looked at, nothing of it: exit 3.
+#[derive(Debug)]
+pub(crate) struct Unreachable(pub(crate) String);
+
+impl std::fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
 /// A contained panic may hold a value of the input in its message: only the place is printed.
 pub(crate) fn quiet_panics() {
     panic::set_hook(Box::new(|info| {
@@ -40,7 +52,13 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
                 return ExitCode::Incomplete.code().into();
             }
             complain(&format!("error: {error:#}"));
-            let code = if error.is::<Usage>() { ExitCode::Usage } else { ExitCode::Internal };
+            let code = if error.is::<Usage>() {
+                ExitCode::Usage
+            } else if error.is::<Unreachable>() {
+                ExitCode::Incomplete
+            } else {
+                ExitCode::Internal
+            };
             code.code().into()
         }
     }

@@ -10,10 +10,20 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+/// What the counter counts towards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Total {
+    /// So many of these.
+    Of(usize, &'static str),
+    /// Nobody knows how many of these.
+    #[cfg(feature = "cluster")]
+    Open(&'static str),
+}
+
 /// Runs `work` with a counter it may raise; shows the counter against `total` while it runs.
 pub(crate) fn during<T>(
     what: &'static str,
-    total: usize,
+    total: Total,
     quiet: bool,
     work: impl FnOnce(Arc<AtomicUsize>) -> T,
 ) -> T {
@@ -31,11 +41,16 @@ pub(crate) fn during<T>(
     result
 }
 
-fn show(what: &str, total: usize, done: &AtomicUsize, stopped: &mpsc::Receiver<()>) {
+fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<()>) {
     let mut shown = false;
     let mut wait = Duration::from_secs(1);
     while stopped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
-        let _ = write!(stderr(), "\r{what}: {} of {total} files ", done.load(Ordering::Relaxed));
+        let done = done.load(Ordering::Relaxed);
+        let _ = match total {
+            Total::Of(total, things) => write!(stderr(), "\r{what}: {done} of {total} {things} "),
+            #[cfg(feature = "cluster")]
+            Total::Open(things) => write!(stderr(), "\r{what}: {done} {things} "),
+        };
         shown = true;
         wait = Duration::from_millis(100);
     }

@@ -35,8 +35,11 @@ fn the_door_is_judged_at_high_whatever_the_threshold() {
 
 #[test]
 fn usage_is_2_and_names_what_was_meant() {
+    // The tests run without a home and so without a kubeconfig.
+    let no_cluster = if cfg!(feature = "cluster") { "--kubeconfig" } else { "feature `cluster`" };
     for (arguments, hint) in [
-        (&["scan"][..], "<PATH>"),
+        (&["scan"][..], no_cluster),
+        (&["scan", "cluster"], no_cluster),
         (&["scan", "/no/such/path"], "/no/such/path"),
         (&["scan", "demo/open", "--format", "yaml"], "text, concise, json and sarif"),
         (&["scan", "demo/open", "--format", "junit"], "junit"),

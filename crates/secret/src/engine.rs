@@ -13,6 +13,7 @@ use crate::hit::FIXED_SALT;
 use crate::hit::KeyHit;
 use crate::hit::Redacted;
 use crate::hit::Tagger;
+use crate::marker;
 
 /// Finds keys by the shape of their value.
 ///
@@ -41,6 +42,8 @@ impl Engine {
     /// An engine whose tags tell nothing to those who lack `salt`.
     pub fn with_salt(salt: &[u8]) -> Self {
         let mut literals: Vec<&str> = DETECTORS.iter().map(|row| row.literal).collect();
+        // The mark of a key in a saved text triggers too; no row has it as literal.
+        literals.push(marker::START);
         literals.sort_unstable();
         literals.dedup();
         let rows = literals
@@ -66,13 +69,16 @@ impl Engine {
         self.literals.is_match(text)
     }
 
-    /// All keys in `text`, in order and without overlap.
+    /// All keys in `text`, in order and without overlap; also those of which a saved text has the mark only.
     pub fn scan(&self, text: &[u8]) -> Vec<KeyHit> {
         let mut hits: Vec<KeyHit> = Vec::new();
         let mut end_of_last = 0;
         for found in self.literals.find_iter(text) {
             let rows = self.rows.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
-            let hit = rows.iter().find_map(|&row| self.try_row(row, text, found.start()));
+            let hit = match rows {
+                [] => marker::read(text, found.start()),
+                rows => rows.iter().find_map(|&row| self.try_row(row, text, found.start())),
+            };
             // A literal can stand twice in one key.
             if let Some(hit) = hit.filter(|hit| hit.range.start >= end_of_last) {
                 end_of_last = hit.range.end;

@@ -53,6 +53,30 @@ impl Redacted {
         });
         Self { ends, length }
     }
+
+    /// Its length in characters.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// `hf_Q…n9`; empty for a short value.
+    pub(crate) fn ends(&self) -> String {
+        self.ends.as_ref().map_or_else(String::new, |(head, tail)| format!("{head}{ELLIPSIS}{tail}"))
+    }
+
+    /// The inverse. No more characters are taken than a printed form has, and none that a key cannot have.
+    pub(crate) fn from_ends(ends: &str, length: usize) -> Option<Self> {
+        if ends.is_empty() {
+            return (length < SHOWN_FROM).then_some(Self { ends: None, length });
+        }
+        let (head, tail) = ends.split_once(ELLIPSIS)?;
+        let is_part = |text: &str, count: usize| {
+            text.len() == count
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        let fits = is_part(head, HEAD) && is_part(tail, TAIL) && length >= SHOWN_FROM;
+        fits.then(|| Self { ends: Some((head.to_owned(), tail.to_owned())), length })
+    }
 }
 
 impl fmt::Display for Redacted {
@@ -76,6 +100,20 @@ const SHOWN_FROM: usize = 16;
 /// [`Engine::with_salt`](crate::Engine::with_salt).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SecretTag([u8; 8]);
+
+impl SecretTag {
+    /// The inverse of its printed form.
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 8];
+        if text.len() != 2 * bytes.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
 
 impl fmt::Display for SecretTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ mod edit;
 mod flow;
 mod inline;
 mod line;
+mod mark;
 mod name;
 mod scope;
 mod separator;
@@ -23,6 +24,7 @@ use crate::Engine;
 use crate::detector::DETECTORS;
 use edit::Edit;
 pub use name::is_key_like;
+pub use value::tells_nothing;
 
 /// Masks text before it is printed, logged or stored.
 ///
@@ -61,6 +63,13 @@ impl<'e> Redactor<'e> {
         self.mask(text, 0..0).0
     }
 
+    /// `text` for a file that will be searched and masked again: every key as its [mark](crate::KeyHit::mark), every other
+    /// value under a key-like name as [`MASK`]. Masking the result says the same as masking `text`, and a search finds
+    /// the same keys.
+    pub fn mark_text(self, text: &str) -> Cow<'_, str> {
+        mark::mark(self, text)
+    }
+
     /// As [`mask_text`](Self::mask_text), with the place in the masked text that `range` of `text` has
     /// become. An end inside a masked value moves to the end of its mask; an end outside the text or inside
     /// a character moves to the nearest place that is none.
@@ -91,10 +100,14 @@ impl<'e> Redactor<'e> {
     fn keys(self, text: &str) -> Vec<Edit> {
         let hits = self.engine.scan(text.as_bytes());
         if hits.is_empty() {
-            return edit::masks(REMNANT.find_iter(text.as_bytes()).map(|found| found.range()).collect());
+            return remnants(text);
         }
         hits.into_iter().map(|hit| Edit { range: hit.range, with: hit.shown.to_string().into() }).collect()
     }
+}
+
+fn remnants(text: &str) -> Vec<Edit> {
+    edit::masks(REMNANT.find_iter(text.as_bytes()).map(|found| found.range()).collect())
 }
 
 /// Masking a value can bring another into sight (a name glued to a key); each round leaves less unmasked

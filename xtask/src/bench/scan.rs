@@ -54,7 +54,7 @@ pub(super) fn run() -> Result<(), Failure> {
 fn build() -> Result<PathBuf, Failure> {
     let mut cargo =
         shell::cargo(["build", "--quiet", "--locked", "--profile", "dist", "--package", "ringfence"]);
-    shell::run(cargo.args(["--target-dir", "target"]))?;
+    shell::run(cargo.args(["--no-default-features", "--target-dir", "target"]))?;
     Ok(shell::root().join("target/dist/ringfence"))
 }
 

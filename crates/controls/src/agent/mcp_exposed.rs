@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::control::Meta;
 use crate::cx::Cx;
 use crate::cx::is_workload;
+use crate::exposure::ENTRANCES;
 use crate::exposure::Entrance;
 use crate::exposure::Login;
 use crate::exposure::entrances;
@@ -78,6 +79,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: ENTRANCES,
         references: &[
             Reference { framework: "guide", version: "1", id: "H8" },
             Reference { framework: "OWASP Agentic", version: "2026", id: "ASI02" },

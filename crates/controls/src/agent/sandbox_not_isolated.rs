@@ -72,6 +72,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "H8" },
             Reference { framework: "OWASP Agentic", version: "2026", id: "ASI05" },

@@ -71,6 +71,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Medium,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[("", "PersistentVolumeClaim")],
         references: &[
             Reference { framework: "guide", version: "1", id: "G38" },
             Reference { framework: "NIST SP 800-53", version: "rev. 5", id: "MP-6" },
@@ -105,6 +106,9 @@ fn check(cx: &Cx<'_>, id: ObjectId, object: &Object, results: &mut Results<'_>) 
         "PersistentVolume" => cx.claims().use_of_volume(object),
         _ => cx.claims().use_of_class(object),
     };
+    if let (Use::Nobody, Some(gap)) = (&users, cx.inventory.sight.gap("", "PersistentVolumeClaim")) {
+        return results.unknown(object, None, format!("who uses it: {gap}"));
+    }
     let (claims, confidence) = match users {
         Use::Ai(claims) => (claims, Confidence::High),
         Use::Nobody if cx.has_ai() => (Vec::new(), Confidence::Medium),

@@ -66,6 +66,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Medium,
         fix: FixClass::Safe,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G41" },
             Reference { framework: "guide", version: "1", id: "G45" },
@@ -118,7 +119,7 @@ fn compare(pod: Pod<'_>, volume: Value<'_>, limit: Value<'_>, size: u128, result
     let of_pod = pod.get("resources").and_then(|resources| resources.at(&["limits", "memory"]));
     let mut limits: Vec<Value<'_>> = Vec::new();
     for user in &users {
-        let Some(memory) = user.value.at(&["resources", "limits", "memory"]) else {
+        let Some(memory) = user.resource("limits", "memory") else {
             // Without a limit of its own the pod's holds for all, if there is one.
             limits = of_pod.into_iter().collect();
             break;

@@ -43,6 +43,17 @@ pub(crate) fn login(cx: &Cx<'_>, entrance: &Entrance<'_>, pod: Pod<'_>) -> Login
         .or_else(|| by_attached_policy(cx, entrance))
         .or_else(|| by_proxy(cx, entrance, pod))
         .or_else(|| by_mesh(cx, pod))
+        .or_else(|| not_shown(cx))
+}
+
+/// A policy that asks for a login may be of a kind that the cluster did not show.
+fn not_shown(cx: &Cx<'_>) -> Login {
+    let attached = ATTACHED.iter().map(|(group, kind, _)| (*group, *kind));
+    let mut kinds = attached.chain([("security.istio.io", "AuthorizationPolicy")]);
+    let gap = kinds.find_map(|(group, kind)| Some((kind, cx.inventory.sight.gap(group, kind)?)));
+    gap.map_or(Login::None, |(kind, gap)| {
+        Login::Unknown(format!("{kind} objects may ask for a login: {gap}"))
+    })
 }
 
 /// Annotations of ingress controllers that ask for a login; a value that is empty or says no does not.

@@ -106,6 +106,14 @@ impl Means {
     }
 }
 
+/// Kinds that open ways in, and those that lead on from them: for [`crate::control::Meta::absence`].
+pub(crate) const ENTRANCES: &[(&str, &str)] = &[
+    ("", "Service"),
+    ("gateway.networking.k8s.io", "HTTPRoute"),
+    ("inference.networking.k8s.io", "InferencePool"),
+    ("networking.k8s.io", "Ingress"),
+];
+
 /// All ways in, in the order of their kinds, then of the source.
 pub(crate) fn entrances<'i>(cx: &Cx<'i>) -> Vec<Entrance<'i>> {
     let of = |group: &'static str, kind: &'static str| cx.inventory.objects_of(group, kind);

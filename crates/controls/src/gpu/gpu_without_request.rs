@@ -78,6 +78,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::Safe,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "H1" },
             Reference { framework: "CNCF AI conformance", version: "", id: "secure_accelerator_access" },
@@ -93,7 +94,8 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     if pod.ai().class == WorkloadClass::AcceleratorInfra {
         return results.not_applicable();
     }
-    for container in pod.containers() {
+    // Devices are handed to a container before any process in it starts.
+    for container in pod.containers().filter(|container| container.role != Role::Process) {
         let Some(variable) = container.env_var(VARIABLE) else { continue };
         let object = pod.object();
         let mut unknown = |at: Value<'_>, fact: &str| {

@@ -63,6 +63,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[("", "Node")],
         references: &[Reference { framework: "guide", version: "1", id: "H1" }],
     },
     check: Check::Pod(Target::AllPods, check),

@@ -6,13 +6,10 @@ use ringfence_finding::Family;
 use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
-use ringfence_inventory::Container;
 use ringfence_inventory::Immutable;
 use ringfence_inventory::ModelRef;
 use ringfence_inventory::ModelSource;
 use ringfence_inventory::Pod;
-use ringfence_inventory::yaml::NodeId;
-use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
 use crate::control::Control;
@@ -70,6 +67,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G28" },
             Reference { framework: "OWASP AISVS", version: "1.0", id: "4.2.3" },
@@ -83,7 +81,7 @@ fn check(_cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     for model in &pod.ai().models {
         let object = pod.object();
         let at = object.value(model.at);
-        let container = pod.containers().find(|container| holds(*container, at));
+        let container = pod.containers().find(|container| container.holds(at));
         match model.immutable {
             Immutable::Yes => {}
             Immutable::No => {
@@ -98,12 +96,6 @@ fn check(_cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
             Immutable::Unknown => results.unknown_in(object, Some(at), container, missing(model)),
         }
     }
-}
-
-/// Whether a value stands in a container.
-fn holds(container: Container<'_>, value: Value<'_>) -> bool {
-    let own: NodeId = container.value.id();
-    std::iter::successors(Some(value), |value| value.parent()).any(|value| value.id() == own)
 }
 
 fn message(model: &ModelRef) -> String {

@@ -64,6 +64,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "MITRE ATLAS", version: "5.6.0", id: "AML.T0011.000" },
             Reference { framework: "CVE", version: "", id: "CVE-2026-22807" },

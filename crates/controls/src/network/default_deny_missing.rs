@@ -11,7 +11,6 @@ use ringfence_finding::Severity;
 use ringfence_inventory::Namespace;
 use ringfence_inventory::Object;
 use ringfence_inventory::Pod;
-use ringfence_inventory::Seen;
 use ringfence_inventory::is_cluster_scoped;
 use ringfence_inventory::selector::Match;
 use ringfence_inventory::yaml::Value;
@@ -84,6 +83,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[("networking.k8s.io", "NetworkPolicy")],
         references: &[
             Reference { framework: "guide", version: "1", id: "G12" },
             Reference { framework: "guide", version: "1", id: "H2" },
@@ -142,12 +142,20 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
         return;
     };
     let place = namespace.object.map_or(first.object, |id| inventory.object(id));
-    if let Seen::Partial(reason) = inventory.sight.namespaced(name) {
+    let seen = inventory.sight.namespaced("networking.k8s.io", "NetworkPolicy", name);
+    if let Some(reason) = seen.doubt() {
         results.unknown(place, None, format!("a policy may be missing: {reason}"));
         return;
     }
     if let Some(policy) = other_policy(cx, namespace) {
         let words = format!("{} {} may isolate its pods and is not evaluated", policy.kind, policy.name);
+        results.unknown(place, None, words);
+        return;
+    }
+    let unlisted = OTHER_POLICIES.iter().find_map(|(group, kind)| {
+        Some(format!("{kind} objects may isolate its pods: {}", inventory.sight.gap(group, kind)?))
+    });
+    if let Some(words) = unlisted {
         results.unknown(place, None, words);
         return;
     }

@@ -81,6 +81,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::NeedsInput,
         needs: &[Need::Roles],
+        absence: &[(GROUP, "ClusterRoleBinding"), (GROUP, "RoleBinding")],
         references: &[
             Reference { framework: "guide", version: "1", id: "G32" },
             Reference { framework: "guide", version: "1", id: "H5" },

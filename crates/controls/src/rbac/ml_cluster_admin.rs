@@ -73,6 +73,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Critical,
         fix: FixClass::NeedsInput,
         needs: &[Need::Bindings],
+        absence: &[(GROUP, "ClusterRoleBinding"), (GROUP, "RoleBinding")],
         references: &[
             Reference { framework: "guide", version: "1", id: "G31" },
             Reference { framework: "CIS Kubernetes", version: "2.0.1", id: "5.1.1" },

@@ -66,6 +66,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Medium,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G45" },
             Reference { framework: "guide", version: "1", id: "H7" },

@@ -71,6 +71,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Critical,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G6" },
             Reference { framework: "guide", version: "1", id: "G41" },

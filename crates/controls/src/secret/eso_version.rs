@@ -59,6 +59,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Medium,
         fix: FixClass::Safe,
         needs: &[],
+        absence: &[],
         references: &[
             Reference { framework: "guide", version: "1", id: "G24" },
             Reference { framework: "guide", version: "1", id: "H3" },

@@ -11,6 +11,7 @@ use ringfence_inventory::Object;
 
 use crate::control::Check;
 use crate::control::Control;
+use crate::control::EVERYTHING;
 use crate::control::Meta;
 use crate::cx::Cx;
 use crate::hit::Results;
@@ -69,6 +70,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::Critical,
         fix: FixClass::NeedsInput,
         needs: &[],
+        absence: EVERYTHING,
         references: &[
             Reference { framework: "guide", version: "1", id: "G18" },
             Reference { framework: "CIS Kubernetes", version: "2.0.1", id: "5.4.1" },

@@ -1,5 +1,8 @@
 //! Test equipment of `controls`: texts in, what all controls say about them out.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+pub(crate) mod live;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

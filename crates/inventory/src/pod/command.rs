@@ -16,11 +16,11 @@ pub struct Word<'i> {
     pub in_shell: bool,
 }
 
-/// Words of `command`, then of `args` (`extraArgs` of container-like kinds), then of an Argo script's `source`.
-pub(super) fn words(container: Value<'_>) -> Vec<Word<'_>> {
-    let mut words: Vec<Word<'_>> = Vec::new();
+/// Words of a container's fields: of `command`, then of `args` (`extraArgs` of container-like kinds), then of an Argo script's `source`.
+pub(super) fn words<'i>(field: impl Fn(&str) -> Option<Value<'i>>) -> Vec<Word<'i>> {
+    let mut words: Vec<Word<'i>> = Vec::new();
     for key in ["command", "args", "extraArgs", "source"] {
-        let Some(list) = container.get(key) else { continue };
+        let Some(list) = field(key) else { continue };
         let items: Vec<Value<'_>> = if list.is_sequence() { list.items().collect() } else { vec![list] };
         for item in items {
             let Some(text) = item.text() else { continue };
@@ -177,7 +177,7 @@ mod tests {
             ("{args: ['--chat-template', 'a b']}", vec!["--chat-template", "a b"], ".."),
         ] {
             let tree = read_yaml(text).unwrap().unwrap();
-            let words = words(tree.root());
+            let words = words(|key| tree.root().get(key));
             assert_eq!(words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(), expected, "{text}");
             let shell: String = words.iter().map(|word| if word.in_shell { 's' } else { '.' }).collect();
             assert_eq!(shell, in_shell, "{text}");

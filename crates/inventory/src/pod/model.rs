@@ -393,7 +393,7 @@ fn enclosed(text: &str, close: char) -> (Option<&str>, usize) {
 
 /// Whether a relative path lies in a mount of the container, seen from its working directory or the root.
 fn is_mounted(container: Container<'_>, path: &str) -> bool {
-    let work = container.value.str_at("workingDir").unwrap_or("/");
+    let work = container.get("workingDir").and_then(Value::as_str).unwrap_or("/");
     let mounts = container.get("volumeMounts").into_iter().flat_map(Value::items);
     mounts.filter_map(|mount| mount.str_at("mountPath")).any(|mount| {
         let inside = |base: &str| {

@@ -2,7 +2,7 @@
 //! kind.
 //!
 //! Patterns: keys joined by dots, `{*}` every value of a mapping, `[*]` every item of a list.
-//! An `unconfirmed` row follows the project's documentation and was not compared with its CRD.
+//! Which paths were compared with a real definition stands in docs/pod-paths.md.
 
 /// What stands at the end of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(crate) enum Shape {
     InlineSpec,
     /// A PodTemplateSpec laid over one of another object: what it leaves out is said there.
     Patch,
+    /// The same without the template: fields of a PodSpec beside the name of what they are laid over.
+    SpecPatch,
     /// One container-like mapping; the operator builds the pod.
     Part,
     /// Another container-like mapping of the same pod as the one before it.
@@ -28,9 +30,6 @@ pub(crate) struct Row {
     pub(crate) group: &'static str,
     pub(crate) kinds: &'static [&'static str],
     pub(crate) paths: &'static [(Shape, &'static str)],
-    /// Compared with the project's CRD or types.
-    #[cfg_attr(not(test), expect(dead_code, reason = "told by docs/pod-paths.md, which a test writes"))]
-    pub(crate) confirmed: bool,
 }
 
 use Shape::ArgoTemplate;
@@ -39,6 +38,7 @@ use Shape::MorePart;
 use Shape::Part;
 use Shape::Patch;
 use Shape::Spec;
+use Shape::SpecPatch;
 use Shape::Template;
 
 const fn row(
@@ -46,15 +46,7 @@ const fn row(
     kinds: &'static [&'static str],
     paths: &'static [(Shape, &'static str)],
 ) -> Row {
-    Row { group, kinds, paths, confirmed: true }
-}
-
-const fn unconfirmed(
-    group: &'static str,
-    kinds: &'static [&'static str],
-    paths: &'static [(Shape, &'static str)],
-) -> Row {
-    Row { group, kinds, paths, confirmed: false }
+    Row { group, kinds, paths }
 }
 
 /// Kinds of Kubernetes itself.
@@ -101,7 +93,9 @@ pub(crate) const CUSTOM: &[Row] = &[
             (Part, "spec.trainer"),
             (Part, "spec.initializer.dataset"),
             (Part, "spec.initializer.model"),
+            (SpecPatch, "spec.podSpecOverrides[*]"),
             (Patch, "spec.podTemplateOverrides[*]"),
+            (Patch, "spec.templateOverrides[*].pod[*]"),
             (
                 Patch,
                 "spec.runtimePatches[*].trainingRuntimeSpec.template.spec.replicatedJobs[*].template.spec.template",
@@ -118,7 +112,11 @@ pub(crate) const CUSTOM: &[Row] = &[
             (InlineSpec, "spec.canary[*].predictor"),
         ],
     ),
-    row("serving.kserve.io", &["ServingRuntime", "ClusterServingRuntime"], &[(Spec, "spec")]),
+    row(
+        "serving.kserve.io",
+        &["ServingRuntime", "ClusterServingRuntime"],
+        &[(Spec, "spec"), (Spec, "spec.workerSpec")],
+    ),
     row("serving.kserve.io", &["ClusterStorageContainer"], &[(Part, "spec.container")]),
     row(
         "serving.kserve.io",
@@ -173,13 +171,10 @@ pub(crate) const CUSTOM: &[Row] = &[
             (Template, "spec.leaderWorkerTemplate.workerTemplate"),
         ],
     ),
-    unconfirmed(
-        "jobset.x-k8s.io",
-        &["JobSet"],
-        &[(Template, "spec.replicatedJobs[*].template.spec.template")],
-    ),
-    unconfirmed("batch.volcano.sh", &["Job"], &[(Template, "spec.tasks[*].template")]),
-    unconfirmed(
+    row("jobset.x-k8s.io", &["JobSet"], &[(Template, "spec.replicatedJobs[*].template.spec.template")]),
+    row("kueue.x-k8s.io", &["Workload"], &[(Template, "spec.podSets[*].template")]),
+    row("batch.volcano.sh", &["Job"], &[(Template, "spec.tasks[*].template")]),
+    row(
         "argoproj.io",
         &["Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate"],
         &[
@@ -189,8 +184,23 @@ pub(crate) const CUSTOM: &[Row] = &[
             (ArgoTemplate, "spec.templateDefaults"),
         ],
     ),
-    unconfirmed("argoproj.io", &["CronWorkflow"], &[(ArgoTemplate, "spec.workflowSpec.templates[*]")]),
-    unconfirmed("argoproj.io", &["Rollout"], &[(Template, "spec.template")]),
+    row(
+        "argoproj.io",
+        &["CronWorkflow"],
+        &[
+            (ArgoTemplate, "spec.workflowSpec.templates[*]"),
+            (ArgoTemplate, "spec.workflowSpec.templates[*].dag.tasks[*].inline"),
+            (ArgoTemplate, "spec.workflowSpec.templates[*].steps[*][*].inline"),
+            (ArgoTemplate, "spec.workflowSpec.templateDefaults"),
+        ],
+    ),
+    row("argoproj.io", &["Rollout"], &[(Template, "spec.template")]),
+    row("argoproj.io", &["Experiment"], &[(Template, "spec.templates[*].template")]),
+    row(
+        "argoproj.io",
+        &["AnalysisRun", "AnalysisTemplate", "ClusterAnalysisTemplate"],
+        &[(Template, "spec.metrics[*].provider.job.spec.template")],
+    ),
     row("serving.knative.dev", &["Service", "Configuration"], &[(Template, "spec.template")]),
     row("serving.knative.dev", &["Revision"], &[(Spec, "spec")]),
     row(
@@ -238,20 +248,34 @@ pub(crate) const CUSTOM: &[Row] = &[
         ],
     ),
     row("production-stack.vllm.ai", &["VLLMRouter"], &[(Part, "spec")]),
-    unconfirmed("apps.nvidia.com", &["NIMService"], &[(Part, "spec")]),
-    unconfirmed("apps.nvidia.com", &["NIMPipeline"], &[(Part, "spec.services[*].spec")]),
+    row(
+        "machinelearning.seldon.io",
+        &["SeldonDeployment"],
+        &[(Template, "spec.predictors[*].componentSpecs[*]")],
+    ),
+    row("mlops.seldon.io", &["Server", "ServerConfig"], &[(Spec, "spec.podSpec")]),
+    row("kaito.sh", &["Workspace"], &[(Template, "inference.template")]),
+    row("nvidia.com", &["DynamoGraphDeployment"], &[(InlineSpec, "spec.services{*}.extraPodSpec")]),
+    row("nvidia.com", &["DynamoComponentDeployment"], &[(InlineSpec, "spec.extraPodSpec")]),
+    row("apps.nvidia.com", &["NIMService"], &[(Part, "spec")]),
+    row("apps.nvidia.com", &["NIMPipeline"], &[(Part, "spec.services[*].spec")]),
     row("nvidia.com", &["ClusterPolicy", "NVIDIADriver", "GPUCluster"], &[(Part, "spec{*}"), (Part, "spec")]),
 ];
 
 /// The row of a kind.
 pub(crate) fn row_of(group: &str, kind: &str) -> Option<&'static Row> {
-    let table = if matches!(group, "" | "apps" | "batch") { CORE } else { CUSTOM };
+    let table = if is_of_kubernetes(group) { CORE } else { CUSTOM };
     table.iter().find(|row| row.group == group && row.kinds.contains(&kind))
 }
 
-/// Whether a custom kind is in the table.
-pub(crate) fn is_known_custom(group: &str, kind: &str) -> bool {
-    CUSTOM.iter().any(|row| row.group == group && row.kinds.contains(&kind))
+/// Whether a kind is in the table.
+pub(crate) fn is_in_the_table(group: &str, kind: &str) -> bool {
+    row_of(group, kind).is_some()
+}
+
+/// Whether a group is one of Kubernetes itself, with kinds that carry pods.
+pub(crate) fn is_of_kubernetes(group: &str) -> bool {
+    matches!(group, "" | "apps" | "batch")
 }
 
 /// API groups of Kubernetes and of projects whose other kinds carry no pods: nothing to say when none is found.
@@ -285,11 +309,13 @@ const WITHOUT_PODS: &[&str] = &[
 
 /// Whether kinds of this group are known to start no pods by themselves.
 pub(crate) fn is_without_pods(group: &str) -> bool {
-    matches!(group, "" | "apps" | "batch") || WITHOUT_PODS.contains(&group)
+    is_of_kubernetes(group) || WITHOUT_PODS.contains(&group)
 }
 
 /// Kinds of the table that start no pods by themselves: templates for others, or parts of the platform.
 const STARTS_NONE: &[&str] = &[
+    "AnalysisTemplate",
+    "ClusterAnalysisTemplate",
     "ClusterPolicy",
     "ClusterServingRuntime",
     "ClusterStorageContainer",
@@ -305,6 +331,7 @@ const STARTS_NONE: &[&str] = &[
     "ServingRuntime",
     "TrainingRuntime",
     "WorkflowTemplate",
+    "Workload",
 ];
 
 /// Kinds that start the pods of an object inside them.
@@ -321,6 +348,13 @@ pub(crate) fn pod_kinds() -> impl Iterator<Item = (&'static str, &'static str)> 
     known.filter(|(_, kind)| !STARTS_NONE.contains(kind)).chain(STARTS_EMBEDDED.iter().copied())
 }
 
+/// Groups and kinds whose objects hold pods, those that start none by themselves included.
+pub(crate) fn holders() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows = CORE.iter().chain(CUSTOM);
+    let known = rows.flat_map(|row| row.kinds.iter().map(|kind| (row.group, *kind)));
+    known.chain(STARTS_EMBEDDED.iter().copied())
+}
+
 /// Name of a kind's API resource, as generators of CRDs form it: `rayclusters`, `sandboxes`, `policies`.
 pub(crate) fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
@@ -335,89 +369,8 @@ pub(crate) fn plural(kind: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use std::fmt::Write as _;
-    use std::fs;
-    use std::path::Path;
-
-    use super::*;
-    use crate::Inventory;
-
-    /// The page of kinds; `UPDATE=1` writes it.
-    #[test]
-    fn generated_pod_paths() {
-        let mut page = "# Kinds in which pods are found\n\n\
-            Generated from `crates/inventory/src/pod/table.rs` (`UPDATE=1 cargo test -p ringfence-inventory \
-            generated_pod_paths`). A kind that is not here, and a field of a custom kind that no row \
-             names, is searched by shape: a mapping with a list of named `containers` (or `initContainers`), one of \
-             them with an `image`, outside of `status`.\n\n\
-            `[*]` is every item of a list, `{*}` every value of a mapping. *template*: metadata and spec of a pod; \
-            *spec*: a PodSpec; *inline spec*: pod fields beside the kind's own; *patch*: laid over a template of \
-            another object; *part*: image and settings from which an operator builds the container (what the kind \
-            cannot say is unknown, never passed); *more of it*: another container of the part before.\n\n\
-            | API group | kind | path | shape | confirmed against |\n|---|---|---|---|---|\n"
-            .to_owned();
-        for row in CORE.iter().chain(CUSTOM) {
-            let confirmed = if row.confirmed { "its API" } else { "not confirmed" };
-            for (shape, path) in row.paths {
-                let shape = match shape {
-                    Template => "template",
-                    Spec => "spec",
-                    InlineSpec => "inline spec",
-                    Patch => "patch",
-                    Part => "part",
-                    MorePart => "more of it",
-                    ArgoTemplate => "Argo template",
-                };
-                let group = if row.group.is_empty() { "core" } else { row.group };
-                let kinds = row.kinds.join(", ");
-                writeln!(page, "| {group} | {kinds} | `{path}` | {shape} | {confirmed} |").unwrap();
-            }
-        }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pod-paths.md");
-        if std::env::var_os("UPDATE").is_some() {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, &page).unwrap();
-        }
-        let written = fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == page, "docs/pod-paths.md is stale; run with UPDATE=1");
-    }
-
-    #[test]
-    fn every_kind_of_the_table_has_a_fixture_and_no_row_twice() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pods");
-        let mut shown = BTreeSet::new();
-        for entry in fs::read_dir(folder).unwrap() {
-            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-            let inventory = Inventory::from_text(&text);
-            shown.extend(
-                inventory.objects().map(|(_, object)| (object.group().to_owned(), object.kind.to_string())),
-            );
-        }
-        let mut listed = BTreeSet::new();
-        for row in CORE.iter().chain(CUSTOM) {
-            for kind in row.kinds {
-                assert!(listed.insert((row.group.to_owned(), (*kind).to_owned())), "{kind} stands twice");
-            }
-        }
-        assert_eq!(listed, shown);
-    }
-
-    #[test]
-    fn resources_have_the_names_of_their_crds() {
-        for (kind, expected) in [
-            ("RayCluster", "rayclusters"),
-            ("InferenceService", "inferenceservices"),
-            ("Sandbox", "sandboxes"),
-            ("NetworkPolicy", "networkpolicies"),
-            ("Gateway", "gateways"),
-            ("XGBoostJob", "xgboostjobs"),
-            ("Ingress", "ingresses"),
-        ] {
-            assert_eq!(plural(kind), expected);
-        }
-        assert!(pod_kinds().any(|kind| kind == ("kubeflow.org", "PyTorchJob")));
-        assert!(!pod_kinds().any(|(_, kind)| kind == "ServingRuntime"));
-    }
-}
+mod real;
+#[cfg(test)]
+mod reduced;
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! One pod template, whatever kind it hides in.
 
+use std::collections::HashSet;
+
 use ringfence_finding::FoundBy;
 
 use super::ai::AiFacts;
@@ -25,6 +27,12 @@ pub(crate) struct PodView {
     pub(crate) layers: Vec<NodeId>,
     /// Containers of every role, in order.
     pub(crate) containers: Vec<(Role, NodeId)>,
+    /// What a patch of the PodSpec lays over pod-level fields, the strongest first.
+    pub(crate) patches: Vec<NodeId>,
+    /// What a patch lays over a container, sorted by container, the strongest of each first.
+    pub(crate) overlays: Vec<(NodeId, NodeId)>,
+    /// A patch that nobody could read: it may change everything.
+    pub(crate) closed_patch: Option<NodeId>,
     pub(crate) found_by: FoundBy,
     /// The kind cannot express pod fields: its operator builds the pod.
     pub(crate) built_by_operator: bool,
@@ -109,18 +117,27 @@ impl<'i> Pod<'i> {
 
     /// A pod-level field, when it is written.
     pub fn get(self, name: &str) -> Option<Value<'i>> {
-        let object = self.object();
-        self.view.layers.iter().find_map(|layer| object.value(*layer).get(name))
+        self.levels().find_map(|level| level.get(name))
     }
 
-    /// Volumes of every layer.
+    /// Volumes of every layer; one of a stronger layer hides those of its name.
     pub fn volumes(self) -> impl Iterator<Item = Value<'i>> {
+        let mut seen = HashSet::new();
+        let lists = self.levels().filter_map(|level| level.get("volumes"));
+        lists.flat_map(Value::items).filter(move |volume| {
+            volume.get("name").and_then(Value::text).is_none_or(|name| seen.insert(name))
+        })
+    }
+
+    /// A patch of this pod that could not be read, as it depends on parameters: what the pod will be is unknown.
+    pub fn closed_patch(self) -> Option<Value<'i>> {
+        self.view.closed_patch.map(|node| self.object().value(node))
+    }
+
+    /// Patches, then layers: the strongest first.
+    fn levels(self) -> impl Iterator<Item = Value<'i>> {
         let object = self.object();
-        self.view
-            .layers
-            .iter()
-            .filter_map(move |layer| object.value(*layer).get("volumes"))
-            .flat_map(Value::items)
+        self.view.patches.iter().chain(&self.view.layers).map(move |level| object.value(*level))
     }
 
     /// The object it is written in, then those it is embedded in, up to the root.

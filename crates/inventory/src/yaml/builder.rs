@@ -19,7 +19,7 @@ use super::tree::Tree;
 /// Deepest nesting read. Kubernetes objects stay under 40; the rest is an attack on a reader.
 const MAX_DEPTH: usize = 128;
 /// Nodes one document may hold: a 64 MiB dump of real objects has about 4 million.
-const MAX_NODES: usize = 8_000_000;
+pub(super) const MAX_NODES: usize = 8_000_000;
 /// Nodes that expanded aliases may add: an alias bomb asks for 10^9.
 const MAX_ALIAS_NODES: usize = 250_000;
 /// Mappings up to this size find duplicates by comparing, larger ones by hashing.
@@ -115,6 +115,7 @@ impl Builder {
             root: NONE,
             duplicates: Vec::new(),
             has_aliases: false,
+            opened: Vec::new(),
         };
         Self { tree, frames: Vec::new(), anchors: HashMap::new(), moved: HashMap::new(), aliased: 0 }
     }

@@ -1,5 +1,7 @@
 //! JSON text -> tree (RFC 8259), without recursion. YAML readers refuse tabs and `\/` that kubectl's JSON may hold.
 
+use std::fmt::Write as _;
+
 use super::builder::Builder;
 use super::builder::ParseError;
 use super::tree::Kind;
@@ -269,6 +271,25 @@ fn unescape(inner: &str) -> Option<String> {
     }
     out.push_str(rest);
     Some(out)
+}
+
+/// Appends `text` as a JSON string, in quotes.
+pub fn write_json_string(text: &str, out: &mut String) {
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
 }
 
 fn hex4(text: &str, at: usize) -> Option<u32> {

@@ -13,9 +13,11 @@ mod value;
 
 pub use builder::ParseError;
 pub use json::read_json;
+pub use json::write_json_string;
 pub use read::read_yaml;
 pub use scalar::Scalar;
 pub use scalar::decode_base64;
+pub use scalar::encode_base64;
 pub use tree::Duplicate;
 pub use tree::NodeId;
 pub use tree::Tree;

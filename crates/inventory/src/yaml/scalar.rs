@@ -187,6 +187,22 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     matches!((held, padding), (0, 0) | (4, 2) | (2, 1)).then_some(out)
 }
 
+/// Base64 with padding.
+pub fn encode_base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
+    for group in bytes.chunks(3) {
+        let missing = 3_usize.saturating_sub(group.len());
+        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * missing);
+        for place in 0..4_usize {
+            let digit = bits >> (18 - 6 * place) & 63;
+            let letter = ALPHABET.get(digit as usize).copied().unwrap_or(b'=');
+            text.push(char::from(if place <= group.len() { letter } else { b'=' }));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::builder::MAX_NODES;
 use super::value::Value;
 
 /// A node of one tree. Meaningless in another.
@@ -57,7 +58,7 @@ pub struct Duplicate {
 }
 
 /// One document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     pub(super) source: Box<str>,
     /// Text that does not stand in the source as such: escapes resolved, lines folded, keys made canonical.
@@ -66,6 +67,8 @@ pub struct Tree {
     pub(super) root: u32,
     pub(super) duplicates: Vec<Duplicate>,
     pub(super) has_aliases: bool,
+    /// Texts that hold a document of their own and were opened, by id: the scalar, and the root of what it says.
+    pub(super) opened: Vec<(u32, u32)>,
 }
 
 impl Tree {
@@ -97,6 +100,48 @@ impl Tree {
     /// Text of scalars that does not stand in the source as such (escapes resolved, lines folded), run together.
     pub fn resolved_text(&self) -> &str {
         &self.owned
+    }
+
+    /// Lays what the text of a scalar says, read as a document, beside that scalar: its values stand where the text
+    /// stands, and their paths go on from it. Walks from the root do not meet them; [`Value::opened`] does.
+    /// False: the tree would become too large, `inner` was not read from that text, or a later one was opened before.
+    pub(crate) fn open(&mut self, host: NodeId, inner: &Self) -> bool {
+        let at = *self.node(host);
+        let fits = self.nodes.len().saturating_add(inner.nodes.len()) <= MAX_NODES;
+        let is_next = self.opened.last().is_none_or(|(last, _)| *last < host.0);
+        if !fits || !is_next || self.text(at.text) != &*inner.source {
+            return false;
+        }
+        let sum = |a: u32, b: u32| a.saturating_add(b);
+        let (Ok(base), Ok(owned)) = (u32::try_from(self.nodes.len()), u32::try_from(self.owned.len())) else {
+            return false;
+        };
+        let shift = |id: u32| if id == NONE { NONE } else { sum(base, id) };
+        let of_source = |start: u32, end: u32| match at.text {
+            Text::Source { start: from, .. } => Text::Source { start: sum(from, start), end: sum(from, end) },
+            Text::Owned { start: from, .. } => Text::Owned { start: sum(from, start), end: sum(from, end) },
+        };
+        self.nodes.extend(inner.nodes.iter().map(|node| Node {
+            kind: node.kind,
+            parent: shift(node.parent),
+            next: shift(node.next),
+            child: shift(node.child),
+            key: shift(node.key),
+            start: at.start,
+            end: at.end,
+            text: match node.text {
+                Text::Source { start, end } => of_source(start, end),
+                Text::Owned { start, end } => Text::Owned { start: sum(owned, start), end: sum(owned, end) },
+            },
+        }));
+        self.owned.push_str(&inner.owned);
+        let root = sum(base, inner.root);
+        if let Some(top) = self.nodes.get_mut(root as usize) {
+            (top.parent, top.key, top.next) = (at.parent, at.key, NONE);
+        }
+        self.has_aliases |= inner.has_aliases;
+        self.opened.push((host.0, root));
+        true
     }
 
     /// Number of nodes, keys included: what the budgets count.

@@ -81,6 +81,13 @@ impl<'t> Value<'t> {
         children(self.tree, self.tree.node(self.id).child)
     }
 
+    /// What its text says, where the reader opened it: YAML in a string, at places known for it.
+    pub fn opened(self) -> Option<Self> {
+        let opened = &self.tree.opened;
+        let at = opened.binary_search_by_key(&self.id.0, |(host, _)| *host).ok()?;
+        opened.get(at).map(|(_, root)| self.tree.value(NodeId(*root)))
+    }
+
     /// The key it stands under, when its parent is a mapping.
     pub fn key(self) -> Option<&'t str> {
         let key = self.tree.node(self.id).key;

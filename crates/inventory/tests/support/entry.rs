@@ -3,6 +3,7 @@
 
 use ringfence_inventory::Input;
 use ringfence_inventory::Inventory;
+use ringfence_inventory::KindSchema;
 use ringfence_inventory::Options;
 use ringfence_inventory::Peek;
 use ringfence_inventory::peek;
@@ -113,4 +114,21 @@ pub(crate) fn scalar(bytes: &[u8]) {
     assert_eq!(value, read(format!("[{text}]")), "{text}");
     assert_eq!(read(format!("k: '{text}'\n")), Some(text.into()), "{text}");
     assert_eq!(read(format!("k: !!str {text}\n")), Some(text.into()), "{text}");
+}
+
+/// A walk through any document ends, and every path it tells is one that a reader of paths can show.
+pub(crate) fn schema(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(Some(tree)) = read_yaml(text) else { return };
+    let Some(kind) = KindSchema::from_crd(tree.root()) else { return };
+    assert!(kind.paths.len() + kind.opaque.len() <= 1_000);
+    for path in kind.paths.iter().map(|(_, path)| path).chain(&kind.opaque) {
+        assert!(path.to_string().len() <= text.len() + 4 * 41, "{path}");
+    }
+    // The same definition again tells nothing new.
+    let mut schemas = ringfence_inventory::Schemas::default();
+    schemas.add(kind.clone());
+    schemas.add(kind.clone());
+    let lengths = |kind: &KindSchema| (kind.paths.len(), kind.opaque.len());
+    assert_eq!(schemas.get(&kind.group, &kind.kind).map(lengths), Some(lengths(&kind)));
 }

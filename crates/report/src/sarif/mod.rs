@@ -176,13 +176,14 @@ fn location(
     let context_region = snippet.filter(|snippet| snippet.first_line > 0 && !snippet.text.is_empty());
     let physical = place.map(|place| model::PhysicalLocation {
         artifact_location: model::Artifact { uri: uri::from_path(&place.file) },
-        region: model::Region {
+        // An object of a cluster has no lines.
+        region: (!place.is_live()).then(|| model::Region {
             // The standard counts from 1; a place that does not must not make the whole log invalid.
             start_line: place.line.max(1),
             start_column: place.column.max(1),
             byte_offset: place.start,
             byte_length: place.end.saturating_sub(place.start),
-        },
+        }),
         context_region: context_region.map(|snippet| {
             let lines = u32::try_from(snippet.text.lines().count()).unwrap_or(u32::MAX);
             model::ContextRegion {

@@ -144,7 +144,8 @@ pub(crate) struct Location {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PhysicalLocation {
     pub(crate) artifact_location: Artifact,
-    pub(crate) region: Region,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<Region>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) context_region: Option<ContextRegion>,
 }

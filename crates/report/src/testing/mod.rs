@@ -89,7 +89,7 @@ pub(crate) fn resource(kind: &str, namespace: &str, name: &str) -> ResourceRef {
 }
 
 pub(crate) fn place(file: &str, line: u32, column: u32) -> Location {
-    Location { file: Arc::from(file), document: 0, line, column, start: 700, end: 703 }
+    Location { file: Arc::from(file), document: 0, line, column, start: 700, end: 703, revision: None }
 }
 
 /// A finding of `info` on a Deployment, with the severity and text given.
@@ -270,6 +270,7 @@ fn coverage() -> Coverage {
             empty: 2,
             ..Documents::default()
         },
+        lists: Lists::default(),
         kinds: vec![
             kind("", "Secret", 4, 0),
             kind("apps", "Deployment", 19, 19),

@@ -22,13 +22,19 @@ pub(crate) fn write(scan: &Scan, page: &mut Page<'_>) {
     page.gap();
     let title = page.style.paint(Tone::Strong, "What was looked at").into_owned();
     page.line(&title);
-    let files = format!(
-        "{} seen, {} read",
-        words::thousands(u64::from(coverage.files.seen)),
-        words::thousands(u64::from(coverage.files.read))
-    );
-    page.labelled("  files", Tone::Plain, INDENT, &files);
-    page.labelled("  documents", Tone::Plain, INDENT, &documents(coverage));
+    let lists = coverage.lists;
+    if coverage.files.seen > 0 || lists.asked == 0 {
+        let files = format!(
+            "{} seen, {} read",
+            words::thousands(u64::from(coverage.files.seen)),
+            words::thousands(u64::from(coverage.files.read))
+        );
+        page.labelled("  files", Tone::Plain, INDENT, &files);
+        page.labelled("  documents", Tone::Plain, INDENT, &documents(coverage));
+    }
+    if lists.asked > 0 {
+        page.labelled("  lists", Tone::Plain, INDENT, &listed(coverage));
+    }
     objects(coverage, page);
     let templates: Vec<_> = coverage
         .pod_templates
@@ -52,7 +58,8 @@ pub(crate) fn write(scan: &Scan, page: &mut Page<'_>) {
     if !not_seen.is_empty() {
         page.labelled("  not given", Tone::Plain, INDENT, &not_seen.join(", "));
     }
-    let judged = |reason| matches!(reason, Reason::UnresolvedJoin | Reason::WouldBeRejected);
+    let judged =
+        |reason| matches!(reason, Reason::NoSchema | Reason::UnresolvedJoin | Reason::WouldBeRejected);
     list(scan, page, "Left out, by rule or by flag", |reason| {
         !reason.is_incomplete() && !judged(reason) && reason != Reason::Assumption
     });
@@ -73,6 +80,21 @@ fn documents(coverage: &Coverage) -> String {
     ] {
         if number > 0 {
             parts.push(format!("{} {what}", words::thousands(u64::from(number))));
+        }
+    }
+    if let Some(percent) = coverage.percent().filter(|_| coverage.lists.asked == 0) {
+        parts.push(format!("coverage {percent} %"));
+    }
+    parts.join(", ")
+}
+
+/// Lists of a cluster, one a kind.
+fn listed(coverage: &Coverage) -> String {
+    let lists = coverage.lists;
+    let mut parts = vec![format!("{} asked, {} answered", lists.asked, lists.answered)];
+    for (number, what) in [(lists.forbidden, "forbidden"), (lists.partial, "not whole")] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
         }
     }
     if let Some(percent) = coverage.percent() {
@@ -105,6 +127,7 @@ fn how(found_by: FoundBy) -> &'static str {
     match found_by {
         FoundBy::Core => "in kinds of Kubernetes",
         FoundBy::Table => "in known custom kinds",
+        FoundBy::CrdSchema => "by the schema of a custom kind",
         FoundBy::ContainerLike => "in parts that an operator completes",
         FoundBy::Structural => "by their shape in unknown kinds",
     }

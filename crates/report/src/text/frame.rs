@@ -31,8 +31,7 @@ pub(crate) fn write(finding: &Finding, page: &mut Page<'_>) {
     if let Some(place) =
         finding.location.as_ref().filter(|_| !finding.snippet.as_ref().is_some_and(has_frame))
     {
-        let at = format!("{}:{}:{}", clean::path(&place.file), place.line, place.column);
-        page.labelled("  at", Tone::Dim, INDENT, &at);
+        page.labelled("  at", Tone::Dim, INDENT, &words::full_place(place));
     }
     if let Some(resource) = &finding.resource {
         let mut object = words::object(resource);
@@ -64,7 +63,8 @@ pub(crate) fn write(finding: &Finding, page: &mut Page<'_>) {
         if let Some(place) =
             evidence.location.as_ref().filter(|place| Some(*place) != finding.location.as_ref())
         {
-            _ = write!(seen, " ({}:{})", clean::path(&place.file), place.line);
+            let line = if place.is_live() { String::new() } else { format!(":{}", place.line) };
+            _ = write!(seen, " ({}{line})", clean::path(&place.file));
         }
         page.labelled(label, Tone::Dim, INDENT, &seen);
     }

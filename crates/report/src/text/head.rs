@@ -40,11 +40,21 @@ pub(crate) fn narrowed(scan: &Scan) -> String {
     format!("narrowed by {}", flags.join(", "))
 }
 
-/// `118 documents, all read; 31 pod templates (12 in custom resources)`.
+/// `118 documents, all read; 31 pod templates (12 in custom resources)`, or of a cluster `38 kinds, 1,204 objects, all
+/// read; ...`.
 fn looked_at(scan: &Scan) -> String {
     let coverage = &scan.coverage;
     let blind = words::many(coverage.blind.iter().filter(|blind| blind.reason.is_incomplete()).count());
-    let mut text = words::count(u64::from(coverage.documents.found), "document");
+    let mut parts = Vec::new();
+    if coverage.lists.asked > 0 {
+        parts.push(words::count(u64::from(coverage.lists.asked), "kind"));
+        let objects = coverage.kinds.iter().map(|kind| u64::from(kind.objects)).sum();
+        parts.push(words::count(objects, "object"));
+    }
+    if coverage.documents.found > 0 || parts.is_empty() {
+        parts.push(words::count(u64::from(coverage.documents.found), "document"));
+    }
+    let mut text = parts.join(", ");
     match coverage.percent() {
         Some(100) if blind == 0 => text += ", all read",
         Some(percent) if percent < 100 => _ = write!(text, ", {percent} % read"),

@@ -1,5 +1,7 @@
 //! One file per command.
 
+#[cfg(feature = "cluster")]
+pub(crate) mod check;
 pub(crate) mod completion;
 pub(crate) mod controls;
 pub(crate) mod explain;

@@ -17,58 +17,61 @@ fn masks_only_the_secret(template: &str) {
     }
 }
 
+/// `§` stands for a secret.
+const VALUES_ON_ONE_LINE: &[&str] = &[
+    "OPENAI_API_KEY=§",
+    "password: §",
+    "  - password: §",
+    "\"password\": \"§\",",
+    "'password': '§'",
+    "{\"user\":\"bob\",\"password\":\"§\",\"port\":5432}",
+    "{user: bob, password: §, port: 5432}",
+    "{\\\"password\\\":\\\"§\\\",\\\"port\\\":1}",
+    "vllm serve --api-key=§ --port 8000",
+    "vllm serve --api-key § --port 8000",
+    "vllm serve --api-key '§' --port 8000",
+    "docker run -e HF_TOKEN=§ -e X=1 image",
+    "args: [\"--api-key\", \"§\", \"--port\", \"1\"]",
+    "args: [\"--api-key=§\", \"--port\", \"1\"]",
+    "args: [--api-key, \"--port\"] # --token=§",
+    "Authorization: Bearer §",
+    "Authorization: Basic §",
+    "curl -H 'Authorization: Bearer §' http://x/y",
+    "curl -H \"X-Api-Key: §\" http://x/y",
+    "curl -u admin:§ http://x",
+    "export HF_TOKEN=§ && vllm serve",
+    "export HF_TOKEN=\"§\"; vllm serve",
+    "sh -c \"run; HF_TOKEN=§ vllm serve\"",
+    "# password: §",
+    "#password=§",
+    "os.environ[\"HF_TOKEN\"] = \"§\"",
+    "os.environ.setdefault(\"HF_TOKEN\", \"§\")",
+    "{name: HF_TOKEN, value: §}",
+    "- {name: HF_TOKEN, value: \"§\"}",
+    "- {value: §, name: HF_TOKEN}",
+    "[{\"name\":\"A\",\"value\":\"b\"},{\"value\":\"§\",\"name\":\"HF_TOKEN\"},{\"name\":\"C\",\"value\":\"d\"}]",
+    "requirepass §",
+    "machine h login bob password §",
+    "<password>§</password>",
+    "<property name=\"password\" value=\"§\"/>",
+    "args: [--api-key, §, --port, 1]",
+    "args: [ --api-key=§, --port ]",
+    "{\"env\":[{\"name\":\"HF_TOKEN\",\"value\":\"§\"},{\"name\":\"A\",\"value\":\"b\"}]}",
+    "x: \"{\\\"name\\\":\\\"HF_TOKEN\\\",\\\"value\\\":\\\"§\\\"}\"",
+    "client = OpenAI(api_key=\"§\", base_url='x')",
+    "ENV HF_TOKEN §",
+    "Server=db;User=sa;Password=§;Encrypt=true",
+    "GET /v1/x?token=§&page=2",
+    "auth: {user: bob, key: §}",
+    "stringData: {a: §, b: \"§\"}",
+    "{\"kind\":\"Secret\",\"data\":{\"a\":\"§\"}}",
+    "error: invalid value for `password: §`",
+    "password = \"§\" # rotated",
+];
+
 #[test]
 fn values_on_one_line() {
-    for template in [
-        "OPENAI_API_KEY=§",
-        "password: §",
-        "  - password: §",
-        "\"password\": \"§\",",
-        "'password': '§'",
-        "{\"user\":\"bob\",\"password\":\"§\",\"port\":5432}",
-        "{user: bob, password: §, port: 5432}",
-        "{\\\"password\\\":\\\"§\\\",\\\"port\\\":1}",
-        "vllm serve --api-key=§ --port 8000",
-        "vllm serve --api-key § --port 8000",
-        "vllm serve --api-key '§' --port 8000",
-        "docker run -e HF_TOKEN=§ -e X=1 image",
-        "args: [\"--api-key\", \"§\", \"--port\", \"1\"]",
-        "args: [\"--api-key=§\", \"--port\", \"1\"]",
-        "args: [--api-key, \"--port\"] # --token=§",
-        "Authorization: Bearer §",
-        "Authorization: Basic §",
-        "curl -H 'Authorization: Bearer §' http://x/y",
-        "curl -H \"X-Api-Key: §\" http://x/y",
-        "curl -u admin:§ http://x",
-        "export HF_TOKEN=§ && vllm serve",
-        "export HF_TOKEN=\"§\"; vllm serve",
-        "sh -c \"run; HF_TOKEN=§ vllm serve\"",
-        "# password: §",
-        "#password=§",
-        "os.environ[\"HF_TOKEN\"] = \"§\"",
-        "os.environ.setdefault(\"HF_TOKEN\", \"§\")",
-        "{name: HF_TOKEN, value: §}",
-        "- {name: HF_TOKEN, value: \"§\"}",
-        "- {value: §, name: HF_TOKEN}",
-        "[{\"name\":\"A\",\"value\":\"b\"},{\"value\":\"§\",\"name\":\"HF_TOKEN\"},{\"name\":\"C\",\"value\":\"d\"}]",
-        "requirepass §",
-        "machine h login bob password §",
-        "<password>§</password>",
-        "<property name=\"password\" value=\"§\"/>",
-        "args: [--api-key, §, --port, 1]",
-        "args: [ --api-key=§, --port ]",
-        "{\"env\":[{\"name\":\"HF_TOKEN\",\"value\":\"§\"},{\"name\":\"A\",\"value\":\"b\"}]}",
-        "x: \"{\\\"name\\\":\\\"HF_TOKEN\\\",\\\"value\\\":\\\"§\\\"}\"",
-        "client = OpenAI(api_key=\"§\", base_url='x')",
-        "ENV HF_TOKEN §",
-        "Server=db;User=sa;Password=§;Encrypt=true",
-        "GET /v1/x?token=§&page=2",
-        "auth: {user: bob, key: §}",
-        "stringData: {a: §, b: \"§\"}",
-        "{\"kind\":\"Secret\",\"data\":{\"a\":\"§\"}}",
-        "error: invalid value for `password: §`",
-        "password = \"§\" # rotated",
-    ] {
+    for template in VALUES_ON_ONE_LINE {
         // A backtick closes nothing: what stands before it may be part of the value.
         let template = template.trim_end_matches('`');
         masks_only_the_secret(template);
@@ -333,6 +336,39 @@ fn key_and_text() -> impl Strategy<Value = (String, String)> {
     )
 }
 
+fn mark(text: &str) -> String {
+    Redactor::shared().mark_text(text).into_owned()
+}
+
+/// What a search finds, without the places.
+fn keys(text: &str) -> Vec<(&'static str, crate::Redacted, crate::SecretTag)> {
+    let hits = Engine::shared().scan(text.as_bytes()).into_iter();
+    hits.map(|hit| (hit.detector, hit.shown, hit.tag)).collect()
+}
+
+#[test]
+fn marked_values_on_one_line_are_found_and_shown_as_before() {
+    let key = synthetic::key("huggingface", 3).unwrap();
+    for template in VALUES_ON_ONE_LINE {
+        for secret in ["pw1", &key, &format!("x{key}"), &format!("a {key}, b")] {
+            let text = template.replace('§', secret);
+            let marked = mark(&text);
+            assert!(!marked.contains(&key), "{marked}");
+            assert_eq!(keys(&marked), keys(&text), "{text}\n{marked}");
+            assert_eq!(mask(&marked), mask(&text), "{marked}");
+        }
+    }
+}
+
+/// Pieces with two keys among them.
+fn two_keys() -> impl Strategy<Value = String> {
+    let ids: Vec<&str> = synthetic::detectors().collect();
+    let key = (proptest::sample::select(ids), any::<u64>())
+        .prop_map(|(id, seed)| synthetic::key(id, seed).unwrap());
+    (pieces(), key.clone(), pieces(), key, pieces())
+        .prop_map(|(before, one, between, two, after)| format!("{before}{one}{between}{two}{after}"))
+}
+
 /// Text of the pieces that the redactor looks for, in any order.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -417,6 +453,29 @@ proptest! {
     fn masking_twice_changes_nothing(text in prop_oneof![pieces(), any::<String>(), key_and_text().prop_map(|pair| pair.0)]) {
         let once = mask(&text);
         prop_assert_eq!(mask(&once), once);
+    }
+
+    #[test]
+    fn a_marked_text_holds_the_keys_of_its_original(text in prop_oneof![pieces(), any::<String>(), key_and_text().prop_map(|pair| pair.0), two_keys()]) {
+        let marked = mark(&text);
+        prop_assert_eq!(keys(&marked), keys(&text), "{}", marked);
+        prop_assert_eq!(mark(&marked), marked);
+    }
+
+    #[test]
+    fn a_marked_text_is_shown_as_its_original((text, _) in key_and_text()) {
+        prop_assert_eq!(mask(&mark(&text)), mask(&text), "{}", mark(&text));
+    }
+
+    #[test]
+    fn no_seven_characters_of_a_key_survive_in_a_marked_text((text, key) in key_and_text()) {
+        let marked = Redactor::shared().mark_text(&text).into_owned();
+        for part in key.as_bytes().windows(7) {
+            let part = std::str::from_utf8(part).unwrap();
+            // Text around the key, and the name of its shape, may hold the same characters.
+            let elsewhere = text.replacen(&key, "\n", 1).contains(part) || synthetic::detectors().any(|id| id.contains(part));
+            prop_assert!(elsewhere || !marked.contains(part), "{marked}");
+        }
     }
 
     #[test]

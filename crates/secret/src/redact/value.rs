@@ -203,6 +203,11 @@ fn is_border(line: &str, at: usize) -> bool {
 /// True for values that tell nothing: a reference, a boolean, nothing at all, or a value masked before.
 ///
 /// Numbers are not among them: a PIN is a number.
+pub fn tells_nothing(value: &str) -> bool {
+    is_visible(value)
+}
+
+/// The same, inside the redactor.
 pub(super) fn is_visible(value: &str) -> bool {
     let value = value.trim();
     let is_name = |name: &str| {

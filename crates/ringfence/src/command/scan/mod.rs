@@ -1,11 +1,15 @@
-//! `ringfence scan PATH`: sources -> inventory -> findings -> verdict -> formats.
+//! `ringfence scan [PATH]`: a cluster or files -> inventory -> findings -> verdict -> formats.
 
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 mod formats;
+mod lay;
+#[cfg(feature = "cluster")]
+mod role;
+mod source;
 mod verdict;
 
-use std::path::Path;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -17,9 +21,6 @@ use ringfence_controls::PriceTable;
 use ringfence_finding::ExitCode;
 use ringfence_finding::Family;
 use ringfence_finding::Severity;
-use ringfence_inventory::Inventory;
-use ringfence_inventory::Options;
-use ringfence_inventory::Source;
 
 use formats::Formats;
 
@@ -28,17 +29,23 @@ use crate::command::explain;
 use crate::exit::Usage;
 use crate::nearest::nearest;
 use crate::output;
-use crate::progress;
 use crate::terminal;
 
-/// Show the open doors of an AI platform, from its manifests.
+/// Show the open doors of an AI platform: of a live cluster, or of its manifests.
 ///
-/// Reads files, folders and standard input: YAML, JSON, kubectl dumps and Lists. Finds every pod, also inside
-/// RayClusters, PyTorchJobs, InferenceServices and kinds nobody has heard of, and says whether the door to the GPUs,
-/// models, data and keys is open, what that costs per hour, and where to close it.
+/// Without a path it reads the cluster that kubectl would talk to: it lists, it changes nothing, and it reads no Secret.
+/// With paths it reads files, folders and standard input: YAML, JSON, kubectl dumps and Lists. It finds every pod, also
+/// inside RayClusters, PyTorchJobs, InferenceServices and kinds nobody has heard of, and says whether the door to the
+/// GPUs, models, data and keys is open, what that costs per hour, and where to close it.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = "Examples:
+  ringfence scan                                 the cluster of the current context
+  ringfence scan --context prod -n ml-serving    one namespace of another
+  ringfence scan --save prod.ringfence           ... and keep what was seen, keys masked
+  ringfence scan prod.ringfence                  the same, later and without the cluster
+  ringfence scan new/ --on-cluster               manifests, as if they were applied
+  ringfence scan --print-rbac                    the smallest role that a scan needs
   ringfence scan demo/open                       a folder
   ringfence scan platform.yaml -v                a file, every finding with its place
   kubectl get all,cm,netpol -A -o json | ringfence scan -
@@ -47,9 +54,21 @@ use crate::terminal;
 
 Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 something could not be looked at, 5 internal error.")]
 pub(crate) struct Scan {
-    /// Files or folders; `-` reads standard input.
-    #[arg(required = true, value_name = "PATH")]
+    /// Files, folders or saved scans; `-` reads standard input; `cluster` or nothing reads the live cluster.
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Judge the files as if they were applied to the cluster: its nodes, policies, rights and namespaces count.
+    #[cfg(feature = "cluster")]
+    #[arg(long, requires = "paths")]
+    on_cluster: bool,
+    /// Keep what was seen of the cluster in a file that `scan FILE` reads; values of keys are not in it.
+    #[cfg(feature = "cluster")]
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Print the smallest ClusterRole that a scan of a cluster needs, and stop.
+    #[cfg(feature = "cluster")]
+    #[arg(long, conflicts_with_all = ["paths", "save", "on_cluster"])]
+    print_rbac: bool,
     #[command(flatten)]
     formats: Formats,
     /// Severity from which findings make exit code 1: info, low, medium, high or critical.
@@ -61,9 +80,13 @@ pub(crate) struct Scan {
     /// Leave out paths that match a glob (`vendor/**`, `*.json`). Counted and printed with the result.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Namespace of objects that name none.
+    /// Of a cluster: only this namespace; repeat it for several. Of files: the namespace of objects that name none.
     #[arg(short, long, value_name = "NAME")]
-    namespace: Option<String>,
+    namespace: Vec<String>,
+    /// Of a cluster: only workloads whose labels match (`app=vllm,tier!=dev`).
+    #[cfg(feature = "cluster")]
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
     /// The files are a part of their namespaces: conclude nothing from what is not there.
     #[arg(long)]
     partial: bool,
@@ -87,35 +110,33 @@ pub(crate) struct Scan {
     quiet: bool,
     #[command(flatten)]
     screen: crate::cli::Screen,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: cluster::ClusterArgs,
 }
 
 impl Scan {
     pub(crate) fn run(&self, matches: Option<&ArgMatches>) -> anyhow::Result<ExitCode> {
+        #[cfg(feature = "cluster")]
+        if self.print_rbac {
+            output::to_stdout(|out| role::write(&ringfence_inventory::plan(), out))?;
+            return Ok(ExitCode::Clean);
+        }
         let start = Instant::now();
         let formats = self.formats.pairs(matches)?;
         let controls = self.controls()?;
         let needs = self.needs()?;
         let prices = self.price_table()?;
-        let sources: Vec<Source> = self.paths.iter().map(|path| source(path)).collect();
-        let mut options = Options {
-            namespace: self.namespace.clone(),
-            partial: self.partial,
-            exclude: self.exclude.clone(),
-            max_file_size: self.max_file_size,
-            done: None,
-        };
-        let input =
-            ringfence_inventory::collect(&sources, &options).map_err(|error| Usage(error.to_string()))?;
-        let mut inventory = progress::during("reading", input.len(), self.quiet, |done| {
-            options.done = Some(Arc::clone(&done));
-            Inventory::read(input, &options)
-        });
-        let names: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
-        let source = names.join(" ");
+        let source::Read { source, mut inventory, before } = self.read()?;
         let missing = verdict::missing(&inventory, &needs, &source);
         inventory.coverage.blind.extend(missing);
         inventory.coverage.blind.sort();
-        let judgement = ringfence_controls::judge(&inventory, &controls);
+        let mut judgement = ringfence_controls::judge(&inventory, &controls);
+        if let Some(before) = before {
+            let before = ringfence_controls::judge(&before, &controls);
+            let effect = lay::keep_the_change(&mut judgement.findings, &before.findings);
+            inventory.coverage.blind.push(effect.words());
+        }
         let assessment = ringfence_controls::assess(&inventory, &judgement, &prices);
         let found = ringfence_controls::found(&inventory, &judgement);
         let mut info = ringfence_controls::info();
@@ -188,6 +209,11 @@ impl Scan {
 
     fn narrowed(&self) -> Vec<String> {
         let mut narrowed: Vec<String> = self.exclude.iter().map(|glob| format!("--exclude {glob}")).collect();
+        #[cfg(feature = "cluster")]
+        if self.is_of_cluster() {
+            narrowed.extend(self.namespace.iter().map(|name| format!("--namespace {name}")));
+            narrowed.extend(self.selector.iter().map(|selector| format!("--selector {selector}")));
+        }
         if !self.only.is_empty() {
             narrowed.push(format!("--only {}", self.only.join(",")));
         }
@@ -196,8 +222,4 @@ impl Scan {
         }
         narrowed
     }
-}
-
-fn source(path: &Path) -> Source {
-    if path.as_os_str() == "-" { Source::Stdin } else { Source::Path(path.to_owned()) }
 }

@@ -1,0 +1,78 @@
+//! Room `inventory`, live: an API server in, a [`Snapshot`] out. Feature `cluster`; the only place of what is shipped
+//! that opens a connection or starts a program.
+//!
+//! `kubeconfig -> client -> discovery -> lists -> Snapshot`
+//!
+//! Only GET is sent: get and list, nothing that changes a cluster, not even a review of one's own rights, which is a
+//! create. What could not be seen is in the snapshot beside what was seen.
+
+mod access;
+mod connect;
+mod crd;
+mod discover;
+mod error;
+mod exec;
+mod gap;
+mod kubeconfig;
+mod list;
+mod owners;
+mod page;
+mod pem;
+mod proxy;
+mod refusal;
+mod request;
+mod scan;
+mod target;
+mod x509;
+
+pub use access::Access;
+pub use access::Ask;
+pub use access::Env;
+pub use error::ClusterError;
+
+use crate::Snapshot;
+use connect::Way;
+
+/// A cluster that was found; nothing is asked of it yet.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    way: Way,
+}
+
+impl Cluster {
+    /// Finds the cluster by kubeconfig, flags and environment, as `kubectl` does. Nothing is sent.
+    ///
+    /// # Errors
+    /// The kubeconfig does not say what was asked of it, or what it names cannot be read.
+    pub fn find(access: &Access) -> Result<Self, ClusterError> {
+        Way::find(access).map(|way| Self { way })
+    }
+
+    /// URL of the server, without credentials.
+    pub fn server(&self) -> String {
+        self.way.server()
+    }
+
+    /// Context of the kubeconfig; none inside a pod.
+    pub fn context(&self) -> Option<&str> {
+        self.way.context.as_deref()
+    }
+
+    /// Namespace of objects that name none.
+    pub fn namespace(&self) -> &str {
+        &self.way.namespace
+    }
+
+    /// Reads everything that a scan wants. Blocks the thread until the end or the deadline.
+    ///
+    /// # Errors
+    /// Nothing could be read at all. Whatever could be read in part is in the snapshot with its gap.
+    pub fn read(&self, ask: &Ask) -> Result<Snapshot, ClusterError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| ClusterError::Unreachable(format!("no runtime: {error}")))?;
+        let result = runtime.block_on(scan::read(self.way.clone(), ask));
+        // Connections that are still being opened are not waited for.
+        runtime.shutdown_background();
+        result
+    }
+}
