@@ -16,7 +16,6 @@ pub(crate) enum Total {
     /// So many of these.
     Of(usize, &'static str),
     /// Nobody knows how many of these.
-    #[cfg(feature = "cluster")]
     Open(&'static str),
 }
 
@@ -48,7 +47,6 @@ fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<(
         let done = done.load(Ordering::Relaxed);
         let _ = match total {
             Total::Of(total, things) => write!(stderr(), "\r{what}: {done} of {total} {things} "),
-            #[cfg(feature = "cluster")]
             Total::Open(things) => write!(stderr(), "\r{what}: {done} {things} "),
         };
         shown = true;

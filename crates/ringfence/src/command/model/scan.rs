@@ -20,6 +20,7 @@ use crate::cli::Color;
 use crate::exit::Usage;
 use crate::output;
 use crate::progress;
+use crate::progress::Total;
 use crate::terminal;
 
 /// Say whether a model file or repository can run code when it is loaded.
@@ -81,7 +82,7 @@ impl Scan {
                 &additions
             }
         };
-        let scanned = progress::during("scanning", 0, self.quiet, |done| {
+        let scanned = progress::during("scanning", Total::Open("files"), self.quiet, |done| {
             let count = || _ = done.fetch_add(1, Ordering::Relaxed);
             ringfence_model::scan(&self.path, policy, &Limits::default(), &count)
         });
