@@ -1,0 +1,189 @@
+//! Room `attest`: files and parts of files -> digests: which two streams a thread hashes at the same time.
+//!
+//! A thread keeps a few files open and always takes a piece of the two with the most bytes left: they end together, and
+//! no lane idles while another file could fill it. Threads are filled before another one starts, since the aim is few
+//! CPU-seconds: the machine may be serving at the same time.
+
+use std::cmp::Reverse;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::thread;
+
+use ringfence_artifact::OpenError;
+use ringfence_artifact::OpenFile;
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Source as _;
+
+use super::Engine;
+use super::Lane;
+use super::Sha256;
+
+/// Bytes read of a stream at a time: two buffers stay in the second-level cache, larger reads are slower.
+const PIECE: usize = 64 << 10;
+/// Files that one thread keeps open, so that the last ones end together.
+const OPEN: usize = 4;
+/// Below so many bytes in all, a second thread costs more than it gives.
+const WORTH_A_THREAD: u64 = 8 << 20;
+
+/// What to hash: a file, or a part of one.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) path: PathBuf,
+    /// Whether the last part of the path may be a link.
+    pub(crate) follow: bool,
+    /// First byte and, unless it is the end of the file, the byte behind the last.
+    pub(crate) range: (u64, Option<u64>),
+    /// Length at the first look, in bytes: the order of work, no promise.
+    pub(crate) expected: u64,
+}
+
+/// What became of a job: length and digest.
+pub(crate) type Hashed = Result<(u64, Sha256), Unread>;
+
+/// A file whose bytes are not known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    /// The thread that had it ended before its time.
+    #[error("internal error: a thread was lost; report it")]
+    Lost,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Hashes all; the results stand in the order of the jobs. `count` is told of bytes as they are done.
+pub(crate) fn run(
+    engine: Engine,
+    jobs: &[Job],
+    threads: Option<NonZero<usize>>,
+    count: &(dyn Fn(u64) + Sync),
+) -> Vec<Hashed> {
+    let mut order: Vec<(u64, usize)> = jobs.iter().enumerate().map(|(at, job)| (job.expected, at)).collect();
+    order.sort_unstable(); // taken from the end: the largest first
+    let total: u64 = jobs.iter().fold(0, |sum, job| sum.saturating_add(job.expected));
+    let most = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let workers = if total < WORTH_A_THREAD { 1 } else { most.min(jobs.len() / 2).max(1) };
+    let queue = Mutex::new(order);
+    let next = || Some(queue.lock().ok()?.pop()?.1);
+    let open = if workers == 1 { OPEN } else { 2 };
+    let work = || Worker { engine, jobs, open, count, streams: Vec::new(), done: Vec::new() }.work(&next);
+    let done: Vec<(usize, Hashed)> = if workers == 1 {
+        work()
+    } else {
+        thread::scope(|scope| {
+            let running: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            running.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
+        })
+    };
+    let mut results: Vec<Hashed> = jobs.iter().map(|_| Err(Unread::Lost)).collect();
+    for (index, hashed) in done {
+        results.get_mut(index).into_iter().zip([hashed]).for_each(|(slot, hashed)| *slot = hashed);
+    }
+    results
+}
+
+/// A file, or a part of one, on its way.
+struct Stream {
+    index: usize,
+    file: OpenFile,
+    lane: Lane,
+    start: u64,
+    at: u64,
+    end: u64,
+    failed: Option<ReadError>,
+}
+
+impl Stream {
+    fn open(index: usize, job: &Job, engine: Engine) -> Result<Self, OpenError> {
+        let file = OpenFile::open(&job.path, job.follow)?;
+        let (start, end) = (job.range.0, job.range.1.unwrap_or(u64::MAX).min(file.len()));
+        let start = start.min(end);
+        Ok(Self { index, file, lane: Lane::new(engine), start, at: start, end, failed: None })
+    }
+
+    fn left(&self) -> u64 {
+        self.end - self.at
+    }
+
+    /// The next piece, in `buffer`; nothing where the system refuses.
+    fn read<'b>(&mut self, buffer: &'b mut [u8]) -> &'b [u8] {
+        let want = buffer.len().min(usize::try_from(self.left()).unwrap_or(usize::MAX));
+        let piece = buffer.get_mut(..want).unwrap_or_default();
+        match self.file.read_at(self.at, piece) {
+            Ok(count) if count == want => self.at += want as u64,
+            Ok(_) => self.failed = Some(ReadError::Changed),
+            Err(error) => self.failed = Some(error),
+        }
+        piece
+    }
+
+    fn is_over(&self) -> bool {
+        self.failed.is_some() || self.left() == 0
+    }
+
+    /// The digest counts only if the file is still the one that was opened.
+    fn finish(self) -> Hashed {
+        if let Some(error) = self.failed {
+            return Err(error.into());
+        }
+        self.file.verify()?;
+        Ok((self.end - self.start, self.lane.finish()))
+    }
+}
+
+struct Worker<'w> {
+    engine: Engine,
+    jobs: &'w [Job],
+    /// Files that are kept open.
+    open: usize,
+    count: &'w (dyn Fn(u64) + Sync),
+    streams: Vec<Stream>,
+    done: Vec<(usize, Hashed)>,
+}
+
+impl Worker<'_> {
+    fn work(mut self, next: &dyn Fn() -> Option<usize>) -> Vec<(usize, Hashed)> {
+        let mut buffers = [vec![0; PIECE], vec![0; PIECE]];
+        loop {
+            while self.streams.len() < self.open
+                && let Some(index) = next()
+            {
+                self.start(index);
+            }
+            if self.streams.is_empty() {
+                return self.done;
+            }
+            self.streams.sort_by_key(|stream| Reverse(stream.left()));
+            self.step(&mut buffers);
+            for stream in self.streams.extract_if(.., |stream| stream.is_over()) {
+                self.done.push((stream.index, stream.finish()));
+            }
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        let Some(job) = self.jobs.get(index) else { return };
+        match Stream::open(index, job, self.engine) {
+            Ok(stream) => self.streams.push(stream),
+            Err(error) => self.done.push((index, Err(error.into()))),
+        }
+    }
+
+    /// One piece of the two streams with the most left.
+    fn step(&mut self, [buffer, other_buffer]: &mut [Vec<u8>; 2]) {
+        let Some((first, rest)) = self.streams.split_first_mut() else { return };
+        let piece = first.read(buffer);
+        let mut bytes = piece.len();
+        match rest.first_mut() {
+            Some(second) => {
+                let other = second.read(other_buffer);
+                bytes += other.len();
+                first.lane.update_two(piece, &mut second.lane, other);
+            }
+            None => first.lane.update(piece),
+        }
+        (self.count)(bytes as u64);
+    }
+}

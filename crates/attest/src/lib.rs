@@ -1,0 +1,3 @@
+//! files -> digests -> statement -> bundle; bundle + files -> verified
+mod hash;
+pub use hash::*;
