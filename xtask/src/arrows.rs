@@ -24,6 +24,25 @@ const ROOMS: &[Room] = &[
         others: &["flate2", "memchr", "rayon", "serde", "sha2", "thiserror", "toml"],
     },
     Room {
+        name: "ringfence-attest",
+        ours: &["ringfence-artifact", "ringfence-finding"],
+        others: &[
+            "aws-lc-rs",
+            "base64",
+            "poly1305",
+            "rustls-pki-types",
+            "rustls-webpki",
+            "salsa20",
+            "scrypt",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "unicode-normalization",
+            "zeroize",
+        ],
+    },
+    Room {
         name: "ringfence-inventory",
         ours: &["ringfence-finding"],
         others: &[
@@ -57,6 +76,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence",
         ours: &[
+            "ringfence-attest",
             "ringfence-controls",
             "ringfence-finding",
             "ringfence-inventory",
@@ -64,7 +84,7 @@ const ROOMS: &[Room] = &[
             "ringfence-report",
             "ringfence-secret",
         ],
-        others: &["anyhow", "clap", "clap_complete", "terminal_size"],
+        others: &["anyhow", "clap", "clap_complete", "rustix", "terminal_size", "zeroize"],
     },
     Room {
         name: "ringfence-fixture",

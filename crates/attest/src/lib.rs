@@ -1,3 +1,48 @@
-//! files -> digests -> statement -> bundle; bundle + files -> verified
+//! files -> digests -> statement -> bundle; bundle + trust + files -> verification
+//!
+//! Room `attest`: models and keys enter, signatures leave; signatures enter, what they cover and what not leaves. It has no
+//! network, and knows neither formats nor clusters.
+//!
+//! `unsafe` stands in one file, `hash/x86.rs`: calls of functions that need CPU features, after these were looked for.
+#![deny(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+mod der;
 mod hash;
-pub use hash::*;
+mod json;
+mod keys;
+mod oms;
+mod pem;
+mod time;
+mod x509;
+
+pub use hash::Engine;
+pub use hash::Lane;
+pub use hash::Sha256;
+pub use hash::WrongAnswer;
+#[cfg(target_arch = "x86_64")]
+pub use hash::X86;
+pub use hash::checked;
+pub use json::Refusal;
+pub use keys::Algorithm;
+pub use keys::Curve;
+pub use keys::KeyError;
+pub use keys::KeyFormat;
+pub use keys::Password;
+pub use keys::PrivateKey;
+pub use keys::PublicKey;
+pub use oms::Request;
+pub use oms::SignError;
+pub use oms::Signed;
+pub use oms::Signing;
+pub use oms::Trust;
+pub use oms::read_bundle;
+pub use oms::read_statement;
+pub use oms::sign;
+pub use oms::verify;
+pub use time::parse as parse_time;
+pub use x509::Authorities;
+pub use x509::VerifiedLeaf;
+pub use x509::VerifyTime;
+pub use x509::certificate_key;
+pub use x509::certificates;

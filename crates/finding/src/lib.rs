@@ -17,6 +17,7 @@ mod location;
 mod model;
 mod resource;
 mod scan;
+mod verification;
 
 pub use assessment::Assessment;
 pub use assessment::Door;
@@ -67,3 +68,10 @@ pub use scan::Found;
 pub use scan::GpuPool;
 pub use scan::Scan;
 pub use scan::Workload;
+pub use verification::FileStatus;
+pub use verification::SignedBy;
+pub use verification::Skipped;
+pub use verification::Verification;
+pub use verification::VerifiedFile;
+pub use verification::VerifyOutcome;
+pub use verification::VerifyReason;

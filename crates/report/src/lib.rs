@@ -21,6 +21,7 @@ mod style;
 #[cfg(test)]
 mod testing;
 mod text;
+mod verification;
 mod words;
 
 use std::io;
@@ -37,6 +38,8 @@ pub use format::ParseFormatError;
 pub use model::ModelFormat;
 pub use model::write_models;
 pub use style::Style;
+pub use verification::verification_json;
+pub use verification::verification_text;
 
 /// One line for stderr: masked, and nothing in it can steer a terminal.
 pub fn clean_line(text: &str) -> String {

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::io::stderr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
@@ -54,5 +55,16 @@ fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<(
     }
     if shown {
         let _ = write!(stderr(), "\r\x1b[K");
+    }
+}
+
+/// Raises a counter of megabytes by bytes.
+pub(crate) fn bytes(done: &AtomicUsize) -> impl Fn(u64) + Sync {
+    const MEGABYTE: u64 = 1_000_000;
+    let total = AtomicU64::new(0);
+    move |count| {
+        let before = total.fetch_add(count, Ordering::Relaxed);
+        let megabytes = (before + count) / MEGABYTE - before / MEGABYTE;
+        done.fetch_add(usize::try_from(megabytes).unwrap_or(0), Ordering::Relaxed);
     }
 }

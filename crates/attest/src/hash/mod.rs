@@ -16,7 +16,9 @@ pub use lane::Engine;
 pub use lane::Lane;
 #[cfg(target_arch = "x86_64")]
 pub use lane::X86;
+pub(crate) use schedule::Hashed;
 pub(crate) use schedule::Job;
+pub(crate) use schedule::Unread;
 pub(crate) use schedule::run;
 
 /// A SHA-256 digest; shown in lower-case hex.

@@ -1,0 +1,145 @@
+//! Room `attest`: public keys, and the ways in which bundles name one.
+
+use aws_lc_rs::signature;
+use aws_lc_rs::signature::UnparsedPublicKey;
+use aws_lc_rs::signature::VerificationAlgorithm;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::KeyError;
+use crate::Sha256;
+use crate::pem;
+
+/// What a key signs with; the hash follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    P256,
+    /// ECDSA on P-384 with SHA-384.
+    P384,
+    /// ECDSA on P-521 with SHA-512.
+    P521,
+    /// Ed25519: verified, never used to sign.
+    Ed25519,
+}
+
+impl Algorithm {
+    const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Ed25519];
+
+    /// As people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+            Self::Ed25519 => "Ed25519",
+        }
+    }
+
+    /// As Sigstore's bundles write it in `keyDetails`.
+    pub(crate) fn key_details(self) -> &'static str {
+        match self {
+            Self::P256 => "PKIX_ECDSA_P256_SHA_256",
+            Self::P384 => "PKIX_ECDSA_P384_SHA_384",
+            Self::P521 => "PKIX_ECDSA_P521_SHA_512",
+            Self::Ed25519 => "PKIX_ED25519",
+        }
+    }
+
+    /// What DER has before the key itself (RFC 5480, RFC 8410), and the length of the key in bytes.
+    fn prefix(self) -> (&'static [u8], usize) {
+        match self {
+            Self::P256 => (b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00", 65),
+            Self::P384 => (b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00", 97),
+            Self::P521 => (b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00", 133),
+            Self::Ed25519 => (b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", 32),
+        }
+    }
+
+    fn verification(self) -> &'static dyn VerificationAlgorithm {
+        match self {
+            Self::P256 => &signature::ECDSA_P256_SHA256_ASN1,
+            Self::P384 => &signature::ECDSA_P384_SHA384_ASN1,
+            Self::P521 => &signature::ECDSA_P521_SHA512_ASN1,
+            Self::Ed25519 => &signature::ED25519,
+        }
+    }
+}
+
+/// A public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    algorithm: Algorithm,
+    /// The point, uncompressed; the 32 bytes of Ed25519.
+    key: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Reads PEM or DER: a SubjectPublicKeyInfo.
+    pub fn read(bytes: &[u8]) -> Result<Self, KeyError> {
+        let text = str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
+        let Some(text) = text else { return Self::from_der(bytes) };
+        let blocks = pem::blocks(text).ok_or(KeyError::NotPem)?;
+        let found: Vec<_> = blocks.iter().filter(|block| block.label == "PUBLIC KEY").collect();
+        match found.as_slice() {
+            [block] => Self::from_der(&block.bytes),
+            [] if blocks.iter().any(|block| block.label.contains("PRIVATE KEY")) => Err(KeyError::Private),
+            [] if blocks.iter().any(|block| block.label == "CERTIFICATE") => Err(KeyError::Certificate),
+            [] => Err(KeyError::NotPublic),
+            _ => Err(KeyError::Several),
+        }
+    }
+
+    /// Reads the DER of a SubjectPublicKeyInfo: one way to write each key, so that equal keys have equal bytes.
+    pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let fits = |algorithm: &Algorithm| {
+            let (prefix, length) = algorithm.prefix();
+            let key = der.strip_prefix(prefix).filter(|key| key.len() == length)?;
+            Some(Self { algorithm: *algorithm, key: key.to_vec() })
+        };
+        let key = Algorithm::ALL.iter().find_map(fits).ok_or(KeyError::Unsupported)?;
+        // A point that is not on its curve is found here, not at the first signature.
+        UnparsedPublicKey::new(key.algorithm.verification(), &key.key).parse().map_err(|_| KeyError::NotOnCurve)?;
+        Ok(key)
+    }
+
+    /// The point of a key pair.
+    pub(crate) fn from_point(algorithm: Algorithm, point: &[u8]) -> Self {
+        Self { algorithm, key: point.to_vec() }
+    }
+
+    /// What it verifies with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// SubjectPublicKeyInfo.
+    pub fn to_der(&self) -> Vec<u8> {
+        [self.algorithm.prefix().0, &self.key].concat()
+    }
+
+    /// SubjectPublicKeyInfo in PEM.
+    pub fn to_pem(&self) -> String {
+        pem::write("PUBLIC KEY", &self.to_der())
+    }
+
+    /// SHA-256 of the DER: what people compare.
+    pub fn fingerprint(&self) -> Sha256 {
+        Sha256::of(&self.to_der())
+    }
+
+    /// The hint of model-signing: hex SHA-256 of the PEM text.
+    pub fn hint(&self) -> String {
+        Sha256::of(self.to_pem().as_bytes()).to_string()
+    }
+
+    /// The hint of cosign: base64 SHA-256 of the DER.
+    pub fn cosign_hint(&self) -> String {
+        STANDARD.encode(self.fingerprint().as_bytes())
+    }
+
+    /// Whether `signature` (DER for ECDSA) of `message` is by this key.
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(self.algorithm.verification(), &self.key).verify(message, signature).is_ok()
+    }
+}

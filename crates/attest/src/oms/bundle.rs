@@ -1,0 +1,243 @@
+//! Room `attest`: bundle bytes -> method, payload, signature -> whose signature it is. Sigstore bundle 0.3 around DSSE.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::PublicKey;
+use crate::Refusal;
+use crate::Sha256;
+use crate::json::Json;
+use crate::json::Place;
+use crate::x509::Authorities;
+use crate::x509::VerifiedLeaf;
+
+/// The one media type that key and certificate bundles have.
+pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// The one type of payload.
+pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+/// Largest bundle, in bytes.
+pub(super) const MAX_BYTES: u64 = 16 << 20;
+/// Most certificates of a chain.
+const MAX_CHAIN: usize = 10;
+
+/// Who is believed.
+#[derive(Debug)]
+pub enum Trust {
+    /// One of these keys.
+    Keys(Vec<PublicKey>),
+    /// A certificate that one of these authorities stands behind.
+    Authorities(Authorities),
+}
+
+/// A bundle as read: nothing of it is believed yet.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    method: Method,
+    pub(super) payload: Vec<u8>,
+    signature: Vec<u8>,
+    /// Path and value of `keyid`, unless it says nothing.
+    key_id: Option<(String, String)>,
+}
+
+#[derive(Debug)]
+enum Method {
+    Key { hint: Option<String>, carried: Option<Carried> },
+    Certificates(Vec<Vec<u8>>),
+}
+
+/// A key inside the bundle, as old ones have it: compared, never trusted.
+#[derive(Debug)]
+struct Carried {
+    bytes: Vec<u8>,
+    details: Option<String>,
+}
+
+/// Whose signature it is.
+#[derive(Debug)]
+pub(super) struct Signer {
+    pub(super) key: PublicKey,
+    pub(super) leaf: Option<VerifiedLeaf>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Bundle {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let json = Json::read(bytes)?;
+        let root = json.root();
+        if root.get("messageSignature")?.is_some() {
+            return Err(root.refuse("a signature of one blob, not of a model: it has `messageSignature`"));
+        }
+        root.only(&["mediaType", "verificationMaterial", "dsseEnvelope"])?;
+        root.required("mediaType")?.exactly(MEDIA_TYPE)?;
+        let method = Method::read(&root.required("verificationMaterial")?)?;
+        let envelope = root.required("dsseEnvelope")?;
+        envelope.only(&["payload", "payloadType", "signatures"])?;
+        envelope.required("payloadType")?.exactly(PAYLOAD_TYPE)?;
+        let payload = base64(&envelope.required("payload")?)?;
+        let signature = envelope.required("signatures")?.single()?;
+        signature.only(&["sig", "keyid"])?;
+        let key_id = match signature.get("keyid")? {
+            Some(place) if !place.is_null() => {
+                let text = place.text()?;
+                (!text.is_empty()).then(|| ("$.dsseEnvelope.signatures[0].keyid".to_owned(), text.to_owned()))
+            }
+            _ => None,
+        };
+        let signature = base64(&signature.required("sig")?)?;
+        Ok(Self { method, payload, signature, key_id })
+    }
+
+    /// The trusted signer whose signature this is, or why there is none.
+    pub(super) fn verify(&self, trust: &Trust) -> Result<Signer, Refusal> {
+        let signer = match (&self.method, trust) {
+            (Method::Key { hint, carried }, Trust::Keys(keys)) => {
+                self.by_key(hint.as_deref(), carried.as_ref(), keys)?
+            }
+            (Method::Certificates(chain), Trust::Authorities(authorities)) => {
+                let (key, leaf) = authorities.verify(chain)?;
+                if !key.verifies(&self.signed(), &self.signature) {
+                    return Err(wrong_signature("the key of its certificate"));
+                }
+                Signer { key, leaf: Some(leaf), notes: Vec::new() }
+            }
+            (Method::Key { .. }, Trust::Authorities(_)) => {
+                return Err(refuse("$.verificationMaterial", "signed with a key, not with a certificate: pass --key"));
+            }
+            (Method::Certificates(_), Trust::Keys(_)) => {
+                return Err(refuse("$.verificationMaterial", "signed with a certificate, not with a bare key: pass --ca"));
+            }
+        };
+        match &self.key_id {
+            Some((path, id)) if *id != signer.key.hint() && *id != signer.key.cosign_hint() => {
+                Err(refuse(path, "names another key than the one that signed"))
+            }
+            _ => Ok(signer),
+        }
+    }
+
+    fn by_key(
+        &self,
+        hint: Option<&str>,
+        carried: Option<&Carried>,
+        keys: &[PublicKey],
+    ) -> Result<Signer, Refusal> {
+        let mut notes = Vec::new();
+        let mut candidates: Vec<&PublicKey> = keys.iter().collect();
+        if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
+            if is_digest(hint) {
+                candidates.retain(|key| key.hint() == hint || key.cosign_hint() == hint);
+                if candidates.is_empty() {
+                    let why = format!("names the key {hint}, which is none of those given");
+                    return Err(refuse("$.verificationMaterial.publicKey.hint", &why));
+                }
+            } else {
+                notes.push("the hint of the bundle is free text: it says nothing about the key".to_owned());
+            }
+        }
+        if let Some(carried) = carried {
+            candidates.retain(|key| carried.is(key));
+            if candidates.is_empty() {
+                let why = "the key that the bundle carries is none of those given";
+                return Err(refuse("$.verificationMaterial.publicKey.rawBytes", why));
+            }
+        }
+        let message = self.signed();
+        let signer = candidates.iter().find(|key| key.verifies(&message, &self.signature));
+        let key = *signer.ok_or_else(|| wrong_signature("any key given"))?;
+        Ok(Signer { key: key.clone(), leaf: None, notes })
+    }
+
+    fn signed(&self) -> Vec<u8> {
+        pre_authentication(&self.payload)
+    }
+
+    /// Identity of what is signed: the root digest has no names in it.
+    pub(super) fn payload_digest(&self) -> Sha256 {
+        Sha256::of(&self.payload)
+    }
+}
+
+impl Method {
+    fn read(material: &Place<'_>) -> Result<Self, Refusal> {
+        let entries = match material.get("tlogEntries")? {
+            Some(entries) => entries.list()?.len(),
+            None => 0,
+        };
+        if entries > 0 || material.get("certificate")?.is_some() {
+            return Err(material.refuse(
+                "a keyless signature with a log entry, which this version does not verify: use `cosign` or `model_signing`",
+            ));
+        }
+        if let Some(data) = material.get("timestampVerificationData")? {
+            return Err(data.refuse("a timestamp, which this version does not verify"));
+        }
+        material.only(&["publicKey", "x509CertificateChain", "tlogEntries"])?;
+        match (material.get("publicKey")?, material.get("x509CertificateChain")?) {
+            (Some(key), None) => Self::key(&key),
+            (None, Some(chain)) => Self::chain(&chain),
+            _ => Err(material.refuse("one of `publicKey` and `x509CertificateChain` was expected")),
+        }
+    }
+
+    fn key(key: &Place<'_>) -> Result<Self, Refusal> {
+        key.only(&["hint", "rawBytes", "keyDetails"])?;
+        let text = |name| match key.get(name)? {
+            Some(place) if !place.is_null() => place.text().map(|text| Some(text.to_owned())),
+            _ => Ok(None),
+        };
+        let carried = match key.get("rawBytes")? {
+            Some(bytes) => Some(Carried { bytes: base64(&bytes)?, details: text("keyDetails")? }),
+            None => match key.get("keyDetails")? {
+                Some(details) => return Err(details.refuse("details of a key that is not there")),
+                None => None,
+            },
+        };
+        Ok(Self::Key { hint: text("hint")?, carried })
+    }
+
+    fn chain(chain: &Place<'_>) -> Result<Self, Refusal> {
+        chain.only(&["certificates"])?;
+        let list = chain.required("certificates")?;
+        let certificates = list.list()?;
+        if certificates.len() == 0 || certificates.len() > MAX_CHAIN {
+            return Err(list.refuse(format!("1 to {MAX_CHAIN} certificates were expected, not {}", certificates.len())));
+        }
+        let read = |certificate: Place<'_>| {
+            certificate.only(&["rawBytes"])?;
+            base64(&certificate.required("rawBytes")?)
+        };
+        certificates.map(read).collect::<Result<_, _>>().map(Self::Certificates)
+    }
+}
+
+impl Carried {
+    fn is(&self, key: &PublicKey) -> bool {
+        let bytes = self.bytes == key.to_der() || self.bytes == key.to_pem().as_bytes();
+        bytes && self.details.as_ref().is_none_or(|details| details == key.algorithm().key_details())
+    }
+}
+
+/// Whether a hint has the form of one: 64 hex digits, or base64 of 32 bytes.
+fn is_digest(hint: &str) -> bool {
+    let hex = hint.len() == 64 && hint.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hex || STANDARD.decode(hint).is_ok_and(|bytes| bytes.len() == 32)
+}
+
+/// What is signed: DSSE v1, `PAE(type, payload)`.
+pub(super) fn pre_authentication(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn base64(place: &Place<'_>) -> Result<Vec<u8>, Refusal> {
+    STANDARD.decode(place.text()?).map_err(|error| place.refuse(format!("not strict base64: {error}")))
+}
+
+fn refuse(path: &str, rule: &str) -> Refusal {
+    Refusal { path: path.to_owned(), rule: rule.to_owned() }
+}
+
+fn wrong_signature(whose: &str) -> Refusal {
+    refuse("$.dsseEnvelope.signatures[0].sig", &format!("not a signature of this payload by {whose}"))
+}

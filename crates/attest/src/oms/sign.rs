@@ -1,0 +1,160 @@
+//! Room `attest`: a model and a key -> a bundle.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::bundle;
+use super::statement;
+use super::tree;
+use crate::KeyError;
+use crate::PrivateKey;
+use crate::Sha256;
+use crate::hash;
+use crate::hash::Job;
+use crate::hash::WrongAnswer;
+
+/// What a Git checkout has beside the model, and no loader reads.
+const DEFAULT_IGNORE: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
+
+/// What to sign, and with what.
+pub struct Signing<'s> {
+    /// Folder or file.
+    pub path: &'s Path,
+    /// The key.
+    pub key: &'s PrivateKey,
+    /// DER of certificates, the one of the key first; empty where the key is trusted by itself.
+    pub chain: &'s [Vec<u8>],
+    /// Paths below the folder that are left out, with all below them; the signature's own is one of them.
+    pub ignore: &'s [String],
+    /// Threads for hashing; as many as the CPU quota allows where none is said.
+    pub threads: Option<NonZero<usize>>,
+    /// Told of bytes as they are hashed.
+    pub count: &'s (dyn Fn(u64) + Sync),
+}
+
+/// A signature.
+#[derive(Debug)]
+pub struct Signed {
+    /// The bundle, JSON without a final newline.
+    pub bundle: String,
+    /// Files that it covers.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Root digest.
+    pub root: Sha256,
+    /// Identity of what is signed: SHA-256 of the payload.
+    pub payload: Sha256,
+    /// Paths that were left out, with their number of files.
+    pub skipped: Vec<(String, u64)>,
+}
+
+/// Why there is no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// A signature of nothing says nothing.
+    #[error("no files to sign")]
+    Empty,
+    /// The key does not work.
+    #[error("cannot sign: {0}")]
+    Key(#[from] KeyError),
+    /// What is there cannot be part of a signed model.
+    #[error("cannot sign this model:\n{}", list(.0))]
+    Refused(Vec<(String, String)>),
+    /// The system refused the path itself.
+    #[error("{0}")]
+    Root(std::io::Error),
+    /// Files or folders that could not be read.
+    #[error("could not read all of the model:\n{}", list(.0))]
+    Unread(Vec<(String, String)>),
+    /// The hash does not work on this machine.
+    #[error(transparent)]
+    WrongAnswer(#[from] WrongAnswer),
+}
+
+fn list(reasons: &[(String, String)]) -> String {
+    reasons.iter().map(|(name, why)| format!("  {name}: {why}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Hashes the model and signs what was hashed.
+pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
+    let engine = hash::checked()?;
+    let defaults = DEFAULT_IGNORE.iter().map(|path| ((*path).to_owned(), "left out by default"));
+    let own = signing.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
+    let rules = tree::Rules { ignore: defaults.chain(own).collect(), allow_symlinks: false };
+    let tree = tree::walk(signing.path, &rules).map_err(SignError::Root)?;
+    if !tree.unseen.is_empty() {
+        return Err(SignError::Unread(tree.unseen));
+    }
+    let mut refused = tree.refused;
+    let wrong = |name: &String| Some((name.clone(), statement::wrong_name(name)?.to_owned()));
+    refused.extend(tree.files.keys().filter_map(wrong));
+    if let Some((one, other)) = statement::same_name(tree.files.keys()) {
+        refused.push((other.to_owned(), format!("the same name as `{one}` after normalisation (NFC)")));
+    }
+    if !refused.is_empty() {
+        return Err(SignError::Refused(refused));
+    }
+    if tree.files.is_empty() {
+        return Err(SignError::Empty);
+    }
+    let job = |found: &tree::Found| Job {
+        path: found.path.clone(),
+        follow: found.link,
+        range: (0, None),
+        expected: found.bytes,
+    };
+    let jobs: Vec<Job> = tree.files.values().map(job).collect();
+    let hashed = hash::run(engine, &jobs, signing.threads, signing.count);
+    let (mut files, mut unread, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
+    for (name, hashed) in tree.files.keys().zip(hashed) {
+        match hashed {
+            Ok((length, digest)) => {
+                bytes += length;
+                files.insert(name.clone(), digest);
+            }
+            Err(error) => unread.push((name.clone(), error.to_string())),
+        }
+    }
+    if !unread.is_empty() {
+        return Err(SignError::Unread(unread));
+    }
+    let model = model_name(signing.path);
+    let ignore: Vec<String> = if tree.single { Vec::new() } else { rules.ignore.into_keys().collect() };
+    let payload = statement::write(&model, &files, false, &ignore);
+    let bundle = envelope(payload.as_bytes(), signing.key, signing.chain)?;
+    Ok(Signed {
+        bundle,
+        files: files.len(),
+        bytes,
+        root: statement::root_digest(files.values()),
+        payload: Sha256::of(payload.as_bytes()),
+        skipped: tree.skipped.into_iter().map(|skipped| (skipped.path, skipped.files)).collect(),
+    })
+}
+
+/// Name of the folder or file, also where it is written `.`.
+fn model_name(path: &Path) -> String {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    real.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The bundle around a payload. Certificates make it the certificate method.
+pub(super) fn envelope(payload: &[u8], key: &PrivateKey, chain: &[Vec<u8>]) -> Result<String, KeyError> {
+    let signature = STANDARD.encode(key.sign(&bundle::pre_authentication(payload))?);
+    let material = if chain.is_empty() {
+        format!(r#""publicKey":{{"hint":"{}"}}"#, key.public().hint())
+    } else {
+        let raw = |der: &Vec<u8>| format!(r#"{{"rawBytes":"{}"}}"#, STANDARD.encode(der));
+        let chain: Vec<String> = chain.iter().map(raw).collect();
+        format!(r#""x509CertificateChain":{{"certificates":[{}]}}"#, chain.join(","))
+    };
+    let (media, kind, payload) = (bundle::MEDIA_TYPE, bundle::PAYLOAD_TYPE, STANDARD.encode(payload));
+    Ok(format!(
+        r#"{{"mediaType":"{media}","verificationMaterial":{{{material},"tlogEntries":[]}},"dsseEnvelope":{{"payload":"{payload}","payloadType":"{kind}","signatures":[{{"sig":"{signature}","keyid":""}}]}}}}"#
+    ))
+}

@@ -1,0 +1,224 @@
+//! Room `attest`: a model, a bundle and trust -> who signed it, and every way in which the files differ from what was signed.
+//!
+//! Order of work: size, strict JSON, route, signature, payload, statement, files. Nothing of a payload is read before its
+//! signature holds.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+
+use ringfence_finding::FileStatus;
+use ringfence_finding::SignedBy;
+use ringfence_finding::Verification;
+use ringfence_finding::VerifiedFile;
+use ringfence_finding::VerifyReason;
+
+use super::bundle;
+use super::bundle::Bundle;
+use super::bundle::Signer;
+use super::bundle::Trust;
+use super::statement::Content;
+use super::statement::Statement;
+use super::tree;
+use super::tree::Tree;
+use crate::Refusal;
+use crate::Sha256;
+use crate::hash;
+use crate::hash::Hashed;
+use crate::hash::Job;
+use crate::hash::Unread;
+use crate::hash::WrongAnswer;
+
+/// What to verify against what.
+pub struct Request<'r> {
+    /// Folder or file.
+    pub path: &'r Path,
+    /// Bytes of the bundle; more than 16 MiB are refused.
+    pub bundle: &'r [u8],
+    /// Path of the bundle below the folder, where it lies there: it cannot cover itself.
+    pub own: Option<String>,
+    /// Who is believed.
+    pub trust: &'r Trust,
+    /// Paths that the caller leaves out, beside those of the signer.
+    pub ignore: &'r [String],
+    /// Whether files that nobody signed are let through; they are told.
+    pub allow_unsigned: bool,
+    /// Threads for hashing.
+    pub threads: Option<NonZero<usize>>,
+    /// Told of bytes as they are hashed.
+    pub count: &'r (dyn Fn(u64) + Sync),
+}
+
+/// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
+pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
+    let engine = hash::checked()?;
+    let mut result = Verification::default();
+    if request.allow_unsigned {
+        result.relaxed.push("--allow-unsigned-files: files that nobody signed are let through".to_owned());
+    }
+    let read = believed(request);
+    let (bundle, signer, statement) = match read {
+        Ok(read) => read,
+        Err(refusal) => {
+            result.reasons.push(VerifyReason::failed("signature", refusal.to_string()));
+            return Ok(result);
+        }
+    };
+    result.payload = Some(bundle.payload_digest().to_string());
+    tell(&signer, &statement, request.trust, &mut result);
+    let rules = rules(request, &statement);
+    let tree = match tree::walk(request.path, &rules) {
+        Ok(tree) => tree,
+        Err(error) => {
+            result.reasons.push(VerifyReason::incomplete("unread", error.to_string()));
+            return Ok(result);
+        }
+    };
+    compare(request, engine, statement, tree, &mut result);
+    Ok(result)
+}
+
+/// What is signed, by whom.
+fn believed(request: &Request<'_>) -> Result<(Bundle, Signer, Statement), Refusal> {
+    if request.bundle.len() as u64 > bundle::MAX_BYTES {
+        let rule = format!("larger than {} bytes", bundle::MAX_BYTES);
+        return Err(Refusal { path: "$".to_owned(), rule });
+    }
+    let bundle = Bundle::read(request.bundle)?;
+    let signer = bundle.verify(request.trust)?;
+    let in_payload = |refusal: Refusal| Refusal { path: format!("payload {}", refusal.path), ..refusal };
+    let statement = Statement::read(&bundle.payload).map_err(in_payload)?;
+    Ok((bundle, signer, statement))
+}
+
+fn tell(signer: &Signer, statement: &Statement, trust: &Trust, result: &mut Verification) {
+    result.signed_by = Some(SignedBy {
+        method: if signer.leaf.is_some() { "certificate" } else { "key" },
+        algorithm: signer.key.algorithm().as_str(),
+        key: signer.key.fingerprint().to_string(),
+        certificate: signer.leaf.as_ref().map(|leaf| leaf.fingerprint.to_string()),
+        subject: signer.leaf.as_ref().and_then(|leaf| leaf.name.clone()),
+    });
+    result.root = Some(statement.root.to_string());
+    result.subject = Some(statement.name.clone());
+    result.notes.extend(signer.notes.iter().chain(&statement.notes).cloned());
+    if let Trust::Authorities(authorities) = trust {
+        result.relaxed.extend(authorities.relaxed());
+    }
+    let folded = |name: &String| name.to_lowercase();
+    let mut seen: BTreeMap<String, &String> = BTreeMap::new();
+    for name in statement.files.keys() {
+        if let Some(other) = seen.insert(folded(name), name) {
+            result.notes.push(format!("`{other}` and `{name}` differ only in case: some file systems take them for one"));
+        }
+    }
+}
+
+fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
+    let signed = statement.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
+    let called = request.ignore.iter().map(|path| (path.clone(), "left out by --ignore"));
+    let own = request.own.iter().map(|path| (path.clone(), "the signature itself"));
+    let mut ignore: BTreeMap<String, &'static str> = called.chain(signed).chain(own).collect();
+    // What is signed is compared, whatever else is left out.
+    ignore.retain(|path, _| !statement.files.contains_key(path));
+    tree::Rules { ignore, allow_symlinks: statement.allow_symlinks }
+}
+
+/// Hashes what is both signed and there, and holds the two lists against each other, in both directions.
+fn compare(request: &Request<'_>, engine: hash::Engine, statement: Statement, mut tree: Tree, result: &mut Verification) {
+    for (name, why) in tree.refused.drain(..) {
+        result.reasons.push(VerifyReason::failed("refused-file", format!("{name}: {why}")));
+    }
+    for (name, why) in tree.unseen.drain(..) {
+        result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
+    }
+    let mut signed = statement.files;
+    if tree.single && signed.len() == 1 {
+        // A file may be signed as `.` (model-signing) or by its name; a file renamed is the same file.
+        if let (Some(name), Some((_, content))) = (tree.files.keys().next(), signed.pop_first()) {
+            signed.insert(name.clone(), content);
+        }
+    }
+    let (mut jobs, mut owners) = (Vec::new(), Vec::new());
+    for (name, found) in &tree.files {
+        let Some(content) = signed.get(name) else { continue };
+        let whole = Job { path: found.path.clone(), follow: found.link, range: (0, None), expected: found.bytes };
+        let ends: Vec<Option<u64>> = match content {
+            Content::Whole(_) => vec![None],
+            Content::Shards(shards) => shards.iter().map(|(end, _)| Some(*end)).collect(),
+        };
+        let mut start = 0;
+        for end in ends {
+            let expected = end.unwrap_or(found.bytes).saturating_sub(start);
+            jobs.push(Job { range: (start, end), expected, ..whole.clone() });
+            owners.push(name.clone());
+            start = end.unwrap_or(start);
+        }
+    }
+    let hashed = hash::run(engine, &jobs, request.threads, request.count);
+    let mut parts: BTreeMap<String, Vec<Hashed>> = BTreeMap::new();
+    for (owner, hashed) in owners.into_iter().zip(hashed) {
+        parts.entry(owner).or_default().push(hashed);
+    }
+    for (name, found) in tree.files {
+        let file = match (signed.remove(&name), parts.remove(&name)) {
+            (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
+            _ => unsigned(&name, found.bytes, request.allow_unsigned, result),
+        };
+        result.files.push(file);
+    }
+    for name in signed.into_keys() {
+        result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
+        result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Missing });
+    }
+    result.files.sort_by(|a, b| a.path.cmp(&b.path));
+    result.skipped = tree.skipped;
+    result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) -> VerifiedFile {
+    if allowed {
+        result.notes.push(format!("{name}: nobody signed it"));
+    } else {
+        result.reasons.push(VerifyReason::failed("unsigned", format!("{name}: there, and nobody signed it")));
+    }
+    VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Unsigned }
+}
+
+fn judge(name: &str, bytes: u64, content: &Content, parts: Vec<Hashed>, result: &mut Verification) -> VerifiedFile {
+    let mut file = VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Match };
+    let expected: Vec<(Option<u64>, Sha256)> = match content {
+        Content::Whole(digest) => vec![(None, *digest)],
+        Content::Shards(shards) => shards.iter().map(|(end, digest)| (Some(*end), *digest)).collect(),
+    };
+    if let Some((Some(end), _)) = expected.last().filter(|(end, _)| end.is_some_and(|end| end != bytes)) {
+        file.status = FileStatus::Differs;
+        result.reasons.push(VerifyReason::failed("differs", format!("{name}: {end} bytes were signed, it has {bytes}")));
+        return file;
+    }
+    for ((end, expected), hashed) in expected.into_iter().zip(parts) {
+        match hashed {
+            Ok((length, digest)) => {
+                if end.is_none() {
+                    (file.bytes, file.digest) = (length, Some(digest.to_string()));
+                }
+                if digest != expected && file.status == FileStatus::Match {
+                    file.status = FileStatus::Differs;
+                    let message = format!("{name}: its SHA-256 is {digest}, {expected} was signed");
+                    result.reasons.push(VerifyReason::failed("differs", message));
+                }
+            }
+            Err(Unread::Read(ringfence_artifact::ReadError::Changed)) => {
+                file.status = FileStatus::Changed;
+                result.reasons.push(VerifyReason::failed("changed", format!("{name}: changed while it was read")));
+                return file;
+            }
+            Err(error) => {
+                file.status = FileStatus::Unread;
+                result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {error}")));
+                return file;
+            }
+        }
+    }
+    file
+}

@@ -1,0 +1,159 @@
+//! Room `finding`: the result of one `model verify`: who signed, what is covered, what is not.
+
+use serde::Serialize;
+
+use crate::ExitCode;
+
+/// What one signature says about one model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// The model, as it was typed.
+    pub source: String,
+    /// The signature file, as it was typed.
+    pub signature: String,
+    /// Name of the model at the signer; told, never compared.
+    pub subject: Option<String>,
+    /// The signer, once the signature held.
+    pub signed_by: Option<SignedBy>,
+    /// SHA-256 of what is signed, in hex: the identity of the signed model.
+    pub payload: Option<String>,
+    /// Digest over all file digests, in hex. It has no names in it.
+    pub root: Option<String>,
+    /// Every file, signed or there, sorted by path.
+    pub files: Vec<VerifiedFile>,
+    /// Paths that were left out.
+    pub skipped: Vec<Skipped>,
+    /// Everything that does not hold.
+    pub reasons: Vec<VerifyReason>,
+    /// What is worth knowing and decides nothing.
+    pub notes: Vec<String>,
+    /// Options in force that let more through than the default does.
+    pub relaxed: Vec<String>,
+    /// Wall time.
+    pub seconds: f64,
+    /// CPU time of the process.
+    pub cpu_seconds: f64,
+}
+
+/// Who signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SignedBy {
+    /// `key` or `certificate`.
+    pub method: &'static str,
+    /// `P-256` and so on; the hash follows from it.
+    pub algorithm: &'static str,
+    /// SHA-256 of the public key's DER, in hex.
+    pub key: String,
+    /// SHA-256 of the certificate's DER, in hex.
+    pub certificate: Option<String>,
+    /// Common name in the certificate.
+    pub subject: Option<String>,
+}
+
+/// What became of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerifiedFile {
+    /// Path below the model.
+    pub path: String,
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256 of the bytes read, in hex; none where the file was not read as a whole.
+    pub digest: Option<String>,
+    /// Against what was signed.
+    pub status: FileStatus,
+}
+
+/// A file against what was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileStatus {
+    /// The same bytes.
+    Match,
+    /// Other bytes.
+    Differs,
+    /// Signed, and not there.
+    Missing,
+    /// There, and nobody signed it.
+    Unsigned,
+    /// It changed while it was read.
+    Changed,
+    /// It could not be read.
+    Unread,
+}
+
+/// A path that no signature covers, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Path below the model.
+    pub path: String,
+    /// Who left it out.
+    pub reason: &'static str,
+    /// Files at and below it.
+    pub files: u64,
+    /// Those of them that a loader could load, sorted.
+    pub loadable: Vec<String>,
+}
+
+/// Something that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VerifyReason {
+    /// `signature`, `differs`, `missing`, `unsigned`, `changed`, `refused-file` or `unread`.
+    pub kind: &'static str,
+    /// In words, with the path.
+    pub message: String,
+    /// Whether it could not be looked at, rather than was looked at and does not hold.
+    pub incomplete: bool,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyOutcome {
+    /// Signed by a trusted signer, and every file is as it was.
+    Verified,
+    /// Something does not hold.
+    Failed,
+    /// Something could not be looked at, and nothing else is wrong.
+    Incomplete,
+}
+
+impl VerifyReason {
+    /// Looked at, and it does not hold.
+    pub fn failed(kind: &'static str, message: String) -> Self {
+        Self { kind, message, incomplete: false }
+    }
+
+    /// Not looked at.
+    pub fn incomplete(kind: &'static str, message: String) -> Self {
+        Self { kind, message, incomplete: true }
+    }
+}
+
+impl Verification {
+    /// Failed wins over incomplete; nothing signed or nothing there is never verified.
+    pub fn outcome(&self) -> VerifyOutcome {
+        let nothing = self.signed_by.is_none() || self.count(FileStatus::Match) == 0;
+        if self.reasons.iter().any(|reason| !reason.incomplete) || nothing && self.reasons.is_empty() {
+            VerifyOutcome::Failed
+        } else if self.reasons.is_empty() {
+            VerifyOutcome::Verified
+        } else {
+            VerifyOutcome::Incomplete
+        }
+    }
+
+    /// Files with this status.
+    pub fn count(&self, status: FileStatus) -> usize {
+        self.files.iter().filter(|file| file.status == status).count()
+    }
+
+    /// What the process tells its caller.
+    pub fn exit(&self) -> ExitCode {
+        match self.outcome() {
+            VerifyOutcome::Verified => ExitCode::Clean,
+            VerifyOutcome::Failed => ExitCode::VerificationFailed,
+            VerifyOutcome::Incomplete => ExitCode::Incomplete,
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Room `report`: a [`Verification`] enters, a screen or one JSON document leaves. Names and signers are foreign text:
+//! masked here for both forms, and made inert by each.
+
+use std::io;
+
+use ringfence_finding::ExitCode;
+use ringfence_finding::FileStatus;
+use ringfence_finding::SignedBy;
+use ringfence_finding::Verification;
+use ringfence_finding::VerifyOutcome;
+use serde::Serialize;
+
+use crate::clean;
+use crate::machine;
+use crate::style::Style;
+use crate::style::Tone;
+use crate::text::page::Page;
+use crate::words;
+
+/// Major: a reader must change; minor: something was added.
+const SCHEMA_VERSION: &str = "1.0";
+/// Reasons that are shown; `-v` shows all.
+const SHOWN: usize = 20;
+/// Columns before the words.
+const COLUMN: usize = 14;
+
+/// Prints a verification for people.
+pub fn verification_text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+    let verification = &masked(verification);
+    let mut page = Page::new(style);
+    let outcome = verification.outcome();
+    let (word, tone) = match outcome {
+        VerifyOutcome::Verified => ("VERIFIED", Tone::Good),
+        VerifyOutcome::Failed => ("NOT VERIFIED", Tone::Worst),
+        VerifyOutcome::Incomplete => ("COULD NOT LOOK AT ALL OF IT", Tone::Warn),
+    };
+    let bytes: u64 = verification.files.iter().map(|file| file.bytes).sum();
+    let files = words::count(words::many(verification.files.len()), "file");
+    let headline = format!("{}   {files}, {}", clean::path(&verification.source), size(bytes));
+    if style.quiet {
+        page.line(&format!("{word}: {headline}"));
+        return out.write_all(page.into_text().as_bytes());
+    }
+    page.line(&format!("{headline}   {}", style.paint(tone, word)));
+    match &verification.signed_by {
+        Some(signer) => signed_by(signer, &mut page),
+        None => page.labelled("  signed by", Tone::Warn, COLUMN, "nobody who is trusted"),
+    }
+    if let (Some(payload), Some(root)) = (&verification.payload, &verification.root) {
+        let name = verification.subject.as_deref().unwrap_or_default();
+        let words = format!("sha256:{payload}   root sha256:{root}   named \"{}\"", clean::name(name));
+        page.labelled("  payload", Tone::Plain, COLUMN, &words);
+        page.labelled("  files", Tone::Plain, COLUMN, &counts(verification));
+    }
+    let reasons = &verification.reasons;
+    let shown = if style.verbose { reasons.len() } else { SHOWN.min(reasons.len()) };
+    for reason in reasons.iter().take(shown) {
+        let tone = if reason.incomplete { Tone::Warn } else { Tone::Worst };
+        page.labelled(&format!("  {}", reason.kind), tone, COLUMN, &clean::sentence(&reason.message));
+    }
+    if shown < reasons.len() {
+        page.line(&format!("  {} more: -v shows all", words::thousands(words::many(reasons.len() - shown))));
+    }
+    left_out(verification, &mut page);
+    for note in &verification.notes {
+        page.labelled("  note", Tone::Plain, COLUMN, &clean::sentence(note));
+    }
+    for option in &verification.relaxed {
+        page.labelled("  relaxed", Tone::Warn, COLUMN, &clean::sentence(option));
+    }
+    let exit = verification.exit().code();
+    page.labelled("  hashed", Tone::Plain, COLUMN, &format!(
+        "{} in {:.2} CPU-s, {:.2} s; exit {exit}",
+        size(bytes),
+        verification.cpu_seconds,
+        verification.seconds
+    ));
+    out.write_all(page.into_text().as_bytes())
+}
+
+/// Prints a verification for programs; schema `docs/schema/model-verify.v1.schema.json`.
+pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document<'v> {
+        schema_version: &'static str,
+        outcome: VerifyOutcome,
+        #[serde(flatten)]
+        verification: &'v Verification,
+        exit: ExitCode,
+    }
+    let mut verification = masked(verification);
+    verification.seconds = machine::milliseconds(verification.seconds);
+    verification.cpu_seconds = machine::milliseconds(verification.cpu_seconds);
+    let (outcome, exit) = (verification.outcome(), verification.exit());
+    machine::write(&Document { schema_version: SCHEMA_VERSION, outcome, verification: &verification, exit }, out)
+}
+
+fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
+    let who = match (&signer.certificate, &signer.subject) {
+        (Some(certificate), Some(subject)) => format!("certificate sha256:{certificate} \"{}\"", clean::name(subject)),
+        (Some(certificate), None) => format!("certificate sha256:{certificate}"),
+        (None, _) => format!("key sha256:{}", signer.key),
+    };
+    page.labelled("  signed by", Tone::Plain, COLUMN, &format!("{who}   OMS, {}", signer.algorithm));
+}
+
+fn counts(verification: &Verification) -> String {
+    let of = [
+        (FileStatus::Match, "match"),
+        (FileStatus::Differs, "differ"),
+        (FileStatus::Missing, "missing"),
+        (FileStatus::Unsigned, "unsigned"),
+        (FileStatus::Changed, "changed"),
+        (FileStatus::Unread, "unread"),
+    ];
+    let always = [FileStatus::Match, FileStatus::Differs, FileStatus::Missing, FileStatus::Unsigned];
+    let counted = of.into_iter().map(|(status, word)| (status, verification.count(status), word));
+    let shown = counted.filter(|(status, count, _)| *count > 0 || always.contains(status));
+    let parts: Vec<String> =
+        shown.map(|(_, count, word)| format!("{} {word}", words::thousands(words::many(count)))).collect();
+    parts.join(", ")
+}
+
+fn left_out(verification: &Verification, page: &mut Page<'_>) {
+    for skipped in &verification.skipped {
+        let files = words::count(skipped.files, "file");
+        let mut words = format!("{} ({files}): {}", clean::path(&skipped.path), skipped.reason);
+        if let Some(first) = skipped.loadable.first() {
+            let more = words::thousands(words::many(skipped.loadable.len()));
+            words.push_str(&format!("; {more} of them a loader could load, such as {}", clean::path(first)));
+        }
+        let tone = if skipped.loadable.is_empty() { Tone::Plain } else { Tone::Warn };
+        page.labelled("  not covered", tone, COLUMN, &words);
+    }
+}
+
+/// `16.1 GB`, in powers of a thousand.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return words::count(bytes, "byte");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default())
+}
+
+fn masked(verification: &Verification) -> Verification {
+    let mask = |text: &mut String| {
+        if let std::borrow::Cow::Owned(masked) = clean::mask(text) {
+            *text = masked;
+        }
+    };
+    let mut verification = verification.clone();
+    mask(&mut verification.source);
+    mask(&mut verification.signature);
+    verification.subject.as_mut().map(mask);
+    verification.signed_by.as_mut().and_then(|signer| signer.subject.as_mut()).map(mask);
+    verification.files.iter_mut().for_each(|file| mask(&mut file.path));
+    verification.reasons.iter_mut().for_each(|reason| mask(&mut reason.message));
+    verification.notes.iter_mut().for_each(mask);
+    for skipped in &mut verification.skipped {
+        mask(&mut skipped.path);
+        skipped.loadable.iter_mut().for_each(mask);
+    }
+    verification
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_finding::Skipped;
+    use ringfence_finding::VerifiedFile;
+    use ringfence_finding::VerifyReason;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::testing::schema;
+
+    fn verification(name: &str) -> Verification {
+        let file = |path: &str, status| VerifiedFile { path: path.to_owned(), bytes: 1_500_000, digest: None, status };
+        Verification {
+            source: "llama".to_owned(),
+            signature: "llama/model.sig".to_owned(),
+            subject: Some(name.to_owned()),
+            signed_by: Some(SignedBy {
+                method: "certificate",
+                algorithm: "P-256",
+                key: "8b1f".to_owned(),
+                certificate: Some("41d0".to_owned()),
+                subject: Some(name.to_owned()),
+            }),
+            payload: Some("41d0".to_owned()),
+            root: Some("77aa".to_owned()),
+            files: vec![file("a.safetensors", FileStatus::Match), file(name, FileStatus::Unsigned)],
+            skipped: vec![Skipped {
+                path: ".git".to_owned(),
+                reason: "left out by the signer",
+                files: 12,
+                loadable: vec![format!(".git/{name}.py")],
+            }],
+            reasons: vec![VerifyReason::failed("unsigned", format!("{name}: there, and nobody signed it"))],
+            notes: vec![name.to_owned()],
+            ..Verification::default()
+        }
+    }
+
+    fn text(verification: &Verification) -> String {
+        let mut bytes = Vec::new();
+        verification_text(verification, &Style::default(), &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn json(verification: &Verification) -> String {
+        let mut bytes = Vec::new();
+        verification_json(verification, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn the_screen_says_who_what_and_what_not() {
+        insta::assert_snapshot!(text(&verification("x")), @"");
+    }
+
+    #[test]
+    fn the_document_is_valid_and_wholly_documented() {
+        let published = schema::schema("model-verify.v1.schema.json");
+        for verification in [verification("x"), Verification::default()] {
+            let document: Value = serde_json::from_str(&json(&verification)).unwrap();
+            assert_eq!(schema::errors(&schema::strict(&published), &document), [""; 0]);
+        }
+        let frozen = schema::schema("frozen/model-verify.v1.0.schema.json");
+        assert_eq!(schema::narrowed(&frozen, &published), [""; 0]);
+    }
+
+    #[test]
+    fn hostile_names_are_inert_and_keys_are_masked() {
+        let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
+        let hostile = verification(&format!("a\u{1b}[2J\n::error::x\u{202e}\u{2028}{key}"));
+        for printed in [text(&hostile), json(&hostile)] {
+            assert!(printed.contains("unsigned"), "{printed}");
+            for bad in ["\u{1b}", "\u{202e}", "\u{2028}", "\n::error", &key] {
+                assert!(!printed.contains(bad), "{bad:?} in {printed}");
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `ringfence model keygen`: a new key pair -> two files.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::ValueEnum;
+use ringfence_attest::PrivateKey;
+use ringfence_finding::ExitCode;
+use zeroize::Zeroizing;
+
+use super::password;
+use crate::exit::Usage;
+use crate::output;
+
+/// Make a key pair to sign models with.
+///
+/// Writes PREFIX.key, which signs and stays secret, and PREFIX.pub, which verifies and is given away. Files that are there
+/// are never overwritten.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  ringfence model keygen                                      model.key in cosign's encrypted form, model.pub
+  ringfence model keygen --key-format pem --out release       PKCS#8, which model-signing and OpenSSL read
+  ringfence model keygen --password-file secret.txt
+
+The password comes from --password-file, COSIGN_PASSWORD or the terminal, never from an argument.
+
+Exit codes: 0 both files written, 2 usage, 5 internal error.")]
+pub(crate) struct Keygen {
+    /// Curve.
+    #[arg(long, value_enum, default_value_t, value_name = "CURVE")]
+    curve: Curve,
+    /// Form of the secret file.
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    key_format: KeyFormat,
+    /// Name of the files, without ending.
+    #[arg(long, default_value = "model", value_name = "PREFIX")]
+    out: PathBuf,
+    /// File with the password; an empty one makes an unencrypted PEM.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Curve {
+    /// P-256 with SHA-256: every tool has it.
+    #[default]
+    P256,
+    /// P-384 with SHA-384.
+    P384,
+    /// P-521 with SHA-512.
+    P521,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum KeyFormat {
+    /// Always encrypted; cosign reads it.
+    #[default]
+    Cosign,
+    /// PKCS#8; model-signing and OpenSSL read it.
+    Pem,
+}
+
+impl Keygen {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let with = |ending: &str| {
+            let mut path = self.out.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let (secret, public) = (with(".key"), with(".pub"));
+        for path in [&secret, &public] {
+            if path.symlink_metadata().is_ok() {
+                return Err(Usage(format!("{}: is there already; choose another --out", path.display())).into());
+            }
+        }
+        let curve = match self.curve {
+            Curve::P256 => ringfence_attest::Curve::P256,
+            Curve::P384 => ringfence_attest::Curve::P384,
+            Curve::P521 => ringfence_attest::Curve::P521,
+        };
+        let format = match self.key_format {
+            KeyFormat::Cosign => ringfence_attest::KeyFormat::Cosign,
+            KeyFormat::Pem => ringfence_attest::KeyFormat::Pem,
+        };
+        let what = secret.display().to_string();
+        let password = password::ask(self.password_file.as_deref(), &what).map_err(|error| Usage(format!("{what}: {error}")))?;
+        let (key, file) = PrivateKey::generate(curve, format, &password)?;
+        let text: Zeroizing<String> = file;
+        create(&secret, text.as_bytes(), 0o600)?;
+        create(&public, key.public().to_pem().as_bytes(), 0o644)?;
+        output::to_stdout(|out| {
+            writeln!(out, "{}   secret: signs", ringfence_report::clean_line(&secret.display().to_string()))?;
+            writeln!(out, "{}   give it away: verifies", ringfence_report::clean_line(&public.display().to_string()))?;
+            writeln!(out, "key sha256:{}", key.public().fingerprint())
+        })?;
+        Ok(ExitCode::Clean)
+    }
+}
+
+/// A new file; one that is there stays as it is.
+fn create(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+}
