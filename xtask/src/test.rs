@@ -67,8 +67,13 @@ fn without_client(notes: &mut Vec<String>) -> Result<Tally, Failure> {
 
 /// Runs the ignored tests whose component is here. What they add to the count they take off the skipped.
 fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, Failure> {
+    let signing = model_signing(&ignored, notes);
+    let here = |component: &str| match component {
+        MODEL_SIGNING => signing.is_some(),
+        other => present(other),
+    };
     let (runnable, missing): (Vec<_>, Vec<_>) =
-        ignored.into_iter().partition(|test| test.component().is_some_and(present));
+        ignored.into_iter().partition(|test| test.component().is_some_and(here));
     for test in missing {
         let reason = if test.reason.is_empty() { "ignored without a reason" } else { &test.reason };
         notes.push(format!("SKIPPED {}: {reason}", test.name));
@@ -76,7 +81,18 @@ fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, F
     if runnable.is_empty() {
         return Ok(Tally::default());
     }
-    cargo_test(&mut ignored_tests(&runnable), notes, |_| ())
+    let mut tests = ignored_tests(&runnable);
+    tests.envs(signing.map(|program| ("RINGFENCE_MODEL_SIGNING", program)));
+    cargo_test(&mut tests, notes, |_| ())
+}
+
+/// The peer of `model sign`, installed where a test asks for it.
+const MODEL_SIGNING: &str = "model-signing";
+
+fn model_signing(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf> {
+    ignored.iter().find(|test| test.component() == Some(MODEL_SIGNING))?;
+    let installed = tools::install_model_signing();
+    installed.map_err(|failure| notes.push(format!("{MODEL_SIGNING} is not installed: {failure}"))).ok()
 }
 
 /// Runs the tests that need a cluster, in one lab that all test binaries share. A test that recorded a skip

@@ -10,6 +10,7 @@ use crate::shell;
 
 const CARGO_DENY: &str = "0.20.2";
 const CHECKOV: &str = "3.3.30";
+const MODEL_SIGNING: &str = "1.1.1";
 
 /// The cargo-deny of this project's version, if it is here.
 pub(crate) fn cargo_deny() -> Option<PathBuf> {
@@ -70,6 +71,27 @@ pub(crate) fn install_checkov() -> Result<(PathBuf, String), Failure> {
     }
     let version = shell::output(Command::new(&program).arg("--version"))?;
     Ok((program, version.trim().to_owned()))
+}
+
+/// PyPI's model-signing in a virtual environment of its own. It imports pyopenssl without declaring it.
+pub(crate) fn install_model_signing() -> Result<PathBuf, Failure> {
+    let folder = cache().join(format!("model-signing-{MODEL_SIGNING}"));
+    let program = folder.join("bin/model_signing");
+    let works = || shell::output(Command::new(&program).arg("--version"));
+    if !program.is_file() || works().is_err() {
+        eprintln!("installs model-signing {MODEL_SIGNING} and pyopenssl into {}", folder.display());
+        fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        shell::run(pip.args([
+            "install",
+            "--quiet",
+            &format!("model-signing=={MODEL_SIGNING}"),
+            "pyopenssl",
+        ]))?;
+        works()?;
+    }
+    Ok(program)
 }
 
 fn deny_folder() -> PathBuf {

@@ -102,7 +102,9 @@ mod tests {
     fn only_the_one_way_to_write_it_is_read() {
         assert_eq!(Der::new(&[2, 1, 5]).number(), Some(5));
         assert_eq!(Der::new(&[2, 2, 0, 0x80]).number(), Some(0x80));
-        for wrong in [&[2, 2, 0, 5][..], &[2, 0x81, 1, 5], &[2, 1, 0x80], &[2, 0x80, 5, 0, 0], &[2, 2, 5], &[2], &[]] {
+        for wrong in
+            [&[2, 2, 0, 5][..], &[2, 0x81, 1, 5], &[2, 1, 0x80], &[2, 0x80, 5, 0, 0], &[2, 2, 5], &[2], &[]]
+        {
             assert_eq!(Der::new(wrong).number(), None, "{wrong:?}");
         }
         for length in [0, 127, 128, 255, 256, 60_000] {

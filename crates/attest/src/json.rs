@@ -101,9 +101,10 @@ impl<'j> Place<'j> {
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
         match self.unknown(known)?.first() {
             None => Ok(()),
-            Some(key) => {
-                Err(self.refuse(format!("unknown key `{key}`, which no signature covers; known: {}", known.join(", "))))
-            }
+            Some(key) => Err(self.refuse(format!(
+                "unknown key `{key}`, which no signature covers; known: {}",
+                known.join(", ")
+            ))),
         }
     }
 
@@ -119,7 +120,11 @@ impl<'j> Place<'j> {
     /// A string that must be this one.
     pub(crate) fn exactly(&self, wanted: &str) -> Result<(), Refusal> {
         let text = self.text()?;
-        if text == wanted { Ok(()) } else { Err(self.refuse(format!("`{wanted}` was expected, not `{text}`"))) }
+        if text == wanted {
+            Ok(())
+        } else {
+            Err(self.refuse(format!("`{wanted}` was expected, not `{text}`")))
+        }
     }
 
     pub(crate) fn boolean(&self) -> Result<bool, Refusal> {
@@ -133,14 +138,21 @@ impl<'j> Place<'j> {
         if value.fract() != 0.0 || *value < 0.0 || *value > 9_007_199_254_740_992.0 {
             return Err(self.refuse(format!("a whole number from 0 to 2^53 was expected, not {value}")));
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range, as above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole and in range, as above"
+        )]
         Ok(*value as u64)
     }
 
     pub(crate) fn list(&self) -> Result<impl ExactSizeIterator<Item = Self> + use<'j>, Refusal> {
         let Json::List(items) = self.value else { return Err(self.expected("a list")) };
         let path = self.path.clone();
-        Ok(items.iter().enumerate().map(move |(index, value)| Place { value, path: format!("{path}[{index}]") }))
+        Ok(items
+            .iter()
+            .enumerate()
+            .map(move |(index, value)| Place { value, path: format!("{path}[{index}]") }))
     }
 
     /// The one item of a list.
@@ -242,7 +254,9 @@ mod tests {
 
     #[test]
     fn a_number_is_whole_or_refused() {
-        for (text, value) in [("2", Some(2)), ("2.0", Some(2)), ("-1", None), ("1.5", None), ("1e300", None), ("\"2\"", None)] {
+        for (text, value) in
+            [("2", Some(2)), ("2.0", Some(2)), ("-1", None), ("1.5", None), ("1e300", None), ("\"2\"", None)]
+        {
             let json = Json::read(text.as_bytes()).unwrap();
             assert_eq!(json.root().whole().ok(), value, "{text}");
         }

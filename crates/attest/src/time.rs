@@ -60,7 +60,8 @@ fn digits(text: &str) -> Option<u64> {
 }
 
 fn seconds([year, month, day, hour, minute, second]: [u64; 6]) -> Option<u64> {
-    let valid = (1970..=9999).contains(&year) && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
+    let valid =
+        (1970..=9999).contains(&year) && (1..=12).contains(&month) && hour < 24 && minute < 60 && second < 60;
     if !valid || day == 0 || day > days_of_month(year, month) {
         return None;
     }

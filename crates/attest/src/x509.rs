@@ -46,7 +46,11 @@ pub struct VerifiedLeaf {
 pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let text = str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
     let Some(text) = text else {
-        return if Leaf::read(bytes).is_some() { Ok(vec![bytes.to_vec()]) } else { Err("no certificate in it") };
+        return if Leaf::read(bytes).is_some() {
+            Ok(vec![bytes.to_vec()])
+        } else {
+            Err("no certificate in it")
+        };
     };
     let blocks = pem::blocks(text).ok_or("damaged PEM: a block does not end, or is not base64")?;
     let blocks = blocks.into_iter().filter(|block| block.label == "CERTIFICATE").map(|block| block.bytes);
@@ -73,7 +77,9 @@ impl Authorities {
     pub(crate) fn relaxed(&self) -> Option<String> {
         match self.time {
             VerifyTime::Now(_) => None,
-            VerifyTime::At(seconds) => Some(format!("--at {}: certificates were judged at that time", time::text(seconds))),
+            VerifyTime::At(seconds) => {
+                Some(format!("--at {}: certificates were judged at that time", time::text(seconds)))
+            }
             VerifyTime::LeafNotBefore => {
                 Some("--at leaf-not-before: an expired certificate is taken for a valid one".to_owned())
             }
@@ -82,7 +88,8 @@ impl Authorities {
 
     /// The key of the first certificate, if a path of valid ones leads from it to a root.
     pub(crate) fn verify(&self, chain: &[Vec<u8>]) -> Result<(PublicKey, VerifiedLeaf), Refusal> {
-        let refuse = |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
+        let refuse =
+            |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
         let (first, rest) = chain.split_first().ok_or_else(|| refuse("no certificates".to_owned()))?;
         let leaf = Leaf::read(first).ok_or_else(|| refuse("the first certificate is damaged".to_owned()))?;
         let seconds = match self.time {
@@ -90,28 +97,36 @@ impl Authorities {
             VerifyTime::LeafNotBefore => leaf.not_before,
         };
         if !leaf.may_sign() {
-            let rule = "the first certificate may not sign: neither key usage digitalSignature nor codeSigning";
+            let rule =
+                "the first certificate may not sign: neither key usage digitalSignature nor codeSigning";
             return Err(refuse(rule.to_owned()));
         }
         if seconds < leaf.not_before || seconds > leaf.not_after {
-            let (from, to, at) = (time::text(leaf.not_before), time::text(leaf.not_after), time::text(seconds));
-            return Err(refuse(format!("the first certificate is valid from {from} to {to}, not at {at} (--at sets the time)")));
+            let (from, to, at) =
+                (time::text(leaf.not_before), time::text(leaf.not_after), time::text(seconds));
+            return Err(refuse(format!(
+                "the first certificate is valid from {from} to {to}, not at {at} (--at sets the time)"
+            )));
         }
         let key = PublicKey::from_der(leaf.key).map_err(|error| refuse(error.to_string()))?;
         // A leaf that is itself trusted needs no path; webpki has no word for that.
         if !self.roots.iter().any(|root| root.as_ref() == first.as_slice()) {
-            self.path(first, rest, seconds).map_err(|error| refuse(format!("no valid path to a given authority: {error}")))?;
+            self.path(first, rest, seconds)
+                .map_err(|error| refuse(format!("no valid path to a given authority: {error}")))?;
         }
         Ok((key, VerifiedLeaf { fingerprint: Sha256::of(first), name: leaf.name }))
     }
 
     fn path(&self, leaf: &[u8], rest: &[Vec<u8>], seconds: u64) -> Result<(), webpki::Error> {
-        let anchors = self.roots.iter().map(webpki::anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>()?;
-        let between: Vec<CertificateDer<'_>> = rest.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let anchors =
+            self.roots.iter().map(webpki::anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>()?;
+        let between: Vec<CertificateDer<'_>> =
+            rest.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         let leaf = CertificateDer::from(leaf);
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         let leaf = EndEntityCert::try_from(&leaf)?;
-        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &between, time, AnyUsage, None, None).map(drop)
+        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &between, time, AnyUsage, None, None)
+            .map(drop)
     }
 }
 
@@ -155,7 +170,8 @@ impl<'d> Leaf<'d> {
         let name = common_name(body.sequence()?);
         let content = body.take(der::SEQUENCE)?;
         let key = whole(bytes, content)?;
-        let mut leaf = Self { not_before, not_after, name, key, digital_signature: false, code_signing: false };
+        let mut leaf =
+            Self { not_before, not_after, name, key, digital_signature: false, code_signing: false };
         let mut extensions = loop {
             match body.any()? {
                 (0xa1 | 0xa2 | 0x81 | 0x82, _) => {}
@@ -199,7 +215,9 @@ impl<'d> Leaf<'d> {
 
 /// An element with its tag and length, from its content: both lie in `bytes`.
 fn whole<'d>(bytes: &'d [u8], content: &[u8]) -> Option<&'d [u8]> {
-    let at = bytes.windows(content.len().max(1)).position(|window| std::ptr::eq(window.as_ptr(), content.as_ptr()))?;
+    let at = bytes
+        .windows(content.len().max(1))
+        .position(|window| std::ptr::eq(window.as_ptr(), content.as_ptr()))?;
     let header = match content.len() {
         0..=0x7f => 2,
         0x80..=0xff => 3,

@@ -25,7 +25,11 @@ const SHOWN: usize = 20;
 const COLUMN: usize = 14;
 
 /// Prints a verification for people.
-pub fn verification_text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn verification_text(
+    verification: &Verification,
+    style: &Style,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     let verification = &masked(verification);
     let mut page = Page::new(style);
     let outcome = verification.outcome();
@@ -69,12 +73,17 @@ pub fn verification_text(verification: &Verification, style: &Style, out: &mut d
         page.labelled("  relaxed", Tone::Warn, COLUMN, &clean::sentence(option));
     }
     let exit = verification.exit().code();
-    page.labelled("  hashed", Tone::Plain, COLUMN, &format!(
-        "{} in {:.2} CPU-s, {:.2} s; exit {exit}",
-        size(bytes),
-        verification.cpu_seconds,
-        verification.seconds
-    ));
+    page.labelled(
+        "  hashed",
+        Tone::Plain,
+        COLUMN,
+        &format!(
+            "{} in {:.2} CPU-s, {:.2} s; exit {exit}",
+            size(bytes),
+            verification.cpu_seconds,
+            verification.seconds
+        ),
+    );
     out.write_all(page.into_text().as_bytes())
 }
 
@@ -93,12 +102,17 @@ pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -
     verification.seconds = machine::milliseconds(verification.seconds);
     verification.cpu_seconds = machine::milliseconds(verification.cpu_seconds);
     let (outcome, exit) = (verification.outcome(), verification.exit());
-    machine::write(&Document { schema_version: SCHEMA_VERSION, outcome, verification: &verification, exit }, out)
+    machine::write(
+        &Document { schema_version: SCHEMA_VERSION, outcome, verification: &verification, exit },
+        out,
+    )
 }
 
 fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
     let who = match (&signer.certificate, &signer.subject) {
-        (Some(certificate), Some(subject)) => format!("certificate sha256:{certificate} \"{}\"", clean::name(subject)),
+        (Some(certificate), Some(subject)) => {
+            format!("certificate sha256:{certificate} \"{}\"", clean::name(subject))
+        }
         (Some(certificate), None) => format!("certificate sha256:{certificate}"),
         (None, _) => format!("key sha256:{}", signer.key),
     };
@@ -183,7 +197,12 @@ mod tests {
     use crate::testing::schema;
 
     fn verification(name: &str) -> Verification {
-        let file = |path: &str, status| VerifiedFile { path: path.to_owned(), bytes: 1_500_000, digest: None, status };
+        let file = |path: &str, status| VerifiedFile {
+            path: path.to_owned(),
+            bytes: 1_500_000,
+            digest: None,
+            status,
+        };
         Verification {
             source: "llama".to_owned(),
             signature: "llama/model.sig".to_owned(),

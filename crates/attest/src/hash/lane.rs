@@ -10,16 +10,8 @@ pub(super) type Block = [u8; 64];
 pub(super) type State = [u32; 8];
 
 /// FIPS 180-4, section 5.3.3.
-const START: State = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+const START: State =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// What turns blocks into states on this machine.
 #[derive(Clone, Copy, Debug)]
@@ -114,8 +106,9 @@ impl Lane {
         padding[0] = 0x80;
         // The length ends the block that has room for it.
         let blanks = if self.filled < 56 { 56 - self.filled } else { 120 - self.filled };
-        let end = padding.get_mut(blanks..blanks + 8);
-        end.into_iter().for_each(|end| end.copy_from_slice(&bits.to_be_bytes()));
+        if let Some(end) = padding.get_mut(blanks..blanks + 8) {
+            end.copy_from_slice(&bits.to_be_bytes());
+        }
         self.update(padding.get(..blanks + 8).unwrap_or_default());
         let mut digest = [0; 32];
         for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {

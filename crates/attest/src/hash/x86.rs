@@ -4,6 +4,9 @@
 //! independent stream fills the gaps. More than two spill registers. FIPS 180-4, section 6.2; the register layout (ABEF,
 //! CDGH) is Intel's.
 #![expect(unsafe_code, reason = "calls functions that need CPU features, after these were looked for")]
+#![expect(clippy::many_single_char_names, reason = "a to h are the names of FIPS 180-4")]
+#![expect(clippy::wildcard_imports, reason = "one name for each instruction")]
+#![expect(clippy::unused_self, reason = "the value is the proof that the instructions are there")]
 
 use std::arch::x86_64::*;
 
@@ -116,7 +119,8 @@ fn load(block: &Block) -> [__m128i; 4] {
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn constants<const GROUP: usize>() -> __m128i {
-    let [k0, k1, k2, k3] = ROUND[GROUP];
+    #[expect(clippy::indexing_slicing, reason = "an index known to the compiler, below 16")]
+    let [k0, k1, k2, k3] = const { ROUND[GROUP] };
     _mm_set_epi32(k3.cast_signed(), k2.cast_signed(), k1.cast_signed(), k0.cast_signed())
 }
 

@@ -3,8 +3,8 @@
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poly1305::universal_hash::KeyInit as _;
 use poly1305::Poly1305;
+use poly1305::universal_hash::KeyInit as _;
 use salsa20::XSalsa20;
 use salsa20::cipher::KeyIvInit as _;
 use salsa20::cipher::StreamCipher as _;
@@ -57,7 +57,8 @@ pub(super) fn seal(der: &[u8], password: &Password) -> Result<String, KeyError> 
     let mut ciphertext = authenticator.compute_unpadded(&sealed).to_vec();
     ciphertext.append(&mut sealed);
     let (n, r, p) = COST;
-    let (salt, nonce, ciphertext) = (STANDARD.encode(salt), STANDARD.encode(nonce), STANDARD.encode(ciphertext));
+    let (salt, nonce, ciphertext) =
+        (STANDARD.encode(salt), STANDARD.encode(nonce), STANDARD.encode(ciphertext));
     let json = format!(
         r#"{{"kdf":{{"name":"scrypt","params":{{"N":{n},"r":{r},"p":{p}}},"salt":"{salt}"}},"cipher":{{"name":"nacl/secretbox","nonce":"{nonce}"}},"ciphertext":"{ciphertext}"}}"#
     );

@@ -20,7 +20,9 @@ pub type Password = zeroize::Zeroizing<Vec<u8>>;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Asked for a public key.
-    #[error("a certificate, not a public key: pass it with --ca if it is the root, or take its key with `openssl x509 -pubkey -noout -in FILE`")]
+    #[error(
+        "a certificate, not a public key: pass it with --ca if it is the root, or take its key with `openssl x509 -pubkey -noout -in FILE`"
+    )]
     Certificate,
     /// Damage, or the wrong password: the file's own check cannot tell them apart.
     #[error("wrong password, or the file is damaged")]
@@ -43,13 +45,17 @@ pub enum KeyError {
     #[error("damaged PEM: a block does not end, or is not base64")]
     NotPem,
     /// No private key in it.
-    #[error("no private key in it: expected PEM with PRIVATE KEY, EC PRIVATE KEY, ENCRYPTED PRIVATE KEY or ENCRYPTED SIGSTORE PRIVATE KEY")]
+    #[error(
+        "no private key in it: expected PEM with PRIVATE KEY, EC PRIVATE KEY, ENCRYPTED PRIVATE KEY or ENCRYPTED SIGSTORE PRIVATE KEY"
+    )]
     NotPrivate,
     /// No public key in it.
     #[error("no public key in it: expected PEM with PUBLIC KEY, or its DER")]
     NotPublic,
     /// PEM encryption with MD5 and no salt to speak of.
-    #[error("encrypted the old way (Proc-Type: 4,ENCRYPTED), which MD5 protects: convert it with `openssl pkcs8 -topk8 -in OLD -out NEW`")]
+    #[error(
+        "encrypted the old way (Proc-Type: 4,ENCRYPTED), which MD5 protects: convert it with `openssl pkcs8 -topk8 -in OLD -out NEW`"
+    )]
     OldEncryption,
     /// A private key where a public one is needed.
     #[error("a private key, where the public one is needed: verify with the file that ends in .pub")]

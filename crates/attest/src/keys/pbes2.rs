@@ -54,7 +54,9 @@ pub(super) fn open(
 }
 
 /// Derivation, object identifier of the cipher, its initial vector, what is encrypted.
-fn parts(bytes: &[u8]) -> Option<(Der<'_>, &[u8], &[u8], &[u8])> {
+type Parts<'d> = (Der<'d>, &'d [u8], &'d [u8], &'d [u8]);
+
+fn parts(bytes: &[u8]) -> Option<Parts<'_>> {
     let mut outer = Der::new(bytes);
     let mut info = outer.sequence()?;
     let mut scheme = info.sequence()?;
@@ -92,8 +94,7 @@ enum Derivation<'d> {
 
 impl<'d> Derivation<'d> {
     fn read(mut der: Der<'d>) -> Result<Self, KeyError> {
-        let malformed =
-            || KeyError::Malformed("unknown derivation: PBKDF2 and scrypt are known".to_owned());
+        let malformed = || KeyError::Malformed("unknown derivation: PBKDF2 and scrypt are known".to_owned());
         let oid = der.take(der::OID).ok_or_else(malformed)?;
         let mut fields = der.sequence().ok_or_else(malformed)?;
         let salt = fields.take(der::OCTET_STRING).ok_or_else(malformed)?;
@@ -149,7 +150,8 @@ pub(super) fn seal(plain: &[u8], password: &Password) -> Result<String, KeyError
     let mut salt = [0; 16];
     rand::fill(&mut salt).map_err(|_| KeyError::Random)?;
     let rounds = NonZeroU32::new(ROUNDS).ok_or(KeyError::Random)?;
-    let key = Derivation::Pbkdf2 { salt: &salt, rounds, hash: pbkdf2::PBKDF2_HMAC_SHA256 }.derive(password, 32)?;
+    let key =
+        Derivation::Pbkdf2 { salt: &salt, rounds, hash: pbkdf2::PBKDF2_HMAC_SHA256 }.derive(password, 32)?;
     let key = UnboundCipherKey::new(&cipher::AES_256, &key).and_then(PaddedBlockEncryptingKey::cbc_pkcs7);
     let mut sealed = plain.to_vec();
     let context = key.and_then(|key| key.encrypt(&mut sealed)).map_err(|_| KeyError::Random)?;

@@ -98,14 +98,19 @@ impl PrivateKey {
     }
 
     fn from_der(der: &[u8]) -> Result<Self, KeyError> {
-        let pair = |curve: Curve| Some((curve, EcdsaKeyPair::from_private_key_der(curve.signing(), der).ok()?));
+        let pair =
+            |curve: Curve| Some((curve, EcdsaKeyPair::from_private_key_der(curve.signing(), der).ok()?));
         let (curve, pair) = Curve::ALL.into_iter().find_map(pair).ok_or(KeyError::Unsupported)?;
         let public = PublicKey::from_point(curve.algorithm(), pair.public_key().as_ref());
         Ok(Self { pair, public })
     }
 
     /// A new key, and its file: encrypted unless `password` is empty and the form is PEM.
-    pub fn generate(curve: Curve, format: KeyFormat, password: &Password) -> Result<(Self, Zeroizing<String>), KeyError> {
+    pub fn generate(
+        curve: Curve,
+        format: KeyFormat,
+        password: &Password,
+    ) -> Result<(Self, Zeroizing<String>), KeyError> {
         let document = EcdsaKeyPair::generate_pkcs8(curve.signing(), &SystemRandom::new());
         let document = document.map_err(|_| KeyError::Random)?;
         let der = Zeroizing::new(document.as_ref().to_vec());

@@ -99,7 +99,9 @@ impl PublicKey {
         };
         let key = Algorithm::ALL.iter().find_map(fits).ok_or(KeyError::Unsupported)?;
         // A point that is not on its curve is found here, not at the first signature.
-        UnparsedPublicKey::new(key.algorithm.verification(), &key.key).parse().map_err(|_| KeyError::NotOnCurve)?;
+        UnparsedPublicKey::new(key.algorithm.verification(), &key.key)
+            .parse()
+            .map_err(|_| KeyError::NotOnCurve)?;
         Ok(key)
     }
 

@@ -101,10 +101,16 @@ impl Bundle {
                 Signer { key, leaf: Some(leaf), notes: Vec::new() }
             }
             (Method::Key { .. }, Trust::Authorities(_)) => {
-                return Err(refuse("$.verificationMaterial", "signed with a key, not with a certificate: pass --key"));
+                return Err(refuse(
+                    "$.verificationMaterial",
+                    "signed with a key, not with a certificate: pass --key",
+                ));
             }
             (Method::Certificates(_), Trust::Keys(_)) => {
-                return Err(refuse("$.verificationMaterial", "signed with a certificate, not with a bare key: pass --ca"));
+                return Err(refuse(
+                    "$.verificationMaterial",
+                    "signed with a certificate, not with a bare key: pass --ca",
+                ));
             }
         };
         match &self.key_id {
@@ -200,7 +206,8 @@ impl Method {
         let list = chain.required("certificates")?;
         let certificates = list.list()?;
         if certificates.len() == 0 || certificates.len() > MAX_CHAIN {
-            return Err(list.refuse(format!("1 to {MAX_CHAIN} certificates were expected, not {}", certificates.len())));
+            return Err(list
+                .refuse(format!("1 to {MAX_CHAIN} certificates were expected, not {}", certificates.len())));
         }
         let read = |certificate: Place<'_>| {
             certificate.only(&["rawBytes"])?;

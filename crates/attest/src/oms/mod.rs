@@ -11,8 +11,8 @@ mod verify;
 
 pub use bundle::Trust;
 pub use sign::SignError;
-pub use sign::Signing;
 pub use sign::Signed;
+pub use sign::Signing;
 pub use sign::sign;
 pub use verify::Request;
 pub use verify::verify;

@@ -57,15 +57,26 @@ impl Statement {
         let root = root_digest(digests.iter().map(|(_, digest)| digest));
         let digest = subject.required("digest")?.required("sha256")?;
         if hex(&digest)? != root {
-            return Err(digest.refuse(format!("the root digest is not that of the resources, which is {root}")));
+            return Err(
+                digest.refuse(format!("the root digest is not that of the resources, which is {root}"))
+            );
         }
+        // Before the list becomes a map, which would hide a name that stands there twice.
+        distinct(&resources, digests.iter().map(|(name, _)| name))?;
         let files = match serialization.shard_size {
             None => digests.into_iter().map(|(name, digest)| (name, Content::Whole(digest))).collect(),
             Some(size) => shards(&resources, digests, size)?,
         };
         distinct(&resources, files.keys())?;
         let name = subject.required("name")?.text()?.to_owned();
-        Ok(Self { name, root, allow_symlinks: serialization.allow_symlinks, ignore: serialization.ignore, files, notes })
+        Ok(Self {
+            name,
+            root,
+            allow_symlinks: serialization.allow_symlinks,
+            ignore: serialization.ignore,
+            files,
+            notes,
+        })
     }
 }
 
@@ -84,16 +95,22 @@ impl Serialization {
             ("files", None) => None,
             ("files", Some(size)) => return Err(size.refuse("whole files have no size of shards")),
             ("shards", None) => Some(1_000_000_000),
-            ("shards", Some(size)) => {
-                Some(Some(size.whole()?).filter(|size| *size > 0).ok_or_else(|| size.refuse("shards of no bytes"))?)
+            ("shards", Some(size)) => Some(
+                Some(size.whole()?)
+                    .filter(|size| *size > 0)
+                    .ok_or_else(|| size.refuse("shards of no bytes"))?,
+            ),
+            (other, _) => {
+                return Err(method.refuse(format!("`files` or `shards` was expected, not `{other}`")));
             }
-            (other, _) => return Err(method.refuse(format!("`files` or `shards` was expected, not `{other}`"))),
         };
         let hash = place.required("hash_type")?;
         match hash.text()? {
             "sha256" => {}
             other @ ("blake2b" | "blake3") => {
-                return Err(hash.refuse(format!("{other} is not verified by this version: sign again with sha256")));
+                return Err(
+                    hash.refuse(format!("{other} is not verified by this version: sign again with sha256"))
+                );
             }
             other => return Err(hash.refuse(format!("unknown hash `{other}`"))),
         }
@@ -136,7 +153,9 @@ fn digests(list: &Place<'_>, serialization: &Serialization) -> Result<Vec<(Strin
         let algorithm = resource.required("algorithm")?;
         let known = |text: &str| text == "sha256" || sharded.as_deref() == Some(text);
         if !known(algorithm.text()?) {
-            return Err(algorithm.refuse(format!("not the algorithm of the serialization: `{}`", algorithm.text()?)));
+            return Err(
+                algorithm.refuse(format!("not the algorithm of the serialization: `{}`", algorithm.text()?))
+            );
         }
         let name = resource.required("name")?;
         let text = name.text()?;
@@ -180,7 +199,9 @@ pub(super) fn same_name<'n>(names: impl Iterator<Item = &'n String>) -> Option<(
 fn distinct<'n>(list: &Place<'_>, names: impl Iterator<Item = &'n String>) -> Result<(), Refusal> {
     match same_name(names) {
         None => Ok(()),
-        Some((one, other)) => Err(list.refuse(format!("`{one}` and `{other}` are one name after normalisation (NFC)"))),
+        Some((one, other)) => {
+            Err(list.refuse(format!("`{one}` and `{other}` are one name after normalisation (NFC)")))
+        }
     }
 }
 
@@ -196,7 +217,8 @@ fn shards(
             let (path, start) = rest.rsplit_once(':')?;
             Some((path, decimal(start)?, decimal(end)?))
         });
-        let (path, start, end) = parsed.ok_or_else(|| list.refuse(format!("`{name}` is not `path:start:end`")))?;
+        let (path, start, end) =
+            parsed.ok_or_else(|| list.refuse(format!("`{name}` is not `path:start:end`")))?;
         if let Some(wrong) = wrong_name(path) {
             return Err(list.refuse(format!("{wrong}: `{name}`")));
         }
@@ -211,9 +233,13 @@ fn shards(
         let mut content = Vec::with_capacity(last);
         for (index, (start, (end, digest))) in pieces.into_iter().enumerate() {
             let full = at.checked_add(size);
-            let fits = start == at && end > start && if index + 1 == last { Some(end) <= full } else { Some(end) == full };
+            let fits = start == at
+                && end > start
+                && if index + 1 == last { Some(end) <= full } else { Some(end) == full };
             if !fits {
-                return Err(list.refuse(format!("shard {start} to {end} of `{path}`: one from {at} on was expected, of {size} bytes")));
+                return Err(list.refuse(format!(
+                    "shard {start} to {end} of `{path}`: one from {at} on was expected, of {size} bytes"
+                )));
             }
             content.push((end, digest));
             at = end;

@@ -1,1 +1,308 @@
-//! Room `attest`, tests.
+//! Room `attest`, tests: a bundle is the signer's or it is refused: every field changed, every signed lie told.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringfence_finding::Verification;
+use ringfence_finding::VerifyOutcome;
+use serde_json::Value;
+use serde_json::json;
+
+use super::*;
+use crate::Curve;
+use crate::KeyFormat;
+use crate::PrivateKey;
+use crate::PublicKey;
+use crate::Sha256;
+
+/// The only changes after which a bundle may still verify, and what they do.
+const HARMLESS: [&str; 7] = [
+    "/verificationMaterial/tlogEntries removed",
+    "/verificationMaterial/publicKey/hint removed",
+    "/verificationMaterial/publicKey/hint null",
+    "/verificationMaterial/publicKey/hint free text",
+    "/verificationMaterial/publicKey/hint empty",
+    "/dsseEnvelope/signatures/0/keyid removed",
+    "/dsseEnvelope/signatures/0/keyid null",
+];
+
+struct Bench {
+    folder: PathBuf,
+    key: PrivateKey,
+    trust: Trust,
+}
+
+impl Bench {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ringfence-attest-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("sub")).unwrap();
+        std::fs::write(folder.join("one"), "1").unwrap();
+        std::fs::write(folder.join("sub/two"), "2").unwrap();
+        let (key, _) =
+            PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap();
+        let trust = Trust::Keys(vec![key.public().clone()]);
+        Self { folder, key, trust }
+    }
+
+    fn sign(&self) -> Value {
+        let signing = Signing {
+            path: &self.folder,
+            key: &self.key,
+            chain: &[],
+            ignore: &[],
+            threads: None,
+            count: &|_| (),
+        };
+        serde_json::from_str(&sign(&signing).unwrap().bundle).unwrap()
+    }
+
+    fn verify(&self, bundle: &[u8]) -> Verification {
+        let request = Request {
+            path: &self.folder,
+            bundle,
+            own: None,
+            trust: &self.trust,
+            ignore: &[],
+            allow_unsigned: false,
+            threads: None,
+            count: &|_| (),
+        };
+        verify(&request).unwrap()
+    }
+
+    fn verifies(&self, bundle: &Value) -> bool {
+        self.verify(bundle.to_string().as_bytes()).outcome() == VerifyOutcome::Verified
+    }
+
+    /// A bundle whose signature holds, around a payload that no honest signer writes.
+    fn seal(&self, payload: &Value) -> Verification {
+        let bundle = sign::envelope(payload.to_string().as_bytes(), &self.key, &[]).unwrap();
+        self.verify(bundle.as_bytes())
+    }
+
+    fn payload(&self) -> Value {
+        let payload = STANDARD.decode(self.sign()["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
+        serde_json::from_slice(&payload).unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Paths of everything in a document, the document itself left out.
+fn places(value: &Value, path: &str, found: &mut Vec<String>) {
+    let mut each = |name: String, value: &Value| {
+        let path = format!("{path}/{name}");
+        places(value, &path, found);
+        found.push(path);
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| each(name.clone(), value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(at, value)| each(at.to_string(), value)),
+        _ => {}
+    }
+}
+
+fn remove(bundle: &mut Value, path: &str) {
+    let (parent, own) = path.rsplit_once('/').unwrap();
+    match bundle.pointer_mut(parent).unwrap() {
+        Value::Object(fields) => drop(fields.remove(own).unwrap()),
+        Value::Array(items) => drop(items.remove(own.parse().unwrap())),
+        _ => unreachable!("a leaf has no parts"),
+    }
+}
+
+#[test]
+fn every_change_of_one_field_is_refused_but_for_the_harmless() {
+    let bench = Bench::new("fields");
+    let good = bench.sign();
+    assert!(bench.verifies(&good));
+    let mut paths = Vec::new();
+    places(&good, "", &mut paths);
+    assert!(paths.len() >= 11, "{paths:?}");
+    let mut passed = Vec::new();
+    for path in &paths {
+        let mut gone = good.clone();
+        remove(&mut gone, path);
+        passed.extend(bench.verifies(&gone).then(|| format!("{path} removed")));
+        for (what, value) in [
+            ("null", Value::Null),
+            ("a number", json!(1)),
+            ("a boolean", json!(true)),
+            ("a list", json!(["x"])),
+            ("an object", json!({"x": 1})),
+            ("free text", json!("release key")),
+            ("empty", json!("")),
+        ] {
+            let mut changed = good.clone();
+            let place = changed.pointer_mut(path).unwrap();
+            if *place != value {
+                *place = value;
+                passed.extend(bench.verifies(&changed).then(|| format!("{path} {what}")));
+            }
+        }
+    }
+    let mut harmless = HARMLESS.to_vec();
+    harmless.sort_unstable();
+    passed.sort_unstable();
+    assert_eq!(passed, harmless);
+}
+
+#[test]
+fn every_byte_of_signature_and_payload_counts() {
+    let bench = Bench::new("bytes");
+    let good = bench.sign();
+    for path in ["/dsseEnvelope/payload", "/dsseEnvelope/signatures/0/sig"] {
+        let bytes = STANDARD.decode(good.pointer(path).unwrap().as_str().unwrap()).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let mut bundle = good.clone();
+            *bundle.pointer_mut(path).unwrap() = Value::from(STANDARD.encode(changed));
+            assert!(!bench.verifies(&bundle), "{path}, byte {at}");
+        }
+    }
+}
+
+#[test]
+fn what_two_readers_could_read_in_two_ways_is_refused() {
+    let bench = Bench::new("readers");
+    let good = bench.sign().to_string();
+    assert_eq!(bench.verify(good.as_bytes()).outcome(), VerifyOutcome::Verified);
+    let (other, _) = PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap();
+    for (from, to) in [
+        ("{\"mediaType\"", "{\"x\":1,\"mediaType\""),
+        ("{\"mediaType\"", "{\"mediaType\":\"a\",\"mediaType\""),
+        ("\"payloadType\":", "\"payload\":\"\",\"payloadType\":"),
+        ("v0.3+json", "v0.2+json"),
+        ("\"tlogEntries\":[]", "\"tlogEntries\":[{}]"),
+        ("\"signatures\":[", "\"signatures\":[{\"sig\":\"AAAA\",\"keyid\":\"\"},"),
+        ("\"keyid\":\"\"", "\"keyid\":\"somebody\""),
+        ("\"keyid\":\"\"", &format!("\"keyid\":\"{}\"", other.public().hint())),
+        (&bench.key.public().hint(), &other.public().hint()),
+        (&bench.key.public().hint(), &other.public().cosign_hint()),
+        ("\"hint\":", &format!("\"rawBytes\":\"{}\",\"hint\":", STANDARD.encode(other.public().to_der()))),
+        ("application/vnd.in-toto+json", "application/json"),
+    ] {
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(changed, good, "{from}");
+        assert_eq!(bench.verify(changed.as_bytes()).outcome(), VerifyOutcome::Failed, "{to}");
+    }
+    let known = |key: &PublicKey| [key.hint(), key.cosign_hint()];
+    for hint in known(bench.key.public()) {
+        assert_eq!(
+            bench
+                .verify(good.replace("\"keyid\":\"\"", &format!("\"keyid\":\"{hint}\"")).as_bytes())
+                .outcome(),
+            VerifyOutcome::Verified
+        );
+    }
+}
+
+#[test]
+fn signed_lies_are_refused_with_the_rule() {
+    let bench = Bench::new("lies");
+    let good = bench.payload();
+    assert_eq!(bench.seal(&good).outcome(), VerifyOutcome::Verified);
+    let digest = good["predicate"]["resources"][0]["digest"].as_str().unwrap().to_owned();
+    let name = "/predicate/resources/0/name";
+    for (path, value, rule) in [
+        ("/_type", json!("https://in-toto.io/Statement/v0.1"), "was expected"),
+        ("/predicateType", json!("https://model_signing/Digests/v0.1"), "was expected"),
+        ("/subject", json!([]), "exactly one"),
+        ("/subject/0/digest/sha256", json!(digest), "root digest"),
+        ("/predicate/resources", json!([]), "resources were expected"),
+        ("/predicate/resources/0/digest", json!(digest.to_uppercase()), "lower-case"),
+        ("/predicate/resources/0/digest", json!(digest[1..]), "64"),
+        ("/predicate/resources/0/algorithm", json!("sha512"), "algorithm"),
+        (name, json!("../one"), "`..`"),
+        (name, json!("/one"), "absolute"),
+        (name, json!("./one"), "`.`"),
+        (name, json!("."), "`.`"),
+        (name, json!("a//b"), "empty part"),
+        (name, json!("a\\b"), "backslash"),
+        (name, json!("a\0b"), "NUL"),
+        (name, json!(""), "empty part"),
+        ("/predicate/serialization/method", json!("tar"), "shards"),
+        ("/predicate/serialization/hash_type", json!("md5"), "unknown hash"),
+        ("/predicate/serialization/hash_type", json!("blake3"), "blake3"),
+        ("/predicate/serialization/allow_symlinks", json!("false"), "boolean"),
+        ("/predicate/serialization/ignore_paths", json!(["."]), "whole model"),
+    ] {
+        let mut lie = good.clone();
+        *lie.pointer_mut(path).unwrap() = value;
+        let result = bench.seal(&lie);
+        assert_eq!(result.outcome(), VerifyOutcome::Failed, "{path}");
+        assert!(result.reasons[0].message.contains(rule), "{path}: {:?}", result.reasons);
+    }
+    let mut extra = good.clone();
+    extra["predicate"]["card"] = json!("x");
+    let result = bench.seal(&extra);
+    assert_eq!(result.outcome(), VerifyOutcome::Verified);
+    assert!(result.notes.iter().any(|note| note.contains("`card`")), "{:?}", result.notes);
+}
+
+/// Resources and their true root.
+fn with_resources(good: &Value, resources: &[(&str, &str)], serialization: Value) -> Value {
+    let list = |(name, bytes): &(&str, &str)| json!({"name": name, "algorithm": "sha256", "digest": Sha256::of(bytes.as_bytes()).to_string()});
+    let root: Vec<u8> =
+        resources.iter().flat_map(|(_, bytes)| *Sha256::of(bytes.as_bytes()).as_bytes()).collect();
+    let mut payload = good.clone();
+    payload["predicate"]["resources"] = resources.iter().map(list).collect();
+    payload["predicate"]["serialization"] = serialization;
+    payload["subject"][0]["digest"]["sha256"] = json!(Sha256::of(&root).to_string());
+    payload
+}
+
+#[test]
+fn names_that_are_one_name_are_refused_and_any_order_verifies() {
+    let bench = Bench::new("names");
+    let good = bench.payload();
+    let files = json!({"method": "files", "hash_type": "sha256", "allow_symlinks": false});
+    let outcome =
+        |resources: &[(&str, &str)]| bench.seal(&with_resources(&good, resources, files.clone())).outcome();
+    assert_eq!(outcome(&[("sub/two", "2"), ("one", "1")]), VerifyOutcome::Verified);
+    for wrong in [
+        &[("one", "1"), ("one", "1"), ("sub/two", "2")][..],
+        &[("one", "1"), ("sub/two", "2"), ("\u{e9}", ""), ("e\u{301}", "")],
+        &[("one", "2"), ("sub/two", "1")],
+        &[("one", "1")],
+    ] {
+        assert_eq!(outcome(wrong), VerifyOutcome::Failed, "{wrong:?}");
+    }
+}
+
+#[test]
+fn shards_cover_each_file_without_a_gap() {
+    let bench = Bench::new("shards");
+    std::fs::write(bench.folder.join("one"), "abcde").unwrap();
+    let good = bench.payload();
+    let outcome = |size: Value, resources: &[(&str, &str)]| {
+        let serialization =
+            json!({"method": "shards", "hash_type": "sha256", "allow_symlinks": false, "shard_size": size});
+        bench.seal(&with_resources(&good, resources, serialization)).outcome()
+    };
+    let whole = [("one:0:2", "ab"), ("one:2:4", "cd"), ("one:4:5", "e"), ("sub/two:0:1", "2")];
+    assert_eq!(outcome(json!(2), &whole), VerifyOutcome::Verified);
+    assert_eq!(outcome(json!(2.0), &whole), VerifyOutcome::Verified);
+    for size in [json!(3), json!(2.5), json!(-2), json!(0), json!(1e300), json!("2")] {
+        assert_eq!(outcome(size.clone(), &whole), VerifyOutcome::Failed, "{size}");
+    }
+    let two = ("sub/two:0:1", "2");
+    for wrong in [
+        &[("one:0:2", "ab"), ("one:4:5", "e"), two][..],
+        &[("one:0:2", "ab"), ("one:2:4", "cd"), two],
+        &[("one:0:2", "ab"), ("one:1:3", "bc"), ("one:4:5", "e"), two],
+        &[("one:0:2", "ab"), ("one:2:4", "cd"), ("one:4:6", "e"), two],
+        &[("one:00:2", "ab"), ("one:2:4", "cd"), ("one:4:5", "e"), two],
+        &[("one:0", "ab"), two],
+        &[("one:0:2", "ab"), ("one:2:4", "xx"), ("one:4:5", "e"), two],
+    ] {
+        assert_eq!(outcome(json!(2), wrong), VerifyOutcome::Failed, "{wrong:?}");
+    }
+}

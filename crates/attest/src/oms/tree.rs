@@ -81,12 +81,11 @@ impl Walk<'_> {
             match kind {
                 Ok((path, own, kind)) => {
                     let name = if below.is_empty() { String::new() } else { format!("{below}/") };
-                    match own.to_str() {
-                        Some(own) => self.entry(&path, &(name + own), kind, depth),
-                        None => {
-                            let why = "its name is not UTF-8: a signature cannot hold it".to_owned();
-                            self.tree.refused.push((name + &own.to_string_lossy(), why));
-                        }
+                    if let Some(own) = own.to_str() {
+                        self.entry(&path, &(name + own), kind, depth);
+                    } else {
+                        let why = "its name is not UTF-8: a signature cannot hold it".to_owned();
+                        self.tree.refused.push((name + &own.to_string_lossy(), why));
                     }
                 }
                 Err(error) => self.tree.unseen.push((below.to_owned(), error.to_string())),
@@ -107,7 +106,9 @@ impl Walk<'_> {
         } else if kind.is_file() {
             self.file(path, name, fs::symlink_metadata(path), false);
         } else {
-            self.tree.refused.push((name.to_owned(), "not a regular file: a pipe, socket or device".to_owned()));
+            self.tree
+                .refused
+                .push((name.to_owned(), "not a regular file: a pipe, socket or device".to_owned()));
         }
     }
 
@@ -127,7 +128,9 @@ impl Walk<'_> {
     fn link(&mut self, path: &Path, name: &str, depth: usize) {
         let target = match fs::canonicalize(path) {
             Ok(target) => target,
-            Err(error) => return self.tree.refused.push((name.to_owned(), format!("a link to nowhere: {error}"))),
+            Err(error) => {
+                return self.tree.refused.push((name.to_owned(), format!("a link to nowhere: {error}")));
+            }
         };
         if !self.rules.allow_symlinks {
             let why = format!("a link, to {}: replace it by what it shows", target.display());
@@ -143,7 +146,9 @@ impl Walk<'_> {
             }
             Ok(metadata) if metadata.is_dir() => self.folder(path, name, depth + 1),
             Ok(metadata) if metadata.is_file() => self.file(path, name, Ok(metadata), true),
-            Ok(_) => self.tree.refused.push((name.to_owned(), "a link to what is no regular file".to_owned())),
+            Ok(_) => {
+                self.tree.refused.push((name.to_owned(), "a link to what is no regular file".to_owned()));
+            }
             Err(error) => self.tree.unseen.push((name.to_owned(), error.to_string())),
         }
     }
@@ -172,8 +177,24 @@ fn count(path: &Path, name: &str, kind: fs::FileType, depth: usize, skipped: &mu
 /// Endings of files that model loaders open: weights, code, configurations, templates.
 fn is_loadable(name: &str) -> bool {
     const ENDINGS: [&str; 18] = [
-        "bin", "ckpt", "gguf", "h5", "jinja", "joblib", "json", "keras", "npy", "npz", "onnx", "pb", "pickle", "pkl", "pt",
-        "pth", "py", "safetensors",
+        "bin",
+        "ckpt",
+        "gguf",
+        "h5",
+        "jinja",
+        "joblib",
+        "json",
+        "keras",
+        "npy",
+        "npz",
+        "onnx",
+        "pb",
+        "pickle",
+        "pkl",
+        "pt",
+        "pth",
+        "py",
+        "safetensors",
     ];
     name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
 }

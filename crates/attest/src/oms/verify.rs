@@ -109,7 +109,9 @@ fn tell(signer: &Signer, statement: &Statement, trust: &Trust, result: &mut Veri
     let mut seen: BTreeMap<String, &String> = BTreeMap::new();
     for name in statement.files.keys() {
         if let Some(other) = seen.insert(folded(name), name) {
-            result.notes.push(format!("`{other}` and `{name}` differ only in case: some file systems take them for one"));
+            result.notes.push(format!(
+                "`{other}` and `{name}` differ only in case: some file systems take them for one"
+            ));
         }
     }
 }
@@ -125,7 +127,13 @@ fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
 }
 
 /// Hashes what is both signed and there, and holds the two lists against each other, in both directions.
-fn compare(request: &Request<'_>, engine: hash::Engine, statement: Statement, mut tree: Tree, result: &mut Verification) {
+fn compare(
+    request: &Request<'_>,
+    engine: hash::Engine,
+    statement: Statement,
+    mut tree: Tree,
+    result: &mut Verification,
+) {
     for (name, why) in tree.refused.drain(..) {
         result.reasons.push(VerifyReason::failed("refused-file", format!("{name}: {why}")));
     }
@@ -142,7 +150,8 @@ fn compare(request: &Request<'_>, engine: hash::Engine, statement: Statement, mu
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
     for (name, found) in &tree.files {
         let Some(content) = signed.get(name) else { continue };
-        let whole = Job { path: found.path.clone(), follow: found.link, range: (0, None), expected: found.bytes };
+        let whole =
+            Job { path: found.path.clone(), follow: found.link, range: (0, None), expected: found.bytes };
         let ends: Vec<Option<u64>> = match content {
             Content::Whole(_) => vec![None],
             Content::Shards(shards) => shards.iter().map(|(end, _)| Some(*end)).collect(),
@@ -185,7 +194,13 @@ fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) ->
     VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Unsigned }
 }
 
-fn judge(name: &str, bytes: u64, content: &Content, parts: Vec<Hashed>, result: &mut Verification) -> VerifiedFile {
+fn judge(
+    name: &str,
+    bytes: u64,
+    content: &Content,
+    parts: Vec<Hashed>,
+    result: &mut Verification,
+) -> VerifiedFile {
     let mut file = VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Match };
     let expected: Vec<(Option<u64>, Sha256)> = match content {
         Content::Whole(digest) => vec![(None, *digest)],
@@ -193,7 +208,10 @@ fn judge(name: &str, bytes: u64, content: &Content, parts: Vec<Hashed>, result: 
     };
     if let Some((Some(end), _)) = expected.last().filter(|(end, _)| end.is_some_and(|end| end != bytes)) {
         file.status = FileStatus::Differs;
-        result.reasons.push(VerifyReason::failed("differs", format!("{name}: {end} bytes were signed, it has {bytes}")));
+        result.reasons.push(VerifyReason::failed(
+            "differs",
+            format!("{name}: {end} bytes were signed, it has {bytes}"),
+        ));
         return file;
     }
     for ((end, expected), hashed) in expected.into_iter().zip(parts) {
@@ -210,7 +228,9 @@ fn judge(name: &str, bytes: u64, content: &Content, parts: Vec<Hashed>, result: 
             }
             Err(Unread::Read(ringfence_artifact::ReadError::Changed)) => {
                 file.status = FileStatus::Changed;
-                result.reasons.push(VerifyReason::failed("changed", format!("{name}: changed while it was read")));
+                result
+                    .reasons
+                    .push(VerifyReason::failed("changed", format!("{name}: changed while it was read")));
                 return file;
             }
             Err(error) => {

@@ -74,7 +74,9 @@ impl Keygen {
         let (secret, public) = (with(".key"), with(".pub"));
         for path in [&secret, &public] {
             if path.symlink_metadata().is_ok() {
-                return Err(Usage(format!("{}: is there already; choose another --out", path.display())).into());
+                return Err(
+                    Usage(format!("{}: is there already; choose another --out", path.display())).into()
+                );
             }
         }
         let curve = match self.curve {
@@ -87,14 +89,19 @@ impl Keygen {
             KeyFormat::Pem => ringfence_attest::KeyFormat::Pem,
         };
         let what = secret.display().to_string();
-        let password = password::ask(self.password_file.as_deref(), &what).map_err(|error| Usage(format!("{what}: {error}")))?;
+        let password = password::ask(self.password_file.as_deref(), &what)
+            .map_err(|error| Usage(format!("{what}: {error}")))?;
         let (key, file) = PrivateKey::generate(curve, format, &password)?;
         let text: Zeroizing<String> = file;
         create(&secret, text.as_bytes(), 0o600)?;
         create(&public, key.public().to_pem().as_bytes(), 0o644)?;
         output::to_stdout(|out| {
             writeln!(out, "{}   secret: signs", ringfence_report::clean_line(&secret.display().to_string()))?;
-            writeln!(out, "{}   give it away: verifies", ringfence_report::clean_line(&public.display().to_string()))?;
+            writeln!(
+                out,
+                "{}   give it away: verifies",
+                ringfence_report::clean_line(&public.display().to_string())
+            )?;
             writeln!(out, "key sha256:{}", key.public().fingerprint())
         })?;
         Ok(ExitCode::Clean)

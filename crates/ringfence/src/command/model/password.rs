@@ -25,7 +25,9 @@ pub(super) fn ask(file: Option<&Path>, what: &str) -> Result<Password, KeyError>
         return Ok(Zeroizing::new(password.into_encoded_bytes()));
     }
     prompt(what).map_err(|error| {
-        KeyError::NoPassword(format!("needs a password and there is no terminal ({error}): set {VARIABLE} or pass --password-file"))
+        KeyError::NoPassword(format!(
+            "needs a password and there is no terminal ({error}): set {VARIABLE} or pass --password-file"
+        ))
     })
 }
 

@@ -88,8 +88,19 @@ impl Sign {
         if !self.quiet {
             let line = |text: &str| ringfence_report::clean_line(text);
             output::to_stdout(|to| {
-                writeln!(to, "{}   {} files, {} bytes   SIGNED", line(&out.display().to_string()), signed.files, signed.bytes)?;
-                writeln!(to, "  key         sha256:{}   {}", key.public().fingerprint(), key.public().algorithm().as_str())?;
+                writeln!(
+                    to,
+                    "{}   {} files, {} bytes   SIGNED",
+                    line(&out.display().to_string()),
+                    signed.files,
+                    signed.bytes
+                )?;
+                writeln!(
+                    to,
+                    "  key         sha256:{}   {}",
+                    key.public().fingerprint(),
+                    key.public().algorithm().as_str()
+                )?;
                 writeln!(to, "  payload     sha256:{}   root sha256:{}", signed.payload, signed.root)?;
                 for (path, files) in &signed.skipped {
                     writeln!(to, "  not covered {} ({files} files)", line(path))?;
@@ -103,7 +114,12 @@ impl Sign {
     /// The certificate of the key, then those above it.
     fn certificates(&self, key: &PrivateKey) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut chain = Vec::new();
-        for (option, file) in self.cert.iter().map(|file| ("--cert", file)).chain(self.chain.iter().map(|file| ("--chain", file))) {
+        for (option, file) in self
+            .cert
+            .iter()
+            .map(|file| ("--cert", file))
+            .chain(self.chain.iter().map(|file| ("--chain", file)))
+        {
             chain.extend(certificates(option, file)?);
         }
         if let (Some(leaf), Some(file)) = (chain.first(), &self.cert)

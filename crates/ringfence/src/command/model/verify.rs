@@ -105,7 +105,12 @@ impl Verify {
         Ok(result.exit())
     }
 
-    fn verify(&self, trust: &Trust, bundle: &[u8], signature: &std::path::Path) -> anyhow::Result<Verification> {
+    fn verify(
+        &self,
+        trust: &Trust,
+        bundle: &[u8],
+        signature: &std::path::Path,
+    ) -> anyhow::Result<Verification> {
         let mut ignore = Vec::new();
         for path in &self.ignore {
             let below = sign::below(&self.path, path)
@@ -135,13 +140,16 @@ impl Verify {
         Ok(match read {
             Ok(_) => Ok(bytes),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.signature.is_none() => {
-                let message = format!("no signature: {} is not there (--signature names another)", signature.display());
+                let message =
+                    format!("no signature: {} is not there (--signature names another)", signature.display());
                 Err(VerifyReason::failed("signature", message))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Usage(format!("--signature {}: {error}", signature.display())).into());
             }
-            Err(error) => Err(VerifyReason::incomplete("unread", format!("{}: {error}", signature.display()))),
+            Err(error) => {
+                Err(VerifyReason::incomplete("unread", format!("{}: {error}", signature.display())))
+            }
         })
     }
 
@@ -149,7 +157,8 @@ impl Verify {
         if self.ca.is_empty() {
             let mut keys = Vec::new();
             for file in &self.key {
-                let wrong = |error: &dyn std::fmt::Display| Usage(format!("--key {}: {error}", file.display()));
+                let wrong =
+                    |error: &dyn std::fmt::Display| Usage(format!("--key {}: {error}", file.display()));
                 let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
                 keys.push(PublicKey::read(&bytes).map_err(|error| wrong(&error))?);
             }
