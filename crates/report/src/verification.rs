@@ -1,6 +1,7 @@
 //! Room `report`: a [`Verification`] enters, a screen or one JSON document leaves. Names and signers are foreign text:
 //! masked here for both forms, and made inert by each.
 
+use std::fmt::Write as _;
 use std::io;
 
 use ringfence_finding::ExitCode;
@@ -142,7 +143,7 @@ fn left_out(verification: &Verification, page: &mut Page<'_>) {
         let mut words = format!("{} ({files}): {}", clean::path(&skipped.path), skipped.reason);
         if let Some(first) = skipped.loadable.first() {
             let more = words::thousands(words::many(skipped.loadable.len()));
-            words.push_str(&format!("; {more} of them a loader could load, such as {}", clean::path(first)));
+            _ = write!(words, "; {more} of them a loader could load, such as {}", clean::path(first));
         }
         let tone = if skipped.loadable.is_empty() { Tone::Plain } else { Tone::Warn };
         page.labelled("  not covered", tone, COLUMN, &words);
