@@ -53,7 +53,7 @@ pub fn verification_text(
     }
     if let (Some(payload), Some(root)) = (&verification.payload, &verification.root) {
         let name = verification.subject.as_deref().unwrap_or_default();
-        let words = format!("sha256:{payload}   root sha256:{root}   named \"{}\"", clean::name(name));
+        let words = format!("sha256:{payload}; root sha256:{root}; named \"{}\"", clean::name(name));
         page.labelled("  payload", Tone::Plain, COLUMN, &words);
         page.labelled("  files", Tone::Plain, COLUMN, &counts(verification));
     }
@@ -117,7 +117,7 @@ fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
         (Some(certificate), None) => format!("certificate sha256:{certificate}"),
         (None, _) => format!("key sha256:{}", signer.key),
     };
-    page.labelled("  signed by", Tone::Plain, COLUMN, &format!("{who}   OMS, {}", signer.algorithm));
+    page.labelled("  signed by", Tone::Plain, COLUMN, &format!("{who}; OMS, {}", signer.algorithm));
 }
 
 fn counts(verification: &Verification) -> String {
@@ -244,7 +244,17 @@ mod tests {
 
     #[test]
     fn the_screen_says_who_what_and_what_not() {
-        insta::assert_snapshot!(text(&verification("x")), @"");
+        insta::assert_snapshot!(text(&verification("x")), @r#"
+        llama   2 files, 3.0 MB   NOT VERIFIED
+          signed by   certificate sha256:41d0 "x"; OMS, P-256
+          payload     sha256:41d0; root sha256:77aa; named "x"
+          files       1 match, 0 differ, 0 missing, 1 unsigned
+          unsigned    x: there, and nobody signed it
+          not covered .git (12 files): left out by the signer; 1 of them a loader could load, such as
+                      .git/x.py
+          note        x
+          hashed      3.0 MB in 0.00 CPU-s, 0.00 s; exit 4
+        "#);
     }
 
     #[test]

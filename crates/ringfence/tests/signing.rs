@@ -122,7 +122,7 @@ fn usage_is_2_and_names_the_option() {
         (&["model", "verify", &model, "--key", &key], "ends in .pub"),
         (&["model", "verify", &model, "--key", "/no/such"], "--key /no/such"),
         (&["model", "verify", &model, "--ca", &public], "--ca"),
-        (&["model", "verify", &model, "--key", &public, "--at", "2026-01-01"], "--ca"),
+        (&["model", "verify", &model, "--key", &public, "--at", "2026-01-01"], "--at"),
         (&["model", "verify", "/no/such", "--key", &public], "/no/such"),
         (&["model", "sign", &model, "--key", &public], "no private key"),
         (&["model", "sign", &model, "--key", &key, "--password-file", &other], "wrong password"),

@@ -7,13 +7,13 @@ use ringfence_attest::PublicKey;
 /// A bundle is read the same way twice, or refused with a place and a rule.
 #[allow(dead_code, reason = "each target uses its own")]
 pub(crate) fn bundle(bytes: &[u8]) {
-    refused_with_words(ringfence_attest::read_bundle(bytes), ringfence_attest::read_bundle(bytes));
+    refused_with_words(&ringfence_attest::read_bundle(bytes), &ringfence_attest::read_bundle(bytes));
 }
 
 /// The same for statements.
 #[allow(dead_code, reason = "each target uses its own")]
 pub(crate) fn statement(bytes: &[u8]) {
-    refused_with_words(ringfence_attest::read_statement(bytes), ringfence_attest::read_statement(bytes));
+    refused_with_words(&ringfence_attest::read_statement(bytes), &ringfence_attest::read_statement(bytes));
 }
 
 /// Keys and certificates of any bytes; a public key that is read is written back as it was.
@@ -30,8 +30,8 @@ pub(crate) fn key(bytes: &[u8]) {
 }
 
 fn refused_with_words(
-    once: Result<(), ringfence_attest::Refusal>,
-    again: Result<(), ringfence_attest::Refusal>,
+    once: &Result<(), ringfence_attest::Refusal>,
+    again: &Result<(), ringfence_attest::Refusal>,
 ) {
     assert_eq!(once, again);
     if let Err(refusal) = once {

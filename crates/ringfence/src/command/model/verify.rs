@@ -56,7 +56,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
     /// When the certificates must be valid: a date, a time in UTC, or leaf-not-before, which lets expired ones through.
-    #[arg(long, value_name = "TIME", requires = "ca")]
+    #[arg(long, value_name = "TIME", conflicts_with = "key")]
     at: Option<String>,
     /// Path that is left out beside those of the signer, with all below it.
     #[arg(long, value_name = "PATH")]
