@@ -1,5 +1,10 @@
 //! `ringfence model sign|verify|keygen` through the real binary, alone and against PyPI's model-signing, in both directions.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a wrong assumption must end the test, and shows what the peer said"
+)]
 
 mod support;
 
@@ -224,7 +229,7 @@ fn model_signing(arguments: &[&str]) -> bool {
     let program =
         std::env::var_os("RINGFENCE_MODEL_SIGNING").expect("RINGFENCE_MODEL_SIGNING names the program");
     let output = Command::new(program).args(arguments).output().unwrap();
-    println!(
+    eprintln!(
         "{arguments:?}: {}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
