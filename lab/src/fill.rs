@@ -1,5 +1,5 @@
 //! Room `lab`: a client -> a cluster as large as asked: namespaces, Deployments and Jobs with the pods they made, on
-//! fake nodes. No controller is needed: makers and pods are written as their controllers would write them.
+//! fake nodes. No controller is needed: accounts, makers and pods are written as their controllers would write them.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -69,6 +69,12 @@ async fn fill_namespace(
     let namespace = json!({"metadata": {"name": name, "labels": {"team": name}}});
     create(&client, "/api/v1/namespaces", &namespace).await?;
     let path = |group: &str, plural: &str| format!("{group}/namespaces/{name}/{plural}");
+    // Admission asks for it before it lets a pod in, and without controllers nobody makes it.
+    let account = json!({"metadata": {"name": "default"}});
+    match create(&client, &path("/api/v1", "serviceaccounts"), &account).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        made => _ = made?,
+    }
     let serving = pods.div_ceil(2);
     let uid = create(&client, &path("/apis/apps/v1", "deployments"), &deployment_of(serving)).await?;
     let set = replica_set(serving, &owner("apps/v1", "Deployment", "server", &uid));

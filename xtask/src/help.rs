@@ -18,10 +18,11 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
                             as root on Debian: installs containerd and what a node needs
   cargo xtask lab up        a real Kubernetes 1.36 for this shell: eval \"$(cargo xtask lab up)\",
                             then kubectl; needs Go 1.26 and, for real nodes, root     4 s; first 10 min
-  cargo xtask lab help      its other commands: exec, down, status, sweep, bench
+  cargo xtask lab help      its other commands: exec, down, status, sweep, fill, bench
   cargo xtask bench scan    Ringfence beside Checkov on a generated repository, three
                             interleaved runs; needs python3 with venv and 2 GB of memory       10 min
   cargo xtask bench build   CPU-seconds of a cold release build                                 3 min
+  cargo xtask bench live    the scan of a cluster of 10,000 pods, on a lab of its own           5 min
   cargo xtask bench yaml    the YAML reader alone                                               1 min
   cargo xtask bench tree [--objects N] DIR
                             write the generated repository, or N objects, into an empty DIR    seconds

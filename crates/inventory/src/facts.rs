@@ -1,10 +1,9 @@
-//! Facts that take more than one object: claims behind a pod, labels of a namespace, GPUs of the nodes.
+//! Facts that take more than one object: claims behind a pod, labels of a namespace, resources that start pods.
 
 use std::collections::BTreeSet;
 
 use crate::accelerator;
 use crate::assemble::Inventory;
-use crate::object::Object;
 use crate::pod;
 use crate::pod::Need;
 use crate::pod::Pod;
@@ -38,22 +37,6 @@ impl Inventory {
             PodResource { group, plural }
         })
         .collect()
-    }
-
-    /// Nodes with accelerators.
-    pub fn gpu_nodes(&self) -> impl Iterator<Item = GpuNode<'_>> {
-        self.objects_of("", "Node").filter_map(|object| {
-            let gpus = ["capacity", "allocatable"].into_iter().find_map(|part| {
-                let list = object.body().at(&["status", part])?;
-                let counts = list.entries().filter(|(name, _)| accelerator::is_accelerator(name));
-                Some(counts.map(|(_, quantity)| accelerator::count(quantity)).fold(0, u32::saturating_add))
-            })?;
-            let model =
-                ["nvidia.com/gpu.product", "amd.com/gpu.product-name", "cloud.google.com/gke-accelerator"]
-                    .into_iter()
-                    .find_map(|label| object.label(label));
-            (gpus > 0).then_some(GpuNode { object, gpus, model })
-        })
     }
 
     /// What a container that uses the pod-level claim `name` asks for.
@@ -118,15 +101,4 @@ pub struct PodResource {
     pub group: String,
     /// As rules name it: `rayclusters`.
     pub plural: String,
-}
-
-/// A node with accelerators.
-#[derive(Clone, Copy, Debug)]
-pub struct GpuNode<'i> {
-    /// The node.
-    pub object: &'i Object,
-    /// Devices it has.
-    pub gpus: u32,
-    /// Model as its label says.
-    pub model: Option<&'i str>,
 }

@@ -43,3 +43,8 @@ fn scalar_holds_on_its_corpus() {
 fn schema_holds_on_its_corpus() {
     replay("schema", entry::schema);
 }
+
+#[test]
+fn saved_holds_on_its_corpus() {
+    replay("saved", entry::saved);
+}

@@ -3,6 +3,7 @@
 mod bench;
 mod down;
 mod exec;
+mod fill;
 mod status;
 mod up;
 
@@ -30,6 +31,8 @@ A real Kubernetes for tests.
   sweep          remove what killed labs left behind
   programs       list the programs of the components; builds them if need be
   packages       list the Debian packages that are missing for tier 2
+  fill --namespaces N --pods N
+                 write that many into the lab of this shell, with Deployments, Jobs and fake nodes
   bench [--tier 1a|1b|2]
                  start and end a lab, and print the figures
 
@@ -67,13 +70,14 @@ fn plain(arguments: &[&str]) -> Result<()> {
         }
         ["programs"] => programs(),
         ["packages"] => packages().iter().try_for_each(|package| print(package)),
+        ["fill", rest @ ..] => fill::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["supervise", folder] => supervise(Home::at(*folder)),
         [] | ["help" | "-h" | "--help"] => print(HELP),
         unknown => {
             let unknown = unknown.join(" ");
             Err(Error::other(format!(
-                "no command `{unknown}`: the commands are up, exec, down, status, sweep, programs, packages, bench"
+                "no command `{unknown}`: the commands are up, exec, down, status, sweep, programs, packages, fill, bench"
             )))
         }
     }

@@ -2,6 +2,7 @@
 //! in CI: bars are ratios and CPU-seconds of interleaved runs on one machine.
 
 mod build;
+mod live;
 mod measure;
 mod scan;
 mod tree;
@@ -17,13 +18,17 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["scan"] => scan::run(),
         ["build"] => build::run(),
+        ["live"] => live::run(),
+        ["live", "inside"] => live::inside(),
         ["yaml"] => shell::run(&mut shell::cargo(["bench", "--package", "ringfence-inventory"])),
         ["tree", folder] => tree::write_repository(Path::new(folder)).map(|tally| println!("{tally}")),
         ["tree", "--objects", count, folder] => {
             let count = count.parse().map_err(Failure::while_(format!("--objects {count}")))?;
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
-        _ => Err(Failure::new("usage: cargo xtask bench scan | build | yaml | tree [--objects N] DIR")),
+        _ => {
+            Err(Failure::new("usage: cargo xtask bench scan | build | live | yaml | tree [--objects N] DIR"))
+        }
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) fn sees(inventory: &Inventory, live: &Live) -> Vec<Check> {
     let kinds: Vec<&str> =
         AI_GROUPS.iter().filter(|(_, group)| served(group)).map(|(name, _)| *name).collect();
     let mut checks = vec![nodes(inventory)];
+    checks.extend(gpu_software(inventory));
     checks.push(match kinds.as_slice() {
         [] => line(
             Mark::Note,
@@ -66,13 +67,33 @@ fn nodes(inventory: &Inventory) -> Check {
         0 => line(
             Mark::Note,
             "GPU nodes",
-            format!(
-                "none of {all} nodes offers an accelerator (they may be scaled to zero, or offer devices by DRA only)"
-            ),
+            format!("none of {all} nodes offers an accelerator (they may be scaled to zero)"),
             None,
         ),
         some => line(Mark::Ok, "GPU nodes", format!("{some} of {all} nodes, {total} accelerators"), None),
     }
+}
+
+/// Versions of what hands GPUs out: containers have got out of old ones. None: no GPU, nothing to say.
+fn gpu_software(inventory: &Inventory) -> Option<Check> {
+    let found = inventory.gpu_software();
+    let told: Vec<String> = found
+        .iter()
+        .map(|software| match &software.version {
+            Some(version) => format!("{} {version} ({})", software.name, software.seen_as),
+            None => format!("{}, pinned by digest ({})", software.name, software.seen_as),
+        })
+        .collect();
+    if found.iter().any(|software| software.name == "container toolkit") {
+        return Some(line(Mark::Ok, "GPU software", told.join(", "), None));
+    }
+    // Nodes of clouds often have the toolkit in their image, and nothing in the API tells its version.
+    let hint = "on a GPU node: nvidia-ctk --version; containers get out of 1.17.7 and older (CVE-2025-23266)";
+    let unseen = "the container toolkit shows itself nowhere";
+    (!told.is_empty() || inventory.gpu_nodes().next().is_some()).then(|| {
+        let says = told.into_iter().chain([unseen.to_owned()]).collect::<Vec<_>>().join(", ");
+        line(Mark::Note, "GPU software", says, Some(hint))
+    })
 }
 
 /// What the cluster can do.

@@ -28,6 +28,7 @@ impl Inventory {
     pub(crate) fn finish(&mut self, options: &Options) {
         self.learn(options);
         self.index(options);
+        self.find_gpu_nodes();
         self.find_owners();
         self.find_pods();
         self.coverage.blind.sort();

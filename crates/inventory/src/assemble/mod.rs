@@ -20,6 +20,7 @@ use crate::live::Live;
 use crate::live::Running;
 use crate::namespace::Namespace;
 use crate::namespace::NamespaceTable;
+use crate::nodes::Offer;
 use crate::object::Object;
 use crate::object::ObjectId;
 use crate::owners::Owners;
@@ -77,6 +78,8 @@ pub struct Inventory {
     /// Whether kinds have namespaces, as a cluster says.
     scopes: HashMap<(Box<str>, Box<str>), bool>,
     pub(crate) live: Option<Live>,
+    /// Nodes with accelerators.
+    pub(crate) offers: Vec<Offer>,
     /// Namespaces by name.
     pub namespaces: NamespaceTable,
     /// What the source could show.

@@ -7,10 +7,12 @@ use super::error::ClusterError;
 use super::request::Failure;
 use super::request::Session;
 use super::target::Target;
+use crate::pod;
 use crate::snapshot::Extent;
 use crate::snapshot::Gap;
 use crate::snapshot::GapKind;
 use crate::snapshot::Listed;
+use crate::snapshot::Served;
 use crate::snapshot::Snapshot;
 use crate::snapshot::Want;
 
@@ -51,6 +53,28 @@ pub(super) fn note_unserved(snapshot: &mut Snapshot, wants: &[Want], failed: &BT
             snapshot.silent.push(format!("{group}: {words}"));
         }
     }
+}
+
+/// Kinds that are served, that no definition tells about (the server behind an aggregated API has them), and that a scan
+/// does not ask for: whether they start pods nobody knows. They are told, and make nothing incomplete.
+pub(super) fn note_unasked(snapshot: &mut Snapshot, wants: &[Want], told: &BTreeSet<(String, String)>) {
+    let is_unknown = |one: &&Served| {
+        let holds_objects = one.verbs.iter().any(|verb| verb == "list");
+        let is_wanted = wants.iter().any(|want| want.group == one.group && want.kind == one.kind);
+        let is_told = told.contains(&(one.group.clone(), one.kind.clone()));
+        holds_objects && !is_wanted && !is_told && !pod::is_without_pods(&one.group)
+    };
+    let unknown: BTreeSet<String> = snapshot
+        .served
+        .iter()
+        .filter(is_unknown)
+        .map(|one| format!("{}.{}", one.plural, one.group))
+        .collect();
+    snapshot.silent.extend(unknown.into_iter().map(|name| {
+        format!(
+            "{name}: served by an aggregated API, without a definition; whether they start pods is not known"
+        )
+    }));
 }
 
 /// A gap of a list; `any`: some was received.

@@ -25,7 +25,6 @@ use super::owners;
 use super::request::Failure;
 use super::request::Session;
 use super::target::Target;
-use crate::pod::Schemas;
 use crate::snapshot::About;
 use crate::snapshot::Extent;
 use crate::snapshot::Folder;
@@ -75,11 +74,17 @@ pub(super) async fn read(way: Way, ask: &Ask) -> Result<Snapshot, ClusterError> 
         definitions(&scan, &snapshot.served)
     );
     all.extend(others);
-    if let Some((listed, schemas)) = definitions {
-        let more: Vec<Want> = crd::wants(&schemas, &wants).collect();
+    if let Some((listed, definitions)) = definitions {
+        let more: Vec<Want> = crd::wants(&definitions.schemas, &wants).collect();
+        // Without all definitions nobody knows which kinds have none; that gap is told by itself.
+        if listed.gap.is_none() {
+            gap::note_unasked(&mut snapshot, &wants, &definitions.told);
+        }
         all.push((listed, Vec::new()));
         all.extend(kinds(&scan, &snapshot.served, &more, &namespaces).await);
-        snapshot.schemas = schemas;
+        snapshot.schemas = definitions.schemas;
+    } else {
+        gap::note_unasked(&mut snapshot, &wants, &BTreeSet::new());
     }
     all.sort_by(|(left, _), (right, _)| (&left.group, &left.kind).cmp(&(&right.group, &right.kind)));
     for (listed, items) in all {
@@ -157,7 +162,7 @@ fn name(item: &Item) -> Option<&str> {
 }
 
 /// Lists and walks the definitions of custom kinds.
-async fn definitions(scan: &Arc<Scan>, served: &[Served]) -> Option<(Listed, Schemas)> {
+async fn definitions(scan: &Arc<Scan>, served: &[Served]) -> Option<(Listed, Definitions)> {
     let want = Want {
         group: "apiextensions.k8s.io".to_owned(),
         kind: "CustomResourceDefinition".to_owned(),
@@ -173,7 +178,7 @@ async fn definitions(scan: &Arc<Scan>, served: &[Served]) -> Option<(Listed, Sch
         ended.missing.map(|failure| gap::of(&target, &failure, any)).or(ended.doubt.map(gap::partial));
     let extent = if missing.is_none() { Extent::Everywhere } else { Extent::Nowhere };
     scan.tick();
-    Some((target.listed(sink.taken, extent, missing), sink.schemas))
+    Some((target.listed(sink.taken, extent, missing), sink))
 }
 
 /// Lists kinds: everywhere at once, and where that is refused by namespace.

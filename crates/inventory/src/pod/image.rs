@@ -14,6 +14,13 @@ pub(super) fn path(image: &str) -> &str {
     }
 }
 
+/// Tag, when one is written: `v1` of `docker.io/vllm/vllm-openai:v1@sha256:ab`.
+pub(crate) fn tag(image: &str) -> Option<&str> {
+    let image = image.split('@').next().unwrap_or("");
+    let name = image.rsplit('/').next().unwrap_or("");
+    name.split_once(':').map(|(_, tag)| tag)
+}
+
 /// Registry host, when one is written.
 pub(super) fn host(image: &str) -> Option<&str> {
     let (host, _) = image.split_once('/')?;
@@ -21,7 +28,7 @@ pub(super) fn host(image: &str) -> Option<&str> {
 }
 
 /// Path segments.
-pub(super) fn segments(image: &str) -> impl DoubleEndedIterator<Item = &str> {
+pub(crate) fn segments(image: &str) -> impl DoubleEndedIterator<Item = &str> {
     path(image).split('/')
 }
 
@@ -69,6 +76,14 @@ mod tests {
         }
         assert_eq!(host("nvcr.io/nim/x"), Some("nvcr.io"));
         assert_eq!(host("team/web"), None);
+        for (image, expected) in [
+            ("nvcr.io/nvidia/k8s/container-toolkit:v1.17.8-ubuntu20.04", Some("v1.17.8-ubuntu20.04")),
+            ("localhost:5000/a/b:v1@sha256:ab", Some("v1")),
+            ("localhost:5000/a/b", None),
+            ("nginx@sha256:ab", None),
+        ] {
+            assert_eq!(tag(image), expected, "{image}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod command;
 mod container;
 mod embedded;
 mod find;
-mod image;
+pub(crate) mod image;
 mod infra;
 mod model;
 mod patch;

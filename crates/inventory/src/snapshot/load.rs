@@ -92,15 +92,24 @@ impl Snapshot {
         }
         let mut snapshot = header_of(root);
         let expected = root.get("objects").and_then(Value::as_i64).unwrap_or(-1);
-        let mut lost = Vec::new();
+        let (mut lost, mut broken) = (Vec::new(), 0_usize);
         while let Some(line) = lines.next()? {
             match line.and_then(item) {
                 Ok(Some(item)) => snapshot.items.push(item),
                 Ok(None) => {}
-                Err(words) => lost.push(format!("line {}: {words}", lines.number)),
+                Err(words) => {
+                    broken = broken.saturating_add(1);
+                    if lost.len() < MAX_TOLD {
+                        lost.push(format!("line {}: {words}", lines.number));
+                    }
+                }
             }
         }
-        let found = i64::try_from(snapshot.items.len().saturating_add(lost.len())).unwrap_or(i64::MAX);
+        let more = broken.saturating_sub(lost.len());
+        if more > 0 {
+            lost.push(format!("{more} more lines"));
+        }
+        let found = i64::try_from(snapshot.items.len().saturating_add(broken)).unwrap_or(i64::MAX);
         if found != expected {
             lost.push(format!("it holds {found} objects of {expected}: it was cut or edited"));
         }
@@ -116,11 +125,7 @@ impl Snapshot {
             listed.extent = Extent::Nowhere;
             listed.gap.get_or_insert_with(|| Gap { kind: GapKind::Partial, message: message.clone() });
         }
-        let more = lost.len().saturating_sub(MAX_TOLD);
-        self.lost.extend(lost.into_iter().take(MAX_TOLD));
-        if more > 0 {
-            self.lost.push(format!("{more} more lines"));
-        }
+        self.lost.extend(lost);
     }
 }
 

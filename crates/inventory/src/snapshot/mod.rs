@@ -46,7 +46,7 @@ pub struct Snapshot {
     pub lists: Vec<Listed>,
     /// To what the user narrowed it.
     pub narrowed: Narrowed,
-    /// APIs that do not say what they serve, of which nothing is wanted: in words.
+    /// APIs that do not say what they serve, of which nothing is wanted, and kinds that nobody knows: in words.
     pub silent: Vec<String>,
     /// Custom kinds that their definitions say may carry pods.
     pub schemas: Schemas,

@@ -146,6 +146,35 @@ fn an_api_that_does_not_say_what_it_serves_is_a_gap_where_it_matters() {
 }
 
 #[test]
+fn kinds_that_are_served_without_a_definition_are_named() {
+    let server = Server::start(move |asked| {
+        let resource = |plural: &str, kind: &str, verbs: &str| {
+            format!(
+                r#"{{"resource":"{plural}","responseKind":{{"group":"fleet.example.com","version":"v1","kind":"{kind}"}},"scope":"Namespaced","verbs":[{verbs}]}}"#
+            )
+        };
+        let resources = [
+            resource("workers", "Worker", r#""get","list""#),
+            // Nothing is kept of these: they are questions.
+            resource("reviews", "Review", r#""create""#),
+        ];
+        let resources = resources.join(",");
+        (asked.path == "/apis").then(|| {
+            Reply::Json(format!(
+                r#"{{"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","items":[{{"metadata":{{"name":"fleet.example.com"}},"versions":[{{"version":"v1","freshness":"Current","resources":[{resources}]}}]}}]}}"#
+            ))
+        })
+    });
+    let snapshot = server.read(&impatient()).unwrap();
+    assert_eq!(snapshot.silent.len(), 1, "{:?}", snapshot.silent);
+    let told = snapshot.silent[0].clone();
+    assert!(told.starts_with("workers.fleet.example.com: "), "{told}");
+    let inventory = Inventory::from_snapshot(snapshot, &Options::default());
+    assert!(inventory.coverage.blind.iter().any(|blind| blind.message == told));
+    assert!(!inventory.coverage.is_incomplete(), "{:?}", inventory.coverage.blind);
+}
+
+#[test]
 fn an_older_server_is_asked_group_by_group() {
     let resources = |kinds: &[(&str, &str, bool)]| {
         let all: Vec<String> = kinds

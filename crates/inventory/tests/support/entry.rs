@@ -6,6 +6,8 @@ use ringfence_inventory::Inventory;
 use ringfence_inventory::KindSchema;
 use ringfence_inventory::Options;
 use ringfence_inventory::Peek;
+use ringfence_inventory::Redact;
+use ringfence_inventory::Snapshot;
 use ringfence_inventory::peek;
 use ringfence_inventory::yaml::Scalar;
 use ringfence_inventory::yaml::Value;
@@ -131,4 +133,34 @@ pub(crate) fn schema(bytes: &[u8]) {
     schemas.add(kind.clone());
     let lengths = |kind: &KindSchema| (kind.paths.len(), kind.opaque.len());
     assert_eq!(schemas.get(&kind.group, &kind.kind).map(lengths), Some(lengths(&kind)));
+}
+
+/// Masks nothing.
+struct AsItIs;
+
+impl Redact for AsItIs {
+    fn value(&self, _: Value<'_>) -> Option<String> {
+        None
+    }
+
+    fn key(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// What can be loaded is an inventory, and saved again it loads whole, with the same objects and lists.
+pub(crate) fn saved(bytes: &[u8]) {
+    let Ok(loaded) = Snapshot::load(bytes) else { return };
+    assert!(loaded.lost.len() <= 22, "{} lines told", loaded.lost.len());
+    let mut again = Vec::new();
+    assert!(loaded.save(&AsItIs, &mut again).is_ok());
+    match Snapshot::load(again.as_slice()) {
+        Ok(second) => {
+            assert_eq!((second.len(), &second.lost, &second.lists), (loaded.len(), &vec![], &loaded.lists));
+            assert_eq!((second.about, second.served), (loaded.about.clone(), loaded.served.clone()));
+        }
+        Err(error) => panic!("{error}: {}", String::from_utf8_lossy(&again)),
+    }
+    let inventory = Inventory::from_snapshot(loaded, &Options::default());
+    assert!(!is_internal(&inventory), "a reader failed");
 }

@@ -25,6 +25,10 @@ fn each_line_says_what_the_cluster_is() {
     assert_eq!(line(&result, "supports", "device claims (DRA)")["mark"], "ok");
     let nodes = line(&result, "sees", "GPU nodes");
     assert!(nodes["says"].as_str().unwrap().ends_with("8 accelerators"), "{nodes}");
+    // The toolkit of a node's own image shows itself nowhere: that is said, with where to look.
+    let software = line(&result, "sees", "GPU software");
+    assert_eq!(software["mark"], "note");
+    assert!(software["hint"].as_str().unwrap().contains("nvidia-ctk --version"), "{software}");
     // Controllers and scheduler are no network: nobody enforces a policy here, and nobody claims it.
     let enforcer = line(&result, "supports", "NetworkPolicy enforcer");
     assert_eq!(enforcer["mark"], "unknown");
@@ -41,6 +45,29 @@ fn each_line_says_what_the_cluster_is() {
     let says = enforcer["says"].as_str().unwrap();
     assert!(says.contains("Cilium") && says.contains(namespace.name()), "{says}");
     assert!(says.contains("found is not proven"), "{says}");
+
+    // So is what hands GPUs out, with its version; and devices of DRA count like extended resources.
+    namespace
+        .apply("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: toolkit}\nspec:\n  selector: {matchLabels: {app: toolkit}}\n  template:\n    metadata: {labels: {app: toolkit}}\n    spec:\n      nodeSelector: {none: here}\n      containers: [{name: c, image: 'nvcr.io/nvidia/k8s/container-toolkit:v1.17.8-ubuntu20.04'}]\n")
+        .ok();
+    let node = lab.fake_node("devices", 0);
+    let slice = format!(
+        "---\n{{apiVersion: resource.k8s.io/v1, kind: ResourceSlice, metadata: {{name: {name}}}, spec: {{driver: gpu.nvidia.com, \
+         nodeName: {name}, pool: {{name: {name}, generation: 1, resourceSliceCount: 1}}, devices: [{{name: gpu-0, \
+         attributes: {{type: {{string: gpu}}}}}}, {{name: gpu-1, attributes: {{type: {{string: gpu}}}}}}]}}}}",
+        name = node.name()
+    );
+    lab.apply(&slice).ok();
+    let result = crate::run(lab, &["check", "--format", "json"]).json();
+    let software = line(&result, "sees", "GPU software");
+    let says = software["says"].as_str().unwrap();
+    assert!(
+        says.contains("container toolkit v1.17.8-ubuntu20.04") && says.contains(namespace.name()),
+        "{says}"
+    );
+    let nodes = line(&result, "sees", "GPU nodes");
+    assert!(nodes["says"].as_str().unwrap().ends_with("2 of 2 nodes, 10 accelerators"), "{nodes}");
+    lab.kubectl(&["delete", "resourceslice", node.name()]).ok();
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod change;
 mod checkup;
 mod owners;
 mod planted;
+mod plugin;
 mod rights;
 
 use std::sync::OnceLock;
