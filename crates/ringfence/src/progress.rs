@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::io::stderr;
 use std::sync::Arc;
+#[cfg(feature = "signing")]
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -59,6 +60,7 @@ fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<(
 }
 
 /// Raises a counter of megabytes by bytes.
+#[cfg(feature = "signing")]
 pub(crate) fn bytes(done: &AtomicUsize) -> impl Fn(u64) + Sync {
     const MEGABYTE: u64 = 1_000_000;
     let total = AtomicU64::new(0);

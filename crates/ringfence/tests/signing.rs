@@ -1,4 +1,5 @@
 //! `ringfence model sign|verify|keygen` through the real binary, alone and against PyPI's model-signing, in both directions.
+#![cfg(feature = "signing")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

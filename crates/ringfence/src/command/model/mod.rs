@@ -1,9 +1,13 @@
 //! `ringfence model`: commands about model files.
 
+#[cfg(feature = "signing")]
 mod keygen;
+#[cfg(feature = "signing")]
 mod password;
 mod scan;
+#[cfg(feature = "signing")]
 mod sign;
+#[cfg(feature = "signing")]
 mod verify;
 
 use clap::Args;
@@ -21,8 +25,11 @@ pub(crate) struct Model {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Scan(scan::Scan),
+    #[cfg(feature = "signing")]
     Sign(sign::Sign),
+    #[cfg(feature = "signing")]
     Verify(verify::Verify),
+    #[cfg(feature = "signing")]
     Keygen(keygen::Keygen),
 }
 
@@ -30,8 +37,11 @@ impl Model {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.verb {
             Verb::Scan(scan) => scan.run(),
+            #[cfg(feature = "signing")]
             Verb::Sign(sign) => sign.run(),
+            #[cfg(feature = "signing")]
             Verb::Verify(verify) => verify.run(),
+            #[cfg(feature = "signing")]
             Verb::Keygen(keygen) => keygen.run(),
         }
     }
