@@ -28,6 +28,8 @@ pub(crate) struct JsonError {
 
 /// Deepest nesting.
 const DEPTH: usize = 100;
+/// Most values of one text, about 100 bytes each; the largest tokenizers have two million.
+const VALUES: usize = 3_000_000;
 
 impl Json {
     /// The last value of a key, as readers take it.
@@ -55,7 +57,7 @@ impl Json {
 
 /// Reads one value; what stands behind it, blanks aside, is where the second part of the result points.
 pub(crate) fn read(text: &str) -> Result<(Json, usize), JsonError> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, values: 0 };
     reader.blanks();
     let value = reader.value(0)?;
     reader.blanks();
@@ -66,6 +68,7 @@ struct Reader<'t> {
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
+    values: usize,
 }
 
 impl Reader<'_> {
@@ -94,6 +97,10 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
         if depth > DEPTH {
             return self.error("nested too deep");
+        }
+        self.values += 1;
+        if self.values > VALUES {
+            return self.error("more values than are read");
         }
         let at = self.at;
         let value = match self.peek() {
@@ -270,5 +277,7 @@ mod tests {
         let (text, _) = read(r#""\ud83d\ude00\ud800x""#).unwrap();
         assert_eq!(text.text(), Some("\u{1f600}\u{fffd}x"));
         assert!(read(&"[".repeat(100_000)).is_err());
+        let many = format!("[{}0]", "0,".repeat(VALUES));
+        assert_eq!(read(&many).unwrap_err().what, "more values than are read");
     }
 }

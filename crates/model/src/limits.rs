@@ -24,6 +24,8 @@ impl Limits {
     pub(crate) const GAPS: usize = 64;
     /// Longest module or name that is taken for one, in bytes.
     pub(crate) const NAME: usize = 1024;
+    /// Bytes of all names that one pickle looks up; each is kept three times.
+    pub(crate) const NAMES: usize = 16 << 20;
 }
 
 impl Default for Limits {

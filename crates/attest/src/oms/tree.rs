@@ -10,8 +10,8 @@ use ringfence_finding::Skipped;
 
 /// Deepest folder that is entered; links to folders can be nested without end.
 const MAX_DEPTH: usize = 64;
-/// Most files that are looked at.
-const MAX_FILES: usize = 1_000_000;
+/// Most entries that are looked at. Links between folders double at each level, so folders count too.
+const MAX_ENTRIES: usize = 1_000_000;
 
 /// What to leave out, and what to make of links.
 #[derive(Clone, Debug, Default)]
@@ -46,10 +46,14 @@ pub(super) struct Tree {
 
 /// Looks at `root`, a folder or one file; the error is the system's, for `root` itself.
 pub(super) fn walk(root: &Path, rules: &Rules) -> io::Result<Tree> {
+    walk_at_most(root, rules, MAX_ENTRIES)
+}
+
+fn walk_at_most(root: &Path, rules: &Rules, most: usize) -> io::Result<Tree> {
     let metadata = fs::metadata(root)?;
     let mut tree = Tree::default();
     if metadata.is_dir() {
-        Walk { real: fs::canonicalize(root)?, rules, tree: &mut tree }.folder(root, "", 0);
+        Walk { real: fs::canonicalize(root)?, rules, tree: &mut tree, left: most }.folder(root, "", 0);
         return Ok(tree);
     }
     let name = fs::canonicalize(root)?.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -64,6 +68,8 @@ struct Walk<'w> {
     real: PathBuf,
     rules: &'w Rules,
     tree: &'w mut Tree,
+    /// Entries that may still be looked at; none: it was told.
+    left: usize,
 }
 
 impl Walk<'_> {
@@ -77,6 +83,15 @@ impl Walk<'_> {
             Err(error) => return self.tree.unseen.push((below.to_owned(), error.to_string())),
         };
         for entry in entries {
+            match self.left {
+                0 => return,
+                1 => {
+                    let why = "more entries than are looked at: links that lead to links?".to_owned();
+                    self.tree.unseen.push((below.to_owned(), why));
+                }
+                _ => {}
+            }
+            self.left -= 1;
             let kind = entry.and_then(|entry| Ok((entry.path(), entry.file_name(), entry.file_type()?)));
             match kind {
                 Ok((path, own, kind)) => {
@@ -114,9 +129,6 @@ impl Walk<'_> {
 
     fn file(&mut self, path: &Path, name: &str, metadata: io::Result<fs::Metadata>, link: bool) {
         match metadata {
-            Ok(_) if self.tree.files.len() >= MAX_FILES => {
-                self.tree.unseen.push((name.to_owned(), format!("more than {MAX_FILES} files")));
-            }
             Ok(metadata) => {
                 let found = Found { path: path.to_owned(), bytes: metadata.len(), link };
                 self.tree.files.insert(name.to_owned(), found);
@@ -197,4 +209,39 @@ fn is_loadable(name: &str) -> bool {
         "safetensors",
     ];
     name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_that_lead_to_links_end() {
+        let root = std::env::temp_dir().join(format!("ringfence-attest-links-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        let rules = Rules { allow_symlinks: true, ..Rules::default() };
+        // Each folder is reached in two ways from the one before: 2^40 ways to the last.
+        for level in 0..40 {
+            let folder = root.join(format!("level-{level}"));
+            fs::create_dir_all(&folder).unwrap();
+            for way in ["left", "right"] {
+                symlink(format!("../level-{}", level + 1), folder.join(way)).unwrap();
+            }
+        }
+        fs::create_dir_all(root.join("level-40")).unwrap();
+        let tree = walk_at_most(&root, &rules, 1000).unwrap();
+        assert_eq!(tree.unseen.len(), 1, "{:?}", tree.unseen);
+        assert!(tree.files.is_empty());
+        // What fits is whole.
+        fs::remove_dir_all(&root).unwrap();
+        fs::create_dir_all(root.join("a")).unwrap();
+        fs::write(root.join("a/x"), b"x").unwrap();
+        symlink("a", root.join("b")).unwrap();
+        let tree = walk_at_most(&root, &rules, 1000).unwrap();
+        assert_eq!(tree.files.keys().collect::<Vec<_>>(), ["a/x", "b/x"]);
+        assert!(tree.unseen.is_empty() && tree.refused.is_empty());
+        fs::remove_dir_all(&root).unwrap();
+    }
 }

@@ -22,6 +22,8 @@ pub(super) struct Index {
     by_key: HashMap<Box<[u8]>, u32>,
     pub(super) effects: Vec<Effect>,
     key: Vec<u8>,
+    /// Bytes of all names.
+    pub(super) bytes: usize,
     storages: HashMap<(u32, String), u32>,
 }
 
@@ -120,6 +122,7 @@ impl Machine<'_> {
             let (module, attribute) = name.imported();
             self.index.effects.push(Effect::of(module, attribute));
             self.facts.names.push(name);
+            self.index.bytes = self.index.bytes.saturating_add(key.len());
             self.index.by_key.insert(key.clone().into_boxed_slice(), index);
             index
         });

@@ -212,12 +212,13 @@ impl<'s> Machine<'s> {
     }
 
     fn over_budget(&self) -> Option<&'static str> {
-        let values = self.stack.len() + self.memo.len() + self.cells.len();
+        // A symbolic size takes four bytes, a value sixteen.
+        let values = self.stack.len() + self.memo.len() + self.cells.len() + self.sizes.len() / 4;
         if self.facts.opcodes > self.limits.opcodes {
             Some("opcodes")
         } else if values > self.limits.values {
             Some("values on stack and in memo")
-        } else if self.facts.names.len() >= self.limits.names {
+        } else if self.facts.names.len() >= self.limits.names || self.index.bytes > Limits::NAMES {
             Some("names")
         } else {
             None

@@ -187,6 +187,26 @@ fn a_prefix_of_a_hostile_pickle_is_never_clean() {
     }
 }
 
+#[test]
+fn what_is_forgotten_again_counts_for_the_budget() {
+    let has_budget = |file: &ringfence_finding::ModelFile, what: &str| {
+        let is_it = |gap: &ringfence_finding::ModelGap| {
+            gap.reason == ringfence_finding::GapReason::Budget && gap.message.contains(what)
+        };
+        file.gaps.iter().any(is_it)
+    };
+    // Each list leaves its size behind, though it is popped at once.
+    let lists = Stream::protocol(2).raw(b"]0".repeat(20_000)).raw(b"N").stop();
+    let limits = crate::Limits { values: 1000, ..crate::Limits::default() };
+    assert!(has_budget(&super::judge_within(&lists, &limits), "values"));
+    assert_eq!(judge(&lists).verdict, Verdict::Clean);
+    // Names are few, and long.
+    let long = "x".repeat(1000);
+    let names =
+        (0..20_000).fold(Stream::bare(), |stream, at| stream.global(&format!("m{at}"), &long).op(b'0'));
+    assert!(has_budget(&judge(&names.raw(b"N").stop()), "names"));
+}
+
 /// Ends the child at the first event that an ordinary pickle does not cause, and prints it.
 const GUARD: &str = r"
 import io, os, pickle, struct, sys
