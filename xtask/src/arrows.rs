@@ -188,6 +188,7 @@ fn a_build_that_reads_files_alone_has_no_crate_that_opens_connections() {
     let (files, cluster) = (shipped(&["--no-default-features"]), shipped(&[]));
     assert!(files.contains("granit-parser"), "{files:?}");
     // Cryptography in C, which nothing but signatures and the client needs, would double the build.
+    assert!(!files.contains("ringfence-model"), "{files:?}");
     assert!(!files.contains("aws-lc-sys") && cluster.contains("aws-lc-sys"), "{files:?}");
     assert_eq!(NETWORK.into_iter().filter(|name| files.contains(*name)).collect::<Vec<_>>(), [""; 0]);
     // The same look at the whole binary sees them: the client of a cluster is there, and only it brings them.

@@ -18,6 +18,7 @@ use crate::command::check::Check;
 use crate::command::completion::Completion;
 use crate::command::controls::Controls;
 use crate::command::explain::Explain;
+#[cfg(feature = "models")]
 use crate::command::model::Model;
 use crate::command::scan::Scan;
 use crate::command::version::Version;
@@ -49,6 +50,7 @@ enum Verb {
     Scan(Box<Scan>),
     #[cfg(feature = "cluster")]
     Check(Check),
+    #[cfg(feature = "models")]
     Model(Model),
     Explain(Explain),
     Controls(Controls),
@@ -68,6 +70,7 @@ impl Command {
         let own = self.matches.subcommand().map(|(_, matches)| matches);
         match self.verb {
             Verb::Scan(scan) => scan.run(own),
+            #[cfg(feature = "models")]
             Verb::Model(model) => model.run(),
             #[cfg(feature = "cluster")]
             Verb::Check(check) => check.run(),

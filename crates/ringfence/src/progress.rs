@@ -18,6 +18,7 @@ pub(crate) enum Total {
     /// So many of these.
     Of(usize, &'static str),
     /// Nobody knows how many of these.
+    #[cfg(any(feature = "cluster", feature = "models"))]
     Open(&'static str),
 }
 
@@ -49,6 +50,7 @@ fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<(
         let done = done.load(Ordering::Relaxed);
         let _ = match total {
             Total::Of(total, things) => write!(stderr(), "\r{what}: {done} of {total} {things} "),
+            #[cfg(any(feature = "cluster", feature = "models"))]
             Total::Open(things) => write!(stderr(), "\r{what}: {done} {things} "),
         };
         shown = true;

@@ -1,4 +1,5 @@
 //! `ringfence model scan` through the real binary: every exit code, every form, its schema.
+#![cfg(feature = "models")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
 mod support;
