@@ -1,0 +1,134 @@
+//! Room `domain`: which objects should exist, one file per kind. Each says which statement of the guide it answers.
+//!
+//! `domains, facts -> who has which namespace and node -> objects per namespace, per node, per cluster`
+
+mod claim;
+mod external_secret;
+mod limit_range;
+mod namespace;
+mod network_policy;
+mod node;
+pub(crate) mod peer;
+mod resource_quota;
+mod role_binding;
+mod service_account;
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt as _;
+
+use crate::facts::ClusterFacts;
+use crate::object::DesiredObject;
+use crate::object::Owner;
+use crate::spec::Mode;
+use crate::spec::SecurityDomain;
+use crate::tier::Problem;
+use crate::tier::Resolved;
+use crate::tier::resolve;
+
+/// A domain and the mode it is in: the wanted one if the gate is open, else the one in force.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The domain.
+    pub domain: &'a SecurityDomain,
+    /// Mode in force.
+    pub mode: Mode,
+}
+
+/// Everything that should exist.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// In the order of writing.
+    pub objects: Vec<DesiredObject>,
+    /// What became of each domain, by name.
+    pub outcomes: BTreeMap<String, Outcome>,
+}
+
+/// What became of a domain.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// With defaults; none if the spec cannot hold, and then nothing of it is written or removed.
+    pub resolved: Option<Resolved>,
+    /// Mode in force.
+    pub mode: Mode,
+    /// Its namespaces, by name, those without terminating ones.
+    pub namespaces: Vec<String>,
+    /// Its nodes, by name.
+    pub nodes: Vec<String>,
+    /// What is wrong with the spec: the last good state stays.
+    pub invalid: Vec<Problem>,
+    /// Namespaces and nodes that an older domain has.
+    pub conflicts: Vec<Problem>,
+    /// What could not be derived, and why.
+    pub unknown: Vec<Problem>,
+}
+
+/// What the files of this room see of a domain.
+pub(crate) struct Cx<'a> {
+    pub(crate) owner: Owner<'a>,
+    pub(crate) resolved: &'a Resolved,
+    pub(crate) mode: Mode,
+    pub(crate) facts: &'a ClusterFacts,
+    /// Accelerators that the domain's nodes offer, by resource name.
+    pub(crate) accelerators: Vec<String>,
+}
+
+/// The objects that draw the boundaries of all domains in a cluster.
+pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
+    let mut result = Desired::default();
+    let mut claims = claim::Claims::new(facts);
+    for asked in claim::by_age(asked) {
+        let name = asked.domain.name_any();
+        let outcome = one(asked, facts, &mut claims, &mut result.objects);
+        result.outcomes.insert(name, outcome);
+    }
+    result.objects.sort_by(|left, right| left.id.cmp(&right.id));
+    result
+}
+
+/// The objects of one domain.
+fn one(
+    asked: &Asked<'_>,
+    facts: &ClusterFacts,
+    claims: &mut claim::Claims<'_>,
+    objects: &mut Vec<DesiredObject>,
+) -> Outcome {
+    let name = asked.domain.name_any();
+    let mut outcome = Outcome { mode: asked.mode, ..Outcome::default() };
+    // Claims hold for a broken spec too: its namespaces are not handed to the next domain by a typing error.
+    let mine = claims.take(&name, &asked.domain.spec, &mut outcome);
+    let resolved = match resolve(&asked.domain.spec) {
+        Ok(resolved) => resolved,
+        Err(problems) => {
+            outcome.invalid = problems;
+            return outcome;
+        }
+    };
+    let uid = asked.domain.uid().unwrap_or_default();
+    let cx = Cx {
+        owner: Owner { domain: &name, uid: &uid },
+        resolved: &resolved,
+        mode: asked.mode,
+        facts,
+        accelerators: mine.accelerators,
+    };
+    let (policies, unknown) = network_policy::Policies::new(&cx);
+    outcome.unknown.extend(unknown);
+    outcome.unknown.extend(external_secret::unknown(&cx));
+    let before = objects.len();
+    for namespace in &mine.namespaces {
+        objects.push(namespace::labels(&cx, namespace));
+        policies.write(&cx, &namespace.name, objects);
+        objects.push(service_account::default(&cx, &namespace.name));
+        role_binding::write(&cx, &namespace.name, objects);
+        external_secret::write(&cx, &namespace.name, objects);
+        objects.extend(limit_range::limits(&cx, &namespace.name));
+        objects.extend(resource_quota::quota(&cx, &namespace.name));
+    }
+    objects.extend(mine.nodes.iter().map(|node| node::patch(&cx, node)));
+    let mode = asked.mode;
+    let written = objects.split_off(before).into_iter().filter(|object| object.min_mode <= mode);
+    objects.extend(written);
+    outcome.resolved = Some(resolved);
+    outcome
+}

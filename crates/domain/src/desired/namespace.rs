@@ -1,0 +1,105 @@
+//! Room `domain`: Namespace labels and annotations (guide 6, 40, 46). The labels join policies, bindings and network
+//! rules; the annotations carry what the policies must know of a domain, so that their text never changes with one.
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use super::Cx;
+use crate::facts::NamespaceFact;
+use crate::names;
+use crate::object::DesiredObject;
+use crate::object::Purpose;
+use crate::object::Rank;
+use crate::object::Write;
+use crate::spec::Mode;
+use crate::spec::Mountable;
+
+/// Longest list of what may be mounted; a longer one costs the API server milliseconds per pod.
+const MOUNTABLE_CAP: usize = 16 * 1024;
+
+/// The Namespace with our labels and annotations, and no others: those belong to their owners.
+pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
+    let exists = !namespace.uid.is_empty() || !cx.resolved.spec.namespaces.create;
+    let mut body = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": namespace.name,
+            "labels": label_map(cx),
+            "annotations": annotation_map(cx),
+        },
+    });
+    if !namespace.uid.is_empty() {
+        // A precondition: a namespace that vanishes in between is not made again.
+        body["metadata"]["uid"] = Value::from(namespace.uid.as_str());
+    }
+    let purpose = Purpose { min_mode: Mode::Observe, controls: &["RF-RUN-004"], guide: &[6, 40, 46] };
+    let write = if exists { Write::ApplyExisting } else { Write::Apply };
+    DesiredObject::new(Rank::Namespace, "namespaces", write, &cx.owner, purpose, body)
+}
+
+fn label_map(cx: &Cx<'_>) -> Map<String, Value> {
+    let mut labels = Map::new();
+    let mut put = |key: &str, value: &str| labels.insert(key.into(), Value::from(value));
+    put(names::DOMAIN_LABEL, cx.owner.domain);
+    put(names::MODE_LABEL, cx.mode.label());
+    let security = &cx.resolved.spec.pod_security;
+    let mut level = |key: &str, level: &str| {
+        put(&format!("pod-security.kubernetes.io/{key}"), level);
+        put(&format!("pod-security.kubernetes.io/{key}-version"), "latest");
+    };
+    if cx.mode >= Mode::Enforce {
+        level("enforce", cx.resolved.pod_security.label());
+    }
+    if cx.mode >= Mode::Warn {
+        level("warn", security.warn.label());
+        level("audit", security.audit.label());
+    }
+    labels
+}
+
+/// What the policies read. See the names for the forms.
+fn annotation_map(cx: &Cx<'_>) -> Map<String, Value> {
+    let spec = &cx.resolved.spec;
+    let mut annotations = Map::new();
+    let mut put = |key: &str, value: String| annotations.insert(key.into(), Value::from(value));
+    put(names::MOUNTABLE_ANNOTATION, mountable(cx.resolved.mountable.as_ref()));
+    if let Some(most) = spec.limits.as_ref().and_then(|limits| limits.max_gpus_per_pod) {
+        put(names::MAX_GPUS_ANNOTATION, most.to_string());
+    }
+    if !spec.pod_security.allow_devices.is_empty() {
+        put(names::DEVICES_ANNOTATION, listed(spec.pod_security.allow_devices.iter().cloned()));
+    }
+    put(names::JOB_TTL_ANNOTATION, spec.jobs.ttl_seconds_after_finished.to_string());
+    match spec.jobs.active_deadline_seconds {
+        Some(seconds) => drop(put(names::JOB_DEADLINE_ANNOTATION, seconds.to_string())),
+        None if cx.resolved.deadline_required => drop(put(names::JOB_DEADLINE_ANNOTATION, "required".into())),
+        None => {}
+    }
+    if spec.pod_security.shm.auto_mount {
+        put(names::SHM_ANNOTATION, spec.pod_security.shm.percent.to_string());
+    }
+    if spec.nodes.selector.is_some() && spec.nodes.inject_toleration {
+        put(names::TOLERATION_ANNOTATION, spec.nodes.taint.key.clone());
+    }
+    if spec.nodes.selector.is_some() && spec.nodes.inject_node_selector {
+        put(names::PLACEMENT_ANNOTATION, "true".into());
+    }
+    annotations
+}
+
+fn mountable(mountable: Option<&Mountable>) -> String {
+    let Some(it) = mountable else { return ",*,".into() };
+    let accounts = it.service_accounts.iter().map(|name| format!("sa/{name}"));
+    let secrets = it.secrets.iter().map(|name| format!("secret/{name}"));
+    let claims = it.claims.iter().map(|name| format!("pvc/{name}"));
+    let text = listed(accounts.chain(secrets).chain(claims));
+    // The schema bounds each list to 100 names of 63 bytes: three of them and the prefixes stay below the cap times two.
+    debug_assert!(text.len() <= 2 * MOUNTABLE_CAP);
+    text
+}
+
+fn listed(items: impl Iterator<Item = String>) -> String {
+    items.fold(",".into(), |text, item| text + &item + ",")
+}

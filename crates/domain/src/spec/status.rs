@@ -1,0 +1,114 @@
+//! Room `domain`: what a SecurityDomain says of itself, as types. At most 30 KB per object.
+
+use kube::KubeSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Mode;
+
+/// What holds, and what does not.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecurityDomainStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// Mode in force.
+    #[serde(default)]
+    pub effective_modes: EffectiveModes,
+    /// GPU nodes.
+    #[serde(default)]
+    pub nodes: NodeCounts,
+    /// Last simulation of Enforce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<SimulationStatus>,
+    /// What was written, one entry per namespace: evidence for what may be removed again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400))]
+    pub inventory: Vec<InventoryEntry>,
+    /// Each promise: Ready, NamespacesReady, NodesIsolated, NetworkEnforced, SecretsFresh, RBACLeastPrivilege,
+    /// AdmissionActive, SimulationCurrent, DriftContested, Conflict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Mode in force, and why it is not the wanted one.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveModes {
+    /// Mode in force.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Why the wanted mode waits. Absent: it is in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+}
+
+/// GPU nodes of the domain.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCounts {
+    /// Selected by the domain.
+    #[serde(default)]
+    pub selected: u32,
+    /// Of these, with the domain's label.
+    #[serde(default)]
+    pub labelled: u32,
+    /// Of these, with the taint.
+    #[serde(default)]
+    pub tainted: u32,
+}
+
+/// What a simulation of Enforce found.
+#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SimulationStatus {
+    /// Of the resolved spec without `enforcement`, and of the rules: 64 hex digits.
+    pub hash: String,
+    /// When it ran, RFC 3339.
+    pub at: String,
+    /// Pods and templates that would be refused at their next start.
+    pub would_deny: u32,
+    /// Their owners, the first twenty: `namespace/Kind/name: RF-...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub owners: Vec<String>,
+    /// Inputs that could not be read. With one of them the simulation does not open the gate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub missing: Vec<String>,
+}
+
+/// What was written into one namespace, or with an empty name into the cluster.
+#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InventoryEntry {
+    /// The namespace.
+    #[serde(default)]
+    pub namespace: String,
+    /// `Kind/name` of each object.
+    #[schemars(length(max = 128))]
+    pub objects: Vec<String>,
+}
+
+/// A promise (metav1 Condition).
+#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// True, False or Unknown.
+    pub status: String,
+    /// Generation of the spec it was judged by.
+    #[serde(default)]
+    pub observed_generation: i64,
+    /// When its status last changed, RFC 3339.
+    pub last_transition_time: String,
+    /// Why, in one CamelCase word.
+    pub reason: String,
+    /// Why, for people: field, cause and cure.
+    pub message: String,
+}
