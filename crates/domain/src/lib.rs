@@ -5,16 +5,24 @@
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod compare;
 mod definition;
 pub mod desired;
 mod facts;
 pub mod names;
 mod object;
-#[expect(unreachable_pub, reason = "KubeSchema copies each struct into a block")]
+mod quantity;
+#[expect(
+    unreachable_pub,
+    clippy::struct_excessive_bools,
+    reason = "KubeSchema copies each struct; switches of people"
+)]
 pub mod spec;
 mod tier;
 mod yaml;
 
+pub use compare::Drift;
+pub use compare::compare;
 pub use definition::definition;
 pub use desired::Asked;
 pub use desired::Desired;
