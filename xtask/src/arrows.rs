@@ -69,6 +69,16 @@ const ROOMS: &[Room] = &[
         others: &["rayon", "thiserror"],
     },
     Room {
+        name: "ringfence-domain",
+        ours: &["ringfence-finding"],
+        others: &["k8s-openapi", "kube", "schemars", "serde", "serde_json", "sha2"],
+    },
+    Room {
+        name: "ringfence-operator",
+        ours: &["ringfence-domain", "ringfence-inventory"],
+        others: &["futures", "http", "k8s-openapi", "kube", "regex", "serde_json", "thiserror", "tokio"],
+    },
+    Room {
         name: "ringfence-report",
         ours: &["ringfence-finding", "ringfence-secret"],
         others: &["annotate-snippets", "serde", "serde_json", "unicode-width"],
