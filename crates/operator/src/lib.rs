@@ -5,7 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod manifest;
+mod observe;
 
 pub use manifest::Fault;
 pub use manifest::Manifest;
 pub use manifest::read_manifest;
+pub use observe::Effect;
+pub use observe::Observed;
+pub use observe::exists;
+pub use observe::observe;
