@@ -59,16 +59,6 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room {
-        name: "ringfence-domain",
-        ours: &["ringfence-finding"],
-        others: &["k8s-openapi", "kube", "schemars", "serde", "serde_json", "sha2"],
-    },
-    Room {
-        name: "ringfence-operator",
-        ours: &["ringfence-domain", "ringfence-inventory"],
-        others: &["futures", "k8s-openapi", "kube", "serde_json", "thiserror", "tokio"],
-    },
-    Room {
         name: "ringfence-secret",
         ours: &["ringfence-finding"],
         others: &["aho-corasick", "hmac", "regex", "sha2"],
@@ -77,6 +67,16 @@ const ROOMS: &[Room] = &[
         name: "ringfence-controls",
         ours: &["ringfence-finding", "ringfence-inventory", "ringfence-secret"],
         others: &["rayon", "thiserror"],
+    },
+    Room {
+        name: "ringfence-domain",
+        ours: &["ringfence-finding"],
+        others: &["k8s-openapi", "kube", "schemars", "serde", "serde_json", "sha2"],
+    },
+    Room {
+        name: "ringfence-operator",
+        ours: &["ringfence-domain", "ringfence-inventory"],
+        others: &["futures", "k8s-openapi", "kube", "regex", "serde_json", "thiserror", "tokio"],
     },
     Room {
         name: "ringfence-report",

@@ -5,16 +5,25 @@
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod compare;
 mod definition;
 pub mod desired;
 mod facts;
+mod install;
 pub mod names;
 mod object;
-#[expect(unreachable_pub, reason = "KubeSchema copies each struct into a block")]
+mod quantity;
+#[expect(
+    unreachable_pub,
+    clippy::struct_excessive_bools,
+    reason = "KubeSchema copies each struct; switches of people"
+)]
 pub mod spec;
 mod tier;
 mod yaml;
 
+pub use compare::Drift;
+pub use compare::compare;
 pub use definition::definition;
 pub use desired::Asked;
 pub use desired::Desired;
@@ -27,6 +36,9 @@ pub use facts::NamespaceFact;
 pub use facts::NodeFact;
 pub use facts::OperatorIdentity;
 pub use facts::ServiceFact;
+pub use install::Image;
+pub use install::Install;
+pub use install::install;
 pub use object::DesiredObject;
 pub use object::ObjectKey;
 pub use object::Rank;
