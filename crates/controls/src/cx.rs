@@ -11,6 +11,7 @@ use ringfence_inventory::WorkloadClass;
 
 use crate::claims::Claims;
 use crate::control::Need;
+use crate::guard::Guards;
 
 /// Everything a control may look at. Built once per scan.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Cx<'i> {
     pub inventory: &'i Inventory,
     by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
     claims: OnceLock<Claims>,
+    guards: OnceLock<Guards>,
+    has_ai: OnceLock<bool>,
 }
 
 /// Kinds that controls look up by namespace.
@@ -38,7 +41,13 @@ impl<'i> Cx<'i> {
                 by_namespace.entry((*kind, object.namespace.as_deref())).or_default().push(object);
             }
         }
-        Self { inventory, by_namespace, claims: OnceLock::new() }
+        Self {
+            inventory,
+            by_namespace,
+            claims: OnceLock::new(),
+            guards: OnceLock::new(),
+            has_ai: OnceLock::new(),
+        }
     }
 
     /// Objects of an indexed kind in one namespace.
@@ -50,6 +59,11 @@ impl<'i> Cx<'i> {
     /// Claims and snapshots, and which of them hold data of AI workloads.
     pub(crate) fn claims(&self) -> &Claims {
         self.claims.get_or_init(|| Claims::new(self.inventory))
+    }
+
+    /// Taints that keep pods off accelerators.
+    pub(crate) fn guards(&self) -> &Guards {
+        self.guards.get_or_init(|| Guards::new(self.inventory))
     }
 
     /// Whether the source supplied a fact.
@@ -69,7 +83,7 @@ impl<'i> Cx<'i> {
 
     /// Whether the set holds any AI workload.
     pub fn has_ai(&self) -> bool {
-        self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium)
+        *self.has_ai.get_or_init(|| self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium))
     }
 }
 

@@ -15,11 +15,15 @@ mod control;
 mod cx;
 mod engine;
 mod exposure;
+mod guard;
 mod hit;
+mod host_path;
 mod isolation;
 mod keys;
 mod mask;
+mod placement;
 mod prices;
+mod requests;
 mod rights;
 mod saved;
 #[cfg(test)]

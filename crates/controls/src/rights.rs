@@ -167,7 +167,7 @@ const CONTROL_PLANE: &[&str] = &[
     "volcano-system",
 ];
 
-fn is_control_plane(namespace: &str) -> bool {
+pub(crate) fn is_control_plane(namespace: &str) -> bool {
     CONTROL_PLANE.contains(&namespace)
         || namespace.starts_with("kube-")
         || namespace.starts_with("openshift-")

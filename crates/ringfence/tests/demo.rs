@@ -10,6 +10,24 @@ use support::run;
 /// Root causes planted in `demo/open`: control, object. Written by hand from the manifests. Controls that are not named
 /// here are not held to it: a new one adds its rows.
 const PLANTED: &[(&str, &str)] = &[
+    ("RF-GPU-002", "Deployment/web/checkout"),
+    ("RF-GPU-002", "Notebook/notebooks/exploration"),
+    // Any kubelet may label its node as one of the pool.
+    ("RF-GPU-004", "Workflow/pipelines/intent-refresh"),
+    ("RF-GPU-004", "CronJob/pipelines/nightly-eval"),
+    ("RF-GPU-004", "RayCluster/ml-training/batch"),
+    ("RF-GPU-004", "RayJob/ml-training/reward-model"),
+    ("RF-GPU-004", "InferenceService/ml-serving/reranker"),
+    ("RF-GPU-004", "Deployment/ml-serving/llama-70b"),
+    ("RF-GPU-004", "Deployment/ml-serving/vision"),
+    ("RF-GPU-004", "Deployment/ml-serving/embeddings"),
+    ("RF-GPU-004", "PyTorchJob/ml-training/tickets-sft"),
+    ("RF-GPU-004", "PyTorchJob/ml-training/summarizer-sft"),
+    ("RF-GPU-004", "Job/ml-training/lora-smoke"),
+    ("RF-GPU-004", "Job/ml-training/eval-harness"),
+    ("RF-GPU-004", "JobSet/ml-training/pretrain-tokenizer"),
+    ("RF-GPU-004", "TrainingRun/ml-training/speech-de"),
+    ("RF-GPU-004", "TrainingRun/ml-training/intent-classifier"),
     ("RF-GPU-005", "Deployment/web/checkout"),
     ("RF-GPU-005", "Notebook/notebooks/exploration"),
     ("RF-GPU-024", "Pod/ml-training/nccl-debug"),
