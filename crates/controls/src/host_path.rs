@@ -5,24 +5,48 @@ use ringfence_inventory::yaml::Value;
 
 /// A volume that holds a path of the node.
 pub(crate) struct HostPath<'i> {
+    /// Its volume's name.
+    pub(crate) volume: &'i str,
     /// The path as written, to point at.
     pub(crate) at: Value<'i>,
     /// The path without what changes nothing: `//`, `/./`, a slash at the end; `/var/run` is `/run`.
     pub(crate) path: String,
 }
 
+/// Starts of the paths of device files, and folders of them.
+pub(crate) const DEVICES: &[&str] = &[
+    "/dev/nvidia",
+    "/dev/dri",
+    "/dev/kfd",
+    "/dev/accel",
+    "/dev/neuron",
+    "/dev/davinci",
+    "/dev/habanalabs",
+    "/proc/driver/nvidia",
+];
+
 /// hostPath volumes of a pod. One that no container mounts counts: it is admitted, and an ephemeral container may follow.
 pub(crate) fn host_paths(pod: Pod<'_>) -> impl Iterator<Item = HostPath<'_>> {
     pod.volumes().filter_map(|volume| {
         let at = volume.at(&["hostPath", "path"])?;
-        Some(HostPath { at, path: clean(at.text()?) })
+        Some(HostPath { volume: volume.str_at("name").unwrap_or(""), at, path: clean(at.text()?) })
     })
 }
 
 impl HostPath<'_> {
+    /// Whether it is a device file of an accelerator, or a folder of them.
+    pub(crate) fn is_device(&self) -> bool {
+        DEVICES.iter().any(|start| self.path.starts_with(start))
+    }
+
     /// Whether a generator has yet to fill the path in.
     pub(crate) fn is_variable(&self) -> bool {
         self.path.contains('$') || self.path.contains("{{")
+    }
+
+    /// Whether it is `target` or something below it.
+    pub(crate) fn is_at_or_below(&self, target: &str) -> bool {
+        is_within(&self.path, target)
     }
 
     /// Whether it is `target` or a folder above it.

@@ -17,6 +17,7 @@ mod engine;
 mod exposure;
 mod guard;
 mod hit;
+mod host_namespace;
 mod host_path;
 mod isolation;
 mod keys;

@@ -14,7 +14,7 @@ use crate::control::Target;
 use crate::cx::Cx;
 use crate::hit::Hit;
 use crate::hit::Results;
-use crate::host_path::HostPath;
+use crate::host_path::DEVICES;
 use crate::host_path::host_paths;
 
 /// The device files of a node, mounted by path, are every tenant's GPUs at once.
@@ -75,26 +75,9 @@ pub(crate) const CONTROL: Control = Control {
     check: Check::Pod(Target::AiPods, check),
 };
 
-/// Starts of the paths of device files, and folders of them.
-const DEVICES: &[&str] = &[
-    "/dev/nvidia",
-    "/dev/dri",
-    "/dev/kfd",
-    "/dev/accel",
-    "/dev/neuron",
-    "/dev/davinci",
-    "/dev/habanalabs",
-    "/proc/driver/nvidia",
-];
-
-/// Whether a volume is one of the device files, or something below: other controls leave those to this one.
-pub(crate) fn is_device(volume: &HostPath<'_>) -> bool {
-    DEVICES.iter().any(|start| volume.path.starts_with(start))
-}
-
 fn check(_cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     for volume in host_paths(pod) {
-        let message = if is_device(&volume) {
+        let message = if volume.is_device() {
             "mounts GPU device files of the node"
         } else if DEVICES.iter().any(|device| volume.is_at_or_above(device)) {
             "mounts a folder with all GPU device files"
@@ -137,7 +120,10 @@ spec:
 
     #[test]
     fn unknown_fixture_names_the_variable() {
-        insta::assert_snapshot!(one_line("gpu-device-hostpath", "unknown"), @"UNKNOWN RF-GPU-013 Deployment/ml/model: the path of this volume is a variable");
+        insta::assert_snapshot!(one_line("gpu-device-hostpath", "unknown"), @"
+        UNKNOWN RF-GPU-013 Deployment/ml/model: the path of this volume is a variable
+        UNKNOWN RF-RUN-011 Deployment/ml/model: the path of this volume is a variable
+        ");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use ringfence_finding::Severity;
 use ringfence_inventory::Base;
 use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
+use ringfence_inventory::accelerator::is_accelerator;
 use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
@@ -98,9 +99,14 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     if pin == Pin::Strong {
         return;
     }
-    for base in cx.inventory.joins().bases(pod.object_id()) {
+    let bases = cx.inventory.joins().bases(pod.object_id());
+    let mut is_told = false;
+    for base in bases {
         match base {
-            Base::Given(base) => pin = pin.max(of_pods(cx, *base)),
+            Base::Given(base) => {
+                pin = pin.max(of_pods(cx, *base));
+                is_told |= cx.inventory.pods_of(*base).any(Pod::needs_accelerator);
+            }
             Base::Missing { at, fact } => {
                 return results.unknown(object, Some(object.value(*at)), fact.as_str());
             }
@@ -113,16 +119,13 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
             None => return results.unknown(object, None, "who uses this runtime is not in the set"),
         }
     }
-    let by_claim = pod.containers().all(|container| {
-        container.get("resources").is_none_or(|resources| {
-            ["limits", "requests"].iter().filter_map(|list| resources.get(list)).all(|list| {
-                !list.entries().any(|(name, _)| ringfence_inventory::accelerator::is_accelerator(name))
-            })
-        })
-    });
+    // A runtime that asks for GPUs itself is judged itself: one root cause is one finding.
+    if is_told {
+        return;
+    }
     let hit = match pin {
         Pin::Strong => return,
-        Pin::Nothing if pod.built_by_operator() => {
+        Pin::Nothing if pod.built_by_operator() && bases.is_empty() => {
             return results.built_by_operator(pod, "nodeSelector");
         }
         Pin::Weak => {
@@ -136,10 +139,20 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
             let path = object.field(pod.body());
             let field = format!("{path}{}nodeSelector", if path.is_empty() { "" } else { "." });
             let hit = Hit::absent(object, "runs on any GPU node that is free").missing(field);
-            if by_claim { hit.severity(CONTROL.meta.severity.lowered()) } else { hit }
+            if asks_by_claim(pod) { hit.severity(CONTROL.meta.severity.lowered()) } else { hit }
         }
     };
     results.fail(hit);
+}
+
+/// Whether it asks by claim alone: then the claim chooses the node.
+fn asks_by_claim(pod: Pod<'_>) -> bool {
+    let has = |keys: &[&str], by: fn(&str) -> bool| {
+        let resources = pod.containers().filter_map(|container| container.get("resources"));
+        let mut names = resources.flat_map(|resources| keys.iter().filter_map(move |key| resources.get(key)));
+        names.any(|list| list.is_sequence() || list.entries().any(|(name, _)| by(name)))
+    };
+    has(&["claims"], |_| true) && !has(&["limits", "requests"], is_accelerator)
 }
 
 const WEAK: &str = "is bound by labels that a kubelet may write";
@@ -281,11 +294,34 @@ spec: {{template: {{spec: {{replicatedJobs: [{{name: node, template: {{spec: {{t
         assert_eq!(judged("RF-GPU-004", &runtime("{node-restriction.kubernetes.io/pool: a}")).len(), 0);
         let weak = judged("RF-GPU-004", &runtime("{acme.example/pool: a}"));
         assert_eq!(weak.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::Low]);
+        let bare = judged("RF-GPU-004", &runtime("{}"));
+        assert_eq!(bare.iter().map(|one| one.severity).collect::<Vec<_>>(), [Severity::Medium]);
+        let asks = runtime("{}").replace(
+            "name: node, image: x",
+            "name: node, image: x, resources: {limits: {nvidia.com/gpu: 1}}",
+        );
+        let kinds = judged("RF-GPU-004", &asks).into_iter().map(|one| one.resource.unwrap().kind);
+        assert_eq!(kinds.collect::<Vec<_>>(), ["ClusterTrainingRuntime"]);
         let alone = judged("RF-GPU-004", job);
         assert_eq!(
             alone.iter().map(|one| one.outcome).collect::<Vec<_>>(),
             [ringfence_finding::Outcome::Unknown]
         );
+    }
+
+    #[test]
+    fn a_pod_that_asks_by_claim_is_placed_by_it() {
+        let text = "apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: ml}
+spec:
+  resourceClaims: [{name: gpu, resourceClaimName: g}]
+  containers: [{name: c, image: x, resources: {limits: {cpu: 1}, claims: [{name: gpu}]}}]
+";
+        let severities =
+            |text: &str| judged("RF-GPU-004", text).iter().map(|one| one.severity).collect::<Vec<_>>();
+        assert_eq!(severities(text), [Severity::Low]);
+        assert_eq!(severities(&text.replace("cpu: 1", "nvidia.com/gpu: 1")), [Severity::Medium]);
     }
 
     #[test]
