@@ -1,6 +1,7 @@
 //! What a control may ask: the inventory, and indexes over it that several controls share.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
@@ -12,6 +13,7 @@ use ringfence_inventory::WorkloadClass;
 use crate::claims::Claims;
 use crate::control::Need;
 use crate::guard::Guards;
+use crate::rights;
 
 /// Everything a control may look at. Built once per scan.
 #[derive(Debug)]
@@ -22,12 +24,16 @@ pub struct Cx<'i> {
     claims: OnceLock<Claims>,
     guards: OnceLock<Guards>,
     has_ai: OnceLock<bool>,
+    bound: OnceLock<BTreeSet<(Box<str>, Box<str>)>>,
 }
 
 /// Kinds that controls look up by namespace.
 const INDEXED: &[(&str, &str)] = &[
     ("networking.k8s.io", "NetworkPolicy"),
+    ("", "LimitRange"),
+    ("", "ResourceQuota"),
     ("", "Service"),
+    ("", "ServiceAccount"),
     ("networking.k8s.io", "Ingress"),
     ("gateway.networking.k8s.io", "HTTPRoute"),
 ];
@@ -47,6 +53,7 @@ impl<'i> Cx<'i> {
             claims: OnceLock::new(),
             guards: OnceLock::new(),
             has_ai: OnceLock::new(),
+            bound: OnceLock::new(),
         }
     }
 
@@ -64,6 +71,12 @@ impl<'i> Cx<'i> {
     /// Taints that keep pods off accelerators.
     pub(crate) fn guards(&self) -> &Guards {
         self.guards.get_or_init(|| Guards::new(self.inventory))
+    }
+
+    /// Whether a binding of the set gives rights to a service account by name.
+    pub(crate) fn is_bound(&self, namespace: &str, account: &str) -> bool {
+        let bound = self.bound.get_or_init(|| rights::bound_accounts(self.inventory));
+        bound.contains(&(namespace.into(), account.into()))
     }
 
     /// Whether the source supplied a fact.

@@ -20,6 +20,7 @@ mod hit;
 mod host_namespace;
 mod host_path;
 mod isolation;
+mod jobs;
 mod keys;
 mod mask;
 mod placement;
