@@ -7,6 +7,7 @@ use std::io::Write;
 use clap::Args;
 use clap::ValueEnum;
 use ringfence_domain::ClusterFacts;
+use ringfence_domain::NodeFact;
 use ringfence_finding::ExitCode;
 
 use super::remote::MaybeCluster;
@@ -85,44 +86,33 @@ impl Init {
             writeln!(out, "    - {}{note}", quoted(name))?;
         }
         writeln!(out, "  enforcement:\n    mode: Observe  # nothing is refused; then Warn, then Enforce")?;
-        self.nodes(facts, out)?;
+        nodes(facts, out)?;
         out.write_all(REST.as_bytes())
     }
-
-    fn nodes(&self, facts: Option<&ClusterFacts>, out: &mut dyn Write) -> io::Result<()> {
-        let Some(nodes) = facts.and_then(|it| it.nodes.as_ref()) else {
-            return writeln!(
-                out,
-                "  # nodes:  # GPU nodes of this team: labelled, tainted, closed to others\n  #   selector:\n  #     matchLabels: {{nvidia.com/gpu.present: \"true\"}}"
-            );
-        };
-        let (gpu, other): (Vec<_>, Vec<_>) = nodes.iter().partition(|it| !it.accelerators.is_empty());
-        if gpu.is_empty() {
-            return writeln!(out, "  # nodes: no node offers an accelerator");
-        }
-        let labels = |it: &&ringfence_domain::NodeFact| it.labels.clone();
-        let shared = selecting(
-            &gpu.iter().map(labels).collect::<Vec<_>>(),
-            &other.iter().map(labels).collect::<Vec<_>>(),
-        );
-        writeln!(out, "  nodes:  # {} of {} nodes offer accelerators", gpu.len(), nodes.len())?;
-        writeln!(out, "    selector:")?;
-        match shared {
-            Some((key, value)) => {
-                writeln!(out, "      matchLabels: {{{}: {}}}", quoted(&key), quoted(&value))
-            }
-            None => {
-                writeln!(out, "      matchExpressions:  # no label tells them from the others")?;
-                let names: Vec<_> = gpu.iter().map(|it| quoted(&it.name)).collect();
-                writeln!(
-                    out,
-                    "      - {{key: kubernetes.io/hostname, operator: In, values: [{}]}}",
-                    names.join(", ")
-                )
-            }
-        }
-    }
 }
+
+fn nodes(facts: Option<&ClusterFacts>, out: &mut dyn Write) -> io::Result<()> {
+    let Some(nodes) = facts.and_then(|it| it.nodes.as_ref()) else { return out.write_all(NODES.as_bytes()) };
+    let (gpu, other): (Vec<_>, Vec<_>) = nodes.iter().partition(|it| !it.accelerators.is_empty());
+    if gpu.is_empty() {
+        return writeln!(out, "  # nodes: no node offers an accelerator");
+    }
+    let labels = |nodes: &[&NodeFact]| nodes.iter().map(|it| it.labels.clone()).collect::<Vec<_>>();
+    writeln!(out, "  nodes:  # {} of {} nodes offer accelerators", gpu.len(), nodes.len())?;
+    writeln!(out, "    selector:")?;
+    if let Some((key, value)) = selecting(&labels(&gpu), &labels(&other)) {
+        return writeln!(out, "      matchLabels: {{{}: {}}}", quoted(&key), quoted(&value));
+    }
+    let names: Vec<_> = gpu.iter().map(|it| quoted(&it.name)).collect();
+    writeln!(out, "      matchExpressions:  # no label tells them from the others")?;
+    writeln!(out, "      - {{key: kubernetes.io/hostname, operator: In, values: [{}]}}", names.join(", "))
+}
+
+/// Where no cluster was asked.
+const NODES: &str = "  # nodes:  # GPU nodes of this team: labelled, tainted, closed to others
+  #   selector:
+  #     matchLabels: {nvidia.com/gpu.present: \"true\"}
+";
 
 /// A label that all of the first have with one value and none of the others, the best known first.
 fn selecting(

@@ -109,12 +109,11 @@ impl Plan {
 pub(crate) fn laid_over(files: Vec<SecurityDomain>, live: Vec<SecurityDomain>) -> Vec<SecurityDomain> {
     let mut domains = live;
     for mut file in files {
-        match domains.iter_mut().find(|it| it.name_any() == file.name_any()) {
-            Some(live) => live.spec = file.spec,
-            None => {
-                file.metadata.uid = None;
-                domains.push(file);
-            }
+        if let Some(live) = domains.iter_mut().find(|it| it.name_any() == file.name_any()) {
+            live.spec = file.spec;
+        } else {
+            file.metadata.uid = None;
+            domains.push(file);
         }
     }
     domains

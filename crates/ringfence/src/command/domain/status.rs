@@ -7,6 +7,7 @@ use clap::Args;
 use kube::Api;
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
+use kube::api::ListParams;
 use kube::api::PostParams;
 use kube::core::ApiResource;
 use kube::core::GroupVersionKind;
@@ -60,7 +61,7 @@ impl Status {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let remote = Remote::connect(&self.cluster)?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
-        let list = remote.wait(api.list(&Default::default()));
+        let list = remote.wait(api.list(&ListParams::default()));
         let mut domains = list.map_err(|error| Unreachable(error.to_string()))?.items;
         if let Some(name) = &self.name {
             domains.retain(|it| it.name_any() == *name);
