@@ -15,6 +15,7 @@ mod control;
 mod cx;
 mod engine;
 mod exposure;
+mod grants;
 mod guard;
 mod hit;
 mod host_namespace;

@@ -78,6 +78,8 @@ const PLANTED: &[(&str, &str)] = &[
     ("RF-DATA-011", "Job/ml-training/lora-smoke"),
     ("RF-RUN-001", "PyTorchJob/ml-training/tickets-sft"),
     ("RF-RUN-001", "TrainingRun/ml-training/speech-de"),
+    ("RF-RUN-004", "Namespace/ml-training"),
+    ("RF-RUN-004", "Namespace/notebooks"),
     ("RF-RUN-013", "PyTorchJob/ml-training/tickets-sft"),
     ("RF-RUN-013", "Job/ml-training/lora-smoke"),
     ("RF-RUN-013", "RayJob/ml-training/reward-model"),
