@@ -10,6 +10,8 @@ pub mod desired;
 mod facts;
 pub mod names;
 mod object;
+mod policy;
+mod rule;
 #[expect(unreachable_pub, reason = "KubeSchema copies each struct into a block")]
 pub mod spec;
 mod tier;
@@ -31,6 +33,7 @@ pub use object::DesiredObject;
 pub use object::ObjectKey;
 pub use object::Rank;
 pub use object::Write;
+pub use policy::Rules;
 pub use spec::SecurityDomain;
 pub use spec::SecurityDomainSpec;
 pub use tier::Problem;
