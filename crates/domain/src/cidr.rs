@@ -28,7 +28,10 @@ impl fmt::Display for CidrError {
         match self {
             Self::Syntax(text) => write!(out, "`{text}` is not a range of addresses"),
             Self::HostBits { given, meant } => {
-                write!(out, "`{given}` has bits set behind its prefix length; the range it lies in is {meant}")
+                write!(
+                    out,
+                    "`{given}` has bits set behind its prefix length; the range it lies in is {meant}"
+                )
             }
         }
     }
@@ -119,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_typing_error_is_not_a_range() {
-        for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0/8", "fd00::/129", "10.0.0.0/-1", "/8", "10.0.0.0/8/8"] {
+        for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0/8", "fd00::/129", "10.0.0.0/-1", "/8", "10.0.0.0/8/8"]
+        {
             assert_eq!(text.parse::<Cidr>(), Err(CidrError::Syntax(text.into())), "{text}");
         }
         let error = "10.0.0.1/8".parse::<Cidr>().unwrap_err();

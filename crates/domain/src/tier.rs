@@ -73,7 +73,11 @@ pub fn resolve(spec: &SecurityDomainSpec) -> Result<Resolved, Vec<Problem>> {
     Ok(Resolved {
         spec: spec.clone(),
         internet,
-        pod_security: spec.pod_security.enforce.unwrap_or(if sealed { Level::Restricted } else { Level::Baseline }),
+        pod_security: spec.pod_security.enforce.unwrap_or(if sealed {
+            Level::Restricted
+        } else {
+            Level::Baseline
+        }),
         mountable: mountable(spec),
         deadline_required: spec.tier >= Tier::Restricted && spec.jobs.active_deadline_seconds.is_none(),
         services_closed: spec.tier >= Tier::Restricted,
@@ -88,8 +92,7 @@ fn mountable(spec: &SecurityDomainSpec) -> Option<Mountable> {
         None => return None,
     };
     let own = spec.secrets.items.iter().map(|item| item.name.clone());
-    mountable.secrets =
-        own.chain(mountable.secrets).collect::<BTreeSet<_>>().into_iter().collect();
+    mountable.secrets = own.chain(mountable.secrets).collect::<BTreeSet<_>>().into_iter().collect();
     let accounts = std::iter::once("default".to_owned()).chain(mountable.service_accounts);
     mountable.service_accounts = accounts.collect::<BTreeSet<_>>().into_iter().collect();
     mountable.claims.sort();
@@ -101,7 +104,9 @@ fn problems(spec: &SecurityDomainSpec, internet: Internet) -> Vec<Problem> {
     for cidr in &spec.network.internal_cidrs {
         let field = format!("spec.network.internalCIDRs[{cidr}]");
         match cidr.parse::<Cidr>() {
-            Err(cause) => problems.push(Problem::new(field, cause.to_string(), "write a range such as 10.20.0.0/16")),
+            Err(cause) => {
+                problems.push(Problem::new(field, cause.to_string(), "write a range such as 10.20.0.0/16"))
+            }
             Ok(range) if !range.is_private() => problems.push(Problem::new(
                 field,
                 "the range is not private",
@@ -114,12 +119,16 @@ fn problems(spec: &SecurityDomainSpec, internet: Internet) -> Vec<Problem> {
         let Some(cidr) = &egress.to.cidr else { continue };
         let field = format!("spec.network.egress[name={}].to.cidr", egress.name);
         match cidr.parse::<Cidr>() {
-            Err(cause) => problems.push(Problem::new(field, cause.to_string(), "write a range such as 192.0.2.0/24")),
-            Ok(range) if spec.network.block_metadata && peer::is_metadata(range) => problems.push(Problem::new(
-                field,
-                "the range is a cloud's metadata address, and spec.network.blockMetadata keeps those out",
-                "remove it, or set spec.network.blockMetadata: false",
-            )),
+            Err(cause) => {
+                problems.push(Problem::new(field, cause.to_string(), "write a range such as 192.0.2.0/24"))
+            }
+            Ok(range) if spec.network.block_metadata && peer::is_metadata(range) => {
+                problems.push(Problem::new(
+                    field,
+                    "the range is a cloud's metadata address, and spec.network.blockMetadata keeps those out",
+                    "remove it, or set spec.network.blockMetadata: false",
+                ))
+            }
             Ok(range) if internet == Internet::Never && !range.is_private() => problems.push(Problem::new(
                 field,
                 "spec.network.internet is Never and the range is not private",

@@ -84,7 +84,10 @@ impl<'a> Claims<'a> {
                 ));
             }
             let names: BTreeSet<_> = wanted.names.iter().cloned().collect();
-            return names.into_iter().map(|name| NamespaceFact { name, ..NamespaceFact::default() }).collect();
+            return names
+                .into_iter()
+                .map(|name| NamespaceFact { name, ..NamespaceFact::default() })
+                .collect();
         };
         let mut found: BTreeMap<&str, NamespaceFact> = BTreeMap::new();
         for namespace in all {
@@ -110,7 +113,9 @@ impl<'a> Claims<'a> {
                 outcome.unknown.push(Problem::new(
                     format!("spec.namespaces.names[{name}]"),
                     "the namespace does not exist",
-                    format!("create it (kubectl create namespace {name}), or set spec.namespaces.create: true"),
+                    format!(
+                        "create it (kubectl create namespace {name}), or set spec.namespaces.create: true"
+                    ),
                 ));
             }
         }

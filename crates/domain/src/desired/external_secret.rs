@@ -36,7 +36,9 @@ pub(crate) fn unknown(cx: &Cx<'_>) -> Option<Problem> {
     Some(match old {
         Some(old) => Problem::new(
             "spec.secrets.items",
-            format!("the cluster serves ExternalSecret only as {GROUP}/{old}, which current releases no longer serve"),
+            format!(
+                "the cluster serves ExternalSecret only as {GROUP}/{old}, which current releases no longer serve"
+            ),
             "upgrade the External Secrets Operator to 0.16 or newer; its v1 is written then",
         ),
         None => Problem::new(

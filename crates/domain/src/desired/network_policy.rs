@@ -23,8 +23,11 @@ pub(crate) struct Policies {
     specs: Vec<(&'static str, Value)>,
 }
 
-const DENY: Purpose =
-    Purpose { min_mode: Mode::Enforce, controls: &["RF-NET-001", "RF-NET-002", "RF-NET-003"], guide: &[11, 12, 14, 17] };
+const DENY: Purpose = Purpose {
+    min_mode: Mode::Enforce,
+    controls: &["RF-NET-001", "RF-NET-002", "RF-NET-003"],
+    guide: &[11, 12, 14, 17],
+};
 
 impl Policies {
     /// The policies, and what keeps one of their rules from being written.
@@ -47,7 +50,10 @@ impl Policies {
         }
         let rules = ingress(cx, network);
         if !rules.is_empty() {
-            specs.push(("rf-ingress", json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": rules})));
+            specs.push((
+                "rf-ingress",
+                json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": rules}),
+            ));
         }
         (Self { specs }, unknown)
     }
@@ -164,17 +170,16 @@ fn destination(cx: &Cx<'_>, egress: &Egress, block_metadata: bool) -> Result<Vec
             "run against a cluster, with rights to read EndpointSlices in namespace default",
         ));
     }
-    let rule = |it: &crate::facts::Endpoint| {
-        json!({"to": [peer::range(Cidr::host(it.address), false)], "ports": [peer::port("TCP", it.port)]})
-    };
+    let rule = |it: &crate::facts::Endpoint| json!({"to": [peer::range(Cidr::host(it.address), false)], "ports": [peer::port("TCP", it.port)]});
     Ok(cx.facts.api_server.iter().map(rule).collect())
 }
 
 fn ingress(cx: &Cx<'_>, network: &Network) -> Vec<Value> {
     let own = network.intra_domain.then(|| json!({"from": [own(cx)]}));
-    let declared = network.ingress.iter().map(
-        |it| json!({"from": [peer::namespace(&it.from_namespace)], "ports": peer::ports(&it.ports)}),
-    );
+    let declared = network
+        .ingress
+        .iter()
+        .map(|it| json!({"from": [peer::namespace(&it.from_namespace)], "ports": peer::ports(&it.ports)}));
     own.into_iter().chain(declared).collect()
 }
 

@@ -34,8 +34,11 @@ fn binding(cx: &Cx<'_>, namespace: &str, name: String, role: &str, subjects: &[S
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": format!("ringfence:{role}")},
         "subjects": subjects.iter().map(subject).collect::<Vec<_>>(),
     });
-    let purpose =
-        Purpose { min_mode: Mode::Enforce, controls: &["RF-RBAC-002", "RF-RBAC-006"], guide: &[31, 32, 33, 34, 35] };
+    let purpose = Purpose {
+        min_mode: Mode::Enforce,
+        controls: &["RF-RBAC-002", "RF-RBAC-006"],
+        guide: &[31, 32, 33, 34, 35],
+    };
     DesiredObject::new(Rank::Inside, "rolebindings", Write::Apply, &cx.owner, purpose, body)
 }
 

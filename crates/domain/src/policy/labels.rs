@@ -67,7 +67,8 @@ fn validations(rules: &Rules) -> serde_json::Value {
     let ours = "k.startsWith('ringfence.dev/')";
     // Exceptions are written by who owns the object, by contract.
     let notes = format!("{ours} && !k.startsWith('ringfence.dev/except.')");
-    let security = "k.startsWith('pod-security.kubernetes.io/') || k == 'resource.kubernetes.io/admin-access'";
+    let security =
+        "k.startsWith('pod-security.kubernetes.io/') || k == 'resource.kubernetes.io/admin-access'";
     let node = cel::text(names::NODE_LABEL);
     let mode = cel::text(names::MODE_LABEL);
     let keys = cel::list(rules.taint_keys.iter().map(String::as_str));

@@ -59,7 +59,8 @@ pub(super) fn jobs() -> Vec<DesiredObject> {
              '/spec/{field}', value: int(variables.{value})}}])"
         )
     };
-    let patch = [fill("ttlSecondsAfterFinished", "ttl"), fill("activeDeadlineSeconds", "deadline")].join(" + ");
+    let patch =
+        [fill("ttlSecondsAfterFinished", "ttl"), fill("activeDeadlineSeconds", "deadline")].join(" + ");
     let variables = json!([
         condition("ttl", &cel::note(names::JOB_TTL_ANNOTATION)),
         condition("deadline", &cel::note(names::JOB_DEADLINE_ANNOTATION)),

@@ -30,8 +30,8 @@ pub(super) const INSIDE: &[Rule] = &[
                   have jobs.activeDeadlineSeconds set in the SecurityDomain.",
         cel: |_| {
             format!(
-                "!(request.kind.kind in ['Job', 'CronJob']) || ({}) != '{REQUIRED}' || (request.kind.kind == 'Job' ? \
-                 has(object.spec.activeDeadlineSeconds) : has(object.spec.jobTemplate.spec.activeDeadlineSeconds))",
+                "!(request.kind.kind in ['Job', 'CronJob']) || ({}) != '{REQUIRED}' || \
+                 has(variables.job.activeDeadlineSeconds)",
                 cel::note(names::JOB_DEADLINE_ANNOTATION)
             )
         },
@@ -45,5 +45,7 @@ pub(super) const INSIDE: &[Rule] = &[
 /// Whether both limits are set, of a container or of the pod as a whole.
 fn is_limited(value: &Value) -> bool {
     let limits = value.pointer("/resources/limits");
-    ["cpu", "memory"].iter().all(|it| limits.and_then(|limits| limits.get(it)).is_some_and(|it| !it.is_null()))
+    ["cpu", "memory"]
+        .iter()
+        .all(|it| limits.and_then(|limits| limits.get(it)).is_some_and(|it| !it.is_null()))
 }

@@ -91,7 +91,10 @@ pub(crate) fn is_zero(quantity: &Value) -> bool {
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::String(text) => {
             text.starts_with(|first: char| first.is_ascii_digit() || first == '.')
-                && !text.chars().take_while(|it| !it.is_ascii_alphabetic()).any(|it| ('1'..='9').contains(&it))
+                && !text
+                    .chars()
+                    .take_while(|it| !it.is_ascii_alphabetic())
+                    .any(|it| ('1'..='9').contains(&it))
         }
         _ => false,
     }

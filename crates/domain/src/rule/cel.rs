@@ -19,6 +19,7 @@ pub(crate) fn variables(rules: &Rules) -> Value {
     let needs = format!("variables.ctrs.exists(c, {})", asks("c"));
     let pairs = [
         ("spec", SPEC.to_owned()),
+        ("job", "request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec : object.spec".into()),
         ("tols", "has(variables.spec.tolerations) ? variables.spec.tolerations : []".into()),
         ("ctrs", format!("variables.spec.containers + {init}")),
         ("all", format!("variables.ctrs + {ephemeral}")),
@@ -31,7 +32,9 @@ pub(crate) fn variables(rules: &Rules) -> Value {
         ),
         (
             "gpu",
-            format!("(has(variables.spec.resourceClaims) && size(variables.spec.resourceClaims) > 0) || {needs}"),
+            format!(
+                "(has(variables.spec.resourceClaims) && size(variables.spec.resourceClaims) > 0) || {needs}"
+            ),
         ),
         ("tolGpu", format!("variables.tols.exists(t, {})", super::toleration::tolerates(rules))),
         ("dom", label(names::DOMAIN_LABEL)),

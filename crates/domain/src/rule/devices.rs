@@ -15,7 +15,8 @@ use crate::names;
 /// relative paths lead there too.
 const MOUNTS: &str = "nvidia-container-devices";
 /// Environment of the container toolkit that opens what the device plugin did not give.
-const OPENERS: [&str; 3] = ["NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_IMEX_CHANNELS"];
+const OPENERS: [&str; 3] =
+    ["NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_IMEX_CHANNELS"];
 /// Device files of accelerators, and what leads to them.
 const DEVICES: [&str; 6] =
     ["/dev/nvidia", "/dev/dri", "/dev/kfd", "/dev/accel", "/dev/neuron", "/proc/driver/nvidia"];
@@ -109,8 +110,7 @@ pub(super) const INSIDE: &[Rule] = &[
             let lasting = list(case.spec, "containers").chain(
                 list(case.spec, "initContainers").filter(|it| text(it, "restartPolicy") == Some("Always")),
             );
-            lasting.map(counted).sum::<u64>() <= most
-                && case.containers().all(|it| counted(it) <= most)
+            lasting.map(counted).sum::<u64>() <= most && case.containers().all(|it| counted(it) <= most)
         },
     },
 ];

@@ -56,7 +56,10 @@ pub(super) const INSIDE: &[Rule] = &[
                 .into()
         },
         holds: |case| {
-            !case.all_containers().filter_map(|it| object(it, "securityContext")).any(|it| is_set(it, "privileged"))
+            !case
+                .all_containers()
+                .filter_map(|it| object(it, "securityContext"))
+                .any(|it| is_set(it, "privileged"))
         },
     },
     Rule {
@@ -80,7 +83,10 @@ pub(super) const INSIDE: &[Rule] = &[
     Rule {
         message: "RF-RUN-011 spec.volumes: a hostPath opens the node's files. Fix: use a claim, an emptyDir or a ConfigMap; \
                   a device below /dev can be allowed by podSecurity.allowDevices of the SecurityDomain.",
-        cel: |_| "variables.vols.all(v, !has(v.hostPath) || variables.dev.contains(',' + v.hostPath.path + ','))".into(),
+        cel: |_| {
+            "variables.vols.all(v, !has(v.hostPath) || variables.dev.contains(',' + v.hostPath.path + ','))"
+                .into()
+        },
         holds: |case| {
             let mut paths = case.volumes().filter_map(|it| object(it, "hostPath"));
             paths.all(|it| it["path"].as_str().is_some_and(|path| is_allowed(case, path)))

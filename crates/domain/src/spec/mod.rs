@@ -140,7 +140,10 @@ pub struct SecurityDomainSpec {
 pub struct Namespaces {
     /// Their names, at most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 500), inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    #[schemars(
+        length(max = 500),
+        inner(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub names: Vec<String>,
     /// Namespaces with these labels, beside the named ones. Whoever may label namespaces then decides who is inside.
@@ -234,7 +237,10 @@ pub struct PodSecurity {
     pub shm: Shm,
     /// Host paths that pods may mount, such as /dev/infiniband. Only devices: a path below /dev.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 128), regex(pattern = r"^/dev/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$")))]
+    #[schemars(
+        length(max = 16),
+        inner(length(max = 128), regex(pattern = r"^/dev/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$"))
+    )]
     #[x_kube(
         merge_strategy = ListMerge::Set,
         validation = Rule::new("self.all(p, !p.contains('..'))").message("a path below /dev, without `..`")
