@@ -49,7 +49,15 @@ pub(crate) fn facts() -> ClusterFacts {
         accelerators: (gpus > 0).then(|| ("nvidia.com/gpu".to_owned(), gpus)).into_iter().collect(),
     };
     ClusterFacts {
-        served: Some(["external-secrets.io/v1/ExternalSecret".to_owned()].into()),
+        served: Some(
+            [
+                "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
+                "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",
+                "external-secrets.io/v1/ExternalSecret",
+            ]
+            .map(str::to_owned)
+            .into(),
+        ),
         namespaces: Some(vec![namespace("a", "ml"), namespace("b", "ml"), namespace("web", "shop")]),
         nodes: Some(vec![node("gpu-1", 8), node("gpu-2", 8), node("cpu-1", 0)]),
         dns: Some(Dns {
