@@ -195,6 +195,11 @@ impl ControlPlane {
         self.call().impersonate(who).run(arguments)
     }
 
+    /// Runs the cluster's kubectl as administrator with a text on its standard input.
+    pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Done {
+        self.call().with_input(arguments, input)
+    }
+
     /// Server-side apply of YAML documents, as administrator.
     pub fn apply(&self, yaml: &str) -> Done {
         self.call().apply(yaml)
