@@ -1,13 +1,14 @@
-//! Nodes in, the taints that keep pods off accelerators out; a toleration in, which of them it opens out.
+//! Nodes and domains in, the taints that keep pods off accelerators out; a toleration in, which of them it opens out.
 
 use ringfence_inventory::Inventory;
 use ringfence_inventory::accelerator::taint_keys;
 use ringfence_inventory::yaml::Value;
 
-/// Taints before accelerators: those of the nodes in the set, and the keys that vendors and clouds use.
+/// Taints before accelerators: those of the nodes and the security domains in the set, and the keys that vendors and
+/// clouds use.
 #[derive(Debug, Default)]
 pub(crate) struct Guards {
-    /// Key and effect, as nodes have them.
+    /// Key and effect, as nodes have them or get them.
     of_nodes: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -38,6 +39,10 @@ impl Guards {
                 && !common.contains(key)
                 && !OF_ANY_NODE.iter().any(|prefix| key.starts_with(prefix))
         });
+        guards.extend(inventory.objects_of("ringfence.dev", "SecurityDomain").filter_map(|domain| {
+            let taint = domain.spec()?.at(&["nodes", "taint"])?;
+            Some((taint.str_at("key")?, taint.str_at("effect").unwrap_or("NoSchedule")))
+        }));
         guards.sort_unstable();
         guards.dedup();
         Self { of_nodes: guards.into_iter().map(|(key, effect)| (key.into(), effect.into())).collect() }

@@ -28,11 +28,12 @@ use crate::rights::is_control_plane;
 ///
 /// ## What it sees
 /// A pod that asks for no accelerator and tolerates the taint of accelerator nodes: the keys on such nodes of the set,
-/// and `nvidia.com/gpu`, `amd.com/gpu`, `google.com/tpu`, `aws.amazon.com/neuron`, `habana.ai/gaudi` and `sku` (AKS).
-/// And any pod with a toleration without key and operator `Exists`, which passes every taint. Values are not compared.
-/// Every pod is judged, AI or not, custom resources too, except accelerator infrastructure and pods without AI in the
-/// namespaces of the control plane and of well-known controllers. A DaemonSet that tolerates everything is one step
-/// lower: agents for every node are written that way. Nodes of the set that the pod can land on are listed.
+/// the key of a SecurityDomain, and `nvidia.com/gpu`, `amd.com/gpu`, `google.com/tpu`, `aws.amazon.com/neuron`,
+/// `habana.ai/gaudi` and `sku` (AKS). And any pod with a toleration without key and operator `Exists`, which passes
+/// every taint. Values are not compared. Every pod is judged, AI or not, custom resources too, except accelerator
+/// infrastructure and pods without AI in the namespaces of the control plane and of well-known controllers. A DaemonSet
+/// that tolerates everything is one step lower: agents for every node are written that way. Nodes of the set that the
+/// pod can land on are listed.
 ///
 /// ## Why it matters for AI
 /// The taint is the only thing that keeps a web shop off the node with the model. With the toleration its pod shares
@@ -227,6 +228,19 @@ spec:
         assert_eq!(said(&format!("{NODES}{agent}")), [every.replace("high", "medium")]);
         let system = agent.replace("namespace: web", "namespace: kube-system");
         assert_eq!(said(&format!("{NODES}{system}")), [""; 0]);
+    }
+
+    #[test]
+    fn the_key_of_a_security_domain_counts() {
+        let text = shop("", "{key: acme.example/ml, operator: Exists}");
+        assert_eq!(said(&text), [""; 0]);
+        let domain = "---
+apiVersion: ringfence.dev/v1alpha1
+kind: SecurityDomain
+metadata: {name: ml}
+spec: {nodes: {taint: {key: acme.example/ml}}}
+";
+        assert_eq!(said(&(text + domain)), ["high tolerates acme.example/ml and asks for no GPU"]);
     }
 
     #[test]
