@@ -146,16 +146,23 @@ mod tests {
     use crate::testing::judged;
     use crate::testing::one_line;
 
+    /// As a dump has them, in one document.
     const NODES: &str = "apiVersion: v1
-kind: Node
-metadata: {name: gpu-1}
-spec: {taints: [{key: acme.example/gpus, effect: NoExecute}, {key: acme.example/spot, effect: NoSchedule}]}
-status: {capacity: {nvidia.com/gpu: '8'}}
----
-apiVersion: v1
-kind: Node
-metadata: {name: cpu-1}
-spec: {taints: [{key: acme.example/spot, effect: NoSchedule}]}
+kind: List
+items:
+- apiVersion: v1
+  kind: Node
+  metadata: {name: gpu-1}
+  spec:
+    taints:
+    - {key: acme.example/gpus, effect: NoExecute}
+    - {key: acme.example/spot, effect: NoSchedule}
+    - {key: cloud.google.com/gke-spot, effect: NoSchedule}
+  status: {capacity: {nvidia.com/gpu: '8'}}
+- apiVersion: v1
+  kind: Node
+  metadata: {name: cpu-1}
+  spec: {taints: [{key: acme.example/spot, effect: NoSchedule}]}
 ---
 ";
 
@@ -202,6 +209,7 @@ spec:
             ("{key: acme.example/gpus, operator: Exists, effect: NoExecute}", "acme.example/gpus"),
             ("{key: acme.example/gpus, operator: Exists, effect: NoSchedule}", ""),
             ("{key: acme.example/spot, operator: Exists}", ""),
+            ("{key: cloud.google.com/gke-spot, operator: Exists}", ""),
         ] {
             let found = said(&format!("{NODES}{}", shop("", toleration)));
             let expected = match expected {
@@ -245,8 +253,9 @@ spec: {nodes: {taint: {key: acme.example/ml}}}
 
     #[test]
     fn two_tolerations_are_one_finding_that_names_the_nodes() {
-        let both =
-            "{key: nvidia.com/gpu, operator: Exists}, {key: acme.example/gpus}, {key: acme.example/spot}";
+        // To land there it passes every taint of the node.
+        let both = "{key: nvidia.com/gpu, operator: Exists}, {key: acme.example/gpus, operator: Exists}, \
+                    {operator: Equal, key: acme.example/spot}, {key: cloud.google.com/gke-spot}";
         let findings = judged("RF-GPU-002", &format!("{NODES}{}", shop("", both)));
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].field, "spec.template.spec.tolerations[key=nvidia.com/gpu]");
