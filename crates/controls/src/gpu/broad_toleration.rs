@@ -74,7 +74,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::Safe,
         needs: &[],
-        absence: &[("", "Node")],
+        absence: &[("", "Node"), ("ringfence.dev", "SecurityDomain")],
         references: &[
             Reference { framework: "guide", version: "1", id: "G10" },
             Reference { framework: "guide", version: "1", id: "H1" },
