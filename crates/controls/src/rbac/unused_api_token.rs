@@ -28,6 +28,7 @@ use crate::rights::GROUP;
 /// account says `automountServiceAccountToken: false`, though no binding of the set gives that account any right. Pods
 /// that talk to the API by design are left out: the head of a Ray cluster that scales itself, Spark drivers, launchers of
 /// MPIJobs. A token that the manifest projects itself counts when it names no audience: then it is for the API server.
+/// Rights of groups such as `system:serviceaccounts`, which every account has, are no use of its own.
 ///
 /// ## Why it matters for AI
 /// Every poisoned model and every prompt that reaches a tool looks at `/var/run/secrets` first. The token says who it is,
