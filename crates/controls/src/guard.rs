@@ -1,13 +1,18 @@
-//! Nodes in, the taints that keep pods off accelerators out; a toleration in, which of them it opens out.
+//! Nodes and domains in, the taints that keep pods off accelerators out; a toleration in, which of them it opens out.
+
+use std::collections::BTreeSet;
 
 use ringfence_inventory::Inventory;
+use ringfence_inventory::Object;
+use ringfence_inventory::ObjectId;
 use ringfence_inventory::accelerator::taint_keys;
 use ringfence_inventory::yaml::Value;
 
-/// Taints before accelerators: those of the nodes in the set, and the keys that vendors and clouds use.
+/// Taints before accelerators: those of the nodes and the security domains in the set, and the keys that vendors and
+/// clouds use.
 #[derive(Debug, Default)]
 pub(crate) struct Guards {
-    /// Key and effect, as nodes have them.
+    /// Key and effect, as nodes have them or get them.
     of_nodes: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -21,23 +26,37 @@ pub(crate) enum Opened<'t> {
     Everything,
 }
 
-/// Keys that Kubernetes and clouds set on nodes of any kind, by what happens to a node.
-const OF_ANY_NODE: &[&str] =
-    &["node.kubernetes.io/", "node-role.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
+/// Starts of keys that Kubernetes and clouds set on nodes of any kind, by price or by what happens to a node.
+const OF_ANY_NODE: &[&str] = &[
+    "DeletionCandidateOfClusterAutoscaler",
+    "ToBeDeletedByClusterAutoscaler",
+    "cloud.google.com/gke-preemptible",
+    "cloud.google.com/gke-spot",
+    "karpenter.sh/",
+    "kubernetes.azure.com/scalesetpriority",
+    "node-role.kubernetes.io/",
+    "node.cloudprovider.kubernetes.io/",
+    "node.kubernetes.io/",
+];
 
 impl Guards {
     pub(crate) fn new(inventory: &Inventory) -> Self {
-        let with: Vec<Value<'_>> = inventory.gpu_nodes().map(|node| node.object.body()).collect();
+        let with: BTreeSet<ObjectId> = inventory.gpu_nodes().map(|node| node.object.id).collect();
+        let nodes = || inventory.objects_of("", "Node");
         // What stands on other nodes too (spot prices, a maintenance window) guards no accelerator.
-        let others = inventory.objects_of("", "Node").map(|node| node.body());
-        let others = others.filter(|node| !with.iter().any(|known| std::ptr::eq(known.tree(), node.tree())));
-        let common: Vec<&str> = others.flat_map(taints).map(|(key, _)| key).collect();
-        let mut guards: Vec<(&str, &str)> = with.iter().copied().flat_map(taints).collect();
+        let others = nodes().filter(|node| !with.contains(&node.id));
+        let common: BTreeSet<&str> = others.flat_map(taints).map(|(key, _)| key).collect();
+        let mut guards: Vec<(&str, &str)> =
+            nodes().filter(|node| with.contains(&node.id)).flat_map(taints).collect();
         guards.retain(|(key, effect)| {
             *effect != "PreferNoSchedule"
                 && !common.contains(key)
                 && !OF_ANY_NODE.iter().any(|prefix| key.starts_with(prefix))
         });
+        guards.extend(inventory.objects_of("ringfence.dev", "SecurityDomain").filter_map(|domain| {
+            let taint = domain.spec()?.at(&["nodes", "taint"])?;
+            Some((taint.str_at("key")?, taint.str_at("effect").unwrap_or("NoSchedule")))
+        }));
         guards.sort_unstable();
         guards.dedup();
         Self { of_nodes: guards.into_iter().map(|(key, effect)| (key.into(), effect.into())).collect() }
@@ -63,8 +82,8 @@ impl Guards {
 }
 
 /// Keys and effects.
-fn taints(node: Value<'_>) -> impl Iterator<Item = (&str, &str)> {
-    let taints = node.at(&["spec", "taints"]).into_iter().flat_map(Value::items);
+fn taints(node: &Object) -> impl Iterator<Item = (&str, &str)> {
+    let taints = node.body().at(&["spec", "taints"]).into_iter().flat_map(Value::items);
     taints.filter_map(|taint| Some((taint.str_at("key")?, taint.str_at("effect")?)))
 }
 

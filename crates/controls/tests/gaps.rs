@@ -136,3 +136,18 @@ fn bindings_that_were_not_listed_are_named_in_place_of_none_given() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains(words), "{said:?}");
 }
+
+#[test]
+fn limit_ranges_and_bindings_that_were_not_listed_may_say_what_pods_leave_out() {
+    let whole = said(snapshot(PLATFORM), "RF-RUN-002");
+    assert_eq!(whole, ["Fail Deployment/ml/llm: has no memory and no CPU limit"]);
+    let hidden = said(without(PLATFORM, &[("", "LimitRange")]), "RF-RUN-002");
+    assert!(hidden.iter().all(|line| line.starts_with("Unknown")), "{hidden:?}");
+    let whole = said(snapshot(PLATFORM), "RF-RBAC-008");
+    assert_eq!(whole, ["Fail Deployment/ml/llm: mounts the API token of the default account"]);
+    let group = "rbac.authorization.k8s.io";
+    for kind in [("", "ServiceAccount"), (group, "RoleBinding"), (group, "ClusterRoleBinding")] {
+        let hidden = said(without(PLATFORM, &[kind]), "RF-RBAC-008");
+        assert!(hidden.iter().all(|line| line.starts_with("Unknown")), "{kind:?}: {hidden:?}");
+    }
+}

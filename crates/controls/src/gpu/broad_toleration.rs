@@ -28,11 +28,12 @@ use crate::rights::is_control_plane;
 ///
 /// ## What it sees
 /// A pod that asks for no accelerator and tolerates the taint of accelerator nodes: the keys on such nodes of the set,
-/// and `nvidia.com/gpu`, `amd.com/gpu`, `google.com/tpu`, `aws.amazon.com/neuron`, `habana.ai/gaudi` and `sku` (AKS).
-/// And any pod with a toleration without key and operator `Exists`, which passes every taint. Values are not compared.
-/// Every pod is judged, AI or not, custom resources too, except accelerator infrastructure and pods without AI in the
-/// namespaces of the control plane and of well-known controllers. A DaemonSet that tolerates everything is one step
-/// lower: agents for every node are written that way. Nodes of the set that the pod can land on are listed.
+/// the key of a SecurityDomain, and `nvidia.com/gpu`, `amd.com/gpu`, `google.com/tpu`, `aws.amazon.com/neuron`,
+/// `habana.ai/gaudi` and `sku` (AKS). And any pod with a toleration without key and operator `Exists`, which passes
+/// every taint. Values are not compared. Every pod is judged, AI or not, custom resources too, except accelerator
+/// infrastructure and pods without AI in the namespaces of the control plane and of well-known controllers. A DaemonSet
+/// that tolerates everything is one step lower: agents for every node are written that way. Nodes of the set that the
+/// pod can land on are listed.
 ///
 /// ## Why it matters for AI
 /// The taint is the only thing that keeps a web shop off the node with the model. With the toleration its pod shares
@@ -73,7 +74,7 @@ pub(crate) const CONTROL: Control = Control {
         severity: Severity::High,
         fix: FixClass::Safe,
         needs: &[],
-        absence: &[("", "Node")],
+        absence: &[("", "Node"), ("ringfence.dev", "SecurityDomain")],
         references: &[
             Reference { framework: "guide", version: "1", id: "G10" },
             Reference { framework: "guide", version: "1", id: "H1" },
@@ -145,16 +146,23 @@ mod tests {
     use crate::testing::judged;
     use crate::testing::one_line;
 
+    /// As a dump has them, in one document.
     const NODES: &str = "apiVersion: v1
-kind: Node
-metadata: {name: gpu-1}
-spec: {taints: [{key: acme.example/gpus, effect: NoExecute}, {key: acme.example/spot, effect: NoSchedule}]}
-status: {capacity: {nvidia.com/gpu: '8'}}
----
-apiVersion: v1
-kind: Node
-metadata: {name: cpu-1}
-spec: {taints: [{key: acme.example/spot, effect: NoSchedule}]}
+kind: List
+items:
+- apiVersion: v1
+  kind: Node
+  metadata: {name: gpu-1}
+  spec:
+    taints:
+    - {key: acme.example/gpus, effect: NoExecute}
+    - {key: acme.example/spot, effect: NoSchedule}
+    - {key: cloud.google.com/gke-spot, effect: NoSchedule}
+  status: {capacity: {nvidia.com/gpu: '8'}}
+- apiVersion: v1
+  kind: Node
+  metadata: {name: cpu-1}
+  spec: {taints: [{key: acme.example/spot, effect: NoSchedule}]}
 ---
 ";
 
@@ -201,6 +209,7 @@ spec:
             ("{key: acme.example/gpus, operator: Exists, effect: NoExecute}", "acme.example/gpus"),
             ("{key: acme.example/gpus, operator: Exists, effect: NoSchedule}", ""),
             ("{key: acme.example/spot, operator: Exists}", ""),
+            ("{key: cloud.google.com/gke-spot, operator: Exists}", ""),
         ] {
             let found = said(&format!("{NODES}{}", shop("", toleration)));
             let expected = match expected {
@@ -230,9 +239,23 @@ spec:
     }
 
     #[test]
+    fn the_key_of_a_security_domain_counts() {
+        let text = shop("", "{key: acme.example/ml, operator: Exists}");
+        assert_eq!(said(&text), [""; 0]);
+        let domain = "---
+apiVersion: ringfence.dev/v1alpha1
+kind: SecurityDomain
+metadata: {name: ml}
+spec: {nodes: {taint: {key: acme.example/ml}}}
+";
+        assert_eq!(said(&(text + domain)), ["high tolerates acme.example/ml and asks for no GPU"]);
+    }
+
+    #[test]
     fn two_tolerations_are_one_finding_that_names_the_nodes() {
-        let both =
-            "{key: nvidia.com/gpu, operator: Exists}, {key: acme.example/gpus}, {key: acme.example/spot}";
+        // To land there it passes every taint of the node.
+        let both = "{key: nvidia.com/gpu, operator: Exists}, {key: acme.example/gpus, operator: Exists}, \
+                    {operator: Equal, key: acme.example/spot}, {key: cloud.google.com/gke-spot}";
         let findings = judged("RF-GPU-002", &format!("{NODES}{}", shop("", both)));
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].field, "spec.template.spec.tolerations[key=nvidia.com/gpu]");

@@ -27,7 +27,8 @@ use crate::rights::GROUP;
 /// AI workloads into which the kubelet mounts a token of the Kubernetes API, since neither the pod nor its service
 /// account says `automountServiceAccountToken: false`, though no binding of the set gives that account any right. Pods
 /// that talk to the API by design are left out: the head of a Ray cluster that scales itself, Spark drivers, launchers of
-/// MPIJobs. A token that a manifest projects itself is a choice and is not judged.
+/// MPIJobs. A token that the manifest projects itself counts when it names no audience: then it is for the API server.
+/// Rights of groups such as `system:serviceaccounts`, which every account has, are no use of its own.
 ///
 /// ## Why it matters for AI
 /// Every poisoned model and every prompt that reaches a tool looks at `/var/run/secrets` first. The token says who it is,
@@ -50,7 +51,8 @@ use crate::rights::GROUP;
 /// ## Fix and its side effects
 /// Set `automountServiceAccountToken: false` on the pod, and on the `default` account of the namespace. Cloud identities
 /// (IRSA, workload identity) come by tokens of their own and go on working. Code that calls the API fails: it gets an
-/// account of its own with the rights that it needs.
+/// account of its own with the rights that it needs. A login to Vault by the pod's token takes one with an audience of
+/// its own.
 ///
 /// ## When it is unknown
 /// The account is not `default` and no binding is in the set; service accounts were not all seen; the kind cannot say it
@@ -86,7 +88,9 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     if is_serving_runtime || uses_api(pod) {
         return results.not_applicable();
     }
+    let projected = projected(pod);
     let written = match pod.field(SWITCH) {
+        _ if projected.is_some() => projected,
         Field::Set(value) => match value.means_bool() {
             Some(true) => Some(value),
             Some(false) => return,
@@ -136,8 +140,13 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     if cx.is_bound(namespace.unwrap_or(""), account) {
         return;
     }
-    if account != "default" && !cx.supplies(Need::Bindings) {
-        let words = format!("what account {account} may do: {}", Need::Bindings.missing());
+    let sight = &cx.inventory.sight;
+    let seen = sight.namespaced(GROUP, "RoleBinding", namespace);
+    let unseen = seen.doubt().or_else(|| sight.gap(GROUP, "ClusterRoleBinding"));
+    let unseen = unseen
+        .or_else(|| (account != "default" && !cx.supplies(Need::Bindings)).then(|| Need::Bindings.missing()));
+    if let Some(reason) = unseen {
+        let words = format!("what account {account} may do is not known: {reason}");
         return results.unknown(object, named, words);
     }
     results.fail(hit(pod, written, account).confidence(Confidence::Medium));
@@ -155,6 +164,17 @@ fn hit<'i>(pod: Pod<'i>, written: Option<Value<'i>>, account: &str) -> Hit<'i> {
     let path = object.field(pod.body());
     let field = format!("{path}{}{SWITCH}", if path.is_empty() { "" } else { "." });
     Hit::absent(object, message).missing(field)
+}
+
+/// A token that the manifest mounts itself, for the API server: without an audience, it is that of the API server.
+fn projected(pod: Pod<'_>) -> Option<Value<'_>> {
+    // Of a running pod, the token that the switch is about.
+    let own = pod
+        .volumes()
+        .filter(|volume| volume.str_at("name").is_none_or(|name| !name.starts_with("kube-api-access-")));
+    let sources = own.filter_map(|volume| volume.at(&["projected", "sources"])).flat_map(Value::items);
+    let mut tokens = sources.filter_map(|source| source.get("serviceAccountToken"));
+    tokens.find(|token| token.get("audience").and_then(Value::text).is_none_or(str::is_empty))
 }
 
 /// Pods whose program asks the API server for pods, with rights that their operator makes.
@@ -218,7 +238,7 @@ mod tests {
 
     #[test]
     fn unknown_fixture_asks_for_bindings() {
-        insta::assert_snapshot!(one_line("unused-api-token", "unknown"), @"UNKNOWN RF-RBAC-008 Deployment/ml/model: what account model may do: no RoleBinding or ClusterRoleBinding objects given");
+        insta::assert_snapshot!(one_line("unused-api-token", "unknown"), @"UNKNOWN RF-RBAC-008 Deployment/ml/model: what account model may do is not known: no RoleBinding or ClusterRoleBinding objects given");
     }
 
     #[test]
@@ -244,6 +264,19 @@ mod tests {
         assert_eq!(said(&format!("{named}{by_user}")), [""; 0]);
         assert_eq!(said(&named).len(), 1);
         assert!(said(&named)[0].starts_with("unknown: what account runner may do"), "{:?}", said(&named));
+    }
+
+    #[test]
+    fn a_token_that_the_manifest_projects_for_the_api_counts_and_one_for_others_does_not() {
+        let projects = |token: &str| {
+            pod(&format!(
+                "automountServiceAccountToken: false, volumes: [{{name: t, projected: {{sources: [{{serviceAccountToken: {{path: t{token}}}}}]}}}}], "
+            ))
+        };
+        assert_eq!(said(&projects("")), [DEFAULT]);
+        assert_eq!(said(&projects(", audience: vault")), [""; 0]);
+        let bound = binding("{kind: ServiceAccount, name: default, namespace: ml}");
+        assert_eq!(said(&(projects("") + &bound)), [""; 0]);
     }
 
     #[test]

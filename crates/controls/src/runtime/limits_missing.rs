@@ -28,7 +28,8 @@ use crate::requests::is_runtime;
 /// ## What it sees
 /// Containers of AI workloads (main, init and sidecar ones) without a limit for memory or for CPU, where neither the pod
 /// as a whole has one, nor a LimitRange of the namespace gives one (`default`, or `max`, which the API server takes for
-/// it), nor the runtime that a service is built on. A runtime is judged with those who use it.
+/// it), nor the runtime that a service is built on. The main container of a KServe runtime takes its limits from the
+/// service; other runtimes are judged with those who use them.
 ///
 /// ## Why it matters for AI
 /// Data loaders and model servers take all they get: one of them drives the node out of memory, and the kernel kills the
@@ -52,8 +53,8 @@ use crate::requests::is_runtime;
 /// process, a CPU limit slows it down. A LimitRange gives a namespace its default. `/dev/shm` counts as memory.
 ///
 /// ## When it is unknown
-/// The kind has no such field because its operator builds the pod; the runtime of a service is not in the set, or nobody
-/// who uses a runtime is; LimitRanges were not all seen.
+/// The kind has no such field because its operator builds the pod; KServe fills in what the manifest of a service leaves
+/// out; the runtime of a service is not in the set, or nobody who uses a runtime is; LimitRanges were not all seen.
 ///
 /// ## References
 /// - guide: G45
@@ -120,10 +121,15 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
             unsaid = true;
             continue;
         }
+        if is_served_by_others(container) {
+            continue;
+        }
         match of_others(cx, pod) {
             Ok(others) => {
                 let limits = own.or(|| others).or(|| of_namespace(cx, pod));
-                if !limits.are_set() {
+                if !limits.are_set() && is_filled_in(container) {
+                    results.unknown_in(pod.object(), Some(container.value), Some(container), FILLED_IN);
+                } else if !limits.are_set() {
                     judge(cx, container, limits, results);
                 }
             }
@@ -177,6 +183,29 @@ fn of_namespace(cx: &Cx<'_>, pod: Pod<'_>) -> Limits {
     Limits::of(|name| {
         items.iter().any(|item| ["default", "max"].iter().any(|list| item.at(&[list, name]).is_some()))
     })
+}
+
+const FILLED_IN: &str =
+    "KServe fills limits in by its own configuration, which the object of a cluster would show";
+
+/// KServe's webhook gives what is missing to the main container of each component before the object is stored
+/// (`setResourceRequirementDefaults` of `pkg/apis/serving/v1beta1`).
+fn is_filled_in(container: Container<'_>) -> bool {
+    let object = container.pod.object();
+    let is_main = || {
+        let mut main = container.pod.containers().filter(|container| container.role == Role::Main);
+        container.value.key().is_some()
+            || main.next().is_some_and(|first| first.value.id() == container.value.id())
+    };
+    object.is("serving.kserve.io", "InferenceService") && !object.is_live() && is_main()
+}
+
+/// The main container of a serving runtime takes its limits from the service.
+fn is_served_by_others(container: Container<'_>) -> bool {
+    let object = container.pod.object();
+    object.group() == "serving.kserve.io"
+        && object.kind.ends_with("ServingRuntime")
+        && container.name() == "kserve-container"
 }
 
 /// What the runtime gives to those built on it, or all who use a runtime give to it.
@@ -285,9 +314,13 @@ spec: {{containers: [{{name: kserve-container, image: vllm{limits}}}]}}
         let both = ", resources: {limits: {cpu: 1, memory: 1Gi}}";
         assert_eq!(said(&(service("") + &runtime(both))), [""; 0]);
         assert_eq!(said(&(service(both) + &runtime(""))), [""; 0]);
-        assert_eq!(said(&(service("") + &runtime(""))).len(), 2);
+        assert_eq!(said(&(service("") + &runtime(""))), [format!("unknown: {}", super::FILLED_IN)]);
+        let live = service("").replace("name: s,", "name: s, uid: 0e3b1a52-6f0e-4c1c-9a55-2f4a3c1b7d10,");
+        assert_eq!(said(&(live + &runtime(""))), ["has no memory and no CPU limit"]);
         assert_eq!(said(&service("")), ["unknown: ServingRuntime r is not in the set"]);
-        assert_eq!(said(&runtime("")), ["unknown: who uses this runtime is not in the set"]);
+        assert_eq!(said(&runtime("")), [""; 0]);
+        let sidecar = runtime("").replace("[{name", "[{name: proxy, image: x}, {name");
+        assert_eq!(said(&sidecar), ["unknown: who uses this runtime is not in the set"]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
         "resource.k8s.io",
         &["DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"],
     ),
+    (Why::Settings, "ringfence.dev", &["SecurityDomain"]),
     (Why::Network, "security.istio.io", &["AuthorizationPolicy"]),
     (Why::Storage, "snapshot.storage.k8s.io", &["VolumeSnapshot", "VolumeSnapshotClass"]),
     (Why::Storage, "storage.k8s.io", &["StorageClass"]),
