@@ -8,7 +8,9 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod labels;
 mod mutation;
+mod network;
 mod pods;
 mod twins;
 mod workloads;
