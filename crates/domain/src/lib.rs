@@ -2,16 +2,20 @@
 //! no client, clock, randomness or environment.
 //!
 //! `SecurityDomain -> resolve -> desired(facts) -> compare(live) -> write | nothing`
+//! `SecurityDomain, workloads -> simulate -> gate -> mode in force`
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod defaults;
 mod definition;
 pub mod desired;
 mod facts;
+mod gate;
 pub mod names;
 mod object;
 mod policy;
 mod rule;
+mod simulate;
 #[expect(unreachable_pub, reason = "KubeSchema copies each struct into a block")]
 pub mod spec;
 mod tier;
@@ -29,11 +33,18 @@ pub use facts::NamespaceFact;
 pub use facts::NodeFact;
 pub use facts::OperatorIdentity;
 pub use facts::ServiceFact;
+pub use gate::gate;
 pub use object::DesiredObject;
 pub use object::ObjectKey;
 pub use object::Rank;
 pub use object::Write;
 pub use policy::Rules;
+pub use simulate::Denied;
+pub use simulate::Reason;
+pub use simulate::Simulation;
+pub use simulate::Subject;
+pub use simulate::simulate;
+pub use simulate::simulation_hash;
 pub use spec::SecurityDomain;
 pub use spec::SecurityDomainSpec;
 pub use tier::Problem;

@@ -5,7 +5,7 @@
 mod claim;
 mod external_secret;
 mod limit_range;
-mod namespace;
+pub(crate) mod namespace;
 mod network_policy;
 mod node;
 pub(crate) mod peer;

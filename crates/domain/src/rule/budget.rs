@@ -5,9 +5,7 @@ use serde_json::Value;
 use super::Rule;
 use super::cel;
 use crate::names;
-
-/// Value of the annotation where Jobs must name a deadline themselves.
-pub(crate) const REQUIRED: &str = "required";
+use crate::names::REQUIRED;
 
 pub(super) const INSIDE: &[Rule] = &[
     Rule {
@@ -23,7 +21,7 @@ pub(super) const INSIDE: &[Rule] = &[
                 both.replace("x.", "c.")
             )
         },
-        holds: |case| !case.is_pod || is_limited(case.spec) || case.containers().all(is_limited),
+        holds: |case| is_limited(case.spec) || case.containers().all(is_limited),
     },
     Rule {
         message: "RF-RUN-013 spec.activeDeadlineSeconds: the Job may hold its GPUs forever. Fix: set activeDeadlineSeconds, or \

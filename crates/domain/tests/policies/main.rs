@@ -12,6 +12,7 @@ mod labels;
 mod mutation;
 mod network;
 mod pods;
+mod predict;
 mod twins;
 mod workloads;
 mod world;
