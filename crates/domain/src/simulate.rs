@@ -4,6 +4,7 @@
 //! `subjects -> defaults -> rules -> owners that would be refused, each with its reasons`
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use ringfence_finding::ControlId;
 use serde::Serialize;
@@ -124,8 +125,8 @@ impl Simulation {
     /// For the status of the domain: the first twenty owners. `missing` names inputs that could not be read.
     pub fn status(&self, hash: String, at: String, missing: Vec<String>) -> SimulationStatus {
         let line = |it: &Denied| {
-            let controls: BTreeMap<_, _> = it.reasons.iter().map(|it| (it.control.to_string(), ())).collect();
-            let controls: Vec<_> = controls.into_keys().collect();
+            let controls: BTreeSet<_> = it.reasons.iter().map(|it| it.control.to_string()).collect();
+            let controls: Vec<_> = controls.into_iter().collect();
             format!("{}/{}: {}", it.namespace, it.owner, controls.join(", "))
         };
         let owners = self.denied.iter().take(20).map(line).collect();
@@ -151,4 +152,138 @@ fn failing(rules: impl Iterator<Item = &'static Rule>, case: &Case<'_>) -> Vec<R
     failing
         .filter_map(|it| Some(Reason { control: it.control().parse().ok()?, message: it.message }))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Asked;
+    use crate::desired::desired;
+    use crate::facts::ClusterFacts;
+    use crate::spec::Mode;
+    use crate::spec::SecurityDomain;
+
+    fn domain(spec: Value) -> SecurityDomain {
+        let mut spec = spec;
+        spec["namespaces"] = json!({"names": ["ml"]});
+        let object = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+            "metadata": {"name": "a"}, "spec": spec});
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn subject(namespace: &str, fields: Value) -> Subject {
+        let limits = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
+        let mut spec = json!({"containers": [{"name": "main", "image": "it", "resources": limits}]});
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        Subject {
+            namespace: namespace.into(),
+            owner: "Deployment/it".into(),
+            pod_spec: spec,
+            ..Subject::default()
+        }
+    }
+
+    fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
+        let asked = [Asked { domain, mode: Mode::Observe }];
+        let rules = Rules::of(&asked, &ClusterFacts::default());
+        simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects).unwrap()
+    }
+
+    fn controls(domain: &SecurityDomain, subject: &Subject) -> Vec<String> {
+        let simulation = simulated(domain, std::slice::from_ref(subject));
+        simulation.denied.iter().flat_map(|it| &it.reasons).map(|it| it.control.to_string()).collect()
+    }
+
+    #[test]
+    fn counts_pods_and_a_template_without_pods_as_one() {
+        let bad = json!({"hostPID": true, "hostIPC": true});
+        let twelve = Subject { pods: 12, ..subject("ml", bad.clone()) };
+        let none = Subject { owner: "CronJob/nightly".into(), ..subject("ml", bad) };
+        let simulation = simulated(&domain(json!({})), &[twelve, none, subject("ml", json!({}))]);
+        assert_eq!((simulation.judged, simulation.would_deny), (3, 13));
+        let status = simulation.status("h".into(), "2026-03-02T11:00:00Z".into(), Vec::new());
+        assert_eq!(
+            status.owners,
+            ["ml/CronJob/nightly: RF-DATA-009, RF-RUN-010", "ml/Deployment/it: RF-DATA-009, RF-RUN-010"]
+        );
+    }
+
+    #[test]
+    fn judges_those_outside_only_if_the_domain_closes_nodes_to_them() {
+        let tolerant = |namespace| subject(namespace, json!({"tolerations": [{"operator": "Exists"}]}));
+        let subjects = [tolerant("shop"), tolerant("kube-system"), tolerant("drivers")];
+        assert_eq!(simulated(&domain(json!({})), &subjects).judged, 0);
+        let nodes = json!({"selector": {}, "systemAllowList": {"namespaces": ["drivers"]}});
+        let simulation = simulated(&domain(json!({"nodes": nodes})), &subjects);
+        let denied: Vec<_> = simulation.denied.iter().map(|it| it.namespace.as_str()).collect();
+        assert_eq!((simulation.judged, denied), (1, vec!["shop"]));
+    }
+
+    #[test]
+    fn what_would_be_filled_in_is_not_missed() {
+        let bare = subject("ml", json!({"containers": [{"name": "main", "image": "it"}]}));
+        assert_eq!(controls(&domain(json!({})), &bare), ["RF-RUN-002"]);
+        let defaults = json!({"limits": {"default": {"cpu": "1"}, "max": {"memory": "1Gi"}}});
+        assert!(controls(&domain(defaults), &bare).is_empty());
+
+        let gpu = json!({"limits": {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"}});
+        let gpu = subject("ml", json!({"containers": [{"name": "main", "image": "it", "resources": gpu}]}));
+        let noded = domain(json!({"nodes": {"selector": {}}}));
+        assert!(controls(&noded, &gpu).is_empty());
+        // Where the server fills nothing in, the author has to.
+        let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
+        let facts =
+            ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
+        let asked = [Asked { domain: &noded, mode: Mode::Observe }];
+        let simulation = simulate(&desired(&asked, &facts), "a", &Rules::of(&asked, &facts), &[gpu]).unwrap();
+        assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
+    }
+
+    #[test]
+    fn a_token_is_foreseen_where_admission_will_mount_one() {
+        let limited = domain(json!({"tier": "Restricted", "jobs": {"activeDeadlineSeconds": 60},
+            "access": {"mountable": {"serviceAccounts": ["trainer"]}}}));
+        assert!(controls(&limited, &subject("ml", json!({}))).is_empty());
+        let asks = json!({"automountServiceAccountToken": true});
+        assert_eq!(controls(&limited, &subject("ml", asks)), ["RF-RBAC-008"]);
+        let other = subject("ml", json!({"serviceAccountName": "other"}));
+        assert_eq!(controls(&limited, &other), ["RF-RBAC-008", "RF-RBAC-003"]);
+        let silent = Subject { automount: Some(false), ..other };
+        assert_eq!(controls(&limited, &silent), ["RF-RBAC-003"]);
+        assert!(controls(&limited, &subject("ml", json!({"serviceAccountName": "trainer"}))).is_empty());
+        let meant = domain(json!({"access": {"serviceAccounts": {"automountDefault": true}}}));
+        assert!(controls(&meant, &subject("ml", json!({}))).is_empty());
+    }
+
+    #[test]
+    fn a_job_needs_a_deadline_where_none_is_given_to_it() {
+        let strict = domain(json!({"tier": "Restricted"}));
+        let job = |spec: Value| Subject {
+            job_spec: Some(spec),
+            ..subject("ml", json!({"automountServiceAccountToken": false}))
+        };
+        assert_eq!(controls(&strict, &job(json!({}))), ["RF-RUN-013"]);
+        assert!(controls(&strict, &job(json!({"activeDeadlineSeconds": 60}))).is_empty());
+        assert!(controls(&domain(json!({})), &job(json!({}))).is_empty());
+    }
+
+    #[test]
+    fn the_hash_follows_spec_and_rules_but_not_the_mode() {
+        let hash = |domain: &SecurityDomain, all: &[&SecurityDomain]| {
+            let asked: Vec<_> = all.iter().map(|domain| Asked { domain, mode: Mode::Observe }).collect();
+            let rules = Rules::of(&asked, &ClusterFacts::default());
+            simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules)
+        };
+        let plain = domain(json!({}));
+        let before = hash(&plain, &[&plain]);
+        assert_eq!(before.len(), 64);
+        let mut raised = plain.clone();
+        raised.spec.enforcement.mode = Mode::Enforce;
+        raised.spec.enforcement.acknowledged = Some(before.clone());
+        assert_eq!(hash(&raised, &[&raised]), before);
+        let stricter = domain(json!({"limits": {"maxGPUsPerPod": 1}}));
+        assert_ne!(hash(&stricter, &[&stricter]), before);
+        let taints = domain(json!({"nodes": {"selector": {}, "taint": {"key": "example.com/gpu"}}}));
+        assert_ne!(hash(&plain, &[&plain, &taints]), before);
+    }
 }

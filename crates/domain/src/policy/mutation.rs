@@ -43,7 +43,7 @@ pub(super) fn pods(rules: &Rules) -> Vec<DesiredObject> {
         mutates: true,
         guide: &[9, 41],
         controls: vec!["RF-GPU-004"],
-        spec: spec("", "pods", &condition("needs-accelerator", &needs), variables, &patch),
+        spec: spec("", "pods", &condition("needs-accelerator", &needs), &variables, &patch),
     };
     policy.bound(vec![("", enforced())])
 }
@@ -70,13 +70,13 @@ pub(super) fn jobs() -> Vec<DesiredObject> {
         mutates: true,
         guide: &[38, 45],
         controls: vec!["RF-RUN-013"],
-        spec: spec("batch", "jobs", &condition("own", own), variables, &patch),
+        spec: spec("batch", "jobs", &condition("own", own), &variables, &patch),
     };
     policy.bound(vec![("", enforced())])
 }
 
 /// Reinvoked if needed: a later webhook may add the request for a GPU.
-fn spec(group: &str, resource: &str, when: &Value, variables: Value, patch: &str) -> Value {
+fn spec(group: &str, resource: &str, when: &Value, variables: &Value, patch: &str) -> Value {
     json!({
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",

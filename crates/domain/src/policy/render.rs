@@ -37,14 +37,14 @@ impl Policy {
             spec["policyName"] = Value::from(name.as_str());
             let dash = if end.is_empty() { "" } else { "-" };
             let binding = format!("ringfence-{}{dash}{end}", self.stem);
-            self.object(Rank::PolicyBinding, &format!("{kind}Binding"), &binding, spec)
+            self.object(Rank::PolicyBinding, &format!("{kind}Binding"), &binding, &spec)
         });
         let mut objects: Vec<_> = bindings.collect();
-        objects.insert(0, self.object(Rank::Policy, kind, &name, self.spec.clone()));
+        objects.insert(0, self.object(Rank::Policy, kind, &name, &self.spec));
         objects
     }
 
-    fn object(&self, rank: Rank, kind: &str, name: &str, spec: Value) -> DesiredObject {
+    fn object(&self, rank: Rank, kind: &str, name: &str, spec: &Value) -> DesiredObject {
         let resource = match kind.strip_suffix('y') {
             Some(stem) => format!("{stem}ies").to_lowercase(),
             None => format!("{kind}s").to_lowercase(),
