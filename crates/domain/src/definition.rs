@@ -7,8 +7,8 @@ use crate::spec::SecurityDomain;
 
 /// The definition as it is installed.
 pub fn definition() -> Value {
-    #[expect(clippy::expect_used, reason = "a tree of strings, numbers and maps with string keys")]
-    let mut value = serde_json::to_value(SecurityDomain::crd()).expect("a definition is plain data");
+    // Plain data always serializes; an empty value would be refused by the test of the committed file.
+    let mut value = serde_json::to_value(SecurityDomain::crd()).unwrap_or_default();
     without_formats(&mut value);
     value
 }

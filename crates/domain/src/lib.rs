@@ -6,21 +6,30 @@
 #![forbid(unsafe_code)]
 
 mod cidr;
+mod compare;
 mod defaults;
 mod definition;
 pub mod desired;
 mod facts;
 mod gate;
+mod install;
 pub mod names;
 mod object;
 mod policy;
+mod quantity;
 mod rule;
 mod simulate;
-#[expect(unreachable_pub, reason = "KubeSchema copies each struct into a block")]
+#[expect(
+    unreachable_pub,
+    clippy::struct_excessive_bools,
+    reason = "KubeSchema copies each struct; switches of people"
+)]
 pub mod spec;
 mod tier;
 mod yaml;
 
+pub use compare::Drift;
+pub use compare::compare;
 pub use definition::definition;
 pub use desired::Asked;
 pub use desired::Desired;
@@ -34,6 +43,9 @@ pub use facts::NodeFact;
 pub use facts::OperatorIdentity;
 pub use facts::ServiceFact;
 pub use gate::gate;
+pub use install::Image;
+pub use install::Install;
+pub use install::install;
 pub use object::DesiredObject;
 pub use object::ObjectKey;
 pub use object::Rank;

@@ -171,7 +171,7 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn subject(namespace: &str, fields: Value) -> Subject {
+    fn subject(namespace: &str, fields: &Value) -> Subject {
         let limits = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
         let mut spec = json!({"containers": [{"name": "main", "image": "it", "resources": limits}]});
         spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn counts_pods_and_a_template_without_pods_as_one() {
         let bad = json!({"hostPID": true, "hostIPC": true});
-        let twelve = Subject { pods: 12, ..subject("ml", bad.clone()) };
-        let none = Subject { owner: "CronJob/nightly".into(), ..subject("ml", bad) };
-        let simulation = simulated(&domain(json!({})), &[twelve, none, subject("ml", json!({}))]);
+        let twelve = Subject { pods: 12, ..subject("ml", &bad) };
+        let none = Subject { owner: "CronJob/nightly".into(), ..subject("ml", &bad) };
+        let simulation = simulated(&domain(json!({})), &[twelve, none, subject("ml", &json!({}))]);
         assert_eq!((simulation.judged, simulation.would_deny), (3, 13));
         let status = simulation.status("h".into(), "2026-03-02T11:00:00Z".into(), Vec::new());
         assert_eq!(
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn judges_those_outside_only_if_the_domain_closes_nodes_to_them() {
-        let tolerant = |namespace| subject(namespace, json!({"tolerations": [{"operator": "Exists"}]}));
+        let tolerant = |namespace| subject(namespace, &json!({"tolerations": [{"operator": "Exists"}]}));
         let subjects = [tolerant("shop"), tolerant("kube-system"), tolerant("drivers")];
         assert_eq!(simulated(&domain(json!({})), &subjects).judged, 0);
         let nodes = json!({"selector": {}, "systemAllowList": {"namespaces": ["drivers"]}});
@@ -221,13 +221,13 @@ mod tests {
 
     #[test]
     fn what_would_be_filled_in_is_not_missed() {
-        let bare = subject("ml", json!({"containers": [{"name": "main", "image": "it"}]}));
+        let bare = subject("ml", &json!({"containers": [{"name": "main", "image": "it"}]}));
         assert_eq!(controls(&domain(json!({})), &bare), ["RF-RUN-002"]);
         let defaults = json!({"limits": {"default": {"cpu": "1"}, "max": {"memory": "1Gi"}}});
         assert!(controls(&domain(defaults), &bare).is_empty());
 
         let gpu = json!({"limits": {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"}});
-        let gpu = subject("ml", json!({"containers": [{"name": "main", "image": "it", "resources": gpu}]}));
+        let gpu = subject("ml", &json!({"containers": [{"name": "main", "image": "it", "resources": gpu}]}));
         let noded = domain(json!({"nodes": {"selector": {}}}));
         assert!(controls(&noded, &gpu).is_empty());
         // Where the server fills nothing in, the author has to.
@@ -243,16 +243,16 @@ mod tests {
     fn a_token_is_foreseen_where_admission_will_mount_one() {
         let limited = domain(json!({"tier": "Restricted", "jobs": {"activeDeadlineSeconds": 60},
             "access": {"mountable": {"serviceAccounts": ["trainer"]}}}));
-        assert!(controls(&limited, &subject("ml", json!({}))).is_empty());
+        assert!(controls(&limited, &subject("ml", &json!({}))).is_empty());
         let asks = json!({"automountServiceAccountToken": true});
-        assert_eq!(controls(&limited, &subject("ml", asks)), ["RF-RBAC-008"]);
-        let other = subject("ml", json!({"serviceAccountName": "other"}));
+        assert_eq!(controls(&limited, &subject("ml", &asks)), ["RF-RBAC-008"]);
+        let other = subject("ml", &json!({"serviceAccountName": "other"}));
         assert_eq!(controls(&limited, &other), ["RF-RBAC-008", "RF-RBAC-003"]);
         let silent = Subject { automount: Some(false), ..other };
         assert_eq!(controls(&limited, &silent), ["RF-RBAC-003"]);
-        assert!(controls(&limited, &subject("ml", json!({"serviceAccountName": "trainer"}))).is_empty());
+        assert!(controls(&limited, &subject("ml", &json!({"serviceAccountName": "trainer"}))).is_empty());
         let meant = domain(json!({"access": {"serviceAccounts": {"automountDefault": true}}}));
-        assert!(controls(&meant, &subject("ml", json!({}))).is_empty());
+        assert!(controls(&meant, &subject("ml", &json!({}))).is_empty());
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         let strict = domain(json!({"tier": "Restricted"}));
         let job = |spec: Value| Subject {
             job_spec: Some(spec),
-            ..subject("ml", json!({"automountServiceAccountToken": false}))
+            ..subject("ml", &json!({"automountServiceAccountToken": false}))
         };
         assert_eq!(controls(&strict, &job(json!({}))), ["RF-RUN-013"]);
         assert!(controls(&strict, &job(json!({"activeDeadlineSeconds": 60}))).is_empty());

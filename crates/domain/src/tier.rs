@@ -6,6 +6,7 @@ use ringfence_finding::ControlId;
 use serde::Serialize;
 
 use crate::cidr::Cidr;
+use crate::cidr::CidrError;
 use crate::desired::peer;
 use crate::spec::Internet;
 use crate::spec::Level;
@@ -100,42 +101,40 @@ fn mountable(spec: &SecurityDomainSpec) -> Option<Mountable> {
 }
 
 fn problems(spec: &SecurityDomainSpec, internet: Internet) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for cidr in &spec.network.internal_cidrs {
+    let network = &spec.network;
+    let internal = network.internal_cidrs.iter().filter_map(|cidr| {
         let field = format!("spec.network.internalCIDRs[{cidr}]");
         match cidr.parse::<Cidr>() {
-            Err(cause) => {
-                problems.push(Problem::new(field, cause.to_string(), "write a range such as 10.20.0.0/16"))
-            }
-            Ok(range) if !range.is_private() => problems.push(Problem::new(
+            Err(cause) => Some(not_a_range(field, &cause, "10.20.0.0/16")),
+            Ok(range) if !range.is_private() => Some(Problem::new(
                 field,
                 "the range is not private",
                 "declare public destinations in spec.network.egress, each with its ports",
             )),
-            Ok(_) => {}
+            Ok(_) => None,
         }
-    }
-    for egress in &spec.network.egress {
-        let Some(cidr) = &egress.to.cidr else { continue };
+    });
+    let egress = network.egress.iter().filter_map(|egress| {
+        let cidr = egress.to.cidr.as_ref()?;
         let field = format!("spec.network.egress[name={}].to.cidr", egress.name);
         match cidr.parse::<Cidr>() {
-            Err(cause) => {
-                problems.push(Problem::new(field, cause.to_string(), "write a range such as 192.0.2.0/24"))
-            }
-            Ok(range) if spec.network.block_metadata && peer::is_metadata(range) => {
-                problems.push(Problem::new(
-                    field,
-                    "the range is a cloud's metadata address, and spec.network.blockMetadata keeps those out",
-                    "remove it, or set spec.network.blockMetadata: false",
-                ))
-            }
-            Ok(range) if internet == Internet::Never && !range.is_private() => problems.push(Problem::new(
+            Err(cause) => Some(not_a_range(field, &cause, "192.0.2.0/24")),
+            Ok(range) if network.block_metadata && peer::is_metadata(range) => Some(Problem::new(
+                field,
+                "the range is a cloud's metadata address, and spec.network.blockMetadata keeps those out",
+                "remove it, or set spec.network.blockMetadata: false",
+            )),
+            Ok(range) if internet == Internet::Never && !range.is_private() => Some(Problem::new(
                 field,
                 "spec.network.internet is Never and the range is not private",
                 "remove it, or set spec.network.internet to Declared (tier Sealed cannot)",
             )),
-            Ok(_) => {}
+            Ok(_) => None,
         }
-    }
-    problems
+    });
+    internal.chain(egress).collect()
+}
+
+fn not_a_range(field: String, cause: &CidrError, example: &str) -> Problem {
+    Problem::new(field, cause.to_string(), format!("write a range such as {example}"))
 }

@@ -40,13 +40,13 @@ impl Policies {
         }
         if network.allow_dns {
             match dns(cx) {
-                Ok(rules) => specs.push(("rf-allow-dns", egress_policy(rules))),
+                Ok(rules) => specs.push(("rf-allow-dns", egress_policy(&rules))),
                 Err(problem) => unknown.push(problem),
             }
         }
         let rules = egress(cx, network, &mut unknown);
         if !rules.is_empty() {
-            specs.push(("rf-egress", egress_policy(rules)));
+            specs.push(("rf-egress", egress_policy(&rules)));
         }
         let rules = ingress(cx, network);
         if !rules.is_empty() {
@@ -79,7 +79,7 @@ impl Policies {
     }
 }
 
-fn egress_policy(rules: Vec<Value>) -> Value {
+fn egress_policy(rules: &[Value]) -> Value {
     json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": rules})
 }
 

@@ -18,15 +18,15 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 pub(crate) fn write(cx: &Cx<'_>, namespace: &str, objects: &mut Vec<DesiredObject>) {
     for grant in &cx.resolved.spec.access.roles {
         let preset = grant.preset.name();
-        objects.push(binding(cx, namespace, format!("rf-{preset}"), preset, &grant.subjects));
+        objects.push(binding(cx, namespace, &format!("rf-{preset}"), preset, &grant.subjects));
         for extra in &grant.extras {
             let name = format!("rf-{preset}-{}", extra.name());
-            objects.push(binding(cx, namespace, name, extra.name(), &grant.subjects));
+            objects.push(binding(cx, namespace, &name, extra.name(), &grant.subjects));
         }
     }
 }
 
-fn binding(cx: &Cx<'_>, namespace: &str, name: String, role: &str, subjects: &[Subject]) -> DesiredObject {
+fn binding(cx: &Cx<'_>, namespace: &str, name: &str, role: &str, subjects: &[Subject]) -> DesiredObject {
     let body = json!({
         "apiVersion": format!("{RBAC}/v1"),
         "kind": "RoleBinding",

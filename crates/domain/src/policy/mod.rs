@@ -141,7 +141,7 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
-    fn with_nodes(name: &str, more: Value) -> SecurityDomain {
+    fn with_nodes(name: &str, more: &Value) -> SecurityDomain {
         let mut spec = json!({"nodes": {"selector": {"matchLabels": {"gpu": "true"}}}});
         spec["nodes"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         domain(name, spec)
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_text_does_not_change_with_a_domain() {
-        let plain = with_nodes("a", json!({}));
+        let plain = with_nodes("a", &json!({}));
         let mut strict = plain.clone();
         strict.spec.access.mountable = Some(crate::spec::Mountable::default());
         strict.spec.pod_security.shm.percent = 10;
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_taint_key_of_its_own_gives_new_policies_under_the_same_bindings() {
         let [old, new] =
-            [json!({}), json!({"taint": {"key": "example.com/gpu"}})].map(|it| with_nodes("a", it));
+            [json!({}), json!({"taint": {"key": "example.com/gpu"}})].map(|it| with_nodes("a", &it));
         let [old, new] = [&old, &new].map(|it| drawn(&[(it, Mode::Enforce)], &ClusterFacts::default()));
         let names = |of: &[(String, String, Value)], bindings: bool| {
             let of = of.iter().filter(|(kind, ..)| kind.ends_with("Binding") == bindings);
@@ -208,8 +208,8 @@ mod tests {
 
     #[test]
     fn the_strongest_domain_decides_for_who_is_outside_and_only_if_it_has_nodes() {
-        let (bare, noded) = (domain("a", json!({})), with_nodes("b", json!({})));
-        let open = with_nodes("c", json!({"dedicated": false}));
+        let (bare, noded) = (domain("a", json!({})), with_nodes("b", &json!({})));
+        let open = with_nodes("c", &json!({"dedicated": false}));
         let outside = "ringfence-pods-outside";
         assert_eq!(actions(&[(&bare, Mode::Enforce), (&open, Mode::Enforce)], outside), None);
         let mixed = [(&bare, Mode::Enforce), (&noded, Mode::Warn)];
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_namespace_meets_one_binding_of_each_policy() {
-        let a = with_nodes("a", json!({}));
+        let a = with_nodes("a", &json!({}));
         let rules = Rules::of(&[Asked { domain: &a, mode: Mode::Warn }], &ClusterFacts::default());
         let objects = rules.objects();
         for stem in ["ringfence-pods-inside", "ringfence-network"] {
@@ -248,7 +248,7 @@ mod tests {
     fn a_server_that_fills_nothing_in_is_told_of() {
         let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
         let facts = ClusterFacts { served: Some(served.into()), ..ClusterFacts::default() };
-        let a = with_nodes("a", json!({}));
+        let a = with_nodes("a", &json!({}));
         let asked = [Asked { domain: &a, mode: Mode::Enforce }];
         let result = desired(&asked, &facts);
         assert!(result.objects.iter().all(|it| !it.id.kind.starts_with("Mutating")));

@@ -144,6 +144,13 @@ impl Way {
         self.user.exec.is_some() || self.user.token_file.is_some()
     }
 
+    /// A client that reads a token in a file again as it changes. Blocks while a plugin runs.
+    pub(super) fn lasting_client(&self) -> Result<Client, ClusterError> {
+        let mut config = self.config.clone();
+        config.auth_info = self.user.clone();
+        self.finish(config)
+    }
+
     /// A client with a fresh credential. Blocks while a plugin runs.
     pub(super) fn client(&self) -> Result<Client, ClusterError> {
         let mut config = self.config.clone();
@@ -155,6 +162,10 @@ impl Way {
             })?;
             config.auth_info.token = Some(token.trim().to_owned().into());
         }
+        self.finish(config)
+    }
+
+    fn finish(&self, mut config: Config) -> Result<Client, ClusterError> {
         if let Some(plugin) = config.auth_info.exec.take() {
             let credential = exec::run(&plugin, &self.cluster, &self.access)
                 .map_err(|words| ClusterError::Plugin(format!("{}: {words}", self.words)))?;

@@ -63,6 +63,15 @@ impl Cluster {
         &self.way.namespace
     }
 
+    /// A client for as long as it is used: a token in a file is read again when it changes, as the kubelet renews it. What a
+    /// plugin gave is not renewed. Blocks while a plugin runs; the client belongs to the runtime it is made in.
+    ///
+    /// # Errors
+    /// A credential cannot be had.
+    pub fn client(&self) -> Result<kube::Client, ClusterError> {
+        self.way.lasting_client()
+    }
+
     /// Reads everything that a scan wants. Blocks the thread until the end or the deadline.
     ///
     /// # Errors

@@ -1,0 +1,24 @@
+//! Room `operator`: desired and observed objects in, writes and status out; files of SecurityDomains in, domains out. The
+//! only room that writes to a cluster; what the controller knows of one it has from watches, so that a look that finds
+//! nothing wrong asks nothing.
+//!
+//! `watches -> store -> facts -> desired -> plan -> writes, status`
+#![forbid(unsafe_code)]
+
+mod discover;
+mod error;
+mod facts;
+mod manifest;
+mod observe;
+mod source;
+mod store;
+
+pub use error::Error;
+pub use facts::read;
+pub use manifest::Fault;
+pub use manifest::Manifest;
+pub use manifest::read_manifest;
+pub use observe::Effect;
+pub use observe::Observed;
+pub use observe::exists;
+pub use observe::observe;

@@ -1,0 +1,255 @@
+//! Room `operator`: what is watched: a kind, where, and the part of each object that is kept. Secrets are not among them.
+
+use kube::Api;
+use kube::Client;
+use kube::api::ApiResource;
+use kube::api::DynamicObject;
+use kube::api::ListParams;
+use kube::core::GroupVersionKind;
+use serde_json::Value;
+use serde_json::json;
+
+/// A set of objects that is watched.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Source {
+    /// SecurityDomains.
+    Domains,
+    /// All namespaces.
+    Namespaces,
+    /// All nodes.
+    Nodes,
+    /// All Services: selectors and ports.
+    Services,
+    /// EndpointSlices of the cluster's DNS.
+    DnsSlices,
+    /// EndpointSlices of the API server.
+    ApiServerSlices,
+    /// The DNS cache on each node.
+    NodeLocalDns,
+    /// Names of custom definitions: a new one changes what is served.
+    Definitions,
+    /// NetworkPolicies of domains.
+    NetworkPolicies,
+    /// ServiceAccounts named `default`.
+    ServiceAccounts,
+    /// RoleBindings of domains.
+    RoleBindings,
+    /// ExternalSecrets of domains.
+    ExternalSecrets,
+    /// LimitRanges of domains.
+    LimitRanges,
+    /// ResourceQuotas of domains.
+    ResourceQuotas,
+    /// Policies that refuse.
+    Validating,
+    /// Their bindings.
+    ValidatingBindings,
+    /// Policies that change pods.
+    Mutating,
+    /// Their bindings.
+    MutatingBindings,
+}
+
+/// What facts are drawn from.
+pub(crate) const FACTS: [Source; 7] = [
+    Source::Domains,
+    Source::Namespaces,
+    Source::Nodes,
+    Source::Services,
+    Source::DnsSlices,
+    Source::ApiServerSlices,
+    Source::NodeLocalDns,
+];
+
+/// What is written, beside namespaces and nodes.
+pub(crate) const CHILDREN: [Source; 10] = [
+    Source::NetworkPolicies,
+    Source::ServiceAccounts,
+    Source::RoleBindings,
+    Source::ExternalSecrets,
+    Source::LimitRanges,
+    Source::ResourceQuotas,
+    Source::Validating,
+    Source::ValidatingBindings,
+    Source::Mutating,
+    Source::MutatingBindings,
+];
+
+/// `group`, `version`, `kind`, plural.
+type Names = (&'static str, &'static str, &'static str, &'static str);
+
+impl Source {
+    fn names(self) -> Names {
+        match self {
+            Self::Domains => ("ringfence.dev", "v1alpha1", "SecurityDomain", "securitydomains"),
+            Self::Namespaces => ("", "v1", "Namespace", "namespaces"),
+            Self::Nodes => ("", "v1", "Node", "nodes"),
+            Self::Services => ("", "v1", "Service", "services"),
+            Self::DnsSlices | Self::ApiServerSlices => {
+                ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+            }
+            Self::NodeLocalDns => ("apps", "v1", "DaemonSet", "daemonsets"),
+            Self::Definitions => {
+                ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+            }
+            Self::NetworkPolicies => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::ServiceAccounts => ("", "v1", "ServiceAccount", "serviceaccounts"),
+            Self::RoleBindings => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+            Self::ExternalSecrets => ("external-secrets.io", "v1", "ExternalSecret", "externalsecrets"),
+            Self::LimitRanges => ("", "v1", "LimitRange", "limitranges"),
+            Self::ResourceQuotas => ("", "v1", "ResourceQuota", "resourcequotas"),
+            Self::Validating => admission("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+            Self::ValidatingBindings => {
+                admission("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
+            }
+            Self::Mutating => admission("MutatingAdmissionPolicy", "mutatingadmissionpolicies"),
+            Self::MutatingBindings => {
+                admission("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings")
+            }
+        }
+    }
+
+    /// Namespace, label selector, field selector.
+    fn scope(self) -> (Option<&'static str>, Option<&'static str>, Option<&'static str>) {
+        match self {
+            Self::Domains | Self::Namespaces | Self::Nodes | Self::Services | Self::Definitions => {
+                (None, None, None)
+            }
+            Self::DnsSlices => (Some("kube-system"), Some("k8s-app=kube-dns"), None),
+            Self::ApiServerSlices => (Some("default"), Some("kubernetes.io/service-name=kubernetes"), None),
+            Self::NodeLocalDns => (Some("kube-system"), None, Some("metadata.name=node-local-dns")),
+            Self::ServiceAccounts => (None, None, Some("metadata.name=default")),
+            Self::NetworkPolicies
+            | Self::RoleBindings
+            | Self::ExternalSecrets
+            | Self::LimitRanges
+            | Self::ResourceQuotas => (None, Some(ringfence_domain::names::DOMAIN_LABEL), None),
+            Self::Validating | Self::ValidatingBindings | Self::Mutating | Self::MutatingBindings => {
+                (None, Some("app.kubernetes.io/managed-by=ringfence"), None)
+            }
+        }
+    }
+
+    /// The source that sees objects of a kind that is written.
+    pub(crate) fn of_kind(kind: &str) -> Option<Self> {
+        let written = [Self::Namespaces, Self::Nodes];
+        written.into_iter().chain(CHILDREN).find(|source| source.kind() == kind)
+    }
+
+    /// Kind of its objects.
+    pub(crate) fn kind(self) -> &'static str {
+        self.names().2
+    }
+
+    /// Plural and group, as rights name it: `networkpolicies.networking.k8s.io`.
+    pub(crate) fn resource(self) -> String {
+        match self.names() {
+            ("", _, _, plural) => plural.into(),
+            (group, _, _, plural) => format!("{plural}.{group}"),
+        }
+    }
+
+    /// `group/version/Kind`, as the facts list what is served.
+    pub(crate) fn served_name(self) -> String {
+        let (group, version, kind, _) = self.names();
+        format!("{group}/{version}/{kind}")
+    }
+
+    /// The kind in terms of the client.
+    pub(crate) fn api_resource(self) -> ApiResource {
+        let (group, version, kind, plural) = self.names();
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+    }
+
+    /// Where its objects are.
+    pub(crate) fn api(self, client: &Client) -> Api<DynamicObject> {
+        let resource = self.api_resource();
+        match self.scope().0 {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        }
+    }
+
+    /// Which of them.
+    pub(crate) fn list_params(self) -> ListParams {
+        let (_, labels, fields) = self.scope();
+        ListParams {
+            label_selector: labels.map(str::to_owned),
+            field_selector: fields.map(str::to_owned),
+            ..ListParams::default()
+        }
+    }
+
+    /// The part of an object that is kept: a node's images and a quota's counters would make the store large and every
+    /// heartbeat a change.
+    pub(crate) fn keep(self, object: &mut Value) {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+            if !matches!(self, Self::Domains | Self::Validating | Self::Mutating) {
+                metadata.remove("generation");
+            }
+            if matches!(self, Self::Nodes | Self::Services | Self::Definitions) {
+                metadata.remove("annotations");
+            }
+        }
+        let kept: &[&str] = match self {
+            Self::Domains | Self::Validating | Self::Mutating => return,
+            Self::Nodes => &["/spec/taints", "/status/allocatable"],
+            Self::Namespaces => &["/status/phase"],
+            Self::Services => &["/spec/selector", "/spec/ports"],
+            Self::NodeLocalDns | Self::Definitions => &[],
+            _ => {
+                if let Some(map) = object.as_object_mut() {
+                    map.remove("status");
+                }
+                return;
+            }
+        };
+        let mut small = json!({"metadata": object.get("metadata").cloned().unwrap_or_default()});
+        for pointer in kept {
+            let Some(value) = object.pointer(pointer).cloned() else { continue };
+            if let Some((part, field)) = pointer[1..].split_once('/') {
+                small[part][field] = value;
+            }
+        }
+        *object = small;
+    }
+}
+
+fn admission(kind: &'static str, plural: &'static str) -> Names {
+    ("admissionregistration.k8s.io", "v1", kind, plural)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_of_a_node_changes_nothing_that_is_kept() {
+        let node = |time: &str| {
+            let mut node = json!({
+                "metadata": {"name": "gpu-1", "labels": {"a": "b"}, "managedFields": [], "annotations": {"t": time}},
+                "spec": {"taints": [{"key": "x"}], "podCIDR": "10.0.0.0/24"},
+                "status": {"allocatable": {"nvidia.com/gpu": "8"}, "images": [1], "conditions": [{"at": time}]},
+            });
+            Source::Nodes.keep(&mut node);
+            node
+        };
+        assert_eq!(node("1"), node("2"));
+        assert_eq!(
+            node("1"),
+            json!({
+                "metadata": {"name": "gpu-1", "labels": {"a": "b"}},
+                "spec": {"taints": [{"key": "x"}]},
+                "status": {"allocatable": {"nvidia.com/gpu": "8"}},
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_watched() {
+        assert_eq!(Source::of_kind("NetworkPolicy"), Some(Source::NetworkPolicies));
+        assert_eq!(Source::of_kind("Namespace"), Some(Source::Namespaces));
+        assert_eq!(Source::of_kind("Secret"), None);
+    }
+}

@@ -1,0 +1,229 @@
+//! Room `operator`: what was last seen of each watched object. Events and answers to our own writes go in, in any order;
+//! the newest of each object stays.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::source::Source;
+
+/// Namespace (empty for what belongs to the cluster) and name.
+pub(crate) type Name = (String, String);
+
+/// Everything that is known of the cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    tables: BTreeMap<Source, Table>,
+    /// Served kinds as `group/version/Kind`; none until asked.
+    pub(crate) served: Option<BTreeSet<String>>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Default)]
+struct Table {
+    objects: BTreeMap<Name, Live>,
+    sight: Sight,
+    /// Seen in the list that is coming in; what is not in it is gone at its end.
+    listing: Option<BTreeSet<Name>>,
+}
+
+/// Whether all objects of a source were seen.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Sight {
+    /// The first list has not come.
+    #[default]
+    Waiting,
+    /// All are here.
+    Whole,
+    /// The server refused, in its words.
+    Refused(String),
+}
+
+/// An object as last seen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Live {
+    /// The part that is kept, without `resourceVersion`.
+    pub(crate) value: Value,
+    /// Its `resourceVersion`.
+    pub(crate) version: String,
+    /// Field manager of the last change that was not ours.
+    pub(crate) by: Option<String>,
+}
+
+impl Live {
+    /// An object as it came.
+    pub(crate) fn new(source: Source, mut value: Value) -> Self {
+        let by = changed_by(&value);
+        source.keep(&mut value);
+        let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
+        let version = metadata.and_then(|it| it.remove("resourceVersion"));
+        let version = version.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { value, version, by }
+    }
+
+    /// A text at a JSON pointer; empty if there is none.
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// An annotation.
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.value.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+
+    /// A label.
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.value.get("metadata")?.get("labels")?.get(key)?.as_str()
+    }
+
+    /// Whether it is being deleted.
+    pub(crate) fn is_going(&self) -> bool {
+        !self.text("/metadata/deletionTimestamp").is_empty()
+    }
+
+    fn name(&self) -> Name {
+        (self.text("/metadata/namespace").to_owned(), self.text("/metadata/name").to_owned())
+    }
+}
+
+impl Store {
+    /// Objects of a source, by name.
+    pub(crate) fn all(&self, source: Source) -> impl Iterator<Item = (&Name, &Live)> {
+        self.tables.get(&source).into_iter().flat_map(|table| &table.objects)
+    }
+
+    /// An object.
+    pub(crate) fn get(&self, source: Source, namespace: &str, name: &str) -> Option<&Live> {
+        self.tables.get(&source)?.objects.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Whether all objects of a source were seen.
+    pub(crate) fn sight(&self, source: Source) -> &Sight {
+        self.tables.get(&source).map_or(&Sight::Waiting, |table| &table.sight)
+    }
+
+    /// Notes that a source cannot be seen.
+    pub(crate) fn refuse(&mut self, source: Source, words: String) -> bool {
+        let table = self.tables.entry(source).or_default();
+        let news = table.sight != Sight::Refused(words.clone());
+        table.sight = Sight::Refused(words);
+        news
+    }
+
+    /// Puts in what was seen. Whether something that counts is new. An older state than the one that is here is no news: a
+    /// watch lags behind the answers to our own writes.
+    pub(crate) fn put(&mut self, source: Source, live: Live) -> bool {
+        let table = self.tables.entry(source).or_default();
+        let name = live.name();
+        if let Some(listing) = &mut table.listing {
+            listing.insert(name.clone());
+        }
+        let old = table.objects.get(&name);
+        if old.is_some_and(|old| is_older(&live.version, &old.version)) {
+            return false;
+        }
+        let news = old.is_none_or(|old| old.value != live.value);
+        table.objects.insert(name, live);
+        news
+    }
+
+    /// Takes out what was seen to go.
+    pub(crate) fn remove(&mut self, source: Source, live: &Live) -> bool {
+        let table = self.tables.entry(source).or_default();
+        let name = live.name();
+        if table.objects.get(&name).is_some_and(|old| is_older(&live.version, &old.version)) {
+            return false;
+        }
+        table.objects.remove(&name).is_some()
+    }
+
+    /// A whole list begins.
+    pub(crate) fn begin(&mut self, source: Source) {
+        self.tables.entry(source).or_default().listing = Some(BTreeSet::new());
+    }
+
+    /// It has ended. Whether something went or the source is seen for the first time.
+    pub(crate) fn end(&mut self, source: Source) -> bool {
+        let table = self.tables.entry(source).or_default();
+        let Some(listed) = table.listing.take() else { return false };
+        let before = table.objects.len();
+        table.objects.retain(|name, _| listed.contains(name));
+        let news = table.sight != Sight::Whole || table.objects.len() != before;
+        table.sight = Sight::Whole;
+        news
+    }
+}
+
+/// Whether a state comes before another of the same object. Resource versions of one kind are numbers that grow (stable
+/// since Kubernetes 1.35, true before); what is no number is taken as newer.
+fn is_older(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(version), Ok(than)) => version < than,
+        _ => false,
+    }
+}
+
+/// Field manager of the newest entry that is not ours. A manager that only removed a field may have none.
+fn changed_by(object: &Value) -> Option<String> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?.iter();
+    let text =
+        |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    entries
+        .filter(|entry| text(entry, "subresource").is_empty())
+        .map(|entry| (text(entry, "time"), text(entry, "manager")))
+        .filter(|(_, manager)| manager != ringfence_domain::names::FIELD_MANAGER && !manager.is_empty())
+        .max()
+        .map(|(_, manager)| manager)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy(name: &str, version: u64, spec: &str) -> Live {
+        let value = json!({"metadata": {"namespace": "ml", "name": name, "resourceVersion": version.to_string()}, "spec": spec});
+        Live::new(Source::NetworkPolicies, value)
+    }
+
+    #[test]
+    fn an_older_state_is_no_news() {
+        let mut store = Store::default();
+        assert!(store.put(Source::NetworkPolicies, policy("a", 7, "new")));
+        assert!(!store.put(Source::NetworkPolicies, policy("a", 6, "old")));
+        assert!(!store.remove(Source::NetworkPolicies, &policy("a", 6, "old")));
+        assert_eq!(store.get(Source::NetworkPolicies, "ml", "a").unwrap().text("/spec"), "new");
+        assert!(!store.put(Source::NetworkPolicies, policy("a", 9, "new")), "only the version changed");
+        assert!(store.remove(Source::NetworkPolicies, &policy("a", 10, "new")));
+    }
+
+    #[test]
+    fn what_a_new_list_does_not_hold_is_gone() {
+        let mut store = Store::default();
+        let source = Source::NetworkPolicies;
+        for name in ["a", "b"] {
+            store.put(source, policy(name, 1, "x"));
+        }
+        assert_eq!(*store.sight(source), Sight::Waiting);
+        store.begin(source);
+        assert!(!store.put(source, policy("b", 1, "x")));
+        assert!(store.end(source));
+        assert_eq!(*store.sight(source), Sight::Whole);
+        assert_eq!(store.all(source).map(|(name, _)| name.1.as_str()).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn names_who_changed_an_object_last_beside_us() {
+        let entry = |manager: &str, time: &str| json!({"manager": manager, "time": time});
+        let object = json!({"metadata": {"managedFields": [
+            entry("ringfence.dev/controller", "2026-01-03T00:00:00Z"),
+            entry("kubectl-edit", "2026-01-02T00:00:00Z"),
+            entry("helm", "2026-01-01T00:00:00Z"),
+            {"manager": "kubelet", "time": "2026-01-04T00:00:00Z", "subresource": "status"},
+        ]}});
+        assert_eq!(changed_by(&object).as_deref(), Some("kubectl-edit"));
+        assert_eq!(changed_by(&json!({})), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Files of SecurityDomains in, domains out; faults are printed with file and line, and end the command.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use ringfence_domain::SecurityDomain;
+use ringfence_operator::read_manifest;
+
+use crate::exit::Usage;
+use crate::exit::complain;
+
+/// Files of every command that reads domains.
+#[derive(Args, Debug)]
+pub(crate) struct Files {
+    /// File with SecurityDomains, `-` for standard input; repeat it for several.
+    #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+impl Files {
+    /// All domains of all files.
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<SecurityDomain>> {
+        let mut domains: Vec<SecurityDomain> = Vec::new();
+        let mut faults = 0;
+        for file in &self.files {
+            let name = if is_stdin(file) { "standard input".into() } else { file.display().to_string() };
+            let manifest = read_manifest(&text(file)?);
+            for fault in &manifest.faults {
+                complain(&format!("{name}:{fault}"));
+            }
+            faults += manifest.faults.len();
+            if !manifest.others.is_empty() {
+                complain(&format!("{name}: passed over, no SecurityDomain: {}", manifest.others.join(", ")));
+            }
+            domains.extend(manifest.domains);
+        }
+        if faults > 0 {
+            let words = if faults == 1 { "1 fault".to_owned() } else { format!("{faults} faults") };
+            return Err(Usage(format!("{words} in the files above; nothing was done")).into());
+        }
+        if domains.is_empty() {
+            return Err(Usage(
+                "no SecurityDomain in these files; `ringfence domain init NAME` prints one".into(),
+            )
+            .into());
+        }
+        Ok(domains)
+    }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+fn text(file: &Path) -> anyhow::Result<String> {
+    if is_stdin(file) {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file)
+        .map_err(|error| Usage(format!("cannot read {}: {error}", file.display())).into())
+}

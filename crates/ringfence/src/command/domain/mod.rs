@@ -1,0 +1,62 @@
+//! `ringfence domain`: one object that draws the boundary of an AI team. One file per verb.
+
+mod apply;
+mod diff;
+mod files;
+mod init;
+mod plan;
+mod remote;
+mod status;
+
+use std::io;
+use std::io::Write;
+
+use clap::Args;
+use clap::Subcommand;
+use ringfence_finding::ExitCode;
+
+/// Draw a boundary around AI workloads with one object, see what it would change, and keep it.
+///
+/// A SecurityDomain names namespaces and GPU nodes; what may reach them and what they may reach; who may do what; how much
+/// they may take. The controller (`ringfence serve controller`) writes what that means and keeps it. A domain begins by
+/// watching (Observe) and blocks (Enforce) only after a simulation has shown what that would break.
+#[derive(Args, Debug)]
+#[command(after_help = "From nothing to a closed door:
+  ringfence install --print | kubectl apply --server-side -f -   definition, roles, rights, controller
+  ringfence domain init ml -n ml-training > ml.yaml              ten lines to begin with
+  ringfence domain plan -f ml.yaml                               what it would write
+  ringfence domain simulate -f ml.yaml                           whom it would hurt
+  ringfence domain apply -f ml.yaml
+  ringfence domain status ml")]
+pub(crate) struct Domain {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::Init),
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    Status(status::Status),
+    Diff(diff::Diff),
+    Delete(apply::Delete),
+}
+
+impl Domain {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        match &self.verb {
+            Verb::Init(it) => it.run(),
+            Verb::Plan(it) => it.run(),
+            Verb::Apply(it) => it.run(),
+            Verb::Status(it) => it.run(),
+            Verb::Diff(it) => it.run(),
+            Verb::Delete(it) => it.run(),
+        }
+    }
+}
+
+/// One line of a screen. Names and messages of a cluster are foreign: control characters end here.
+fn say(out: &mut dyn Write, line: &str) -> io::Result<()> {
+    writeln!(out, "{}", ringfence_report::clean_line(line))
+}
