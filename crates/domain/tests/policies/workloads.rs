@@ -66,6 +66,16 @@ fn every_kind_of_workload_is_refused_inside_and_warned_of_outside() {
 
 #[test]
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
+fn a_template_that_names_a_node_is_refused_before_its_pods_are() {
+    let Some(lab) = world() else { return };
+    for workload in each_kind(&spec(&json!({"nodeName": "gpu-1"}))) {
+        let refused = try_create(lab, ENFORCED, &workload).refused();
+        assert!(refused.contains("denied request: RF-GPU-024"), "{refused}");
+    }
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn a_job_without_a_deadline_is_refused_where_one_is_required() {
     let Some(lab) = world() else { return };
     let [_, _, _, mut job, mut cron] = each_kind(&spec(&json!({})));
