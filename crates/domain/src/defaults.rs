@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::desired::limit_range::default_limits;
 use crate::names;
 use crate::policy::Rules;
 use crate::rule::case::Case;
 use crate::rule::case::list;
 use crate::simulate::Subject;
-use crate::spec::Amounts;
 use crate::tier::Resolved;
 
 /// Where a container finds its API token.
@@ -33,15 +33,7 @@ pub(crate) fn fill_in(
             json!({"name": "kube-api-access", "projected": {"sources": [{"serviceAccountToken": {}}]}});
         append(&mut spec, "volumes", token);
     }
-    if let Some(limits) = &resolved.spec.limits {
-        // A LimitRange without a default takes its maximum.
-        let most = limits.max.as_ref().map(|it| &it.container);
-        let amount = |of: fn(&Amounts) -> Option<&String>| {
-            limits.default.as_ref().and_then(of).or_else(|| most.and_then(of)).cloned()
-        };
-        let defaults = [("cpu", amount(|it| it.cpu.as_ref())), ("memory", amount(|it| it.memory.as_ref()))];
-        limit(&mut spec, &defaults);
-    }
+    limit(&mut spec, &default_limits(resolved.spec.limits.as_ref()));
     if rules.fills_in() && case.asks_for_accelerator() {
         let key = case.note(names::TOLERATION_ANNOTATION);
         if !key.is_empty() {
@@ -66,7 +58,7 @@ fn gets_token(case: &Case<'_>, resolved: &Resolved, automount: Option<bool>) -> 
     of_pod.unwrap_or(of_account) && !case.containers().all(has_one)
 }
 
-fn limit(spec: &mut Value, defaults: &[(&str, Option<String>)]) {
+fn limit(spec: &mut Value, defaults: &[(&str, Option<&String>)]) {
     for key in ["containers", "initContainers"] {
         for container in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
             for (name, amount) in defaults {

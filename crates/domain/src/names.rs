@@ -15,6 +15,8 @@ pub const MOUNTABLE_ANNOTATION: &str = "ringfence.dev/mountable";
 pub const DEFAULT_TOKEN: &str = "token/default";
 /// Namespace annotation: how many accelerators one pod may ask for, in decimal. Absent: no limit.
 pub const MAX_GPUS_ANNOTATION: &str = "ringfence.dev/max-gpus-per-pod";
+/// Namespace annotation: limits that the `LimitRange` of Enforce fills in, `,cpu,memory,`: no rule misses them before.
+pub const DEFAULT_LIMITS_ANNOTATION: &str = "ringfence.dev/default-limits";
 /// Namespace annotation: host paths that pods may mount, `,/dev/infiniband,`. Absent: none.
 pub const DEVICES_ANNOTATION: &str = "ringfence.dev/allow-devices";
 /// Namespace annotation: seconds a finished Job stays, in decimal.

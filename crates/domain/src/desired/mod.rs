@@ -4,7 +4,7 @@
 
 mod claim;
 mod external_secret;
-mod limit_range;
+pub(crate) mod limit_range;
 pub(crate) mod namespace;
 mod network_policy;
 mod node;

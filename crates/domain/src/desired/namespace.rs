@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::Cx;
+use super::limit_range;
 use crate::facts::NamespaceFact;
 use crate::names;
 use crate::object::DesiredObject;
@@ -69,6 +70,12 @@ pub(crate) fn notes(resolved: &Resolved) -> BTreeMap<String, String> {
     put(names::MOUNTABLE_ANNOTATION, mountable(resolved));
     if let Some(most) = spec.limits.as_ref().and_then(|limits| limits.max_gpus_per_pod) {
         put(names::MAX_GPUS_ANNOTATION, most.to_string());
+    }
+    let limits = limit_range::default_limits(spec.limits.as_ref());
+    let limits: Vec<_> =
+        limits.into_iter().filter_map(|(key, amount)| amount.map(|_| key.to_owned())).collect();
+    if !limits.is_empty() {
+        put(names::DEFAULT_LIMITS_ANNOTATION, listed(limits.into_iter()));
     }
     if !spec.pod_security.allow_devices.is_empty() {
         put(names::DEVICES_ANNOTATION, listed(spec.pod_security.allow_devices.iter().cloned()));

@@ -21,6 +21,7 @@ use crate::world::operator;
 use crate::world::world;
 
 const SECONDS: Duration = Duration::from_secs(30);
+const LABEL: &str = "node-restriction.kubernetes.io/ringfence-domain";
 const REASON: &str = "denied request: RF-RBAC-007";
 
 /// A merge patch through a subresource, or through none with an empty one; dry.
@@ -95,7 +96,6 @@ fn our_labels_cannot_be_finalized_away() {
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn label_and_taint_of_a_node_stay_through_every_subresource() {
     let Some(lab) = world() else { return };
-    const LABEL: &str = "node-restriction.kubernetes.io/ringfence-domain";
     let taints = |taints: Value| json!({"spec": {"taints": taints}});
     let ours = json!({"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"});
     let own = json!({"key": "example.com/maintenance", "effect": "NoSchedule"});
@@ -130,7 +130,7 @@ fn a_kubelet_reports_and_a_node_is_born() {
     let born = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-9"},
         "spec": {"taints": [{"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}]}});
     let mut claimed = born.clone();
-    claimed["metadata"]["labels"] = json!({"node-restriction.kubernetes.io/ringfence-domain": "enforced"});
+    claimed["metadata"]["labels"] = json!({LABEL: "enforced"});
     assert!(crate::world::try_create(lab, OUTSIDE, &born).is_ok());
     let said = crate::world::try_create(lab, OUTSIDE, &claimed).refused();
     assert!(said.contains(REASON), "{said}");

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::Patch;
+use kube::api::PatchParams;
 use ringfence_lab::ControlPlane;
 use ringfence_lab::until;
 use serde_json::Value;
@@ -9,6 +13,7 @@ use serde_json::json;
 
 use crate::twins;
 use crate::twins::Twin;
+use crate::world::Calls;
 use crate::world::ENFORCED;
 use crate::world::OBSERVED;
 use crate::world::OUTSIDE;
@@ -176,4 +181,55 @@ fn a_huge_pod_stays_below_the_cost_limit() {
     huge["spec"]["containers"][39]["env"][24]["valueFrom"]["secretKeyRef"]["name"] = json!("db");
     let refused = try_create(lab, ENFORCED, &huge).refused();
     assert!(refused.contains("RF-RBAC-003 env"), "{refused}");
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: policies of a whole cluster"]
+fn what_enforce_will_fill_in_is_not_missed_before() {
+    let Some(lab) = world() else { return };
+    let notes =
+        |limits: &str| json!({"ringfence.dev/mountable": ",*,", "ringfence.dev/default-limits": limits});
+    let mut pod = twins::pod(&json!({"automountServiceAccountToken": null}), &json!({}));
+    pod["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "1"}});
+    let both = fresh(lab, "filled-both", "warn", &notes(",cpu,memory,"));
+    assert_eq!(try_create(lab, &both, &pod).stderr(), "");
+    let half = fresh(lab, "filled-half", "warn", &notes(",cpu,"));
+    let said = try_create(lab, &half, &pod).stderr();
+    assert!(said.contains("RF-RUN-002") && !said.contains("RF-RBAC-008"), "{said}");
+    // In Enforce it is there, or it is missing.
+    pod["spec"]["automountServiceAccountToken"] = json!(false);
+    let enforced = fresh(lab, "filled-enforced", "enforce", &notes(",cpu,memory,"));
+    let refused = try_create(lab, &enforced, &pod).refused();
+    assert!(refused.contains("RF-RUN-002"), "{refused}");
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: attaches debuggers"]
+fn a_debugger_is_judged_as_a_container() {
+    let Some(lab) = world() else { return };
+    let mut pod = twins::pod(&json!({}), &json!({}));
+    pod["metadata"]["name"] = json!("debugged");
+    lab.create_in(ENFORCED, &pod, &[]).ok();
+    let attach = |fields: Value| {
+        let mut debugger = json!({"name": "debug", "image": "busybox"});
+        twins::merge(&mut debugger, &fields);
+        let patch = json!({"spec": {"ephemeralContainers": [debugger]}});
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let pods: Api<Pod> = Api::namespaced(lab.client().await, ENFORCED);
+            let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+            let patch = Patch::Strategic(patch);
+            pods.patch_subresource("ephemeralcontainers", "debugged", &dry, &patch).await.map(|_| ())
+        })
+    };
+    attach(json!({})).unwrap();
+    for (fields, control) in [
+        (json!({"env": [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]}), "RF-GPU-022"),
+        (json!({"securityContext": {"privileged": true}}), "RF-RUN-001"),
+        (json!({"envFrom": [{"secretRef": {"name": "db"}}]}), "RF-RBAC-003"),
+    ] {
+        let refused = attach(fields).unwrap_err().to_string();
+        assert!(refused.contains(control), "{refused}");
+    }
+    lab.kubectl(&["delete", "pod", "debugged", "-n", ENFORCED, "--wait=false"]).ok();
 }
