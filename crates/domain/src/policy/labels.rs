@@ -7,6 +7,7 @@ use super::Rules;
 use super::render::Policy;
 use super::render::actions;
 use super::render::condition;
+use super::render::constraints;
 use super::render::matched;
 use super::render::validation;
 use crate::names;
@@ -25,10 +26,7 @@ pub(super) fn guard(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
         controls: vec!["RF-RBAC-007"],
         spec: json!({
             "failurePolicy": "Fail",
-            "matchConstraints": {
-                "matchPolicy": "Equivalent",
-                "resourceRules": [matched("", &resources, &["CREATE", "UPDATE"])],
-            },
+            "matchConstraints": constraints(&[matched("", &resources, &["CREATE", "UPDATE"])]),
             "matchConditions": [
                 condition("not-operator", &format!("request.userInfo.username != {operator}")),
                 condition("touched", &touched()),

@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::Rules;
 use super::render::Policy;
+use super::render::bound_to;
 use super::render::condition;
+use super::render::constraints;
 use super::render::in_mode;
 use super::render::matched;
 use crate::names;
@@ -80,10 +82,7 @@ fn spec(group: &str, resource: &str, when: &Value, variables: &Value, patch: &st
     json!({
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",
-        "matchConstraints": {
-            "matchPolicy": "Equivalent",
-            "resourceRules": [matched(group, &[resource], &["CREATE"])],
-        },
+        "matchConstraints": constraints(&[matched(group, &[resource], &["CREATE"])]),
         "matchConditions": [when],
         "variables": variables,
         "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
@@ -91,7 +90,7 @@ fn spec(group: &str, resource: &str, when: &Value, variables: &Value, patch: &st
 }
 
 fn enforced() -> Value {
-    json!({"matchResources": {"namespaceSelector": {"matchExpressions": in_mode(Mode::Enforce)}}})
+    json!({"matchResources": bound_to(&in_mode(Mode::Enforce))})
 }
 
 /// The toleration that `ExtendedResourceToleration` would add; for all effects where a domain evicts.

@@ -7,6 +7,7 @@ use super::Rules;
 use super::render::Policy;
 use super::render::by_mode;
 use super::render::condition;
+use super::render::constraints;
 use super::render::matched;
 use super::render::validation;
 use crate::facts::Dns;
@@ -29,14 +30,11 @@ pub(super) fn guard(rules: &Rules) -> Vec<DesiredObject> {
         controls: vec!["RF-RBAC-006", "RF-NET-002"],
         spec: json!({
             "failurePolicy": "Fail",
-            "matchConstraints": {
-                "matchPolicy": "Equivalent",
-                "resourceRules": [matched(
+            "matchConstraints": constraints(&[matched(
                     "networking.k8s.io",
                     &["networkpolicies"],
                     &["CREATE", "UPDATE", "DELETE"],
-                )],
-            },
+                )]),
             "matchConditions": [
                 condition("not-exempt", &format!("!(request.userInfo.username in {exempt})")),
             ],

@@ -80,11 +80,30 @@ pub(super) fn by_mode() -> Vec<(&'static str, Value)> {
     let binding = |mode: Mode| {
         let spec = json!({
             "validationActions": actions(mode),
-            "matchResources": {"namespaceSelector": {"matchExpressions": in_mode(mode)}},
+            "matchResources": bound_to(&in_mode(mode)),
         });
         (mode.label(), spec)
     };
     [Mode::Observe, Mode::Warn, Mode::Enforce].into_iter().map(binding).collect()
+}
+
+/// What a binding is for, every field written: one that is left out could be narrowed by another writer and stay so.
+pub(super) fn bound_to(namespaces: &Value) -> Value {
+    json!({
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": {"matchExpressions": namespaces},
+        "objectSelector": {},
+    })
+}
+
+/// What a policy is for, every field written.
+pub(super) fn constraints(rules: &[Value]) -> Value {
+    json!({
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": {},
+        "objectSelector": {},
+        "resourceRules": rules,
+    })
 }
 
 /// Namespaces of all domains in a mode.

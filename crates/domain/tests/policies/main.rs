@@ -8,6 +8,7 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod drift;
 mod labels;
 mod mutation;
 mod network;
