@@ -6,9 +6,9 @@ use serde_json::json;
 use super::Rules;
 use super::render::Policy;
 use super::render::by_mode;
-use super::render::condition;
 use super::render::constraints;
 use super::render::matched;
+use super::render::named;
 use super::render::validation;
 use crate::facts::Dns;
 use crate::names;
@@ -36,7 +36,7 @@ pub(super) fn guard(rules: &Rules) -> Vec<DesiredObject> {
                     &["CREATE", "UPDATE", "DELETE"],
                 )]),
             "matchConditions": [
-                condition("not-exempt", &format!("!(request.userInfo.username in {exempt})")),
+                named("not-exempt", &format!("!(request.userInfo.username in {exempt})")),
             ],
             "validations": [
                 validation(&untouched(), "RF-RBAC-006 metadata.labels: NetworkPolicies with label ringfence.dev/domain are \

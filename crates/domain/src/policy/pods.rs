@@ -10,9 +10,9 @@ use super::render::Policy;
 use super::render::actions;
 use super::render::bound_to;
 use super::render::by_mode;
-use super::render::condition;
 use super::render::constraints;
 use super::render::matched;
+use super::render::named;
 use super::render::validation;
 use crate::names;
 use crate::object::DesiredObject;
@@ -85,9 +85,9 @@ fn workloads() -> [Value; 2] {
 /// and their Jobs would never end. A workload that a controller made is judged where it was written, and by its pods.
 fn conditions() -> Value {
     json!([
-        condition("not-kubelet", "!('system:nodes' in request.userInfo.groups)"),
-        condition("spec-changed", "request.operation == 'CREATE' || object.spec != oldObject.spec"),
-        condition(
+        named("not-kubelet", "!('system:nodes' in request.userInfo.groups)"),
+        named("spec-changed", "request.operation == 'CREATE' || object.spec != oldObject.spec"),
+        named(
             "not-owned",
             "request.kind.kind == 'Pod' || !has(object.metadata.ownerReferences) || \
              !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)",

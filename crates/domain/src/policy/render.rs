@@ -125,8 +125,8 @@ pub(super) fn matched(group: &str, resources: &[&str], operations: &[&str]) -> V
     })
 }
 
-/// A condition under which a policy is asked at all.
-pub(super) fn condition(name: &str, expression: &str) -> Value {
+/// An expression with a name: a variable, or a condition under which a policy is asked at all.
+pub(super) fn named(name: &str, expression: &str) -> Value {
     json!({"name": name, "expression": expression})
 }
 
