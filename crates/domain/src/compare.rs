@@ -32,8 +32,17 @@ impl std::fmt::Display for Drift {
 }
 
 /// Kinds whose `spec` (or subjects and role) is ours alone: a field more opens what we closed. Of a quota, a scope would
-/// take most pods out of the count.
-const WHOLE: [&str; 4] = ["LimitRange", "NetworkPolicy", "RoleBinding", "ResourceQuota"];
+/// take most pods out of the count; of a policy, a condition or selector would take everything out of it.
+const WHOLE: [&str; 8] = [
+    "LimitRange",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "RoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+];
 
 /// The fields of ours that differ. Labels and annotations of others are not ours.
 pub fn compare(want: &DesiredObject, live: &Value) -> Vec<Drift> {

@@ -2,19 +2,23 @@
 //! no client, clock, randomness or environment.
 //!
 //! `SecurityDomain -> resolve -> desired(facts) -> compare(live) -> write | nothing`
+//! `SecurityDomain, workloads -> simulate -> gate -> mode in force`
 #![forbid(unsafe_code)]
 
 mod cidr;
 mod compare;
+mod defaults;
 mod definition;
 pub mod desired;
 mod facts;
+mod gate;
 mod install;
 pub mod names;
 mod object;
 mod policy;
 mod quantity;
 mod rule;
+mod simulate;
 #[expect(
     unreachable_pub,
     clippy::struct_excessive_bools,
@@ -38,6 +42,7 @@ pub use facts::NamespaceFact;
 pub use facts::NodeFact;
 pub use facts::OperatorIdentity;
 pub use facts::ServiceFact;
+pub use gate::gate;
 pub use install::Image;
 pub use install::Install;
 pub use install::install;
@@ -46,6 +51,12 @@ pub use object::ObjectKey;
 pub use object::Rank;
 pub use object::Write;
 pub use policy::Rules;
+pub use simulate::Denied;
+pub use simulate::Reason;
+pub use simulate::Simulation;
+pub use simulate::Subject;
+pub use simulate::simulate;
+pub use simulate::simulation_hash;
 pub use spec::SecurityDomain;
 pub use spec::SecurityDomainSpec;
 pub use tier::Problem;

@@ -11,14 +11,20 @@ pub const NODE_LABEL: &str = "node-restriction.kubernetes.io/ringfence-domain";
 /// Namespace annotation: what workloads may mount and run as, `,secret/hf,sa/default,pvc/data,`; `,*,` is
 /// no limit. Absent: nothing, so that a lost annotation closes.
 pub const MOUNTABLE_ANNOTATION: &str = "ringfence.dev/mountable";
+/// Entry of that list where pods of ServiceAccount `default` may carry its API token. No limit does not mean it.
+pub const DEFAULT_TOKEN: &str = "token/default";
 /// Namespace annotation: how many accelerators one pod may ask for, in decimal. Absent: no limit.
 pub const MAX_GPUS_ANNOTATION: &str = "ringfence.dev/max-gpus-per-pod";
+/// Namespace annotation: limits that the `LimitRange` of Enforce fills in, `,cpu,memory,`: no rule misses them before.
+pub const DEFAULT_LIMITS_ANNOTATION: &str = "ringfence.dev/default-limits";
 /// Namespace annotation: host paths that pods may mount, `,/dev/infiniband,`. Absent: none.
 pub const DEVICES_ANNOTATION: &str = "ringfence.dev/allow-devices";
 /// Namespace annotation: seconds a finished Job stays, in decimal.
 pub const JOB_TTL_ANNOTATION: &str = "ringfence.dev/job-ttl-seconds";
 /// Namespace annotation: deadline of a Job that names none, in decimal seconds, or `required`. Absent: none is needed.
 pub const JOB_DEADLINE_ANNOTATION: &str = "ringfence.dev/job-deadline-seconds";
+/// Value of that annotation where Jobs must name a deadline themselves.
+pub const REQUIRED: &str = "required";
 /// Namespace annotation: percent of its memory limit that a GPU pod gets as `/dev/shm`, in decimal. Absent: nothing is
 /// mounted.
 pub const SHM_ANNOTATION: &str = "ringfence.dev/shm-percent";

@@ -12,6 +12,7 @@ use crate::object::Purpose;
 use crate::object::Rank;
 use crate::object::Write;
 use crate::spec::Amounts;
+use crate::spec::Limits;
 use crate::spec::Mode;
 
 /// The LimitRange of a namespace; none where the domain sets no limits.
@@ -46,6 +47,15 @@ pub(crate) fn limits(cx: &Cx<'_>, namespace: &str) -> Option<DesiredObject> {
     });
     let purpose = Purpose { min_mode: Mode::Enforce, controls: &["RF-RUN-002"], guide: &[45] };
     Some(DesiredObject::new(Rank::Limits, "limitranges", Write::Apply, &cx.owner, purpose, body))
+}
+
+/// Limits for cpu and memory that a container without any gets: the default, else the maximum, as `LimitRanger` does.
+pub(crate) fn default_limits(limits: Option<&Limits>) -> [(&'static str, Option<&String>); 2] {
+    let of = |amount: fn(&Amounts) -> Option<&String>| {
+        let given = limits?.default.as_ref().and_then(amount);
+        given.or_else(|| limits?.max.as_ref().and_then(|it| amount(&it.container)))
+    };
+    [("cpu", of(|it| it.cpu.as_ref())), ("memory", of(|it| it.memory.as_ref()))]
 }
 
 fn amount_map(amounts: &Amounts) -> Map<String, Value> {

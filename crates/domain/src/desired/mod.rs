@@ -4,8 +4,8 @@
 
 mod claim;
 mod external_secret;
-mod limit_range;
-mod namespace;
+pub(crate) mod limit_range;
+pub(crate) mod namespace;
 mod network_policy;
 mod node;
 pub(crate) mod peer;

@@ -1,11 +1,14 @@
 //! Room `domain`: Namespace labels and annotations (guide 6, 40, 46). The labels join policies, bindings and network
 //! rules; the annotations carry what the policies must know of a domain, so that their text never changes with one.
 
+use std::collections::BTreeMap;
+
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
 use super::Cx;
+use super::limit_range;
 use crate::facts::NamespaceFact;
 use crate::names;
 use crate::object::DesiredObject;
@@ -13,7 +16,7 @@ use crate::object::Purpose;
 use crate::object::Rank;
 use crate::object::Write;
 use crate::spec::Mode;
-use crate::spec::Mountable;
+use crate::tier::Resolved;
 
 /// Longest list of what may be mounted; a longer one costs the API server milliseconds per pod.
 const MOUNTABLE_CAP: usize = 16 * 1024;
@@ -27,7 +30,7 @@ pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
         "metadata": {
             "name": namespace.name,
             "labels": label_map(cx),
-            "annotations": annotation_map(cx),
+            "annotations": notes(cx.resolved),
         },
     });
     if !namespace.uid.is_empty() {
@@ -60,21 +63,27 @@ fn label_map(cx: &Cx<'_>) -> Map<String, Value> {
 }
 
 /// What the policies read. See the names for the forms.
-fn annotation_map(cx: &Cx<'_>) -> Map<String, Value> {
-    let spec = &cx.resolved.spec;
-    let mut annotations = Map::new();
-    let mut put = |key: &str, value: String| annotations.insert(key.into(), Value::from(value));
-    put(names::MOUNTABLE_ANNOTATION, mountable(cx.resolved.mountable.as_ref()));
+pub(crate) fn notes(resolved: &Resolved) -> BTreeMap<String, String> {
+    let spec = &resolved.spec;
+    let mut notes = BTreeMap::new();
+    let mut put = |key: &str, value: String| drop(notes.insert(key.to_owned(), value));
+    put(names::MOUNTABLE_ANNOTATION, mountable(resolved));
     if let Some(most) = spec.limits.as_ref().and_then(|limits| limits.max_gpus_per_pod) {
         put(names::MAX_GPUS_ANNOTATION, most.to_string());
+    }
+    let limits = limit_range::default_limits(spec.limits.as_ref());
+    let limits: Vec<_> =
+        limits.into_iter().filter_map(|(key, amount)| amount.map(|_| key.to_owned())).collect();
+    if !limits.is_empty() {
+        put(names::DEFAULT_LIMITS_ANNOTATION, listed(limits.into_iter()));
     }
     if !spec.pod_security.allow_devices.is_empty() {
         put(names::DEVICES_ANNOTATION, listed(spec.pod_security.allow_devices.iter().cloned()));
     }
     put(names::JOB_TTL_ANNOTATION, spec.jobs.ttl_seconds_after_finished.to_string());
     match spec.jobs.active_deadline_seconds {
-        Some(seconds) => drop(put(names::JOB_DEADLINE_ANNOTATION, seconds.to_string())),
-        None if cx.resolved.deadline_required => drop(put(names::JOB_DEADLINE_ANNOTATION, "required".into())),
+        Some(seconds) => put(names::JOB_DEADLINE_ANNOTATION, seconds.to_string()),
+        None if resolved.deadline_required => put(names::JOB_DEADLINE_ANNOTATION, names::REQUIRED.into()),
         None => {}
     }
     if spec.pod_security.shm.auto_mount {
@@ -86,15 +95,19 @@ fn annotation_map(cx: &Cx<'_>) -> Map<String, Value> {
     if spec.nodes.selector.is_some() && spec.nodes.inject_node_selector {
         put(names::PLACEMENT_ANNOTATION, "true".into());
     }
-    annotations
+    notes
 }
 
-fn mountable(mountable: Option<&Mountable>) -> String {
-    let Some(it) = mountable else { return ",*,".into() };
+fn mountable(resolved: &Resolved) -> String {
+    let automount = resolved.spec.access.service_accounts.automount_default;
+    let token = automount.then(|| names::DEFAULT_TOKEN.to_owned());
+    let Some(it) = &resolved.mountable else {
+        return listed(std::iter::once("*".to_owned()).chain(token));
+    };
     let accounts = it.service_accounts.iter().map(|name| format!("sa/{name}"));
     let secrets = it.secrets.iter().map(|name| format!("secret/{name}"));
     let claims = it.claims.iter().map(|name| format!("pvc/{name}"));
-    let text = listed(accounts.chain(secrets).chain(claims));
+    let text = listed(accounts.chain(secrets).chain(claims).chain(token));
     // The schema bounds each list to 100 names of 63 bytes: three of them and the prefixes stay below the cap times two.
     debug_assert!(text.len() <= 2 * MOUNTABLE_CAP);
     text

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::Rules;
 use super::render::Policy;
 use super::render::actions;
-use super::render::condition;
+use super::render::constraints;
 use super::render::matched;
+use super::render::named;
 use super::render::validation;
 use crate::names;
 use crate::object::DesiredObject;
@@ -25,13 +26,10 @@ pub(super) fn guard(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
         controls: vec!["RF-RBAC-007"],
         spec: json!({
             "failurePolicy": "Fail",
-            "matchConstraints": {
-                "matchPolicy": "Equivalent",
-                "resourceRules": [matched("", &resources, &["CREATE", "UPDATE"])],
-            },
+            "matchConstraints": constraints(&[matched("", &resources, &["CREATE", "UPDATE"])]),
             "matchConditions": [
-                condition("not-operator", &format!("request.userInfo.username != {operator}")),
-                condition("touched", &touched()),
+                named("not-operator", &format!("request.userInfo.username != {operator}")),
+                named("touched", &touched()),
             ],
             "variables": variables(),
             "validations": validations(rules),
@@ -53,13 +51,13 @@ fn touched() -> String {
 
 fn variables() -> serde_json::Value {
     json!([
-        condition("labels", &map("object", "labels")),
-        condition("notes", &map("object", "annotations")),
-        condition("oldLabels", &format!("oldObject == null ? {{}} : {}", map("oldObject", "labels"))),
-        condition("oldNotes", &format!("oldObject == null ? {{}} : {}", map("oldObject", "annotations"))),
-        condition("taints", &taints("object")),
-        condition("oldTaints", &format!("oldObject == null ? [] : {}", taints("oldObject"))),
-        condition("isNamespace", "request.resource.resource == 'namespaces'"),
+        named("labels", &map("object", "labels")),
+        named("notes", &map("object", "annotations")),
+        named("oldLabels", &format!("oldObject == null ? {{}} : {}", map("oldObject", "labels"))),
+        named("oldNotes", &format!("oldObject == null ? {{}} : {}", map("oldObject", "annotations"))),
+        named("taints", &taints("object")),
+        named("oldTaints", &format!("oldObject == null ? [] : {}", taints("oldObject"))),
+        named("isNamespace", "request.resource.resource == 'namespaces'"),
     ])
 }
 

@@ -123,3 +123,139 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::*;
+    use crate::desired::desired;
+    use crate::spec::SecurityDomain;
+
+    fn domain(name: &str, spec: Value) -> SecurityDomain {
+        let mut spec = spec;
+        spec["namespaces"] = json!({"names": [name]});
+        let object = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+            "metadata": {"name": name}, "spec": spec});
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn with_nodes(name: &str, more: &Value) -> SecurityDomain {
+        let mut spec = json!({"nodes": {"selector": {"matchLabels": {"gpu": "true"}}}});
+        spec["nodes"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        domain(name, spec)
+    }
+
+    /// Kind without `AdmissionPolicy`, name, and what a binding does.
+    fn drawn(domains: &[(&SecurityDomain, Mode)], facts: &ClusterFacts) -> Vec<(String, String, Value)> {
+        let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked { domain, mode: *mode }).collect();
+        let objects = Rules::of(&asked, facts).objects().into_iter();
+        objects
+            .map(|it| {
+                let actions = it.body["spec"]["validationActions"].clone();
+                (it.id.kind.replace("AdmissionPolicy", ""), it.id.name, actions)
+            })
+            .collect()
+    }
+
+    fn policies(domains: &[(&SecurityDomain, Mode)]) -> Vec<String> {
+        let all = drawn(domains, &ClusterFacts::default()).into_iter();
+        all.filter(|(kind, ..)| !kind.ends_with("Binding")).map(|(_, name, _)| name).collect()
+    }
+
+    fn actions(domains: &[(&SecurityDomain, Mode)], binding: &str) -> Option<Value> {
+        let all = drawn(domains, &ClusterFacts::default()).into_iter();
+        all.filter(|(kind, name, _)| kind.ends_with("Binding") && name == binding).map(|it| it.2).next()
+    }
+
+    #[test]
+    fn without_a_domain_there_is_no_policy() {
+        assert!(drawn(&[], &ClusterFacts::default()).is_empty());
+    }
+
+    #[test]
+    fn the_text_does_not_change_with_a_domain() {
+        let plain = with_nodes("a", &json!({}));
+        let mut strict = plain.clone();
+        strict.spec.access.mountable = Some(crate::spec::Mountable::default());
+        strict.spec.pod_security.shm.percent = 10;
+        let before = policies(&[(&plain, Mode::Enforce)]);
+        assert_eq!(before.len(), 6);
+        assert_eq!(policies(&[(&strict, Mode::Observe)]), before);
+        let second = domain("b", json!({"tier": "Sealed"}));
+        assert_eq!(policies(&[(&second, Mode::Warn), (&strict, Mode::Warn)]), before);
+    }
+
+    #[test]
+    fn a_taint_key_of_its_own_gives_new_policies_under_the_same_bindings() {
+        let [old, new] =
+            [json!({}), json!({"taint": {"key": "example.com/gpu"}})].map(|it| with_nodes("a", &it));
+        let [old, new] = [&old, &new].map(|it| drawn(&[(it, Mode::Enforce)], &ClusterFacts::default()));
+        let names = |of: &[(String, String, Value)], bindings: bool| {
+            let of = of.iter().filter(|(kind, ..)| kind.ends_with("Binding") == bindings);
+            of.map(|(_, name, _)| name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&old, true), names(&new, true));
+        let [old, new] = [names(&old, false), names(&new, false)];
+        let kept: Vec<_> = old.iter().filter(|it| new.contains(it)).collect();
+        // Toleration is not in these; the pods' policies and the labels' name the key.
+        assert!(kept.iter().all(|it| it.contains("network") || it.contains("defaults")), "{kept:?}");
+        assert_eq!(kept.len(), 3);
+        let hash = old[0].rsplit('-').next().unwrap();
+        assert!(hash.len() == 10 && hash.bytes().all(|it| it.is_ascii_hexdigit()), "{hash}");
+    }
+
+    #[test]
+    fn the_strongest_domain_decides_for_who_is_outside_and_only_if_it_has_nodes() {
+        let (bare, noded) = (domain("a", json!({})), with_nodes("b", &json!({})));
+        let open = with_nodes("c", &json!({"dedicated": false}));
+        let outside = "ringfence-pods-outside";
+        assert_eq!(actions(&[(&bare, Mode::Enforce), (&open, Mode::Enforce)], outside), None);
+        let mixed = [(&bare, Mode::Enforce), (&noded, Mode::Warn)];
+        assert_eq!(actions(&mixed, outside), Some(json!(["Warn", "Audit"])));
+        assert_eq!(actions(&mixed, "ringfence-labels"), Some(json!(["Deny", "Audit"])));
+        let enforced = [(&noded, Mode::Enforce)];
+        assert_eq!(actions(&enforced, outside), Some(json!(["Deny", "Audit"])));
+        assert_eq!(actions(&enforced, "ringfence-pods-outside-workloads"), Some(json!(["Warn", "Audit"])));
+        assert_eq!(
+            actions(&[(&noded, Mode::Observe)], "ringfence-pods-outside-workloads"),
+            Some(json!(["Audit"]))
+        );
+    }
+
+    #[test]
+    fn a_namespace_meets_one_binding_of_each_policy() {
+        let a = with_nodes("a", &json!({}));
+        let rules = Rules::of(&[Asked { domain: &a, mode: Mode::Warn }], &ClusterFacts::default());
+        let objects = rules.objects();
+        for stem in ["ringfence-pods-inside", "ringfence-network"] {
+            let bindings =
+                objects.iter().filter(|it| it.id.kind.ends_with("Binding") && it.id.name.starts_with(stem));
+            let modes: Vec<_> = bindings
+                .map(|it| {
+                    let selector =
+                        &it.body["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
+                    let actions = it.body["spec"]["validationActions"][0].as_str().unwrap();
+                    format!("{} {actions}", selector[1]["values"].as_array().unwrap()[0].as_str().unwrap())
+                })
+                .collect();
+            assert_eq!(modes, ["observe Audit", "warn Warn", "enforce Deny"], "{stem}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_fills_nothing_in_is_told_of() {
+        let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
+        let facts = ClusterFacts { served: Some(served.into()), ..ClusterFacts::default() };
+        let a = with_nodes("a", &json!({}));
+        let asked = [Asked { domain: &a, mode: Mode::Enforce }];
+        let result = desired(&asked, &facts);
+        assert!(result.objects.iter().all(|it| !it.id.kind.starts_with("Mutating")));
+        assert!(result.objects.iter().any(|it| it.id.kind == "ValidatingAdmissionPolicy"));
+        let unknown = &result.outcomes["a"].unknown;
+        assert!(unknown.iter().any(|it| it.cause.contains("MutatingAdmissionPolicy")), "{unknown:?}");
+        let whole = desired(&asked, &ClusterFacts::default());
+        assert!(whole.outcomes["a"].unknown.iter().all(|it| !it.cause.contains("AdmissionPolicy")));
+    }
+}

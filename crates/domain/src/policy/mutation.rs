@@ -7,9 +7,11 @@ use serde_json::json;
 
 use super::Rules;
 use super::render::Policy;
-use super::render::condition;
+use super::render::bound_to;
+use super::render::constraints;
 use super::render::in_mode;
 use super::render::matched;
+use super::render::named;
 use crate::names;
 use crate::object::DesiredObject;
 use crate::rule::cel;
@@ -29,13 +31,13 @@ pub(super) fn pods(rules: &Rules) -> Vec<DesiredObject> {
         asks("object.spec.initContainers"),
     );
     let variables = json!([
-        condition("key", &cel::note(names::TOLERATION_ANNOTATION)),
-        condition("place", &cel::note(names::PLACEMENT_ANNOTATION)),
-        condition("percent", &cel::note(names::SHM_ANNOTATION)),
-        condition("domain", &format!("namespaceObject.metadata.labels[{}]", cel::text(names::DOMAIN_LABEL))),
-        condition("tols", "has(object.spec.tolerations) ? object.spec.tolerations : []"),
-        condition("vols", "has(object.spec.volumes) ? object.spec.volumes : []"),
-        condition("shm", &without_memory()),
+        named("key", &cel::note(names::TOLERATION_ANNOTATION)),
+        named("place", &cel::note(names::PLACEMENT_ANNOTATION)),
+        named("percent", &cel::note(names::SHM_ANNOTATION)),
+        named("domain", &format!("namespaceObject.metadata.labels[{}]", cel::text(names::DOMAIN_LABEL))),
+        named("tols", "has(object.spec.tolerations) ? object.spec.tolerations : []"),
+        named("vols", "has(object.spec.volumes) ? object.spec.volumes : []"),
+        named("shm", &without_memory()),
     ]);
     let patch = [toleration(rules), node_selector(), shared_memory()].map(|it| format!("({it})")).join(" + ");
     let policy = Policy {
@@ -43,13 +45,13 @@ pub(super) fn pods(rules: &Rules) -> Vec<DesiredObject> {
         mutates: true,
         guide: &[9, 41],
         controls: vec!["RF-GPU-004"],
-        spec: spec("", "pods", &condition("needs-accelerator", &needs), variables, &patch),
+        spec: spec("", "pods", &named("needs-accelerator", &needs), &variables, &patch),
     };
     policy.bound(vec![("", enforced())])
 }
 
-/// How long Jobs stay and run, where they do not say. Jobs of a controller are its own, but for those of a CronJob: a
-/// finished Job that vanishes from under a JobSet is started again.
+/// How long Jobs stay and run, where they do not say. Jobs of a controller are its own to time, but for those of a CronJob:
+/// one that vanishes from under its controller may be made again.
 pub(super) fn jobs() -> Vec<DesiredObject> {
     let own = "!has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && \
                o.controller && o.kind != 'CronJob')";
@@ -62,28 +64,25 @@ pub(super) fn jobs() -> Vec<DesiredObject> {
     let patch =
         [fill("ttlSecondsAfterFinished", "ttl"), fill("activeDeadlineSeconds", "deadline")].join(" + ");
     let variables = json!([
-        condition("ttl", &cel::note(names::JOB_TTL_ANNOTATION)),
-        condition("deadline", &cel::note(names::JOB_DEADLINE_ANNOTATION)),
+        named("ttl", &cel::note(names::JOB_TTL_ANNOTATION)),
+        named("deadline", &cel::note(names::JOB_DEADLINE_ANNOTATION)),
     ]);
     let policy = Policy {
         stem: "job-defaults",
         mutates: true,
         guide: &[38, 45],
         controls: vec!["RF-RUN-013"],
-        spec: spec("batch", "jobs", &condition("own", own), variables, &patch),
+        spec: spec("batch", "jobs", &named("own", own), &variables, &patch),
     };
     policy.bound(vec![("", enforced())])
 }
 
 /// Reinvoked if needed: a later webhook may add the request for a GPU.
-fn spec(group: &str, resource: &str, when: &Value, variables: Value, patch: &str) -> Value {
+fn spec(group: &str, resource: &str, when: &Value, variables: &Value, patch: &str) -> Value {
     json!({
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",
-        "matchConstraints": {
-            "matchPolicy": "Equivalent",
-            "resourceRules": [matched(group, &[resource], &["CREATE"])],
-        },
+        "matchConstraints": constraints(&[matched(group, &[resource], &["CREATE"])]),
         "matchConditions": [when],
         "variables": variables,
         "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
@@ -91,7 +90,7 @@ fn spec(group: &str, resource: &str, when: &Value, variables: Value, patch: &str
 }
 
 fn enforced() -> Value {
-    json!({"matchResources": {"namespaceSelector": {"matchExpressions": in_mode(Mode::Enforce)}}})
+    json!({"matchResources": bound_to(&in_mode(Mode::Enforce))})
 }
 
 /// The toleration that `ExtendedResourceToleration` would add; for all effects where a domain evicts.

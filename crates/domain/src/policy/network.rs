@@ -6,8 +6,9 @@ use serde_json::json;
 use super::Rules;
 use super::render::Policy;
 use super::render::by_mode;
-use super::render::condition;
+use super::render::constraints;
 use super::render::matched;
+use super::render::named;
 use super::render::validation;
 use crate::facts::Dns;
 use crate::names;
@@ -29,16 +30,13 @@ pub(super) fn guard(rules: &Rules) -> Vec<DesiredObject> {
         controls: vec!["RF-RBAC-006", "RF-NET-002"],
         spec: json!({
             "failurePolicy": "Fail",
-            "matchConstraints": {
-                "matchPolicy": "Equivalent",
-                "resourceRules": [matched(
+            "matchConstraints": constraints(&[matched(
                     "networking.k8s.io",
                     &["networkpolicies"],
                     &["CREATE", "UPDATE", "DELETE"],
-                )],
-            },
+                )]),
             "matchConditions": [
-                condition("not-exempt", &format!("!(request.userInfo.username in {exempt})")),
+                named("not-exempt", &format!("!(request.userInfo.username in {exempt})")),
             ],
             "validations": [
                 validation(&untouched(), "RF-RBAC-006 metadata.labels: NetworkPolicies with label ringfence.dev/domain are \

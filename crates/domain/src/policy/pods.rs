@@ -8,9 +8,11 @@ use serde_json::json;
 use super::Rules;
 use super::render::Policy;
 use super::render::actions;
+use super::render::bound_to;
 use super::render::by_mode;
-use super::render::condition;
+use super::render::constraints;
 use super::render::matched;
+use super::render::named;
 use super::render::validation;
 use crate::names;
 use crate::object::DesiredObject;
@@ -41,16 +43,12 @@ pub(super) fn outside(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
         spec: spec(rules, rule::outside()),
     };
     let binding = |resources: Value, mode| {
-        json!({
-            "validationActions": actions(mode),
-            "matchResources": {
-                "namespaceSelector": {"matchExpressions": [
-                    {"key": names::DOMAIN_LABEL, "operator": "DoesNotExist"},
-                    {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": rules.allowed},
-                ]},
-                "resourceRules": resources,
-            },
-        })
+        let mut matching = bound_to(&json!([
+            {"key": names::DOMAIN_LABEL, "operator": "DoesNotExist"},
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": rules.allowed},
+        ]));
+        matching["resourceRules"] = resources;
+        json!({"validationActions": actions(mode), "matchResources": matching})
     };
     policy.bound(vec![
         ("", binding(json!([pods()]), mode)),
@@ -64,7 +62,7 @@ fn spec(rules: &Rules, judged: impl Iterator<Item = &'static Rule>) -> Value {
     let validations: Vec<_> = judged.map(|it| validation(&(it.cel)(rules), it.message)).collect();
     json!({
         "failurePolicy": "Fail",
-        "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": matching},
+        "matchConstraints": constraints(&matching),
         "matchConditions": conditions(),
         "variables": cel::variables(rules),
         "validations": validations,
@@ -87,9 +85,9 @@ fn workloads() -> [Value; 2] {
 /// and their Jobs would never end. A workload that a controller made is judged where it was written, and by its pods.
 fn conditions() -> Value {
     json!([
-        condition("not-kubelet", "!('system:nodes' in request.userInfo.groups)"),
-        condition("spec-changed", "request.operation == 'CREATE' || object.spec != oldObject.spec"),
-        condition(
+        named("not-kubelet", "!('system:nodes' in request.userInfo.groups)"),
+        named("spec-changed", "request.operation == 'CREATE' || object.spec != oldObject.spec"),
+        named(
             "not-owned",
             "request.kind.kind == 'Pod' || !has(object.metadata.ownerReferences) || \
              !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)",

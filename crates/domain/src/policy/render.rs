@@ -37,14 +37,14 @@ impl Policy {
             spec["policyName"] = Value::from(name.as_str());
             let dash = if end.is_empty() { "" } else { "-" };
             let binding = format!("ringfence-{}{dash}{end}", self.stem);
-            self.object(Rank::PolicyBinding, &format!("{kind}Binding"), &binding, spec)
+            self.object(Rank::PolicyBinding, &format!("{kind}Binding"), &binding, &spec)
         });
         let mut objects: Vec<_> = bindings.collect();
-        objects.insert(0, self.object(Rank::Policy, kind, &name, self.spec.clone()));
+        objects.insert(0, self.object(Rank::Policy, kind, &name, &self.spec));
         objects
     }
 
-    fn object(&self, rank: Rank, kind: &str, name: &str, spec: Value) -> DesiredObject {
+    fn object(&self, rank: Rank, kind: &str, name: &str, spec: &Value) -> DesiredObject {
         let resource = match kind.strip_suffix('y') {
             Some(stem) => format!("{stem}ies").to_lowercase(),
             None => format!("{kind}s").to_lowercase(),
@@ -80,11 +80,30 @@ pub(super) fn by_mode() -> Vec<(&'static str, Value)> {
     let binding = |mode: Mode| {
         let spec = json!({
             "validationActions": actions(mode),
-            "matchResources": {"namespaceSelector": {"matchExpressions": in_mode(mode)}},
+            "matchResources": bound_to(&in_mode(mode)),
         });
         (mode.label(), spec)
     };
     [Mode::Observe, Mode::Warn, Mode::Enforce].into_iter().map(binding).collect()
+}
+
+/// What a binding is for, every field written: one that is left out could be narrowed by another writer and stay so.
+pub(super) fn bound_to(namespaces: &Value) -> Value {
+    json!({
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": {"matchExpressions": namespaces},
+        "objectSelector": {},
+    })
+}
+
+/// What a policy is for, every field written.
+pub(super) fn constraints(rules: &[Value]) -> Value {
+    json!({
+        "matchPolicy": "Equivalent",
+        "namespaceSelector": {},
+        "objectSelector": {},
+        "resourceRules": rules,
+    })
 }
 
 /// Namespaces of all domains in a mode.
@@ -106,8 +125,8 @@ pub(super) fn matched(group: &str, resources: &[&str], operations: &[&str]) -> V
     })
 }
 
-/// A condition under which a policy is asked at all.
-pub(super) fn condition(name: &str, expression: &str) -> Value {
+/// An expression with a name: a variable, or a condition under which a policy is asked at all.
+pub(super) fn named(name: &str, expression: &str) -> Value {
     json!({"name": name, "expression": expression})
 }
 

@@ -5,25 +5,30 @@ use serde_json::Value;
 use super::Rule;
 use super::cel;
 use crate::names;
-
-/// Value of the annotation where Jobs must name a deadline themselves.
-pub(crate) const REQUIRED: &str = "required";
+use crate::names::REQUIRED;
 
 pub(super) const INSIDE: &[Rule] = &[
     Rule {
         message: "RF-RUN-002 resources.limits: a container has no limit for cpu or memory, so that one pod can starve the \
                   node. Fix: set both, or have limits.default set in the SecurityDomain.",
-        // A LimitRange fills them into pods, never into templates.
+        // A LimitRange fills them into pods, never into templates, and only in Enforce: before, what it would fill in is
+        // taken for there.
         cel: |_| {
-            let both = "has(x.resources) && has(x.resources.limits) && 'cpu' in x.resources.limits && 'memory' in \
-                        x.resources.limits";
+            let limit = |of: &str, key: &str| {
+                format!(
+                    "(has({of}.resources) && has({of}.resources.limits) && '{key}' in {of}.resources.limits)"
+                )
+            };
+            let filled = |key: &str| format!("{} || variables.filled.contains(',{key},')", limit("c", key));
             format!(
-                "request.kind.kind != 'Pod' || ({}) || variables.ctrs.all(c, {})",
-                both.replace("x.", "variables.spec."),
-                both.replace("x.", "c.")
+                "request.kind.kind != 'Pod' || ({} && {}) || variables.ctrs.all(c, ({}) && ({}))",
+                limit("variables.spec", "cpu"),
+                limit("variables.spec", "memory"),
+                filled("cpu"),
+                filled("memory")
             )
         },
-        holds: |case| !case.is_pod || is_limited(case.spec) || case.containers().all(is_limited),
+        holds: |case| is_limited(case.spec) || case.containers().all(is_limited),
     },
     Rule {
         message: "RF-RUN-013 spec.activeDeadlineSeconds: the Job may hold its GPUs forever. Fix: set activeDeadlineSeconds, or \

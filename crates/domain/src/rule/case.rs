@@ -8,18 +8,15 @@ use serde_json::Value;
 use crate::names;
 use crate::policy::Rules;
 
-/// A pod, or the template of one, in a namespace.
+/// A pod as it is after admission has filled in its defaults, in a namespace that is in Enforce. A template is judged as
+/// the pods that it makes.
 pub(crate) struct Case<'a> {
     /// Spec of the pod.
     pub(crate) spec: &'a Value,
     /// Spec of the Job that it is the template of.
     pub(crate) job: Option<&'a Value>,
-    /// Whether it is judged as a pod, after admission has filled in its defaults, or as the template of a workload.
-    pub(crate) is_pod: bool,
     /// Domain of the namespace; empty outside.
     pub(crate) domain: &'a str,
-    /// Whether the namespace is in Enforce, where defaults are filled in.
-    pub(crate) enforced: bool,
     /// Annotations that the controller writes on the namespace.
     pub(crate) notes: &'a BTreeMap<String, String>,
     /// What the policies are compiled from.

@@ -42,6 +42,10 @@ pub(crate) fn variables(rules: &Rules) -> Value {
         ("mnt", note(names::MOUNTABLE_ANNOTATION)),
         ("dev", note(names::DEVICES_ANNOTATION)),
         ("max", note(names::MAX_GPUS_ANNOTATION)),
+        (
+            "filled",
+            format!("variables.mode == 'enforce' ? '' : ({})", note(names::DEFAULT_LIMITS_ANNOTATION)),
+        ),
         ("free", "variables.mnt.contains(',*,')".into()),
     ];
     pairs.into_iter().map(|(name, expression)| json!({"name": name, "expression": expression})).collect()

@@ -54,3 +54,33 @@ pub(crate) fn inside() -> impl Iterator<Item = &'static Rule> {
 pub(crate) fn outside() -> impl Iterator<Item = &'static Rule> {
     [toleration::OUTSIDE, placement::OUTSIDE, devices::OUTSIDE].into_iter().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use ringfence_finding::ControlId;
+
+    use super::*;
+
+    #[test]
+    fn every_message_names_control_and_field_and_says_what_to_change() {
+        let mut seen = BTreeSet::new();
+        for rule in inside().chain(outside()) {
+            let message = rule.message;
+            let (head, rest) = message.split_once(": ").unwrap();
+            let (control, field) = head.split_once(' ').unwrap();
+            assert!(control.parse::<ControlId>().is_ok() && rule.control() == control, "{message}");
+            assert!(!field.is_empty() && !field.contains(' '), "{message}");
+            let (wrong, fix) = rest.split_once(". Fix: ").unwrap();
+            assert!(wrong.starts_with(char::is_lowercase) || wrong.starts_with("the NVIDIA"), "{message}");
+            assert!(
+                fix.ends_with(['.', ')']) && !message.contains("  ") && !message.contains('\n'),
+                "{message}"
+            );
+            seen.insert(message);
+        }
+        // Device mounts and node names are the same inside and outside.
+        assert_eq!(seen.len() + 2, inside().chain(outside()).count());
+    }
+}

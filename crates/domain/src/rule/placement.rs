@@ -60,9 +60,7 @@ pub(super) const INSIDE: &[Rule] = &[
             )
         },
         holds: |case| {
-            !case.is_pod
-                || !case.enforced
-                || !case.asks_for_accelerator()
+            !case.asks_for_accelerator()
                 || case.note(names::PLACEMENT_ANNOTATION) != "true"
                 || selected(case).is_some()
         },

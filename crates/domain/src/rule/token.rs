@@ -7,21 +7,23 @@ use super::Rule;
 use super::case::Case;
 use super::case::list;
 use super::case::text;
-
-/// Entry of the mountable list where the token of ServiceAccount `default` is meant.
-pub(crate) const DEFAULT_TOKEN: &str = "token/default";
+use crate::names;
+use crate::names::DEFAULT_TOKEN;
 
 pub(super) const INSIDE: &[Rule] = &[Rule {
     message: "RF-RBAC-008 spec.automountServiceAccountToken: the pod carries a token for the API server. Fix: set \
               automountServiceAccountToken: false; if it talks to Kubernetes, give it a ServiceAccount of its own that \
               access.mountable.serviceAccounts of the SecurityDomain lists.",
-    // A token for another audience opens nothing here; an empty one is the API server's.
+    // A token for another audience opens nothing here; an empty one is the API server's. Before Enforce the account
+    // `default` still mounts one unasked, which Enforce ends: no word about it.
     cel: |_| {
         format!(
             "(variables.sa == 'default' ? variables.mnt.contains(',{DEFAULT_TOKEN},') : (variables.free || \
              variables.mnt.contains(',sa/' + variables.sa + ','))) || variables.vols.all(v, !has(v.projected) || \
              !has(v.projected.sources) || v.projected.sources.all(s, !has(s.serviceAccountToken) || \
-             (has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience != '')))"
+             (has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience != '')) || (variables.mode != \
+             'enforce' && variables.sa == 'default' && v.name.startsWith('kube-api-access-') && \
+             !(has(variables.spec.automountServiceAccountToken) && variables.spec.automountServiceAccountToken)))"
         )
     },
     holds: |case| may_carry(case) || !case.volumes().any(is_token),
@@ -29,7 +31,7 @@ pub(super) const INSIDE: &[Rule] = &[Rule {
 
 fn may_carry(case: &Case<'_>) -> bool {
     match case.account() {
-        "default" => case.note(crate::names::MOUNTABLE_ANNOTATION).contains(&format!(",{DEFAULT_TOKEN},")),
+        "default" => case.note(names::MOUNTABLE_ANNOTATION).contains(&format!(",{DEFAULT_TOKEN},")),
         account => !case.is_unlisted("sa", account),
     }
 }

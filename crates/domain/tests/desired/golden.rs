@@ -52,7 +52,8 @@ fn shown(tier: &str, mode: Mode) -> String {
     let desired = objects(&[domain], mode, &facts());
     assert_eq!(desired.outcomes["ml"].invalid, []);
     assert_eq!(desired.outcomes["ml"].unknown, []);
-    desired.objects.iter().map(|it| format!("---\n{}", yaml(&it.body))).collect()
+    let documents = desired.objects.iter().map(|it| format!("---\n{}", yaml(&it.body)));
+    documents.collect::<Vec<_>>().concat()
 }
 
 #[test]

@@ -8,8 +8,12 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod drift;
+mod labels;
 mod mutation;
+mod network;
 mod pods;
+mod predict;
 mod twins;
 mod workloads;
 mod world;

@@ -16,7 +16,7 @@ use crate::world::OBSERVED;
 use crate::world::WARNED;
 use crate::world::world;
 
-const SECONDS: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const LABEL: &str = "node-restriction.kubernetes.io/ringfence-domain";
 
 /// An object as the server would store it.
@@ -41,7 +41,7 @@ fn a_gpu_pod_runs_on_the_tainted_node_with_nothing_written_for_it() {
     let mut pod = twins::gpu_pod();
     pod["metadata"]["name"] = json!("plain-gpu");
     lab.create_in(ENFORCED, &pod, &[]).ok();
-    let node = until("the pod is bound", SECONDS, || {
+    let node = until("the pod is bound", MINUTE, || {
         let node =
             lab.kubectl(&["get", "pod", "plain-gpu", "-n", ENFORCED, "-o", "jsonpath={.spec.nodeName}"]).ok();
         (!node.is_empty()).then_some(node)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringfence_lab::ControlPlane;
 use ringfence_lab::until;
 use serde_json::Value;
 use serde_json::json;
@@ -66,6 +67,16 @@ fn every_kind_of_workload_is_refused_inside_and_warned_of_outside() {
 
 #[test]
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
+fn a_template_that_names_a_node_is_refused_before_its_pods_are() {
+    let Some(lab) = world() else { return };
+    for workload in each_kind(&spec(&json!({"nodeName": "gpu-1"}))) {
+        let refused = try_create(lab, ENFORCED, &workload).refused();
+        assert!(refused.contains("denied request: RF-GPU-024"), "{refused}");
+    }
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn a_job_without_a_deadline_is_refused_where_one_is_required() {
     let Some(lab) = world() else { return };
     let [_, _, _, mut job, mut cron] = each_kind(&spec(&json!({})));
@@ -100,20 +111,11 @@ fn a_workload_that_a_controller_made_is_judged_by_its_pods() {
 fn a_pod_older_than_enforce_loses_its_finalizer_and_gets_no_new_image() {
     let Some(lab) = world() else { return };
     let name = "older";
-    let namespace = |mode: &str| {
-        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name,
-            "labels": {"ringfence.dev/domain": name, "ringfence.dev/mode": mode},
-            "annotations": {"ringfence.dev/mountable": ",*,"}}});
-        lab.apply_as(&operator(), &object.to_string()).ok();
-    };
-    namespace("observe");
-    until("account default", SECONDS, || {
-        lab.kubectl(&["get", "sa", "default", "-n", name]).is_ok().then_some(())
-    });
+    domain_of_one(lab, name, "observe");
     let mut pod = twins::pod(&json!({"hostPID": true}), &json!({}));
     pod["metadata"]["finalizers"] = json!(["batch.kubernetes.io/job-tracking"]);
     lab.create_in(name, &pod, &[]).ok();
-    namespace("enforce");
+    domain_of_one(lab, name, "enforce");
     let image = ["set", "image", "pod/web", "main=registry.example/web:2", "-n", name];
     until("Enforce acts", SECONDS, || (!lab.kubectl(&image).is_ok()).then_some(()));
     let refused = lab.kubectl(&image).refused();
@@ -123,4 +125,69 @@ fn a_pod_older_than_enforce_loses_its_finalizer_and_gets_no_new_image() {
     patch(r#"{"metadata": {"labels": {"seen": "true"}}}"#).ok();
     patch(r#"{"metadata": {"finalizers": null}}"#).ok();
     lab.kubectl(&["delete", "pod", "web", "-n", name, "--grace-period=0", "--force"]).ok();
+}
+
+/// A namespace that is a domain of its own, in a mode.
+fn domain_of_one(lab: &ControlPlane, name: &str, mode: &str) {
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name,
+        "labels": {"ringfence.dev/domain": name, "ringfence.dev/mode": mode},
+        "annotations": {"ringfence.dev/mountable": ",*,"}}});
+    lab.apply_as(&operator(), &object.to_string()).ok();
+    until("account default", SECONDS, || {
+        lab.kubectl(&["get", "sa", "default", "-n", name]).is_ok().then_some(())
+    });
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: creates what is refused later"]
+fn a_deployment_older_than_enforce_can_be_scaled_but_not_changed() {
+    let Some(lab) = world() else { return };
+    let name = "older-deployment";
+    domain_of_one(lab, name, "observe");
+    let [mut deployment, ..] = each_kind(&spec(&json!({"hostPID": true})));
+    deployment["spec"]["replicas"] = json!(0);
+    lab.create_in(name, &deployment, &[]).ok();
+    domain_of_one(lab, name, "enforce");
+    let image =
+        ["set", "image", "deployment/web", "main=registry.example/web:2", "-n", name, "--dry-run=server"];
+    let refused = until("Enforce acts", SECONDS, || {
+        let done = lab.kubectl(&image);
+        (!done.is_ok()).then(|| done.stderr())
+    });
+    assert!(refused.contains("RF-RUN-010"), "{refused}");
+    lab.kubectl(&["scale", "deployment/web", "--replicas=1", "-n", name]).ok();
+    // Its new pod is refused, and says so where its author looks.
+    let reason = until("the ReplicaSet fails", SECONDS, || {
+        let path = "jsonpath={.status.conditions[?(@.type==\"ReplicaFailure\")].message}";
+        let message = lab.kubectl(&["get", "deployment", "web", "-n", name, "-o", path]).ok();
+        (!message.is_empty()).then_some(message)
+    });
+    assert!(reason.contains("RF-RUN-010 spec.hostPID"), "{reason}");
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: policies of a whole cluster"]
+fn a_toleration_that_comes_later_is_judged_too() {
+    let Some(lab) = world() else { return };
+    let mut pod = twins::pod(&json!({"schedulingGates": [{"name": "example.com/wait"}]}), &json!({}));
+    pod["metadata"]["name"] = json!("later");
+    lab.create_in(OUTSIDE, &pod, &[]).ok();
+    let add = |toleration: &str| {
+        let patch = format!(r#"[{{"op": "add", "path": "/spec/tolerations/-", "value": {toleration}}}]"#);
+        lab.kubectl(&[
+            "patch",
+            "pod",
+            "later",
+            "-n",
+            OUTSIDE,
+            "--type=json",
+            "--dry-run=server",
+            "--patch",
+            &patch,
+        ])
+    };
+    let refused = add(r#"{"operator": "Exists", "effect": "NoSchedule"}"#).refused();
+    assert!(refused.contains("RF-GPU-002"), "{refused}");
+    add(r#"{"key": "example.com/burst", "operator": "Exists"}"#).ok();
+    lab.kubectl(&["delete", "pod", "later", "-n", OUTSIDE, "--wait=false"]).ok();
 }

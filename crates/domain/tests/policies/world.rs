@@ -32,7 +32,7 @@ pub(crate) const OUTSIDE: &str = "shop";
 pub(crate) const NODE: &str = "gpu-1";
 
 /// Policies act seconds after they are written, later on a crowded machine.
-const ACTS: Duration = Duration::from_secs(60);
+const ACTS: Duration = Duration::from_mins(1);
 
 /// The lab with all policies acting; none: the skip was recorded for the calling test.
 pub(crate) fn world() -> Option<&'static ControlPlane> {

@@ -1,0 +1,136 @@
+//! Room `domain`: which mode a domain may be in. Enforce waits for a simulation of exactly this spec by exactly these rules,
+//! less than a day old, that found nothing to refuse or whose findings somebody accepted by its hash.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::spec::EffectiveModes;
+use crate::spec::Mode;
+use crate::spec::SecurityDomain;
+use crate::spec::SimulationStatus;
+
+/// How long a simulation stays true: nightly Jobs come once a day.
+const VALID: Duration = Duration::from_hours(24);
+
+/// The mode in force, and why it is not the wanted one. `hash` is what a simulation would have now (see
+/// [`crate::simulation_hash`]).
+///
+/// Weaker modes come at once. A domain that is in Enforce stays in it when its spec changes, and says if the change was not
+/// simulated yet: what it refused before it goes on to refuse.
+pub fn gate(
+    domain: &SecurityDomain,
+    hash: &str,
+    simulation: Option<&SimulationStatus>,
+    now: Timestamp,
+) -> EffectiveModes {
+    let wanted = domain.spec.enforcement.mode;
+    let in_force = domain.status.as_ref().map(|it| it.effective_modes.mode).unwrap_or_default();
+    if wanted < Mode::Enforce {
+        return EffectiveModes { mode: wanted, held: None };
+    }
+    let acknowledged = domain.spec.enforcement.acknowledged.as_deref();
+    match closed(hash, acknowledged, simulation, now) {
+        None => EffectiveModes { mode: Mode::Enforce, held: None },
+        Some(why) => EffectiveModes { mode: in_force, held: Some(why) },
+    }
+}
+
+/// Why the gate is closed; none if it is open.
+fn closed(
+    hash: &str,
+    acknowledged: Option<&str>,
+    simulation: Option<&SimulationStatus>,
+    now: Timestamp,
+) -> Option<String> {
+    let Some(simulation) = simulation else { return Some("no simulation of Enforce was run yet".into()) };
+    if simulation.hash != hash {
+        return Some("spec or rules changed since the last simulation; it runs again".into());
+    }
+    let age = simulation.at.parse::<Timestamp>().ok().map(|at| now.duration_since(at));
+    // One from the future has no age.
+    if age.and_then(|it| it.try_into().ok()).is_none_or(|age: Duration| age >= VALID) {
+        return Some("the last simulation is not of the last 24 hours; it runs again".into());
+    }
+    if !simulation.missing.is_empty() {
+        return Some(format!("the simulation could not read {}", simulation.missing.join(", ")));
+    }
+    if simulation.would_deny > 0 && acknowledged != Some(hash) {
+        return Some(format!(
+            "{} pods and templates would be refused, see status.simulation; repair them, or accept it with \
+             spec.enforcement.acknowledged: {hash}",
+            simulation.would_deny
+        ));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: &str = "2026-03-02T12:00:00Z";
+
+    fn asks(mode: &str, in_force: &str, acknowledged: Option<&str>) -> SecurityDomain {
+        let mut object = json!({
+            "apiVersion": "ringfence.dev/v1alpha1",
+            "kind": "SecurityDomain",
+            "metadata": {"name": "ml"},
+            "spec": {"namespaces": {"names": ["ml"]}, "enforcement": {"mode": mode}},
+            "status": {"effectiveModes": {"mode": in_force}},
+        });
+        if let Some(hash) = acknowledged {
+            object["spec"]["enforcement"]["acknowledged"] = hash.into();
+        }
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn simulated(hash: &str, at: &str, would_deny: u32) -> SimulationStatus {
+        SimulationStatus { hash: hash.into(), at: at.into(), would_deny, ..SimulationStatus::default() }
+    }
+
+    fn mode(domain: &SecurityDomain, simulation: Option<&SimulationStatus>) -> (Mode, Option<String>) {
+        let modes = gate(domain, "a", simulation, NOW.parse().unwrap());
+        (modes.mode, modes.held)
+    }
+
+    #[test]
+    fn enforce_waits_for_a_clean_simulation_of_this_spec_of_today() {
+        let domain = asks("Enforce", "Warn", None);
+        let fresh = "2026-03-02T11:00:00Z";
+        assert_eq!(mode(&domain, Some(&simulated("a", fresh, 0))), (Mode::Enforce, None));
+        let held = [
+            None,
+            Some(simulated("b", fresh, 0)),
+            Some(simulated("a", "2026-03-01T12:00:00Z", 0)),
+            Some(simulated("a", "2026-03-03T12:00:00Z", 0)),
+            Some(simulated("a", "yesterday", 0)),
+            Some(simulated("a", fresh, 1)),
+            Some(SimulationStatus { missing: vec!["pods".into()], ..simulated("a", fresh, 0) }),
+        ];
+        for simulation in held {
+            let (mode, why) = mode(&domain, simulation.as_ref());
+            assert!(mode == Mode::Warn && why.is_some(), "{simulation:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_accepted_by_the_hash_of_the_simulation_that_found_them() {
+        let found = simulated("a", "2026-03-02T11:00:00Z", 3);
+        assert_eq!(mode(&asks("Enforce", "Observe", Some("a")), Some(&found)).0, Mode::Enforce);
+        assert_eq!(mode(&asks("Enforce", "Observe", Some("b")), Some(&found)).0, Mode::Observe);
+        // What could not be read is not accepted with it.
+        let blind = SimulationStatus { missing: vec!["pods".into()], ..found };
+        assert_eq!(mode(&asks("Enforce", "Observe", Some("a")), Some(&blind)).0, Mode::Observe);
+    }
+
+    #[test]
+    fn weaker_modes_come_at_once_and_a_change_under_enforce_opens_nothing() {
+        assert_eq!(mode(&asks("Observe", "Enforce", None), None), (Mode::Observe, None));
+        assert_eq!(mode(&asks("Warn", "Observe", None), None), (Mode::Warn, None));
+        let (mode, why) = mode(&asks("Enforce", "Enforce", None), None);
+        assert!(mode == Mode::Enforce && why.is_some());
+    }
+}
