@@ -89,7 +89,12 @@ async fn one(client: &Client, object: &DesiredObject, dry_run: bool) -> Observed
 }
 
 /// What the API server says to the write.
-async fn tried(api: &Api<DynamicObject>, object: &DesiredObject, drift: Option<Vec<Drift>>, dry_run: bool) -> Effect {
+async fn tried(
+    api: &Api<DynamicObject>,
+    object: &DesiredObject,
+    drift: Option<Vec<Drift>>,
+    dry_run: bool,
+) -> Effect {
     let plain = |drift: Option<Vec<Drift>>| drift.map_or(Effect::Create, Effect::Update);
     if !dry_run || object.write == Write::NodePatch {
         return plain(drift);

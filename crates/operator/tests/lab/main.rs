@@ -8,6 +8,8 @@
 )]
 
 mod facts;
+mod ground;
+mod keeps;
 
 use std::sync::OnceLock;
 
