@@ -7,7 +7,6 @@ use std::time::Duration;
 use kube::Client;
 use ringfence_lab::ControlPlane;
 use ringfence_lab::Identity;
-use ringfence_lab::until;
 use ringfence_operator::Config;
 use serde_json::Value;
 use serde_json::json;
@@ -66,6 +65,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the controller said: {:#?}", self.said());
+        }
         self.task.abort();
     }
 }
@@ -149,12 +151,17 @@ impl<'a> Domain<'a> {
     /// Waits until everything of the present generation is in place.
     #[track_caller]
     pub(crate) fn settled(&self) {
-        until("the domain is settled", SOON, || {
-            let object = self.get()?;
-            let ready = self.condition("Ready")?;
+        let started = std::time::Instant::now();
+        loop {
+            let object = self.get().unwrap_or_default();
+            let ready = self.condition("Ready").unwrap_or_default();
             let current = object["metadata"]["generation"] == ready["observedGeneration"];
-            (current && ready["status"] == "True").then_some(())
-        });
+            if current && ready["status"] == "True" {
+                return;
+            }
+            assert!(started.elapsed() < SOON, "not settled: {ready}\n{object}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
@@ -177,5 +184,5 @@ pub(crate) fn get(lab: &ControlPlane, what: &[&str]) -> Option<Value> {
 /// Waits until an object is there and as wanted.
 #[track_caller]
 pub(crate) fn soon(lab: &ControlPlane, what: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {
-    until(&format!("{what:?}"), SOON, || get(lab, what).filter(|it| wanted(it)))
+    ringfence_lab::until(&format!("{what:?}"), SOON, || get(lab, what).filter(|it| wanted(it)))
 }
