@@ -1,6 +1,7 @@
 //! What a control may ask: the inventory, and indexes over it that several controls share.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
@@ -11,6 +12,8 @@ use ringfence_inventory::WorkloadClass;
 
 use crate::claims::Claims;
 use crate::control::Need;
+use crate::guard::Guards;
+use crate::rights;
 
 /// Everything a control may look at. Built once per scan.
 #[derive(Debug)]
@@ -19,12 +22,18 @@ pub struct Cx<'i> {
     pub inventory: &'i Inventory,
     by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
     claims: OnceLock<Claims>,
+    guards: OnceLock<Guards>,
+    has_ai: OnceLock<bool>,
+    bound: OnceLock<BTreeSet<(Box<str>, Box<str>)>>,
 }
 
 /// Kinds that controls look up by namespace.
 const INDEXED: &[(&str, &str)] = &[
     ("networking.k8s.io", "NetworkPolicy"),
+    ("", "LimitRange"),
+    ("", "ResourceQuota"),
     ("", "Service"),
+    ("", "ServiceAccount"),
     ("networking.k8s.io", "Ingress"),
     ("gateway.networking.k8s.io", "HTTPRoute"),
 ];
@@ -38,7 +47,14 @@ impl<'i> Cx<'i> {
                 by_namespace.entry((*kind, object.namespace.as_deref())).or_default().push(object);
             }
         }
-        Self { inventory, by_namespace, claims: OnceLock::new() }
+        Self {
+            inventory,
+            by_namespace,
+            claims: OnceLock::new(),
+            guards: OnceLock::new(),
+            has_ai: OnceLock::new(),
+            bound: OnceLock::new(),
+        }
     }
 
     /// Objects of an indexed kind in one namespace.
@@ -50,6 +66,17 @@ impl<'i> Cx<'i> {
     /// Claims and snapshots, and which of them hold data of AI workloads.
     pub(crate) fn claims(&self) -> &Claims {
         self.claims.get_or_init(|| Claims::new(self.inventory))
+    }
+
+    /// Taints that keep pods off accelerators.
+    pub(crate) fn guards(&self) -> &Guards {
+        self.guards.get_or_init(|| Guards::new(self.inventory))
+    }
+
+    /// Whether a binding of the set gives rights to a service account by name.
+    pub(crate) fn is_bound(&self, namespace: &str, account: &str) -> bool {
+        let bound = self.bound.get_or_init(|| rights::bound_accounts(self.inventory));
+        bound.contains(&(namespace.into(), account.into()))
     }
 
     /// Whether the source supplied a fact.
@@ -69,7 +96,7 @@ impl<'i> Cx<'i> {
 
     /// Whether the set holds any AI workload.
     pub fn has_ai(&self) -> bool {
-        self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium)
+        *self.has_ai.get_or_init(|| self.inventory.pods().any(|pod| pod.ai().scope >= Scope::Medium))
     }
 }
 

@@ -93,6 +93,13 @@ impl<'i> Hit<'i> {
         self
     }
 
+    /// The short line, where it is known only after its places.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
     /// One sentence on the attack here, in place of the control's own.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {

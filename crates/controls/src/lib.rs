@@ -15,11 +15,18 @@ mod control;
 mod cx;
 mod engine;
 mod exposure;
+mod grants;
+mod guard;
 mod hit;
+mod host_namespace;
+mod host_path;
 mod isolation;
+mod jobs;
 mod keys;
 mod mask;
+mod placement;
 mod prices;
+mod requests;
 mod rights;
 mod saved;
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! What RF-RBAC-001 and RF-RBAC-003 share: a binding in, its ML subjects and the rules behind its role out.
 
+use std::collections::BTreeSet;
+
+use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
 use ringfence_inventory::rbac::has_resource_names;
 use ringfence_inventory::rbac::is_wildcard;
@@ -167,10 +170,22 @@ const CONTROL_PLANE: &[&str] = &[
     "volcano-system",
 ];
 
-fn is_control_plane(namespace: &str) -> bool {
+pub(crate) fn is_control_plane(namespace: &str) -> bool {
     CONTROL_PLANE.contains(&namespace)
         || namespace.starts_with("kube-")
         || namespace.starts_with("openshift-")
+}
+
+/// Namespace and name of every service account that a binding names, whatever it gives.
+pub(crate) fn bound_accounts(inventory: &Inventory) -> BTreeSet<(Box<str>, Box<str>)> {
+    let bindings = ["ClusterRoleBinding", "RoleBinding"].into_iter();
+    let bindings = bindings.flat_map(|kind| inventory.objects_of(GROUP, kind));
+    let subjects = bindings.flat_map(|binding| {
+        let subjects = binding.body().get("subjects").into_iter().flat_map(Value::items);
+        subjects.filter_map(|subject| Subject::read(binding, subject))
+    });
+    let accounts = subjects.filter(|subject| subject.kind == "ServiceAccount");
+    accounts.map(|account| (account.namespace.unwrap_or("").into(), account.name.into())).collect()
 }
 
 /// Rules of a role with the object each is written in; None: they are gathered from roles that are not in the set.

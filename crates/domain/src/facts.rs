@@ -71,6 +71,18 @@ pub struct Dns {
     pub node_local: Vec<IpAddr>,
 }
 
+impl Dns {
+    /// The names that every installer uses.
+    pub(crate) fn usual() -> Self {
+        Self {
+            namespace: "kube-system".into(),
+            labels: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
+            ports: [53].into(),
+            node_local: Vec::new(),
+        }
+    }
+}
+
 /// An address and a port.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Endpoint {

@@ -12,7 +12,9 @@ mod facts;
 mod install;
 pub mod names;
 mod object;
+mod policy;
 mod quantity;
+mod rule;
 #[expect(
     unreachable_pub,
     clippy::struct_excessive_bools,
@@ -43,6 +45,7 @@ pub use object::DesiredObject;
 pub use object::ObjectKey;
 pub use object::Rank;
 pub use object::Write;
+pub use policy::Rules;
 pub use spec::SecurityDomain;
 pub use spec::SecurityDomainSpec;
 pub use tier::Problem;

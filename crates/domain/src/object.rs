@@ -136,6 +136,14 @@ impl DesiredObject {
     }
 }
 
+impl DesiredObject {
+    /// Name of the domain it is written for; none for what stands for all domains.
+    pub fn domain(&self) -> Option<&str> {
+        let labels = self.body.get("metadata")?.get("labels")?;
+        labels.get(names::DOMAIN_LABEL).or_else(|| labels.get(names::NODE_LABEL))?.as_str()
+    }
+}
+
 impl std::fmt::Display for ObjectKey {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.namespace.is_empty() {

@@ -1,4 +1,4 @@
-//! Which resource names and device classes are accelerators, and how many are meant. The names stand in
+//! Which resource names, device classes and taints are those of accelerators, and how many are meant. The names stand in
 //! `data/accelerators.yaml`.
 
 use std::sync::OnceLock;
@@ -20,9 +20,15 @@ pub fn names_accelerator_driver(text: &str) -> bool {
     table().drivers.iter().any(|driver| text.contains(driver))
 }
 
+/// Keys of the taints that keep pods off accelerators, by custom of vendors and clouds.
+pub fn taint_keys() -> &'static [&'static str] {
+    &table().taints
+}
+
 struct Table {
     resources: Vec<&'static str>,
     drivers: Vec<&'static str>,
+    taints: Vec<&'static str>,
 }
 
 const DATA: &str = include_str!("../../../data/accelerators.yaml");
@@ -30,7 +36,11 @@ const DATA: &str = include_str!("../../../data/accelerators.yaml");
 fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     let texts = |key| data::rows(DATA, key).filter_map(Value::text).collect();
-    TABLE.get_or_init(|| Table { resources: texts("resources"), drivers: texts("drivers") })
+    TABLE.get_or_init(|| Table {
+        resources: texts("resources"),
+        drivers: texts("drivers"),
+        taints: texts("taints"),
+    })
 }
 
 /// Whole devices of a quantity; extended resources are integers in any spelling (`1`, `"8"`, `1k`, `1000m`, `1e0`). One
@@ -86,7 +96,8 @@ mod tests {
 
     #[test]
     fn every_row_of_the_data_file_is_read() {
-        let rows = table().resources.len().saturating_add(table().drivers.len());
+        let Table { resources, drivers, taints } = table();
+        let rows = resources.len() + drivers.len() + taints.len();
         assert_eq!(rows, DATA.matches("\n  - ").count());
         assert!(names_accelerator_driver("device.driver == 'gpu.nvidia.com'"));
         assert!(!names_accelerator_driver("device.driver == 'dra.net'"));

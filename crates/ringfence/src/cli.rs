@@ -17,7 +17,11 @@ use ringfence_finding::ExitCode;
 use crate::command::check::Check;
 use crate::command::completion::Completion;
 use crate::command::controls::Controls;
+#[cfg(feature = "domain")]
+use crate::command::domain::Domain;
 use crate::command::explain::Explain;
+#[cfg(feature = "domain")]
+use crate::command::install::Install;
 #[cfg(feature = "models")]
 use crate::command::model::Model;
 use crate::command::scan::Scan;
@@ -50,6 +54,10 @@ enum Verb {
     Scan(Box<Scan>),
     #[cfg(feature = "cluster")]
     Check(Check),
+    #[cfg(feature = "domain")]
+    Domain(Domain),
+    #[cfg(feature = "domain")]
+    Install(Install),
     #[cfg(feature = "models")]
     Model(Model),
     Explain(Explain),
@@ -74,6 +82,10 @@ impl Command {
             Verb::Model(model) => model.run(),
             #[cfg(feature = "cluster")]
             Verb::Check(check) => check.run(),
+            #[cfg(feature = "domain")]
+            Verb::Domain(domain) => domain.run(),
+            #[cfg(feature = "domain")]
+            Verb::Install(install) => install.run(),
             Verb::Explain(explain) => explain.run(),
             Verb::Controls(controls) => controls.run(),
             Verb::Completion(completion) => completion.run(),

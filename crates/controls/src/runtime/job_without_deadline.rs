@@ -9,16 +9,18 @@ use ringfence_inventory::Base;
 use ringfence_inventory::Object;
 use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
-use ringfence_inventory::Scope;
-use ringfence_inventory::WorkloadClass;
 use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
 use crate::control::Control;
 use crate::control::Meta;
 use crate::cx::Cx;
+use crate::cx::is_workload;
 use crate::hit::Hit;
 use crate::hit::Results;
+use crate::jobs::JOBS;
+use crate::jobs::absent;
+use crate::jobs::workflow_template;
 
 /// A job without a deadline holds its GPUs until somebody notices.
 ///
@@ -72,25 +74,7 @@ pub(crate) const CONTROL: Control = Control {
             Reference { framework: "guide", version: "1", id: "H7" },
         ],
     },
-    check: Check::Object(
-        &[
-            ("batch", "Job"),
-            ("batch", "CronJob"),
-            ("kubeflow.org", "PyTorchJob"),
-            ("kubeflow.org", "TFJob"),
-            ("kubeflow.org", "MPIJob"),
-            ("kubeflow.org", "XGBoostJob"),
-            ("kubeflow.org", "PaddleJob"),
-            ("kubeflow.org", "JAXJob"),
-            ("trainer.kubeflow.org", "TrainJob"),
-            ("ray.io", "RayJob"),
-            ("ray.io", "RayCronJob"),
-            ("jobset.x-k8s.io", "JobSet"),
-            ("argoproj.io", "Workflow"),
-            ("argoproj.io", "CronWorkflow"),
-        ],
-        check,
-    ),
+    check: Check::Object(JOBS, check),
 };
 
 const DEADLINE: &str = "activeDeadlineSeconds";
@@ -103,7 +87,8 @@ fn check(cx: &Cx<'_>, id: ObjectId, object: &Object, results: &mut Results<'_>) 
     let template = workflow_template(cx, object, spec);
     let inherited = template.as_ref().and_then(|template| template.as_ref().ok());
     let ids = std::iter::once(id).chain(inherited.copied());
-    let pods: Vec<Pod<'_>> = ids.flat_map(|id| cx.inventory.pods_of(id)).filter(|pod| is_ai(*pod)).collect();
+    let pods: Vec<Pod<'_>> =
+        ids.flat_map(|id| cx.inventory.pods_of(id)).filter(|pod| is_workload(*pod)).collect();
     if pods.is_empty() {
         return results.not_applicable();
     }
@@ -140,22 +125,11 @@ fn check(cx: &Cx<'_>, id: ObjectId, object: &Object, results: &mut Results<'_>) 
             let template = cx.inventory.object(template);
             match template.spec().and_then(|spec| spec.get(DEADLINE)) {
                 Some(value) => settle(template, value, results),
-                None => results.fail(absent(object, path, message)),
+                None => results.fail(absent(object, path, DEADLINE, message)),
             }
         }
-        None => results.fail(absent(object, path, message)),
+        None => results.fail(absent(object, path, DEADLINE, message)),
     }
-}
-
-/// Shown at the mapping that would hold it, when there is one below the object's spec.
-fn absent<'i>(object: &'i Object, path: &[&str], message: &str) -> Hit<'i> {
-    let keys: Vec<&str> = ["spec"].iter().chain(path).copied().collect();
-    let holder = object.body().at(&keys).filter(|_| !path.is_empty());
-    let hit = match holder {
-        Some(holder) => Hit::at(object, holder, message),
-        None => Hit::absent(object, message),
-    };
-    hit.missing(format!("{}.{DEADLINE}", keys.join(".")))
 }
 
 /// A deadline is there; whether it is a number is what remains.
@@ -218,25 +192,6 @@ fn patched_deadline(spec: Value<'_>) -> Option<Value<'_>> {
         .flat_map(jobs)
         .filter_map(|job| job.get(DEADLINE));
     spec.get(DEADLINE).or_else(|| deadlines.next())
-}
-
-/// The template that a Workflow names, if it names one: its id, or the fact that it is missing.
-fn workflow_template(cx: &Cx<'_>, object: &Object, spec: Value<'_>) -> Option<Result<ObjectId, String>> {
-    let holder = if &*object.kind == "CronWorkflow" { spec.get("workflowSpec") } else { Some(spec) };
-    let reference = holder.and_then(|holder| holder.get("workflowTemplateRef"));
-    let reference = reference.filter(|_| object.group() == "argoproj.io")?;
-    let name = reference.get("name").and_then(Value::text).unwrap_or("");
-    let cluster = reference.get("clusterScope").and_then(Value::means_bool) == Some(true);
-    let kind = if cluster { "ClusterWorkflowTemplate" } else { "WorkflowTemplate" };
-    let found = cx.inventory.ids_of("argoproj.io", kind).iter().find(|id| {
-        let template = cx.inventory.object(**id);
-        &*template.name == name && (cluster || template.namespace == object.namespace)
-    });
-    Some(found.copied().ok_or_else(|| format!("{kind} {name} is not in the set")))
-}
-
-fn is_ai(pod: Pod<'_>) -> bool {
-    pod.ai().scope >= Scope::Medium && pod.ai().class != WorkloadClass::AcceleratorInfra
 }
 
 #[cfg(test)]

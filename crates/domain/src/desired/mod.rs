@@ -1,6 +1,6 @@
 //! Room `domain`: which objects should exist, one file per kind. Each says which statement of the guide it answers.
 //!
-//! `domains, facts -> who has which namespace and node -> objects per namespace, per node, per cluster`
+//! `domains, facts -> who has which namespace and node -> objects per namespace, per node, per cluster (policy/)`
 
 mod claim;
 mod external_secret;
@@ -20,6 +20,7 @@ use kube::ResourceExt as _;
 use crate::facts::ClusterFacts;
 use crate::object::DesiredObject;
 use crate::object::Owner;
+use crate::policy::Rules;
 use crate::spec::Mode;
 use crate::spec::SecurityDomain;
 use crate::tier::Problem;
@@ -82,6 +83,9 @@ pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
         let outcome = one(asked, facts, &mut claims, &mut result.objects);
         result.outcomes.insert(name, outcome);
     }
+    let rules = Rules::of(asked, facts);
+    rules.report(&mut result.outcomes);
+    result.objects.extend(rules.objects());
     result.objects.sort_by(|left, right| left.id.cmp(&right.id));
     result
 }

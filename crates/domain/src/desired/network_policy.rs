@@ -86,15 +86,9 @@ fn egress_policy(rules: &[Value]) -> Value {
 /// Port 53 of the pods that answer, and of the cache on the node. Where nobody looked at a cluster, the names that every
 /// installer uses.
 fn dns(cx: &Cx<'_>) -> Result<Vec<Value>, Problem> {
-    let usual = || Dns {
-        namespace: "kube-system".into(),
-        labels: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
-        ports: [53].into(),
-        node_local: Vec::new(),
-    };
     let dns = match &cx.facts.dns {
         Some(found) => found.clone(),
-        None if cx.facts.served.is_none() => usual(),
+        None if cx.facts.served.is_none() => Dns::usual(),
         None => {
             return Err(Problem::new(
                 "spec.network.allowDNS",

@@ -70,7 +70,7 @@ pub struct Want {
 const BESIDE: &[(Why, &str, &[&str])] = &[
     (Why::Network, "", &["Namespace", "Service"]),
     (Why::Nodes, "", &["Node"]),
-    (Why::Settings, "", &["ConfigMap", "ServiceAccount"]),
+    (Why::Settings, "", &["ConfigMap", "LimitRange", "ResourceQuota", "ServiceAccount"]),
     (Why::Storage, "", &["PersistentVolume", "PersistentVolumeClaim"]),
     (Why::Admission, "admissionregistration.k8s.io", &["MutatingWebhookConfiguration"]),
     (Why::Schemas, "apiextensions.k8s.io", &["CustomResourceDefinition"]),

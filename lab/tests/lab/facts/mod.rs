@@ -1,9 +1,13 @@
 //! Facts that the guide and our controls rest on, shown on the real scheduler, controllers and API server.
 //! Each is the reason for a control. Nodes are fake: what is judged here never reaches a kubelet.
 
+mod api_token;
 mod external_secrets;
 mod gpu_budget;
+mod limits;
 mod namespace_label;
+mod node_label;
+mod pod_security;
 mod role;
 mod taint;
 

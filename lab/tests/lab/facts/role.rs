@@ -53,3 +53,23 @@ fn an_engineer_who_may_not_read_a_secret_mounts_it_in_a_job() {
         "yes\n"
     );
 }
+
+#[test]
+#[ignore = "needs lab tier 1b: acts as somebody else"]
+fn edit_writes_network_policies_and_neither_quotas_nor_limit_ranges() {
+    let cluster = need!(ControlPlane);
+    let namespace = cluster.namespace("edit");
+    let editor = Identity::human(&format!("editor-{namespace}"), &[]);
+    let user = format!("--user={}", editor.user);
+    namespace.kubectl(&["create", "rolebinding", "editor", "--clusterrole=edit", &user]).ok();
+    let may = |verb: &str, resource: &str| {
+        // Its exit code says the same as its word.
+        let said = namespace.kubectl_as(&editor, &["auth", "can-i", verb, resource]);
+        if said.is_ok() { said.ok() } else { "no\n".to_owned() }
+    };
+    for verb in ["create", "update", "delete"] {
+        assert_eq!(may(verb, "networkpolicies.networking.k8s.io"), "yes\n", "{verb}");
+        assert_eq!(may(verb, "resourcequotas"), "no\n", "{verb}");
+        assert_eq!(may(verb, "limitranges"), "no\n", "{verb}");
+    }
+}

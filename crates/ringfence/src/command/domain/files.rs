@@ -42,7 +42,10 @@ impl Files {
             return Err(Usage(format!("{words} in the files above; nothing was done")).into());
         }
         if domains.is_empty() {
-            return Err(Usage("no SecurityDomain in these files; `ringfence domain init NAME` prints one".into()).into());
+            return Err(Usage(
+                "no SecurityDomain in these files; `ringfence domain init NAME` prints one".into(),
+            )
+            .into());
         }
         Ok(domains)
     }

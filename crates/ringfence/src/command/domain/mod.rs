@@ -6,8 +6,10 @@ mod files;
 mod init;
 mod plan;
 mod remote;
-mod simulate;
 mod status;
+
+use std::io;
+use std::io::Write;
 
 use clap::Args;
 use clap::Subcommand;
@@ -36,7 +38,6 @@ enum Verb {
     Init(init::Init),
     Plan(plan::Plan),
     Apply(apply::Apply),
-    Simulate(simulate::Simulate),
     Status(status::Status),
     Diff(diff::Diff),
     Delete(apply::Delete),
@@ -48,10 +49,14 @@ impl Domain {
             Verb::Init(it) => it.run(),
             Verb::Plan(it) => it.run(),
             Verb::Apply(it) => it.run(),
-            Verb::Simulate(it) => it.run(),
             Verb::Status(it) => it.run(),
             Verb::Diff(it) => it.run(),
             Verb::Delete(it) => it.run(),
         }
     }
+}
+
+/// One line of a screen. Names and messages of a cluster are foreign: control characters end here.
+fn say(out: &mut dyn Write, line: &str) -> io::Result<()> {
+    writeln!(out, "{}", ringfence_report::clean_line(line))
 }

@@ -68,6 +68,12 @@ impl ClusterArgs {
         Cluster::find(&access).map_err(error)
     }
 
+    /// How long everything may take.
+    #[cfg(feature = "domain")]
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
     /// Everything that a scan wants of it.
     pub(crate) fn read(
         &self,
@@ -92,7 +98,7 @@ impl ClusterArgs {
 
 /// A wrong kubeconfig is the user's to mend (exit 2); a cluster that does not let itself be asked was not looked at
 /// (exit 3).
-fn error(error: ClusterError) -> anyhow::Error {
+pub(crate) fn error(error: ClusterError) -> anyhow::Error {
     match error {
         ClusterError::Config(words) => Usage(words).into(),
         error => Unreachable(error.to_string()).into(),

@@ -1,0 +1,98 @@
+//! Room `domain`: the policies `pods-inside` and `pods-outside`. A pod meets at most one of them: each costs the API server
+//! about 2 ms, whatever is in it. Workloads are asked about too, since a Deployment whose pods are refused is created
+//! without a word.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::Rules;
+use super::render::Policy;
+use super::render::actions;
+use super::render::by_mode;
+use super::render::condition;
+use super::render::matched;
+use super::render::validation;
+use crate::names;
+use crate::object::DesiredObject;
+use crate::rule;
+use crate::rule::Rule;
+use crate::rule::cel;
+use crate::spec::Mode;
+
+/// Pods and workloads in namespaces of a domain.
+pub(super) fn inside(rules: &Rules) -> Vec<DesiredObject> {
+    let policy = Policy {
+        stem: "pods-inside",
+        mutates: false,
+        guide: &[6, 8, 9, 10, 18, 32, 35, 38, 41, 45],
+        controls: rule::inside().map(Rule::control).collect(),
+        spec: spec(rules, rule::inside()),
+    };
+    policy.bound(by_mode())
+}
+
+/// Pods and workloads everywhere else. Workloads are never refused: the namespace belongs to others.
+pub(super) fn outside(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
+    let policy = Policy {
+        stem: "pods-outside",
+        mutates: false,
+        guide: &[7, 8, 10],
+        controls: rule::outside().map(Rule::control).collect(),
+        spec: spec(rules, rule::outside()),
+    };
+    let binding = |resources: Value, mode| {
+        json!({
+            "validationActions": actions(mode),
+            "matchResources": {
+                "namespaceSelector": {"matchExpressions": [
+                    {"key": names::DOMAIN_LABEL, "operator": "DoesNotExist"},
+                    {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": rules.allowed},
+                ]},
+                "resourceRules": resources,
+            },
+        })
+    };
+    policy.bound(vec![
+        ("", binding(json!([pods()]), mode)),
+        ("workloads", binding(json!(workloads()), mode.min(Mode::Warn))),
+    ])
+}
+
+fn spec(rules: &Rules, judged: impl Iterator<Item = &'static Rule>) -> Value {
+    let mut matching = vec![pods()];
+    matching.extend(workloads());
+    let validations: Vec<_> = judged.map(|it| validation(&(it.cel)(rules), it.message)).collect();
+    json!({
+        "failurePolicy": "Fail",
+        "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": matching},
+        "matchConditions": conditions(),
+        "variables": cel::variables(rules),
+        "validations": validations,
+    })
+}
+
+fn pods() -> Value {
+    matched("", &["pods", "pods/ephemeralcontainers"], &["CREATE", "UPDATE"])
+}
+
+fn workloads() -> [Value; 2] {
+    let operations = ["CREATE", "UPDATE"];
+    [
+        matched("apps", &["daemonsets", "deployments", "statefulsets"], &operations),
+        matched("batch", &["cronjobs", "jobs"], &operations),
+    ]
+}
+
+/// Mirror pods are what runs already. Without the second, the finalizers of pods older than Enforce could not be removed,
+/// and their Jobs would never end. A workload that a controller made is judged where it was written, and by its pods.
+fn conditions() -> Value {
+    json!([
+        condition("not-kubelet", "!('system:nodes' in request.userInfo.groups)"),
+        condition("spec-changed", "request.operation == 'CREATE' || object.spec != oldObject.spec"),
+        condition(
+            "not-owned",
+            "request.kind.kind == 'Pod' || !has(object.metadata.ownerReferences) || \
+             !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)",
+        ),
+    ])
+}

@@ -1,0 +1,223 @@
+//! `ringfence domain apply` and `delete`: the SecurityDomain itself, and nothing else. What it means is written by the
+//! controller.
+
+use std::io;
+use std::io::Write;
+use std::time::Duration;
+use std::time::Instant;
+
+use clap::Args;
+use clap::ValueEnum;
+use kube::Api;
+use kube::ResourceExt as _;
+use kube::api::DeleteParams;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use ringfence_domain::SecurityDomain;
+use ringfence_domain::spec::DeletionPolicy;
+use ringfence_finding::ExitCode;
+use serde_json::json;
+
+use super::files::Files;
+use super::remote::Remote;
+use super::say;
+use super::status::is_ready;
+use crate::command::scan::cluster::ClusterArgs;
+use crate::exit::Unreachable;
+use crate::exit::Usage;
+use crate::output;
+
+/// Field manager of what people apply here.
+const MANAGER: &str = "ringfence-cli";
+/// Between two looks while waiting.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Apply SecurityDomains, after the checks of the API server were made here.
+///
+/// Only the SecurityDomain is written. The controller writes what it means; without one nothing else happens.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  ringfence domain apply -f ml.yaml
+  ringfence domain apply -f ml.yaml --wait
+
+Exit codes: 0 applied (with --wait: and Ready), 1 not Ready in time, 2 a file is wrong or the API server refuses it, 3 no
+cluster.")]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    files: Files,
+    /// Wait until the controller says Ready, at most --timeout seconds.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl Apply {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let domains = self.files.read()?;
+        let remote = Remote::connect(&self.cluster)?;
+        let api: Api<SecurityDomain> = Api::all(remote.client.clone());
+        let mut code = ExitCode::Clean;
+        for domain in domains {
+            let name = domain.name_any();
+            let before = remote.wait(api.get_opt(&name)).map_err(|error| no_kind(&error))?;
+            let mut body = serde_json::to_value(&domain)?;
+            body["metadata"] = json!({
+                "name": name,
+                "labels": domain.metadata.labels,
+                "annotations": domain.metadata.annotations,
+            });
+            if let Some(body) = body.as_object_mut() {
+                body.remove("status");
+            }
+            let params = PatchParams::apply(MANAGER).force();
+            let after = remote
+                .wait(api.patch(&name, &params, &Patch::Apply(&body)))
+                .map_err(|error| Usage(format!("SecurityDomain {name}: {error}")))?;
+            let word = match before {
+                None => "created",
+                Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
+                Some(_) => "configured",
+            };
+            output::to_stdout(|out| say(out, &format!("securitydomain {name} {word}")))?;
+            if self.wait && !self.is_ready_in_time(&remote, &api, &after)? {
+                code = ExitCode::Findings;
+            }
+        }
+        Ok(code)
+    }
+
+    fn is_ready_in_time(
+        &self,
+        remote: &Remote,
+        api: &Api<SecurityDomain>,
+        applied: &SecurityDomain,
+    ) -> anyhow::Result<bool> {
+        let name = applied.name_any();
+        let end = Instant::now() + self.cluster.patience();
+        loop {
+            let now = remote.wait(api.get(&name)).map_err(|error| Unreachable(error.to_string()))?;
+            let seen = now.status.as_ref().map_or(0, |it| it.observed_generation);
+            if is_ready(&now) && Some(seen) >= applied.metadata.generation {
+                output::to_stdout(|out| say(out, &format!("securitydomain {name} is ready")))?;
+                return Ok(true);
+            }
+            if Instant::now() > end {
+                output::to_stdout(|out| {
+                    say(
+                        out,
+                        &format!("securitydomain {name} is not ready; see: ringfence domain status {name}"),
+                    )
+                })?;
+                return Ok(false);
+            }
+            remote.wait(tokio::time::sleep(PAUSE));
+        }
+    }
+}
+
+/// The cure for the most usual reason.
+fn no_kind(error: &kube::Error) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Usage(
+            "the cluster does not know SecurityDomain: `ringfence install --print | kubectl apply --server-side -f -`"
+                .into(),
+        )
+        .into(),
+        other => Unreachable(other.to_string()).into(),
+    }
+}
+
+/// Delete a SecurityDomain: show what stays and what goes, then delete it.
+///
+/// Workloads run on in any case; namespaces are never deleted. Policy Orphan leaves NetworkPolicies, quotas and bindings in
+/// force, no longer kept; Delete removes them, the NetworkPolicies last. Labels of namespaces, taint and label of nodes are
+/// taken back in both.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  ringfence domain delete ml                    only shows
+  ringfence domain delete ml --yes
+  ringfence domain delete ml --policy Delete --yes --wait")]
+pub(crate) struct Delete {
+    /// Name of the domain.
+    name: String,
+    /// What becomes of the objects it wrote, in place of spec.namespaces.deletionPolicy.
+    #[arg(long, value_enum, value_name = "POLICY")]
+    policy: Option<PolicyArg>,
+    /// Delete it; without this nothing is changed.
+    #[arg(long)]
+    yes: bool,
+    /// Wait until it is gone, at most --timeout seconds.
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// A deletion policy on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+enum PolicyArg {
+    /// They stay.
+    Orphan,
+    /// They go.
+    Delete,
+}
+
+impl Delete {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let remote = Remote::connect(&self.cluster)?;
+        let api: Api<SecurityDomain> = Api::all(remote.client.clone());
+        let domain = remote
+            .wait(api.get_opt(&self.name))
+            .map_err(|error| no_kind(&error))?
+            .ok_or_else(|| Usage(format!("no SecurityDomain {} in this cluster", self.name)))?;
+        let policy = match self.policy {
+            None => domain.spec.namespaces.deletion_policy,
+            Some(PolicyArg::Orphan) => DeletionPolicy::Orphan,
+            Some(PolicyArg::Delete) => DeletionPolicy::Delete,
+        };
+        output::to_stdout(|out| show(&domain, policy, out))?;
+        if !self.yes {
+            output::to_stdout(|out| {
+                say(out, "\nNothing was changed. To delete it: the same command with --yes")
+            })?;
+            return Ok(ExitCode::Clean);
+        }
+        let failed = |error: kube::Error| Unreachable(format!("SecurityDomain {}: {error}", self.name));
+        if policy != domain.spec.namespaces.deletion_policy {
+            let patch = json!({"spec": {"namespaces": {"deletionPolicy": policy}}});
+            let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+            remote.wait(api.patch(&self.name, &params, &Patch::Merge(patch))).map_err(failed)?;
+        }
+        remote.wait(api.delete(&self.name, &DeleteParams::default())).map_err(failed)?;
+        let end = Instant::now() + self.cluster.patience();
+        while self.wait && remote.wait(api.get_opt(&self.name)).map_err(failed)?.is_some() {
+            if Instant::now() > end {
+                let words =
+                    "is still there: does the controller run? It holds the finalizer ringfence.dev/domain";
+                output::to_stdout(|out| say(out, &format!("securitydomain {} {words}", self.name)))?;
+                return Ok(ExitCode::Incomplete);
+            }
+            remote.wait(tokio::time::sleep(PAUSE));
+        }
+        output::to_stdout(|out| say(out, &format!("securitydomain {} deleted", self.name)))?;
+        Ok(ExitCode::Clean)
+    }
+}
+
+fn show(domain: &SecurityDomain, policy: DeletionPolicy, out: &mut dyn Write) -> io::Result<()> {
+    let status = domain.status.clone().unwrap_or_default();
+    say(out, &format!("SecurityDomain {}, policy {policy:?}", domain.name_any()))?;
+    say(out, "  workloads and namespaces     stay")?;
+    say(out, "  labels of namespaces         go")?;
+    say(out, &format!("  label and taint of nodes     go ({} nodes)", status.nodes.labelled))?;
+    let word = if policy == DeletionPolicy::Delete { "go" } else { "stay in force, nobody keeps them" };
+    for entry in status.inventory.iter().filter(|it| !it.namespace.is_empty()) {
+        for object in entry.objects.iter().filter(|it| !it.starts_with("Namespace/")) {
+            let what = format!("{}/{object}", entry.namespace);
+            say(out, &format!("  {what:<44} {word}"))?;
+        }
+    }
+    Ok(())
+}

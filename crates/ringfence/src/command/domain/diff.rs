@@ -1,0 +1,96 @@
+//! `ringfence domain diff`: the cluster against what its domains want, with who changed it.
+
+use std::io;
+use std::io::Write;
+
+use clap::Args;
+use kube::ResourceExt as _;
+use ringfence_finding::ExitCode;
+use ringfence_operator::Effect;
+use ringfence_operator::Observed;
+use ringfence_operator::observe;
+use serde_json::json;
+
+use super::plan::details;
+use super::plan::plan;
+use super::plan::word;
+use super::remote::Known;
+use super::say;
+use crate::cli::ScreenFormat;
+use crate::command::scan::cluster::ClusterArgs;
+use crate::exit::Usage;
+use crate::output;
+
+/// Print where the cluster is not as its SecurityDomains want it, field by field, and who wrote the objects last.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  ringfence domain diff
+  ringfence domain diff ml --format json
+
+Exit codes: 0 no drift, 1 drift, 2 no such domain, 3 something could not be looked at.")]
+pub(crate) struct Diff {
+    /// Name of a domain; all of them by default.
+    name: Option<String>,
+    /// Format.
+    #[arg(long, value_enum, default_value_t)]
+    format: ScreenFormat,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl Diff {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let known = Known::read(&self.cluster)?;
+        if let Some(name) =
+            self.name.as_ref().filter(|name| known.domains.iter().all(|it| it.name_any() != **name))
+        {
+            return Err(Usage(format!("no SecurityDomain {name} in this cluster")).into());
+        }
+        // The mode in force, not the wanted one: what waits for a simulation is no drift.
+        let mut domains = known.domains.clone();
+        for domain in &mut domains {
+            domain.spec.enforcement.mode =
+                domain.status.as_ref().map(|it| it.effective_modes.mode).unwrap_or_default();
+        }
+        let mut desired = plan(&domains, &known.facts, None);
+        if let Some(name) = &self.name {
+            desired.objects.retain(|object| object.domain().is_none_or(|it| it == name));
+        }
+        let observed = known.remote.wait(observe(&known.remote.client, &desired.objects, false));
+        let drift: Vec<_> = observed.iter().filter(|it| it.effect != Effect::Keep).collect();
+        output::to_stdout(|out| match self.format {
+            ScreenFormat::Text => text(&drift, observed.len(), out),
+            ScreenFormat::Json => write_json(&drift, observed.len(), out),
+        })?;
+        Ok(if drift.iter().any(|it| !matches!(it.effect, Effect::Unknown(_))) {
+            ExitCode::Findings
+        } else if drift.is_empty() && !observed.is_empty() {
+            ExitCode::Clean
+        } else {
+            ExitCode::Incomplete
+        })
+    }
+}
+
+fn text(drift: &[&Observed], all: usize, out: &mut dyn Write) -> io::Result<()> {
+    for observed in drift {
+        say(out, &format!("{}: {}", observed.id, word(&observed.effect)))?;
+        for line in details(&observed.effect) {
+            say(out, &format!("    {line}"))?;
+        }
+        if let Some(last) = observed.managers.last() {
+            say(out, &format!("    written last by {last}"))?;
+        }
+    }
+    say(out, &format!("{} of {all} objects are not as they should be.", drift.len()))
+}
+
+fn write_json(drift: &[&Observed], all: usize, out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<_> = drift
+        .iter()
+        .map(|it| {
+            json!({"object": it.id, "effect": word(&it.effect), "details": details(&it.effect), "managers": it.managers})
+        })
+        .collect();
+    writeln!(out, "{:#}", json!({"schemaVersion": 1, "objects": all, "drift": rows}))
+}

@@ -1,0 +1,69 @@
+//! A cluster, asked once: its facts, its domains, a client for what comes next.
+
+use std::future::Future;
+
+use clap::Args;
+use ringfence_domain::ClusterFacts;
+use ringfence_domain::SecurityDomain;
+use tokio::runtime::Runtime;
+
+use crate::command::scan::cluster::ClusterArgs;
+use crate::command::scan::cluster::error;
+use crate::exit::Unreachable;
+
+/// Flags of commands that work with a cluster or without one.
+#[derive(Args, Debug)]
+pub(crate) struct MaybeCluster {
+    /// Ask no cluster. What only a cluster knows (which nodes a selector takes, addresses of the API server) is left open
+    /// and named.
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+impl MaybeCluster {
+    /// The cluster, unless none is to be asked.
+    pub(crate) fn read(&self) -> anyhow::Result<Option<Known>> {
+        if self.offline { Ok(None) } else { Known::read(&self.cluster).map(Some) }
+    }
+}
+
+/// A connection.
+pub(crate) struct Remote {
+    runtime: Runtime,
+    pub(crate) client: kube::Client,
+}
+
+impl Remote {
+    /// Finds the cluster and its credentials. Nothing is asked yet.
+    pub(crate) fn connect(args: &ClusterArgs) -> anyhow::Result<Self> {
+        let cluster = args.find()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // A client belongs to the runtime it is made in.
+        let client = runtime.block_on(async { cluster.client() }).map_err(error)?;
+        Ok(Self { runtime, client })
+    }
+
+    /// Runs something with the client to its end.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+}
+
+/// A cluster that was asked.
+pub(crate) struct Known {
+    pub(crate) remote: Remote,
+    pub(crate) facts: ClusterFacts,
+    pub(crate) domains: Vec<SecurityDomain>,
+}
+
+impl Known {
+    /// Connects and reads facts and domains.
+    pub(crate) fn read(args: &ClusterArgs) -> anyhow::Result<Self> {
+        let remote = Remote::connect(args)?;
+        let read = remote.wait(ringfence_operator::read(&remote.client));
+        let (facts, domains) = read.map_err(|error| Unreachable(error.to_string()))?;
+        Ok(Self { remote, facts, domains })
+    }
+}
