@@ -11,6 +11,7 @@ use crate::ground::Domain;
 use crate::ground::Running;
 use crate::ground::SOON;
 use crate::ground::get;
+use crate::ground::identity;
 use crate::ground::soon;
 use crate::ground::turn;
 use crate::lab;
@@ -64,8 +65,10 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
         .collect();
     assert!(writes.is_empty(), "{writes:?}");
 
+    // The policies refuse what follows to everybody but the controller: the intruder goes by its name.
+    let intruder = identity("controller-keeps");
     // Removed by hand.
-    lab.kubectl(&["-n", name, "delete", "networkpolicy", "rf-default-deny", "--wait=false"]).ok();
+    lab.kubectl_as(&intruder, &["-n", name, "delete", "networkpolicy", "rf-default-deny", "--wait=false"]).ok();
     let start = Instant::now();
     soon(lab, &["-n", name, "networkpolicy", "rf-default-deny"], |it| {
         it["metadata"]["deletionTimestamp"].is_null()
@@ -85,7 +88,7 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
         "-p",
         &open,
     ];
-    lab.kubectl(&patch).ok();
+    lab.kubectl_as(&intruder, &patch).ok();
     let start = Instant::now();
     soon(lab, &["-n", name, "networkpolicy", "rf-default-deny"], |it| it.pointer("/spec/ingress").is_none());
     assert!(start.elapsed() < REPAIR, "{:?}", start.elapsed());
@@ -102,7 +105,7 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     );
 
     // A label of ours, and one of somebody else's, which stays.
-    lab.kubectl(&[
+    lab.kubectl_as(&intruder, &[
         "label",
         "namespace",
         name,
@@ -116,7 +119,7 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     assert_eq!(label(&restored, "team"), "vision");
 
     // The label by which it is found.
-    lab.kubectl(&["-n", name, "label", "networkpolicy", "rf-egress", "ringfence.dev/domain-"]).ok();
+    lab.kubectl_as(&intruder, &["-n", name, "label", "networkpolicy", "rf-egress", "ringfence.dev/domain-"]).ok();
     soon(lab, &["-n", name, "networkpolicy", "rf-egress"], |it| label(it, "ringfence.dev/domain") == name);
     assert!(running.said().iter().any(|it| it.contains("restored")));
     running.end().await;
@@ -158,16 +161,17 @@ async fn foreign_taints_survive_and_label_and_taint_come_back() {
     });
     assert_eq!(counts, json!({"selected": 2, "labelled": 2, "tainted": 2}));
 
-    lab.kubectl(&["taint", "node", &first, "nvidia.com/gpu-"]).ok();
+    let intruder = identity("controller-nodes");
+    lab.kubectl_as(&intruder, &["taint", "node", &first, "nvidia.com/gpu-"]).ok();
     let start = Instant::now();
     let restored = soon(lab, &["node", &first], |it| taints(it).len() == 2);
     assert!(start.elapsed() < REPAIR, "{:?}", start.elapsed());
     assert_eq!(taints(&restored), both);
-    lab.kubectl(&["label", "node", &first, "node-restriction.kubernetes.io/ringfence-domain-"]).ok();
+    lab.kubectl_as(&intruder, &["label", "node", &first, "node-restriction.kubernetes.io/ringfence-domain-"]).ok();
     soon(lab, &["node", &first], |it| node_label(it) == name);
 
     // A node that leaves the domain keeps what is not ours.
-    lab.kubectl(&["label", "node", &first, "pool-"]).ok();
+    lab.kubectl_as(&intruder, &["label", "node", &first, "pool-"]).ok();
     let left = soon(lab, &["node", &first], |it| node_label(it).is_empty() && taints(it).len() == 1);
     assert_eq!(taints(&left), ["karpenter.sh/unregistered=:NoExecute"]);
     assert!(
