@@ -42,7 +42,8 @@ pub(crate) fn of(
     for written in before.into_iter().filter(|it| !left.contains(it)).collect::<Vec<_>>() {
         // Of a node that stays an old taint goes by its own write; until then it is known as ours.
         if wanted.contains(&written.key) {
-            if written.taint.is_some() && matches!(evidence(&written, domain, store), Evidence::Ours(_)) {
+            let is_there = |live: &Live| written.taint.as_ref().is_some_and(|words| has_taint(live, words));
+            if matches!(evidence(&written, domain, store), Evidence::Ours(live) if is_there(live)) {
                 left.insert(written);
             }
             continue;
@@ -84,10 +85,11 @@ pub(crate) fn evidence<'a>(written: &Written, domain: &SecurityDomain, store: &'
         return Evidence::Unseen;
     }
     let is_ours = if key.source == Source::Nodes {
-        let tainted = written.taint.as_ref().is_some_and(|words| has_taint(live, words));
-        live.label(names::NODE_LABEL) == Some(domain.name_any().as_str())
-            && (written.taint.is_none() || tainted)
-            || tainted && live.label(names::NODE_LABEL).is_none()
+        // The label is the evidence; without it, the taint that we know to have put there.
+        match live.label(names::NODE_LABEL) {
+            Some(label) => label == domain.name_any(),
+            None => written.taint.as_ref().is_some_and(|words| has_taint(live, words)),
+        }
     } else {
         live.is_of(&domain.uid().unwrap_or_default())
     };

@@ -85,6 +85,7 @@ pub(crate) fn of(
         ("DriftContested", report.contests.clone()),
         ("Unknown", unknown),
         ("Held", held),
+        ("Progressing", waiting(all)),
     ];
     promises.ready(&reasons);
     let mut status = old.clone();
@@ -106,6 +107,22 @@ pub(crate) fn blocked(domain: &SecurityDomain, words: &str, clock: &str) -> Opti
     status.conditions.extend(promises.made);
     status.conditions.sort_by(|left, right| left.kind.cmp(&right.kind));
     Own::status(domain, &status)
+}
+
+fn admission(promises: &mut Promises<'_>, all: &Report) {
+    let missing: Vec<String> = all.faults.iter().chain(&all.contests).cloned().chain(waiting(all)).collect();
+    if missing.is_empty() {
+        let words = "policies and bindings are written and compiled; whether a pod is refused was not tried";
+        promises.unknown("AdmissionActive", "NotProbed", words);
+    } else {
+        promises.say("AdmissionActive", false, "", "NotInPlace", &missing);
+    }
+}
+
+fn waiting(all: &Report) -> Vec<String> {
+    let words = (all.pending > 0)
+        .then(|| format!("{} bindings wait for the API server to compile their policies", all.pending));
+    words.into_iter().collect()
 }
 
 fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode) {

@@ -68,7 +68,8 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     // The policies refuse what follows to everybody but the controller: the intruder goes by its name.
     let intruder = identity("controller-keeps");
     // Removed by hand.
-    lab.kubectl_as(&intruder, &["-n", name, "delete", "networkpolicy", "rf-default-deny", "--wait=false"]).ok();
+    lab.kubectl_as(&intruder, &["-n", name, "delete", "networkpolicy", "rf-default-deny", "--wait=false"])
+        .ok();
     let start = Instant::now();
     soon(lab, &["-n", name, "networkpolicy", "rf-default-deny"], |it| {
         it["metadata"]["deletionTimestamp"].is_null()
@@ -105,21 +106,25 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     );
 
     // A label of ours, and one of somebody else's, which stays.
-    lab.kubectl_as(&intruder, &[
-        "label",
-        "namespace",
-        name,
-        "team=vision",
-        "pod-security.kubernetes.io/enforce=privileged",
-        "--overwrite",
-    ])
+    lab.kubectl_as(
+        &intruder,
+        &[
+            "label",
+            "namespace",
+            name,
+            "team=vision",
+            "pod-security.kubernetes.io/enforce=privileged",
+            "--overwrite",
+        ],
+    )
     .ok();
     let restored =
         soon(lab, &["namespace", name], |it| label(it, "pod-security.kubernetes.io/enforce") == "baseline");
     assert_eq!(label(&restored, "team"), "vision");
 
     // The label by which it is found.
-    lab.kubectl_as(&intruder, &["-n", name, "label", "networkpolicy", "rf-egress", "ringfence.dev/domain-"]).ok();
+    lab.kubectl_as(&intruder, &["-n", name, "label", "networkpolicy", "rf-egress", "ringfence.dev/domain-"])
+        .ok();
     soon(lab, &["-n", name, "networkpolicy", "rf-egress"], |it| label(it, "ringfence.dev/domain") == name);
     assert!(running.said().iter().any(|it| it.contains("restored")));
     running.end().await;
@@ -167,7 +172,8 @@ async fn foreign_taints_survive_and_label_and_taint_come_back() {
     let restored = soon(lab, &["node", &first], |it| taints(it).len() == 2);
     assert!(start.elapsed() < REPAIR, "{:?}", start.elapsed());
     assert_eq!(taints(&restored), both);
-    lab.kubectl_as(&intruder, &["label", "node", &first, "node-restriction.kubernetes.io/ringfence-domain-"]).ok();
+    lab.kubectl_as(&intruder, &["label", "node", &first, "node-restriction.kubernetes.io/ringfence-domain-"])
+        .ok();
     soon(lab, &["node", &first], |it| node_label(it) == name);
 
     // A node that leaves the domain keeps what is not ours.

@@ -7,9 +7,11 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod ends;
 mod facts;
 mod ground;
 mod keeps;
+mod others;
 
 use std::sync::OnceLock;
 
