@@ -5,13 +5,32 @@
 //! `watches -> store -> facts -> desired -> plan -> writes, status`
 #![forbid(unsafe_code)]
 
+mod act;
+mod control;
 mod discover;
 mod error;
+mod event;
 mod facts;
+mod gate;
+mod inventory;
+mod lease;
+mod ledger;
+mod look;
 mod manifest;
+mod metrics;
+mod node;
 mod observe;
+mod own;
+mod plan;
+mod policy;
+mod prune;
+mod removal;
+mod run;
+mod serve;
 mod source;
+mod status;
 mod store;
+mod watch;
 
 pub use error::Error;
 pub use facts::read;
@@ -22,3 +41,5 @@ pub use observe::Effect;
 pub use observe::Observed;
 pub use observe::exists;
 pub use observe::observe;
+pub use run::Config;
+pub use run::run;

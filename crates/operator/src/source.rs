@@ -197,7 +197,8 @@ impl Source {
             Self::Nodes => &["/spec/taints", "/status/allocatable"],
             Self::Namespaces => &["/status/phase"],
             Self::Services => &["/spec/selector", "/spec/ports"],
-            Self::NodeLocalDns | Self::Definitions => &[],
+            Self::Definitions => &["/status/conditions"],
+            Self::NodeLocalDns => &[],
             _ => {
                 if let Some(map) = object.as_object_mut() {
                     map.remove("status");

@@ -4,12 +4,54 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kube::Api;
+use kube::Client;
+use kube::api::DynamicObject;
+use ringfence_domain::names;
 use serde_json::Value;
 
 use crate::source::Source;
 
 /// Namespace (empty for what belongs to the cluster) and name.
 pub(crate) type Name = (String, String);
+
+/// Where an object is seen.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Key {
+    /// Its source.
+    pub(crate) source: Source,
+    /// Namespace; empty for what belongs to the cluster.
+    pub(crate) namespace: String,
+    /// Name.
+    pub(crate) name: String,
+}
+
+impl Key {
+    /// Of something without a namespace.
+    pub(crate) fn global(source: Source, name: &str) -> Self {
+        Self { source, namespace: String::new(), name: name.into() }
+    }
+
+    /// Where its kind is, for a request.
+    pub(crate) fn api(&self, client: &Client) -> Api<DynamicObject> {
+        let resource = self.source.api_resource();
+        if self.namespace.is_empty() {
+            Api::all_with(client.clone(), &resource)
+        } else {
+            Api::namespaced_with(client.clone(), &self.namespace, &resource)
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} ", self.source.kind())?;
+        if !self.namespace.is_empty() {
+            write!(out, "{}/", self.namespace)?;
+        }
+        out.write_str(&self.name)
+    }
+}
 
 /// Everything that is known of the cluster.
 #[derive(Debug, Default)]
@@ -82,6 +124,16 @@ impl Live {
         !self.text("/metadata/deletionTimestamp").is_empty()
     }
 
+    /// Its UID.
+    pub(crate) fn uid(&self) -> &str {
+        self.text("/metadata/uid")
+    }
+
+    /// Whether a domain wrote it, by our annotation.
+    pub(crate) fn is_of(&self, domain_uid: &str) -> bool {
+        !domain_uid.is_empty() && self.annotation(names::OWNER_ANNOTATION) == Some(domain_uid)
+    }
+
     fn name(&self) -> Name {
         (self.text("/metadata/namespace").to_owned(), self.text("/metadata/name").to_owned())
     }
@@ -96,6 +148,18 @@ impl Store {
     /// An object.
     pub(crate) fn get(&self, source: Source, namespace: &str, name: &str) -> Option<&Live> {
         self.tables.get(&source)?.objects.get(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    /// An object, by where it is.
+    pub(crate) fn at(&self, key: &Key) -> Option<&Live> {
+        self.get(key.source, &key.namespace, &key.name)
+    }
+
+    /// Takes out what we removed: its event comes later.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        if let Some(table) = self.tables.get_mut(&key.source) {
+            table.objects.remove(&(key.namespace.clone(), key.name.clone()));
+        }
     }
 
     /// Whether all objects of a source were seen.
@@ -172,7 +236,7 @@ fn changed_by(object: &Value) -> Option<String> {
     entries
         .filter(|entry| text(entry, "subresource").is_empty())
         .map(|entry| (text(entry, "time"), text(entry, "manager")))
-        .filter(|(_, manager)| manager != ringfence_domain::names::FIELD_MANAGER && !manager.is_empty())
+        .filter(|(_, manager)| manager != names::FIELD_MANAGER && !manager.is_empty())
         .max()
         .map(|(_, manager)| manager)
 }

@@ -4,25 +4,10 @@ use ringfence_operator::Error;
 
 use crate::lab;
 
-const DNS: &str = r"
-{apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}},
- spec: {selector: {k8s-app: kube-dns}, ports: [{name: dns, port: 53, protocol: UDP, targetPort: 1053}]}}
----
-# In a lab of one machine the API server keeps no endpoints of its own.
-{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4,
- metadata: {name: kubernetes, namespace: default, labels: {kubernetes.io/service-name: kubernetes}},
- ports: [{name: https, port: 6443, protocol: TCP}], endpoints: [{addresses: [192.0.2.7]}]}
----
-{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: node-local-dns, namespace: kube-system},
- spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {nodeSelector: {no: where},
- containers: [{name: a, image: a}]}}}}
-";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs lab tier 1b: EndpointSlices are written by controllers"]
 async fn facts_are_those_of_the_cluster() {
     let Some(lab) = lab() else { return };
-    lab.apply(DNS).ok();
     let node = lab.fake_node("facts", 4);
     let namespace = lab.namespace("facts");
     let (facts, _) = ringfence_operator::read(&lab.client().await).await.unwrap();

@@ -1,0 +1,280 @@
+//! Room `operator`: one write. What is to be done, and the requests that do it. Nothing else here changes a cluster but the
+//! SecurityDomain's own status and finalizer (`own.rs`) and the lease.
+
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::DeleteParams;
+use kube::api::DynamicObject;
+use kube::api::Patch;
+use kube::api::PatchParams;
+use kube::api::Preconditions;
+use ringfence_domain::DesiredObject;
+use ringfence_domain::compare;
+use ringfence_domain::names;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::node;
+use crate::node::Mark;
+use crate::source::Source;
+use crate::store::Key;
+use crate::store::Live;
+
+/// Longest time of one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Tries of a node whose taints others change at the same time.
+const NODE_TRIES: u32 = 5;
+
+/// A write.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    /// Of which object.
+    pub(crate) key: Key,
+    /// What is done.
+    pub(crate) what: What,
+    /// Which form of it: a failure of one form does not delay another.
+    pub(crate) hash: String,
+    /// What somebody changed, if that is why.
+    pub(crate) drift: Option<Drifted>,
+}
+
+/// What somebody changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Drifted {
+    /// Name of the domain; none for what stands for all domains.
+    pub(crate) domain: Option<String>,
+    /// Generation of the domain.
+    pub(crate) generation: i64,
+    /// The fields.
+    pub(crate) fields: Vec<String>,
+    /// The field manager of the last foreign change, where the API says it.
+    pub(crate) by: Option<String>,
+}
+
+/// What is done.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    /// Server-side apply. An object that must exist comes with its UID.
+    Apply(Box<DesiredObject>, Option<Box<Live>>),
+    /// Fields that others added go: an apply leaves them. By replacing the whole part, so that the door is not open for a
+    /// moment, as it would be between a delete and a create.
+    Mend(Box<DesiredObject>, Box<Live>),
+    /// Label and taint of a node.
+    Node(Mark, Box<Live>),
+    /// Our fields go, the object stays.
+    Release(Box<Live>),
+    /// Our annotations go, everything else stays in force.
+    Strip(Box<Live>),
+    /// The object goes.
+    Delete(Box<Live>),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// The object, as it is now.
+    Is(Live),
+    /// It is gone.
+    Gone,
+}
+
+/// Does it.
+///
+/// # Errors
+/// The server's words, with the missing verb if it is a right.
+pub(crate) async fn perform(client: &Client, act: &Act) -> Result<Done, String> {
+    let key = &act.key;
+    match &act.what {
+        What::Apply(object, live) => apply(client, key, object, live.as_deref()).await,
+        What::Mend(object, live) => {
+            let done = json_patch(client, key, mending(object, live)).await?;
+            kept(object, done, |_| true)
+        }
+        What::Node(mark, live) => patch_node(client, key, mark, live).await,
+        What::Release(live) => release(client, key, live).await,
+        What::Strip(live) => {
+            let gone = json!({names::HASH_ANNOTATION: null, names::OWNER_ANNOTATION: null});
+            merge(client, key, &json!({"metadata": {"uid": live.uid(), "annotations": gone}})).await
+        }
+        What::Delete(live) => delete(client, key, live).await,
+    }
+}
+
+async fn apply(
+    client: &Client,
+    key: &Key,
+    object: &DesiredObject,
+    live: Option<&Live>,
+) -> Result<Done, String> {
+    let mut body = object.body.clone();
+    if object.write == ringfence_domain::Write::ApplyExisting
+        && let Some(live) = live
+    {
+        body["metadata"]["uid"] = live.uid().into();
+    }
+    let patch = Patch::Apply(&body);
+    let params = PatchParams::apply(names::FIELD_MANAGER).force();
+    let first = request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await;
+    let done = match (first, live) {
+        (Err(words), Some(live))
+            if is_immutable(&words) && live.annotation(names::OWNER_ANNOTATION).is_some() =>
+        {
+            delete(client, key, live).await?;
+            request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await?
+        }
+        (first, _) => first?,
+    };
+    // What others added is for the next look; what we sent must be there.
+    kept(object, Done::Is(seen(key, done)?), |want| !want.is_null())
+}
+
+/// A field that only a new object can have otherwise, in the API server's words (apimachinery's `FieldImmutableErrorMsg`;
+/// RoleBindings have their own).
+fn is_immutable(words: &str) -> bool {
+    words.contains("field is immutable") || words.contains("cannot change roleRef")
+}
+
+/// An object that does not keep what was written is an error: something in the server changes it on its way.
+fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Value) -> bool) -> Result<Done, String> {
+    let Done::Is(live) = &done else { return Ok(done) };
+    let lost = compare(object, &live.value).into_iter().find(|drift| counts(&drift.want));
+    match lost {
+        Some(drift) => Err(format!(
+            "the API server did not keep it ({drift}): look for an admission webhook that changes it"
+        )),
+        None => Ok(done),
+    }
+}
+
+/// Every part that is ours alone, replaced.
+fn mending(object: &DesiredObject, live: &Live) -> Vec<Value> {
+    let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version});
+    let parts = object.body.as_object().into_iter().flatten();
+    let parts = parts.filter(|(key, _)| !["apiVersion", "kind", "metadata"].contains(&key.as_str()));
+    let replace = parts.map(|(key, value)| json!({"op": "add", "path": format!("/{key}"), "value": value}));
+    std::iter::once(test).chain(replace).collect()
+}
+
+async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Result<Done, String> {
+    let mut live = live.clone();
+    let mut tries = 0;
+    loop {
+        let operations = node::operations(&live, mark);
+        if operations.is_empty() {
+            return Ok(Done::Is(live));
+        }
+        let words = match json_patch(client, key, operations).await {
+            Ok(done) => return Ok(done),
+            Err(words) => words,
+        };
+        tries += 1;
+        // 422 with these words (apiserver's jsonPatcher), or 409: the list is not the one that was read.
+        if tries == NODE_TRIES
+            || !(words.contains("test failed")
+                || words.contains("testing value")
+                || words.contains("the server rejected our request"))
+        {
+            return Err(words);
+        }
+        tokio::time::sleep(Duration::from_millis(20 << tries)).await;
+        live = seen(key, request(key, "get", key.api(client).get(&key.name)).await?)?;
+    }
+}
+
+/// Gives up our fields by an apply that has none. What another took over in the meantime stays, but for our own keys.
+async fn release(client: &Client, key: &Key, live: &Live) -> Result<Done, String> {
+    let resource = key.source.api_resource();
+    let mut metadata = json!({"name": key.name, "uid": live.uid()});
+    if !key.namespace.is_empty() {
+        metadata["namespace"] = key.namespace.as_str().into();
+    }
+    let body = json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata});
+    let params = PatchParams::apply(names::FIELD_MANAGER).force();
+    let released =
+        request(key, "patch", key.api(client).patch(&key.name, &params, &Patch::Apply(&body))).await?;
+    let released = seen(key, released)?;
+    let mut left = json!({});
+    for map in ["labels", "annotations"] {
+        let keys = released.value.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
+        for key in
+            keys.into_iter().flatten().map(|(key, _)| key).filter(|key| key.starts_with("ringfence.dev/"))
+        {
+            left[map][key] = Value::Null;
+        }
+    }
+    if left.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Ok(Done::Is(released));
+    }
+    left["uid"] = released.uid().into();
+    merge(client, key, &json!({"metadata": left})).await
+}
+
+async fn delete(client: &Client, key: &Key, live: &Live) -> Result<Done, String> {
+    // Exactly the object that was judged to be ours, in the state it was judged by.
+    let exact = Preconditions { uid: Some(live.uid().into()), resource_version: Some(live.version.clone()) };
+    let params = DeleteParams { preconditions: Some(exact), ..DeleteParams::default() };
+    let api = key.api(client);
+    let removal = async { api.delete(&key.name, &params).await };
+    match tokio::time::timeout(PATIENCE, removal).await {
+        Err(_) => Err(late(key)),
+        Ok(Ok(_)) => Ok(Done::Gone),
+        Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(Done::Gone),
+        Ok(Err(error)) => Err(words(key, "delete", &error)),
+    }
+}
+
+async fn json_patch(client: &Client, key: &Key, operations: Vec<Value>) -> Result<Done, String> {
+    let patch = serde_json::from_value(operations.into()).map_err(|error| error.to_string())?;
+    let patch = Patch::<()>::Json(patch);
+    let params = PatchParams { field_manager: Some(names::FIELD_MANAGER.into()), ..PatchParams::default() };
+    let patched = request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await?;
+    seen(key, patched).map(Done::Is)
+}
+
+async fn merge(client: &Client, key: &Key, body: &Value) -> Result<Done, String> {
+    let params = PatchParams { field_manager: Some(names::FIELD_MANAGER.into()), ..PatchParams::default() };
+    let patched =
+        request(key, "patch", key.api(client).patch(&key.name, &params, &Patch::Merge(body))).await?;
+    seen(key, patched).map(Done::Is)
+}
+
+async fn request(
+    key: &Key,
+    verb: &str,
+    request: impl Future<Output = kube::Result<DynamicObject>>,
+) -> Result<DynamicObject, String> {
+    let answer = tokio::time::timeout(PATIENCE, request).await.map_err(|_| late(key))?;
+    answer.map_err(|error| words(key, verb, &error))
+}
+
+fn late(key: &Key) -> String {
+    format!("{key}: no answer within {} s", PATIENCE.as_secs())
+}
+
+fn words(key: &Key, verb: &str, error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot ") => {
+            format!("the controller has no right to {verb} {}: {}", key.source.resource(), status.message)
+        }
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn seen(key: &Key, object: DynamicObject) -> Result<Live, String> {
+    let value = serde_json::to_value(object).map_err(|error| error.to_string())?;
+    Ok(Live::new(key.source, value))
+}
+
+impl Act {
+    /// The removal of an object that stays without us: a namespace, an account.
+    pub(crate) fn removal(key: Key, live: &Live) -> Self {
+        let live = Box::new(live.clone());
+        let what = match key.source {
+            Source::Namespaces | Source::ServiceAccounts => What::Release(live),
+            _ => What::Delete(live),
+        };
+        Self { key, what, hash: String::new(), drift: None }
+    }
+}

@@ -1,0 +1,324 @@
+//! Room `operator`: the loop. Events go into the store; when something that counts is new, everything is looked at again in
+//! memory, and what is left to do is done, round by round, until nothing is left. A look that finds nothing sends nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use kube::Client;
+use kube::ResourceExt as _;
+use kube::api::PostParams;
+use ringfence_domain::OperatorIdentity;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::act;
+use crate::act::Act;
+use crate::act::Done;
+use crate::discover;
+use crate::event::Events;
+use crate::facts::domains_of;
+use crate::lease::Guard;
+use crate::ledger::Ledger;
+use crate::look::Look;
+use crate::metrics::Metrics;
+use crate::own::Own;
+use crate::plan::Plan;
+use crate::run::Config;
+use crate::source::CHILDREN;
+use crate::source::FACTS;
+use crate::source::Source;
+use crate::store::Sight;
+use crate::store::Store;
+use crate::watch::Seen;
+use crate::watch::Watches;
+
+/// Writes at the same time.
+const CONCURRENCY: usize = 16;
+/// Events that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(30);
+/// Most rounds in a row; then events go first.
+const ROUNDS: usize = 64;
+/// Pause after an error of the API server.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Discovery follows a new definition after some seconds.
+const DISCOVERY_LAG: Duration = Duration::from_secs(10);
+
+/// The controller.
+pub(crate) struct Controller {
+    client: Client,
+    operator: OperatorIdentity,
+    metrics: Arc<Metrics>,
+    guard: Guard,
+    watches: Watches,
+    events: Events,
+    tell: Arc<dyn Fn(&str) + Send + Sync>,
+    store: Store,
+    ledger: Ledger,
+    /// Who we are was asked.
+    is_known: bool,
+    /// When to ask what is served.
+    discover_at: Option<Instant>,
+}
+
+impl Controller {
+    /// It has seen nothing yet.
+    pub(crate) fn new(
+        client: Client,
+        config: &Config,
+        metrics: Arc<Metrics>,
+        guard: Guard,
+        watches: Watches,
+    ) -> Self {
+        let operator =
+            OperatorIdentity { namespace: config.namespace.clone(), ..OperatorIdentity::default() };
+        let events = Events::new(client.clone(), &config.identity);
+        let tell = config.tell.clone();
+        let (store, ledger) = (Store::default(), Ledger::default());
+        let discover_at = Some(Instant::now());
+        Self {
+            client,
+            operator,
+            metrics,
+            guard,
+            watches,
+            events,
+            tell,
+            store,
+            ledger,
+            is_known: false,
+            discover_at,
+        }
+    }
+
+    /// Works for as long as it is polled.
+    pub(crate) async fn work(mut self, mut events: mpsc::Receiver<(Source, Seen)>) {
+        for source in FACTS {
+            self.watches.start(source);
+        }
+        self.watches.start(Source::Definitions);
+        // Whether something is new that was not looked at yet.
+        let mut is_new = true;
+        let mut wake = None;
+        loop {
+            self.ask().await;
+            let leads = self.guard.may_write();
+            let synced = self.is_synced();
+            self.metrics.state(leads, synced, self.store.all(Source::Domains).count());
+            if is_new && leads && synced && self.is_known {
+                wake = self.rounds(&mut events).await;
+                is_new = false;
+            }
+            let due = [wake, self.discover_at].into_iter().flatten().min();
+            tokio::select! {
+                event = events.recv() => {
+                    let Some((source, seen)) = event else { return };
+                    if self.take(source, seen) {
+                        is_new = true;
+                        self.gather(&mut events).await;
+                    }
+                }
+                () = self.guard.changed() => is_new |= !leads && self.guard.may_write(),
+                () = until(due) => is_new = true,
+            }
+        }
+    }
+
+    /// Takes in what else comes in the next moment.
+    async fn gather(&mut self, events: &mut mpsc::Receiver<(Source, Seen)>) {
+        let end = Instant::now() + GATHER;
+        while let Ok(Some((source, seen))) = tokio::time::timeout_at(end, events.recv()).await {
+            self.take(source, seen);
+        }
+    }
+
+    fn take(&mut self, source: Source, seen: Seen) -> bool {
+        if let Seen::Refused(words) = &seen {
+            (self.tell)(&format!("watch of {}: {words}", source.resource()));
+        }
+        let is_new = self.store.take(source, seen);
+        if is_new && source == Source::Definitions {
+            self.discover_at.get_or_insert(Instant::now());
+        }
+        is_new
+    }
+
+    /// Asks who we are, once, and what is served, when that may have changed.
+    async fn ask(&mut self) {
+        if !self.is_known {
+            let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
+            let asked = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+            match asked.map(|it| it.status.and_then(|it| it.user_info).and_then(|it| it.username)) {
+                Ok(Some(name)) => {
+                    self.operator.username = name;
+                    self.is_known = true;
+                }
+                Ok(None) => self.is_known = true,
+                Err(error) => {
+                    (self.tell)(&format!("who the controller is: {error}"));
+                    self.discover_at = Some(Instant::now() + PAUSE);
+                    return;
+                }
+            }
+        }
+        if self.discover_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        match discover::served(&self.client).await {
+            Ok(served) => {
+                let is_first = self.store.served.is_none();
+                let is_new = self.store.served.as_ref() != Some(&served);
+                self.store.served = Some(served);
+                for source in CHILDREN.into_iter().filter(|it| self.store.serves(*it)) {
+                    self.watches.start(source);
+                }
+                // Once more after a change, until an answer is the one before.
+                self.discover_at = (is_new && !is_first).then(|| Instant::now() + DISCOVERY_LAG);
+            }
+            Err(error) => {
+                (self.tell)(&format!("{error}"));
+                self.discover_at = Some(Instant::now() + PAUSE);
+            }
+        }
+    }
+
+    /// Whether all was seen that can be seen. Without domains, namespaces or nodes nothing is decided.
+    fn is_synced(&self) -> bool {
+        let whole = |source| *self.store.sight(source) == Sight::Whole;
+        let here = |source: &Source| *self.store.sight(*source) != Sight::Waiting;
+        self.store.served.is_some()
+            && [Source::Domains, Source::Namespaces, Source::Nodes].into_iter().all(whole)
+            && FACTS.iter().all(here)
+            && CHILDREN.iter().filter(|it| self.store.serves(**it)).all(here)
+    }
+
+    /// Does what is left, until nothing is. When to look again without an event.
+    async fn rounds(&mut self, events: &mut mpsc::Receiver<(Source, Seen)>) -> Option<Instant> {
+        for _ in 0..ROUNDS {
+            let plan = self.plan().await;
+            if plan.is_empty() || !self.guard.may_write() {
+                return self.ledger.next(Instant::now());
+            }
+            if plan.early.is_empty() && plan.stages.is_empty() {
+                self.send(plan.late).await;
+            } else if plan.early.is_empty() {
+                for stage in plan.stages {
+                    self.perform(stage).await;
+                }
+            } else {
+                self.send(plan.early).await;
+            }
+            while let Ok((source, seen)) = events.try_recv() {
+                self.take(source, seen);
+            }
+        }
+        Some(Instant::now() + PAUSE)
+    }
+
+    /// Looks, on a thread of its own: a thousand namespaces take a tenth of a second.
+    async fn plan(&mut self) -> Plan {
+        let (store, mut ledger) = (std::mem::take(&mut self.store), std::mem::take(&mut self.ledger));
+        let operator = self.operator.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let clock = Timestamp::now();
+            let look = Look::at(&store, operator, clock);
+            let text = clock.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let plan = Plan::of(&look, &store, &mut ledger, Instant::now(), &text);
+            (store, ledger, plan)
+        });
+        match looking.await {
+            Ok((store, ledger, plan)) => {
+                (self.store, self.ledger) = (store, ledger);
+                plan
+            }
+            // Only a panic in the look, or the end of the runtime. An empty store is not in sync, so nothing is written
+            // until the watches list again.
+            Err(error) => {
+                (self.tell)(&format!("a look failed: {error}"));
+                Plan::default()
+            }
+        }
+    }
+
+    /// Writes of the domains themselves.
+    async fn send(&mut self, owns: Vec<Own>) {
+        for own in owns {
+            if !self.guard.may_write() {
+                return;
+            }
+            match own.send(&self.client).await {
+                Ok(live) => {
+                    self.ledger.succeed(&own.key);
+                    self.metrics.wrote(own.key.source.kind(), false);
+                    self.store.put(Source::Domains, live);
+                }
+                Err(words) => {
+                    self.metrics.wrote(own.key.source.kind(), true);
+                    self.ledger.fail(&own.key, "", words, Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Writes of one stage, side by side.
+    async fn perform(&mut self, stage: Vec<Act>) {
+        let room = Arc::new(Semaphore::new(CONCURRENCY));
+        let mut running = JoinSet::new();
+        for act in stage {
+            let (client, guard, room) = (self.client.clone(), self.guard.clone(), room.clone());
+            running.spawn(async move {
+                let _place = room.acquire().await;
+                let done = if guard.may_write() { Some(act::perform(&client, &act).await) } else { None };
+                (act, done)
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            match ended {
+                Ok((act, Some(done))) => self.note(&act, done),
+                Ok((_, None)) => {}
+                Err(error) => (self.tell)(&format!("a write failed: {error}")),
+            }
+        }
+    }
+
+    fn note(&mut self, act: &Act, done: Result<Done, String>) {
+        let kind = act.key.source.kind();
+        self.metrics.wrote(kind, done.is_err());
+        let now = Instant::now();
+        let live = match done {
+            Err(words) => return self.ledger.fail(&act.key, &act.hash, words, now),
+            Ok(Done::Gone) => {
+                self.store.forget(&act.key);
+                None
+            }
+            Ok(Done::Is(live)) => Some(live),
+        };
+        self.ledger.succeed(&act.key);
+        if let Some(drift) = &act.drift {
+            let by = drift.by.clone().or_else(|| live.as_ref()?.by.clone());
+            self.metrics.drifted(kind);
+            let named = by.as_deref().unwrap_or("somebody the API does not name");
+            self.ledger.restore(&act.key, named, drift.generation, live.as_ref(), now);
+            let words = format!("{}: {} changed by {named}; restored", act.key, drift.fields.join(", "));
+            (self.tell)(&words);
+            let domains = domains_of(&self.store).into_iter().filter_map(|(_, domain)| domain.ok());
+            for domain in domains.filter(|it| drift.domain.as_deref() == Some(it.name_any().as_str())) {
+                self.events.drift(&domain, &words);
+            }
+        }
+        if let Some(live) = live {
+            self.store.put(act.key.source, live);
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

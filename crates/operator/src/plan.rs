@@ -1,0 +1,309 @@
+//! Room `operator`: what should exist against what was seen -> the writes that are left, and what each domain can say of
+//! itself. Pure but for the memory in the ledger. Where nothing differs, nothing is left.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use kube::ResourceExt as _;
+use ringfence_domain::DesiredObject;
+use ringfence_domain::SecurityDomain;
+use ringfence_domain::Write;
+use ringfence_domain::compare;
+use ringfence_domain::names;
+use tokio::time::Instant;
+
+use crate::act::Act;
+use crate::act::Drifted;
+use crate::act::What;
+use crate::inventory;
+use crate::inventory::Written;
+use crate::inventory::key_of;
+use crate::ledger::Ledger;
+use crate::look::Look;
+use crate::node;
+use crate::node::Mark;
+use crate::own::Own;
+use crate::policy;
+use crate::prune;
+use crate::removal;
+use crate::status;
+use crate::store::Key;
+use crate::store::Live;
+use crate::store::Sight;
+use crate::store::Store;
+
+/// Writes of one round: between two rounds events are taken in.
+const ROUND: usize = 512;
+
+/// What is left to do.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// Finalizers and inventories: written before the objects they stand for.
+    pub(crate) early: Vec<Own>,
+    /// Writes; the next stage begins when the one before has ended.
+    pub(crate) stages: Vec<Vec<Act>>,
+    /// Status, where nothing is left to write.
+    pub(crate) late: Vec<Own>,
+}
+
+/// What is known of a domain's objects.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Objects that are still to be written or to become ready.
+    pub(crate) pending: usize,
+    /// What keeps objects from being written.
+    pub(crate) faults: Vec<String>,
+    /// Who contests which object.
+    pub(crate) contests: Vec<String>,
+}
+
+/// What is to become of an object.
+pub(crate) enum Verdict {
+    /// It is as it should be.
+    Settled,
+    /// It is to be written.
+    Write(What, Vec<String>),
+    /// Not now, and no fault: what it rests on is not ready.
+    Wait,
+    /// There is nothing to write it to.
+    Nothing,
+    /// It cannot be seen, so it is not written.
+    Blind(String),
+}
+
+impl Plan {
+    /// Makes it. `now` for pauses, `clock` for conditions, RFC 3339.
+    pub(crate) fn of(look: &Look, store: &Store, ledger: &mut Ledger, now: Instant, clock: &str) -> Self {
+        let mut plan = Self::default();
+        let early: BTreeSet<&str> =
+            look.domains.iter().filter(|it| plan.begin(look, it.0, it.1)).map(|it| it.0.as_str()).collect();
+        let mut reports: BTreeMap<&str, Report> = BTreeMap::new();
+        let mut all = Report::default();
+        let wanted: BTreeSet<Key> = look.desired.objects.iter().filter_map(key_of).collect();
+        ledger.retain(|key| wanted.contains(key));
+        let mut rank = None;
+        for object in &look.desired.objects {
+            let owner = look.owner(object);
+            let name = owner.and_then(|it| it.metadata.name.as_deref());
+            if name.is_some_and(|name| early.contains(name)) {
+                continue;
+            }
+            let report = name.map_or(&mut all, |name| reports.entry(name).or_default());
+            if let Some(act) = one(object, owner, look, store, ledger, now, report) {
+                if rank.replace(object.id.rank) != Some(object.id.rank) {
+                    plan.stages.push(Vec::new());
+                }
+                plan.stages.last_mut().into_iter().for_each(|stage| stage.push(act.clone()));
+            }
+        }
+        plan.stages.extend(policy::removals(look, store, ledger, now, &all));
+        for (name, domain) in look.domains.iter().filter(|it| !early.contains(it.0.as_str())) {
+            let report = reports.entry(name).or_default();
+            let (left, removals) = prune::of(domain, &wanted, look, store);
+            let stages = removal::stages(removals, ledger, now, report);
+            plan.stages.extend(stages);
+            if report.pending == 0 {
+                plan.late.extend(status::of(domain, look, store, report, &all, &left, clock));
+            }
+        }
+        for domain in &look.going {
+            plan.end(domain, &wanted, store, ledger, (now, clock));
+        }
+        plan.early.retain(|own| ledger.waiting(&own.key, "", now).is_none());
+        plan.late.retain(|own| ledger.waiting(&own.key, "", now).is_none());
+        plan.bound();
+        plan
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.early.is_empty() && self.stages.is_empty() && self.late.is_empty()
+    }
+
+    /// What must be there before the first object of a domain: the finalizer, then the inventory. Whether it is missing.
+    fn begin(&mut self, look: &Look, name: &str, domain: &SecurityDomain) -> bool {
+        if !domain.finalizers().iter().any(|it| it == names::FINALIZER) {
+            self.early.push(Own::finalizer(domain, true));
+            return true;
+        }
+        if look.desired.outcomes.get(name).is_none_or(|it| !it.invalid.is_empty()) {
+            return false;
+        }
+        let before = status::written(domain);
+        let own = look.desired.objects.iter().filter(|object| {
+            look.owner(object).is_some_and(|owner| owner.metadata.name.as_deref() == Some(name))
+        });
+        let mut with: BTreeSet<Written> = own.filter_map(Written::of).collect();
+        if with.is_subset(&before) {
+            return false;
+        }
+        with.extend(before);
+        let (entries, fits) = inventory::entries(&with);
+        // What does not fit is written all the same: a fence without evidence for its removal is better than none.
+        if !fits && domain.status.as_ref().is_some_and(|status| status.inventory == entries) {
+            return false;
+        }
+        self.early.push(Own::inventory(domain, &entries));
+        true
+    }
+
+    /// The next step of a domain's end.
+    fn end(
+        &mut self,
+        domain: &SecurityDomain,
+        wanted: &BTreeSet<Key>,
+        store: &Store,
+        ledger: &mut Ledger,
+        (now, clock): (Instant, &str),
+    ) {
+        match removal::next(domain, wanted, store) {
+            removal::Step::Acts(acts) => {
+                let mut report = Report::default();
+                self.stages.extend(removal::stages(vec![acts], ledger, now, &mut report));
+                if let Some(words) = report.faults.first() {
+                    self.late.extend(status::blocked(domain, words, clock));
+                }
+            }
+            removal::Step::Blind(words) => self.late.extend(status::blocked(domain, &words, clock)),
+            removal::Step::Done => self.early.push(Own::finalizer(domain, false)),
+        }
+    }
+
+    /// At most one round.
+    fn bound(&mut self) {
+        let mut left = ROUND;
+        for stage in &mut self.stages {
+            stage.truncate(left);
+            left -= stage.len();
+        }
+        self.stages.retain(|stage| !stage.is_empty());
+        if !self.stages.is_empty() {
+            // The status is that of the end.
+            self.late.clear();
+        }
+    }
+}
+
+/// The write of one object, if it needs one now.
+fn one(
+    object: &DesiredObject,
+    owner: Option<&SecurityDomain>,
+    look: &Look,
+    store: &Store,
+    ledger: &mut Ledger,
+    now: Instant,
+    report: &mut Report,
+) -> Option<Act> {
+    let Some(key) = key_of(object) else {
+        report
+            .faults
+            .push(format!("{}: the controller does not watch this kind, so it does not write it", object.id));
+        return None;
+    };
+    let live = store.at(&key);
+    let generation = owner.and_then(|it| it.metadata.generation).unwrap_or_default();
+    let (what, fields) = match judge(object, &key, live, owner, look, store) {
+        Verdict::Settled => {
+            ledger.settle(&key, &object.hash);
+            ledger.contested(&key, generation, live, now);
+            return None;
+        }
+        Verdict::Nothing => return None,
+        Verdict::Wait => {
+            report.pending += 1;
+            return None;
+        }
+        Verdict::Blind(words) => {
+            report.faults.push(format!("{key}: {words}"));
+            return None;
+        }
+        Verdict::Write(what, fields) => (what, fields),
+    };
+    if let Some(contest) = ledger.contested(&key, generation, live, now) {
+        report.contests.push(format!("{key} ({})", contest.by));
+        return None;
+    }
+    if let Some(fault) = ledger.waiting(&key, &object.hash, now) {
+        report.faults.push(format!("{key}: {}", fault.words));
+        return None;
+    }
+    report.pending += 1;
+    let written = live.and_then(|it| it.annotation(names::HASH_ANNOTATION)) == Some(object.hash.as_str());
+    let drift = (ledger.was_settled(&key, &object.hash) || written && !fields.is_empty()).then(|| Drifted {
+        domain: owner.map(kube::ResourceExt::name_any),
+        generation,
+        fields,
+        by: live.and_then(|it| it.by.clone()),
+    });
+    Some(Act { key, what, hash: object.hash.clone(), drift })
+}
+
+/// What is to become of an object, by what was seen of it.
+fn judge(
+    object: &DesiredObject,
+    key: &Key,
+    live: Option<&Live>,
+    owner: Option<&SecurityDomain>,
+    look: &Look,
+    store: &Store,
+) -> Verdict {
+    match store.sight(key.source) {
+        Sight::Whole => {}
+        Sight::Refused(words) => return Verdict::Blind(format!("cannot be watched: {words}")),
+        Sight::Waiting if !store.serves(key.source) => {
+            return Verdict::Blind("the cluster does not serve this kind".into());
+        }
+        Sight::Waiting => return Verdict::Wait,
+    }
+    if live.is_some_and(Live::is_going) || is_leaving(store, &key.namespace) {
+        return Verdict::Nothing;
+    }
+    if object.write == Write::NodePatch {
+        return live.map_or(Verdict::Nothing, |live| of_node(object, live, owner));
+    }
+    if let Some(verdict) = policy::not_yet(object, look, store) {
+        return verdict;
+    }
+    let Some(live) = live else {
+        return match object.write {
+            Write::Apply => {
+                Verdict::Write(What::Apply(Box::new(object.clone()), None), vec!["the whole object".into()])
+            }
+            Write::ApplyExisting | Write::NodePatch => Verdict::Nothing,
+        };
+    };
+    let drift = compare(object, &live.value);
+    let fields: Vec<String> = drift.iter().map(|it| it.field.clone()).collect();
+    let same_hash = live.annotation(names::HASH_ANNOTATION) == Some(object.hash.as_str());
+    if same_hash && drift.is_empty() {
+        return Verdict::Settled;
+    }
+    let boxed = || (Box::new(object.clone()), Box::new(live.clone()));
+    if same_hash && drift.iter().all(|it| it.want.is_null()) {
+        let (object, live) = boxed();
+        return Verdict::Write(What::Mend(object, live), fields);
+    }
+    let (object, live) = boxed();
+    Verdict::Write(What::Apply(object, Some(live)), fields)
+}
+
+/// Whether the namespace of an object is going: nothing is written into it any more.
+pub(crate) fn is_leaving(store: &Store, namespace: &str) -> bool {
+    let seen = store.get(crate::source::Source::Namespaces, "", namespace);
+    seen.is_some_and(|it| it.is_going() || it.text("/status/phase") == "Terminating")
+}
+
+fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>) -> Verdict {
+    let taint = object.body.pointer("/spec/taints/0").cloned();
+    let words = taint.as_ref().map(inventory::taint_words);
+    let written = owner.map(status::written).unwrap_or_default();
+    let before = written.into_iter().filter(|it| it.key.name == object.id.name);
+    let without = before.filter_map(|it| it.taint).filter(|it| Some(it) != words.as_ref()).collect();
+    let label = owner.map(kube::ResourceExt::name_any);
+    let mark = Mark { label, taint, without };
+    if node::operations(live, &mark).is_empty() {
+        return Verdict::Settled;
+    }
+    let fields = compare(object, &live.value).into_iter().map(|it| it.field).collect();
+    Verdict::Write(What::Node(mark, Box::new(live.clone())), fields)
+}

@@ -1,0 +1,214 @@
+//! Room `operator`: what a domain says of itself. A condition that was not looked at is Unknown, never True; a status is
+//! written only when something in it is new.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt as _;
+use ringfence_domain::SecurityDomain;
+use ringfence_domain::names;
+use ringfence_domain::spec::Condition;
+use ringfence_domain::spec::Mode;
+use ringfence_domain::spec::NodeCounts;
+
+use crate::inventory;
+use crate::inventory::Written;
+use crate::look::Look;
+use crate::own::Own;
+use crate::plan::Report;
+use crate::source::Source;
+use crate::store::Store;
+
+/// Problems named in one message; the others are counted.
+const NAMED: usize = 5;
+
+/// What a domain's status says was written.
+pub(crate) fn written(domain: &SecurityDomain) -> BTreeSet<Written> {
+    domain.status.as_ref().map(|status| inventory::read(&status.inventory)).unwrap_or_default()
+}
+
+/// The status of a domain of which nothing is left to write, if it is new. `all`: of what stands for all domains.
+pub(crate) fn of(
+    domain: &SecurityDomain,
+    look: &Look,
+    store: &Store,
+    report: &Report,
+    all: &Report,
+    left: &BTreeSet<Written>,
+    clock: &str,
+) -> Option<Own> {
+    let name = domain.name_any();
+    let outcome = look.desired.outcomes.get(&name)?;
+    let old = domain.status.clone().unwrap_or_default();
+    let mut promises = Promises { domain, old: &old.conditions, clock, made: Vec::new() };
+    let (entries, fits) = inventory::entries(left);
+    let nodes = nodes(domain, look, store);
+    let modes = look.modes.get(&name).cloned().unwrap_or_default();
+    let words = |problems: &[ringfence_domain::Problem]| -> Vec<String> {
+        problems.iter().map(ToString::to_string).collect()
+    };
+    let (invalid, conflicts, unknown) =
+        (words(&outcome.invalid), words(&outcome.conflicts), words(&outcome.unknown));
+    let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
+
+    promises.say("Conflict", !conflicts.is_empty(), "OlderDomain", "NoConflict", &conflicts);
+    promises.say(
+        "DriftContested",
+        !report.contests.is_empty(),
+        "Contested",
+        "NotContested",
+        &report.contests,
+    );
+    let of_namespaces: Vec<String> =
+        unknown.iter().filter(|it| it.starts_with("spec.namespaces")).cloned().collect();
+    promises.say("NamespacesReady", of_namespaces.is_empty(), "AllThere", "Missing", &of_namespaces);
+    isolation(&mut promises, nodes, modes.mode);
+    promises.unknown(
+        "NetworkEnforced",
+        "NotProbed",
+        "the policies are written; whether the network enforces them was not tried",
+    );
+    if let Some(held) = &modes.held {
+        promises.say("SimulationCurrent", false, "Current", "Held", std::slice::from_ref(held));
+    }
+    let mut all_faults = faults;
+    if !fits {
+        all_faults.push(
+            "status.inventory is full: objects beyond it will not be removed with the domain; split the domain".into(),
+        );
+    }
+    let held: Vec<String> =
+        modes.held.iter().map(|why| format!("spec.enforcement.mode waits: {why}")).collect();
+    let reasons = [
+        ("InvalidSpec", invalid),
+        ("WriteFailed", all_faults),
+        ("Conflict", conflicts),
+        ("DriftContested", report.contests.clone()),
+        ("Unknown", unknown),
+        ("Held", held),
+        ("Progressing", waiting(all)),
+    ];
+    promises.ready(&reasons);
+    let mut status = old.clone();
+    status.observed_generation = domain.metadata.generation.unwrap_or_default();
+    status.effective_modes = modes;
+    status.nodes = nodes;
+    status.inventory = entries;
+    status.conditions = promises.made;
+    Own::status(domain, &status)
+}
+
+/// The status of a domain that cannot go on with its end.
+pub(crate) fn blocked(domain: &SecurityDomain, words: &str, clock: &str) -> Option<Own> {
+    let old = domain.status.clone().unwrap_or_default();
+    let mut promises = Promises { domain, old: &old.conditions, clock, made: Vec::new() };
+    promises.ready(&[("RemovalBlocked", vec![words.to_owned()])]);
+    let mut status = old.clone();
+    status.conditions.retain(|it| it.kind != "Ready");
+    status.conditions.extend(promises.made);
+    status.conditions.sort_by(|left, right| left.kind.cmp(&right.kind));
+    Own::status(domain, &status)
+}
+
+fn admission(promises: &mut Promises<'_>, all: &Report) {
+    let missing: Vec<String> = all.faults.iter().chain(&all.contests).cloned().chain(waiting(all)).collect();
+    if missing.is_empty() {
+        let words = "policies and bindings are written and compiled; whether a pod is refused was not tried";
+        promises.unknown("AdmissionActive", "NotProbed", words);
+    } else {
+        promises.say("AdmissionActive", false, "", "NotInPlace", &missing);
+    }
+}
+
+fn waiting(all: &Report) -> Vec<String> {
+    let words = (all.pending > 0)
+        .then(|| format!("{} bindings wait for the API server to compile their policies", all.pending));
+    words.into_iter().collect()
+}
+
+fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode) {
+    if promises.domain.spec.nodes.selector.is_none() {
+        promises.say("NodesIsolated", true, "NoNodes", "", &[]);
+    } else if mode < Mode::Enforce {
+        let words =
+            format!("{} nodes are selected; label and taint are written in mode Enforce", nodes.selected);
+        promises.say("NodesIsolated", false, "", "NotEnforced", &[words]);
+    } else {
+        let want = if promises.domain.spec.nodes.manage_taint { nodes.tainted } else { nodes.selected };
+        let words =
+            format!("{}/{} nodes labelled, {} tainted", nodes.labelled, nodes.selected, nodes.tainted);
+        let whole = nodes.labelled == nodes.selected && want == nodes.selected;
+        promises.say("NodesIsolated", whole, "AllNodes", "SomeNodes", &[words]);
+    }
+}
+
+fn nodes(domain: &SecurityDomain, look: &Look, store: &Store) -> NodeCounts {
+    let name = domain.name_any();
+    let mut counts = NodeCounts::default();
+    let taint = &domain.spec.nodes.taint;
+    let words = format!("{}={}:{}", taint.key, taint.value, taint.effect.name());
+    for node in look.desired.outcomes.get(&name).into_iter().flat_map(|it| &it.nodes) {
+        let Some(live) = store.get(Source::Nodes, "", node) else { continue };
+        let taints = live.value.pointer("/spec/taints").and_then(serde_json::Value::as_array);
+        let is_tainted = taints.into_iter().flatten().any(|it| inventory::taint_words(it) == words);
+        counts.selected += 1;
+        counts.labelled += u32::from(live.label(names::NODE_LABEL) == Some(name.as_str()));
+        counts.tainted += u32::from(is_tainted);
+    }
+    counts
+}
+
+/// Conditions in the making.
+struct Promises<'a> {
+    domain: &'a SecurityDomain,
+    old: &'a [Condition],
+    clock: &'a str,
+    made: Vec<Condition>,
+}
+
+impl Promises<'_> {
+    /// True or False, each with its reason.
+    fn say(&mut self, kind: &str, holds: bool, yes: &str, no: &str, words: &[String]) {
+        let (status, reason) = if holds { ("True", yes) } else { ("False", no) };
+        self.add(kind, status, reason, &listed(words));
+    }
+
+    fn unknown(&mut self, kind: &str, reason: &str, words: &str) {
+        self.add(kind, "Unknown", reason, words);
+    }
+
+    /// Ready, unless there is a reason not to be; the first one is named, the words of all are said.
+    fn ready(&mut self, reasons: &[(&str, Vec<String>)]) {
+        let mut those = reasons.iter().filter(|(_, words)| !words.is_empty());
+        let first = those.next();
+        match first {
+            None => self.add("Ready", "True", "Settled", "everything that should exist exists"),
+            Some((reason, words)) => {
+                let words: Vec<String> =
+                    words.iter().chain(those.flat_map(|(_, words)| words)).cloned().collect();
+                self.add("Ready", "False", reason, &listed(&words));
+            }
+        }
+        self.made.sort_by(|left, right| left.kind.cmp(&right.kind));
+    }
+
+    fn add(&mut self, kind: &str, status: &str, reason: &str, message: &str) {
+        let before = self.old.iter().find(|it| it.kind == kind && it.status == status);
+        self.made.push(Condition {
+            kind: kind.into(),
+            status: status.into(),
+            observed_generation: self.domain.metadata.generation.unwrap_or_default(),
+            last_transition_time: before.map_or(self.clock, |it| &it.last_transition_time).into(),
+            reason: reason.into(),
+            message: message.into(),
+        });
+    }
+}
+
+fn listed(words: &[String]) -> String {
+    let mut text = words.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if words.len() > NAMED {
+        text.push_str("; and more: ");
+        text.push_str(&(words.len() - NAMED).to_string());
+    }
+    text
+}
