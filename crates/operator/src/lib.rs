@@ -11,7 +11,6 @@ mod discover;
 mod error;
 mod event;
 mod facts;
-mod gate;
 mod inventory;
 mod lease;
 mod ledger;

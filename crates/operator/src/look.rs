@@ -8,13 +8,17 @@ use ringfence_domain::Asked;
 use ringfence_domain::Desired;
 use ringfence_domain::DesiredObject;
 use ringfence_domain::OperatorIdentity;
+use ringfence_domain::Rules;
 use ringfence_domain::SecurityDomain;
+use ringfence_domain::desired;
+use ringfence_domain::gate;
 use ringfence_domain::names;
+use ringfence_domain::resolve;
+use ringfence_domain::simulation_hash;
 use ringfence_domain::spec::EffectiveModes;
 
 use crate::facts::domains_of;
 use crate::facts::facts;
-use crate::gate;
 use crate::store::Store;
 
 /// What should be, by what was seen.
@@ -49,14 +53,24 @@ impl Look {
                 Ok(_) => {}
             }
         }
+        let facts = facts(store, operator);
+        let wanted: Vec<_> = look
+            .domains
+            .values()
+            .map(|domain| Asked { domain, mode: domain.spec.enforcement.mode })
+            .collect();
+        let rules = Rules::of(&wanted, &facts);
         for (name, domain) in &look.domains {
-            look.modes.insert(name.clone(), gate::mode(domain, gate::may_enforce(domain, clock)));
+            let simulation = domain.status.as_ref().and_then(|it| it.simulation.as_ref());
+            // A spec that cannot hold was never simulated: no simulation has the empty hash.
+            let hash = resolve(&domain.spec).map(|it| simulation_hash(&it, &rules)).unwrap_or_default();
+            look.modes.insert(name.clone(), gate(domain, &hash, simulation, clock));
             look.names_by_uid.insert(domain.uid().unwrap_or_default(), name.clone());
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();
         let asked: Vec<_> =
             look.domains.iter().map(|(name, domain)| Asked { domain, mode: mode(name) }).collect();
-        look.desired = ringfence_domain::desired(&asked, &facts(store, operator));
+        look.desired = desired(&asked, &facts);
         look
     }
 

@@ -67,6 +67,7 @@ pub(crate) fn of(
         "NotProbed",
         "the policies are written; whether the network enforces them was not tried",
     );
+    admission(&mut promises, all);
     if let Some(held) = &modes.held {
         promises.say("SimulationCurrent", false, "Current", "Held", std::slice::from_ref(held));
     }

@@ -25,6 +25,8 @@ use crate::command::install::Install;
 #[cfg(feature = "models")]
 use crate::command::model::Model;
 use crate::command::scan::Scan;
+#[cfg(feature = "domain")]
+use crate::command::serve::Serve;
 use crate::command::version::Version;
 
 /// Name under which kubectl finds the binary as a plugin.
@@ -58,6 +60,8 @@ enum Verb {
     Domain(Domain),
     #[cfg(feature = "domain")]
     Install(Install),
+    #[cfg(feature = "domain")]
+    Serve(Serve),
     #[cfg(feature = "models")]
     Model(Model),
     Explain(Explain),
@@ -86,6 +90,8 @@ impl Command {
             Verb::Domain(domain) => domain.run(),
             #[cfg(feature = "domain")]
             Verb::Install(install) => install.run(),
+            #[cfg(feature = "domain")]
+            Verb::Serve(serve) => serve.run(),
             Verb::Explain(explain) => explain.run(),
             Verb::Controls(controls) => controls.run(),
             Verb::Completion(completion) => completion.run(),

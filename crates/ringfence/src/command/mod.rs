@@ -12,4 +12,6 @@ pub(crate) mod install;
 #[cfg(feature = "models")]
 pub(crate) mod model;
 pub(crate) mod scan;
+#[cfg(feature = "domain")]
+pub(crate) mod serve;
 pub(crate) mod version;

@@ -5,7 +5,7 @@ mod diff;
 mod files;
 mod init;
 mod plan;
-mod remote;
+pub(crate) mod remote;
 mod status;
 
 use std::io;
