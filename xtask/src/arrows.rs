@@ -218,9 +218,16 @@ fn a_build_that_reads_files_alone_has_no_crate_that_opens_connections() {
 }
 
 /// The places that open connections: the client of a cluster and its login, which alone starts a program; and the
-/// controller, which writes. The types of `domain` use the client's derives and none of its connections.
+/// controller, which writes; and the commands that ask about domains, apply one or run the controller, with its client. The
+/// types of `domain` use the client's derives and none of its connections.
 const CLIENT: &str = "crates/inventory/src/cluster/";
-const CONNECTED: [&str; 3] = [CLIENT, "crates/operator/src/", "crates/domain/src/"];
+const CONNECTED: [&str; 5] = [
+    CLIENT,
+    "crates/domain/src/",
+    "crates/operator/src/",
+    "crates/ringfence/src/command/domain/",
+    "crates/ringfence/src/command/serve.rs",
+];
 
 #[test]
 fn what_is_shipped_opens_connections_and_starts_processes_in_few_places() {

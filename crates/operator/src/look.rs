@@ -64,7 +64,10 @@ impl Look {
             let simulation = domain.status.as_ref().and_then(|it| it.simulation.as_ref());
             // A spec that cannot hold was never simulated: no simulation has the empty hash.
             let hash = resolve(&domain.spec).map(|it| simulation_hash(&it, &rules)).unwrap_or_default();
-            look.modes.insert(name.clone(), gate(domain, &hash, simulation, clock));
+            let mut modes = gate(domain, &hash, simulation, clock);
+            // What is in force already waits for nothing, though the simulation that let it in grows old.
+            modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+            look.modes.insert(name.clone(), modes);
             look.names_by_uid.insert(domain.uid().unwrap_or_default(), name.clone());
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();

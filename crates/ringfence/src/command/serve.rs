@@ -57,7 +57,7 @@ impl Controller {
         let remote = Remote::connect(&self.cluster)?;
         let mut config = Config::new(&self.namespace, identity());
         config.listen = Some(self.listen);
-        config.tell = Arc::new(|line| complain(line));
+        config.tell = Arc::new(complain);
         let work = async {
             let mut term = signal(SignalKind::terminate())?;
             let mut int = signal(SignalKind::interrupt())?;

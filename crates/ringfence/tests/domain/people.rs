@@ -15,8 +15,11 @@ use crate::world;
 /// Roles, each with the groups that hold them here.
 const PRESETS: [&str; 4] = ["ml-engineer", "ml-notebook", "ml-operator", "ml-viewer"];
 
-/// What none of them may do: verb, group, resource.
-const HELD_BY_NONE: [(&str, &str, &str); 34] = [
+/// Verb, API group, resource.
+type Right = (&'static str, &'static str, &'static str);
+
+/// What none of them may do.
+const HELD_BY_NONE: [Right; 34] = [
     ("get", "", "secrets"),
     ("list", "", "secrets"),
     ("watch", "", "secrets"),
@@ -54,7 +57,7 @@ const HELD_BY_NONE: [(&str, &str, &str); 34] = [
 ];
 
 /// What each of them may do.
-const HELD: [(&str, &[(&str, &str, &str)]); 4] = [
+const HELD: [(&str, &[Right]); 4] = [
     (
         "ml-engineer",
         &[
@@ -100,7 +103,7 @@ const HELD: [(&str, &[(&str, &str, &str)]); 4] = [
 ];
 
 /// What a viewer or a notebook user may not do, though an engineer may.
-const ENGINEERS_ONLY: [(&str, &str, &str); 4] = [
+const ENGINEERS_ONLY: [Right; 4] = [
     ("create", "batch", "jobs"),
     ("create", "", "configmaps"),
     ("get", "", "configmaps"),
