@@ -27,7 +27,7 @@ pub struct Access {
 #[derive(Clone, Debug, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// The role: see `ringfence explain` or docs/personas.md for what each may do. None may read secrets.
+    /// The role: ClusterRole `ringfence:<preset>` says what it may do. None may read secrets.
     pub preset: Preset,
     /// Who has it.
     #[schemars(length(min = 1, max = 100))]

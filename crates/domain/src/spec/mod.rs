@@ -188,7 +188,7 @@ pub struct Enforcement {
     /// refuses them. Enforce waits for a current simulation that found nothing to refuse, or for `acknowledged`.
     #[serde(default)]
     pub mode: Mode,
-    /// Hash of a simulation whose refusals are accepted: the one `ringfence domain simulate` and the status print.
+    /// Hash of a simulation whose refusals are accepted: the one the status prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub acknowledged: Option<String>,

@@ -25,7 +25,6 @@ use ringfence_finding::ExitCode;
   ringfence install --print | kubectl apply --server-side -f -   definition, roles, rights, controller
   ringfence domain init ml -n ml-training > ml.yaml              ten lines to begin with
   ringfence domain plan -f ml.yaml                               what it would write
-  ringfence domain simulate -f ml.yaml                           whom it would hurt
   ringfence domain apply -f ml.yaml
   ringfence domain status ml")]
 pub(crate) struct Domain {
