@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod people;
 
 use std::sync::OnceLock;

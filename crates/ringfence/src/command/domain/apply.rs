@@ -111,7 +111,7 @@ impl Apply {
                 })?;
                 return Ok(false);
             }
-            remote.wait(tokio::time::sleep(PAUSE));
+            remote.pause(PAUSE);
         }
     }
 }
@@ -199,7 +199,7 @@ impl Delete {
                 output::to_stdout(|out| say(out, &format!("securitydomain {} {words}", self.name)))?;
                 return Ok(ExitCode::Incomplete);
             }
-            remote.wait(tokio::time::sleep(PAUSE));
+            remote.pause(PAUSE);
         }
         output::to_stdout(|out| say(out, &format!("securitydomain {} deleted", self.name)))?;
         Ok(ExitCode::Clean)

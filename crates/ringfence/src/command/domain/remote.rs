@@ -1,6 +1,7 @@
 //! A cluster, asked once: its facts, its domains, a client for what comes next.
 
 use std::future::Future;
+use std::time::Duration;
 
 use clap::Args;
 use ringfence_domain::ClusterFacts;
@@ -48,6 +49,12 @@ impl Remote {
     /// Runs something with the client to its end.
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Waits between two looks; what the connection has to do meanwhile is done.
+    pub(crate) fn pause(&self, pause: Duration) {
+        // A timer belongs to the runtime that it is made in.
+        self.wait(async { tokio::time::sleep(pause).await });
     }
 }
 
