@@ -38,7 +38,6 @@ pub use manifest::Manifest;
 pub use manifest::read_manifest;
 pub use observe::Effect;
 pub use observe::Observed;
-pub use observe::exists;
 pub use observe::observe;
 pub use run::Config;
 pub use run::run;

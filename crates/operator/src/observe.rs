@@ -57,12 +57,6 @@ pub async fn observe(client: &Client, objects: &[DesiredObject], dry_run: bool) 
         .await
 }
 
-/// Whether an object that was written earlier is still there: `Kind/name` of an inventory.
-pub async fn exists(client: &Client, id: &ObjectKey, resource: &str) -> Result<bool, String> {
-    let api = api(client, id, resource);
-    api.get_metadata_opt(&id.name).await.map(|it| it.is_some()).map_err(|error| words(&error))
-}
-
 async fn one(client: &Client, object: &DesiredObject, dry_run: bool) -> Observed {
     let observed = |effect, managers| Observed { id: object.id.clone(), effect, managers };
     let api = api(client, &object.id, &object.resource);
