@@ -14,8 +14,8 @@ use ringfence_lab::until;
 
 use crate::place::PATIENCE;
 use crate::place::Place;
+use crate::place::has_ended;
 use crate::place::kill;
-use crate::place::members;
 use crate::place::name;
 use crate::place::recorded;
 use crate::place::text;
@@ -124,8 +124,7 @@ fn killed_at(place: &Place, moment: &str) -> PathBuf {
         waiting.wait().unwrap();
     }
     // A signal needs its time, and a lab with a supervisor is none that was left behind.
-    let names = [name(&home)];
-    until("end of the supervisor", PATIENCE, || (!members(&names).contains(&supervisor)).then_some(()));
+    until("end of the supervisor", PATIENCE, || has_ended(supervisor).then_some(()));
     home
 }
 
