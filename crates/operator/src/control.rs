@@ -9,7 +9,6 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::Client;
-use kube::ResourceExt as _;
 use kube::api::PostParams;
 use ringfence_domain::OperatorIdentity;
 use tokio::sync::Semaphore;
@@ -23,7 +22,7 @@ use crate::act::Act;
 use crate::act::Done;
 use crate::discover;
 use crate::event::Events;
-use crate::facts::domains_of;
+use crate::facts::domain_of;
 use crate::lease::Guard;
 use crate::ledger::Ledger;
 use crate::look::Look;
@@ -53,6 +52,10 @@ const ROUNDS: usize = 64;
 const PAUSE: Duration = Duration::from_secs(2);
 /// Discovery follows a new definition after some seconds.
 const DISCOVERY_LAG: Duration = Duration::from_secs(10);
+/// Without a new definition: an API server that was upgraded serves other kinds.
+const DISCOVERY_PAUSE: Duration = Duration::from_mins(10);
+/// Longest time of what is asked before a look.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The controller.
 pub(crate) struct Controller {
@@ -72,6 +75,10 @@ pub(crate) struct Controller {
     is_known: bool,
     /// When to ask what is served.
     discover_at: Option<Instant>,
+    /// When to ask once more: an answer may be older than the definition that it was asked for.
+    discover_again: Option<Instant>,
+    /// Domains that cannot be read, as they were told of.
+    unreadable: Vec<(String, String)>,
 }
 
 impl Controller {
@@ -103,10 +110,13 @@ impl Controller {
             simulating: JoinSet::new(),
             is_known: false,
             discover_at,
+            discover_again: None,
+            unreadable: Vec::new(),
         }
     }
 
-    /// Works for as long as it is polled.
+    /// Works for as long as it is polled. It ends by itself only where it cannot go on: then the process has to be started
+    /// anew.
     pub(crate) async fn work(mut self, mut events: mpsc::Receiver<(Source, Seen)>) {
         for source in FACTS {
             self.watches.start(source);
@@ -121,8 +131,10 @@ impl Controller {
             let synced = self.is_synced();
             self.metrics.state(leads, synced, self.store.all(Source::Domains).count());
             if is_new && leads && synced && self.is_known {
-                wake = self.rounds(&mut events).await;
-                is_new = false;
+                let Some(again) = self.rounds(&mut events).await else { return };
+                wake = again;
+                // What the end of a lease interrupted is done when it is renewed.
+                is_new = !self.guard.may_write();
             }
             let due = [wake, self.discover_at].into_iter().flatten().min();
             tokio::select! {
@@ -138,7 +150,10 @@ impl Controller {
                     self.simulated(ended);
                     is_new = true;
                 }
-                () = until(due) => is_new = true,
+                () = until(due) => {
+                    is_new = true;
+                    wake = None;
+                }
             }
         }
     }
@@ -157,7 +172,9 @@ impl Controller {
         }
         let is_new = self.store.take(source, seen);
         if is_new && source == Source::Definitions {
-            self.discover_at.get_or_insert(Instant::now());
+            let now = Instant::now();
+            self.discover_at = self.discover_at.map(|it| it.min(now)).or(Some(now));
+            self.discover_again = Some(now + DISCOVERY_LAG);
         }
         is_new
     }
@@ -166,8 +183,14 @@ impl Controller {
     async fn ask(&mut self) {
         if !self.is_known {
             let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
-            let asked = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await;
-            match asked.map(|it| it.status.and_then(|it| it.user_info).and_then(|it| it.username)) {
+            let (params, review) = (PostParams::default(), SelfSubjectReview::default());
+            let asked = tokio::time::timeout(PATIENCE, reviews.create(&params, &review)).await;
+            let name =
+                |it: SelfSubjectReview| it.status.and_then(|it| it.user_info).and_then(|it| it.username);
+            match asked
+                .map_err(|_| "no answer".to_owned())
+                .and_then(|it| it.map(name).map_err(|it| it.to_string()))
+            {
                 Ok(Some(name)) => {
                     self.operator.username = name;
                     self.is_known = true;
@@ -183,7 +206,11 @@ impl Controller {
         if self.discover_at.is_none_or(|at| at > Instant::now()) {
             return;
         }
-        match discover::served(&self.client).await {
+        let asked = tokio::time::timeout(PATIENCE, discover::served(&self.client)).await;
+        match asked
+            .map_err(|_| "API discovery: no answer".to_owned())
+            .and_then(|it| it.map_err(|it| it.to_string()))
+        {
             Ok(served) => {
                 let is_first = self.store.served.is_none();
                 let is_new = self.store.served.as_ref() != Some(&served);
@@ -192,34 +219,37 @@ impl Controller {
                     self.watches.start(source);
                 }
                 // Once more after a change, until an answer is the one before.
-                self.discover_at = (is_new && !is_first).then(|| Instant::now() + DISCOVERY_LAG);
+                let pause = if is_new && !is_first { DISCOVERY_LAG } else { DISCOVERY_PAUSE };
+                let next = Instant::now() + pause;
+                self.discover_at = Some(self.discover_again.take().map_or(next, |it| it.min(next)));
             }
             Err(error) => {
-                (self.tell)(&format!("{error}"));
+                (self.tell)(&error);
                 self.discover_at = Some(Instant::now() + PAUSE);
             }
         }
     }
 
-    /// Whether all was seen that can be seen. Without domains, namespaces or nodes nothing is decided.
+    /// Whether all was seen that can be seen. Nothing is decided on facts that were not read: what the API server refuses to
+    /// show is not what does not exist.
     fn is_synced(&self) -> bool {
         let whole = |source| *self.store.sight(source) == Sight::Whole;
         let here = |source: &Source| *self.store.sight(*source) != Sight::Waiting;
         self.store.served.is_some()
-            && [Source::Domains, Source::Namespaces, Source::Nodes].into_iter().all(whole)
-            && FACTS.iter().all(here)
+            && FACTS.into_iter().all(whole)
             && CHILDREN.iter().filter(|it| self.store.serves(**it)).all(here)
     }
 
-    /// Does what is left, until nothing is. When to look again without an event.
-    async fn rounds(&mut self, events: &mut mpsc::Receiver<(Source, Seen)>) -> Option<Instant> {
+    /// Does what is left, until nothing is. When to look again without an event; none: it cannot go on.
+    async fn rounds(&mut self, events: &mut mpsc::Receiver<(Source, Seen)>) -> Option<Option<Instant>> {
         for _ in 0..ROUNDS {
-            let plan = self.plan().await;
+            let mut plan = self.plan().await?;
+            self.tell_unreadable(std::mem::take(&mut plan.unreadable));
             if plan.is_empty() || !self.guard.may_write() {
                 self.simulate(plan.simulate);
                 // What runs wakes the loop when it ends.
                 let again = plan.simulate_at.filter(|_| self.simulating.is_empty());
-                return [self.ledger.next(Instant::now()), again].into_iter().flatten().min();
+                return Some([self.ledger.next(Instant::now()), again].into_iter().flatten().min());
             }
             if plan.early.is_empty() && plan.stages.is_empty() {
                 self.send(plan.late).await;
@@ -234,11 +264,19 @@ impl Controller {
                 self.take(source, seen);
             }
         }
-        Some(Instant::now() + PAUSE)
+        Some(Some(Instant::now() + PAUSE))
+    }
+
+    /// Says once of each domain why it cannot be read.
+    fn tell_unreadable(&mut self, unreadable: Vec<(String, String)>) {
+        for (name, words) in unreadable.iter().filter(|it| !self.unreadable.contains(it)) {
+            (self.tell)(&format!("SecurityDomain {name} cannot be read: {words}; nothing of it is touched"));
+        }
+        self.unreadable = unreadable;
     }
 
     /// Looks, on a thread of its own: a thousand namespaces take a tenth of a second.
-    async fn plan(&mut self) -> Plan {
+    async fn plan(&mut self) -> Option<Plan> {
         let (store, mut ledger) = (std::mem::take(&mut self.store), std::mem::take(&mut self.ledger));
         let mut simulations = std::mem::take(&mut self.simulations);
         let operator = self.operator.clone();
@@ -252,13 +290,12 @@ impl Controller {
         match looking.await {
             Ok((store, ledger, simulations, plan)) => {
                 (self.store, self.ledger, self.simulations) = (store, ledger, simulations);
-                plan
+                Some(plan)
             }
-            // Only a panic in the look, or the end of the runtime. An empty store is not in sync, so nothing is written
-            // until the watches list again.
+            // Only a panic in the look, or the end of the runtime: what was seen went with it.
             Err(error) => {
                 (self.tell)(&format!("a look failed: {error}"));
-                Plan::default()
+                None
             }
         }
     }
@@ -350,8 +387,8 @@ impl Controller {
             self.ledger.restore(&act.key, named, drift.generation, live.as_ref(), now);
             let words = format!("{}: {} changed by {named}; restored", act.key, drift.fields.join(", "));
             (self.tell)(&words);
-            let domains = domains_of(&self.store).into_iter().filter_map(|(_, domain)| domain.ok());
-            for domain in domains.filter(|it| drift.domain.as_deref() == Some(it.name_any().as_str())) {
+            let domain = drift.domain.as_ref().and_then(|name| domain_of(&self.store, name)?.ok());
+            if let Some(domain) = domain {
                 self.events.drift(&domain, &words);
             }
         }

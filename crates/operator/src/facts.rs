@@ -54,12 +54,18 @@ pub async fn read(client: &Client) -> Result<(ClusterFacts, Vec<SecurityDomain>)
 
 /// Every SecurityDomain by name, or why it cannot be read.
 pub(crate) fn domains_of(store: &Store) -> Vec<(String, Result<SecurityDomain, String>)> {
-    let domains = store.all(Source::Domains).map(|((_, name), live)| {
-        let mut value = live.value.clone();
-        value["metadata"]["resourceVersion"] = live.version.as_str().into();
-        (name.clone(), serde_json::from_value(value).map_err(|error| error.to_string()))
-    });
-    domains.collect()
+    store.all(Source::Domains).map(|((_, name), live)| (name.clone(), parsed(live))).collect()
+}
+
+/// A SecurityDomain, or why it cannot be read; none: there is no such.
+pub(crate) fn domain_of(store: &Store, name: &str) -> Option<Result<SecurityDomain, String>> {
+    store.get(Source::Domains, "", name).map(parsed)
+}
+
+fn parsed(live: &Live) -> Result<SecurityDomain, String> {
+    let mut value = live.value.clone();
+    value["metadata"]["resourceVersion"] = live.version.as_str().into();
+    serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
 /// What the store holds, as facts.

@@ -3,10 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
+use std::hash::DefaultHasher;
+use std::hash::Hash as _;
+use std::hash::Hasher as _;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::source::Source;
 use crate::store::Key;
 use crate::store::Live;
 
@@ -46,7 +51,8 @@ pub(crate) struct Contest {
     pub(crate) by: String,
     /// Generation of the domain when it began: an edit of the spec ends it.
     generation: i64,
-    version: String,
+    /// The object as it was left to them, without its version: heartbeats and counters are no change.
+    value: Value,
     last_change: Instant,
 }
 
@@ -65,8 +71,11 @@ impl Ledger {
     }
 
     /// Forgets what is no longer wanted.
-    pub(crate) fn retain(&mut self, wanted: impl Fn(&Key) -> bool) {
+    pub(crate) fn retain(&mut self, now: Instant, wanted: impl Fn(&Key) -> bool) {
         self.settled.retain(|key, _| wanted(key));
+        // Domains themselves, and what is to be removed, are wanted by nobody.
+        self.faults
+            .retain(|key, it| wanted(key) || key.source == Source::Domains || it.again + LAST_PAUSE > now);
         self.restored.retain(|key, _| wanted(key));
         self.contests.retain(|key, _| wanted(key));
     }
@@ -75,8 +84,10 @@ impl Ledger {
     pub(crate) fn fail(&mut self, key: &Key, hash: &str, words: String, now: Instant) {
         let tries = self.faults.get(key).filter(|it| it.hash == hash).map_or(0, |it| it.tries + 1);
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries)).min(LAST_PAUSE);
-        // Up to a tenth more, by the clock: what failed together is not tried together.
-        let jitter = pause.mul_f64(f64::from(u32::try_from(key.name.len() % 10).unwrap_or(0)) / 100.0);
+        // Up to a tenth more: what failed together is not tried together.
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let jitter = pause / 10 * u32::try_from(hasher.finish() % 64).unwrap_or(0) / 64;
         let fault = Fault { words, hash: hash.into(), tries, again: now + pause + jitter };
         self.faults.insert(key.clone(), fault);
     }
@@ -114,8 +125,8 @@ impl Ledger {
         }
         if times.len() >= RESTORATIONS {
             times.clear();
-            let version = live.map(|it| it.version.clone()).unwrap_or_default();
-            let contest = Contest { by: by.into(), generation, version, last_change: now };
+            let value = live.map(|it| it.value.clone()).unwrap_or_default();
+            let contest = Contest { by: by.into(), generation, value, last_change: now };
             self.contests.insert(key.clone(), contest);
         }
     }
@@ -129,9 +140,9 @@ impl Ledger {
         now: Instant,
     ) -> Option<&Contest> {
         let contest = self.contests.get_mut(key)?;
-        let version = live.map(|it| it.version.as_str()).unwrap_or_default();
-        if version != contest.version {
-            contest.version = version.into();
+        let value = live.map_or(&Value::Null, |it| &it.value);
+        if *value != contest.value {
+            contest.value = value.clone();
             contest.last_change = now;
             if let Some(by) = live.and_then(|it| it.by.clone()) {
                 contest.by = by;
@@ -150,7 +161,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::source::Source;
 
     fn key() -> Key {
         Key { source: Source::NetworkPolicies, namespace: "ml".into(), name: "rf-egress".into() }
@@ -159,7 +169,7 @@ mod tests {
     fn live(version: &str, by: &str) -> Live {
         let managed = json!([{"manager": by, "time": "2026-01-01T00:00:00Z"}]);
         let metadata = json!({"name": "rf-egress", "resourceVersion": version, "managedFields": managed});
-        Live::new(Source::NetworkPolicies, json!({"metadata": metadata}))
+        Live::new(Source::NetworkPolicies, json!({"metadata": metadata, "spec": {"by": by}}))
     }
 
     #[test]
@@ -192,7 +202,8 @@ mod tests {
         let still = later + Duration::from_mins(9);
         assert!(ledger.contested(&key(), 1, Some(&live("8", "helm")), still).is_some());
         assert_eq!(ledger.next(still), Some(later + WINDOW));
-        assert!(ledger.contested(&key(), 1, Some(&live("8", "helm")), later + WINDOW).is_none());
+        // A version alone is a heartbeat.
+        assert!(ledger.contested(&key(), 1, Some(&live("9", "helm")), later + WINDOW).is_none());
         contest(&mut ledger);
         assert!(ledger.contested(&key(), 2, Some(&live("7", "a")), start).is_none());
     }

@@ -11,6 +11,7 @@ use ringfence_domain::Desired;
 use ringfence_domain::DesiredObject;
 use ringfence_domain::OperatorIdentity;
 use ringfence_domain::Problem;
+use ringfence_domain::Rank;
 use ringfence_domain::Rules;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::accepted;
@@ -24,7 +25,11 @@ use tokio::time::Instant;
 
 use crate::facts::domains_of;
 use crate::facts::facts;
+use crate::inventory::Written;
 use crate::simulating::Simulations;
+use crate::source::Source;
+use crate::status;
+use crate::store::Live;
 use crate::store::Store;
 
 /// What should be, by what was seen.
@@ -48,6 +53,10 @@ pub(crate) struct Look {
     pub(crate) simulate_at: Option<Instant>,
     /// What should exist.
     pub(crate) desired: Desired,
+    /// What each domain has written, those that go too.
+    pub(crate) written: BTreeMap<String, BTreeSet<Written>>,
+    /// Taints that any domain has put on a node, `key=value:effect`.
+    pub(crate) taints: BTreeMap<String, BTreeSet<String>>,
     names_by_uid: BTreeMap<String, String>,
 }
 
@@ -83,6 +92,11 @@ impl Look {
                 Ok(_) => {}
             }
         }
+        let all = look.domains.values().chain(&look.going);
+        look.written = all.map(|it| (it.name_any(), status::written(it))).collect();
+        for it in look.written.values().flatten().filter(|it| it.key.source == Source::Nodes) {
+            look.taints.entry(it.key.name.clone()).or_default().extend(it.taint.clone());
+        }
         let facts = facts(store, operator);
         let wanted: Vec<_> = look
             .domains
@@ -108,6 +122,7 @@ impl Look {
                 let why = modes.held.unwrap_or_default();
                 modes.held =
                     Some(format!("{why}; until then the spec that was accepted last stays in force"));
+                look.invalid.extend(resolved.err().map(|problems| (name.clone(), problems)));
                 in_force.entry(name.clone()).and_modify(|it| it.spec = spec);
             } else {
                 // What is in force already waits for nothing, though the simulation that let it in grows old.
@@ -126,6 +141,19 @@ impl Look {
             look.simulate = Some(Simulate { facts, domains, names });
         }
         look
+    }
+
+    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `namespace`: the
+    /// one it is in, or is.
+    pub(crate) fn blind(&self, object: &DesiredObject, namespace: Option<&Live>) -> Option<String> {
+        let (name, words) = match object.id.rank {
+            Rank::Policy | Rank::PolicyBinding => self.unreadable.first()?,
+            _ => {
+                let of = namespace?.label(names::DOMAIN_LABEL)?;
+                self.unreadable.iter().find(|(name, _)| name == of)?
+            }
+        };
+        Some(format!("SecurityDomain {name} cannot be read: {words}"))
     }
 
     /// What is wrong with the spec of a domain.

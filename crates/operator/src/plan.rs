@@ -29,6 +29,7 @@ use crate::policy;
 use crate::prune;
 use crate::removal;
 use crate::simulating::Simulations;
+use crate::source::Source;
 use crate::status;
 use crate::store::Key;
 use crate::store::Live;
@@ -51,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) simulate: Option<Simulate>,
     /// When something is to be simulated, if not now.
     pub(crate) simulate_at: Option<Instant>,
+    /// Domains that cannot be read, and why.
+    pub(crate) unreadable: Vec<(String, String)>,
 }
 
 /// What is known of a domain's objects.
@@ -87,14 +90,18 @@ impl Plan {
         ledger: &mut Ledger,
         (now, clock): (Instant, Timestamp),
     ) -> Self {
-        let mut plan =
-            Self { simulate: look.simulate.clone(), simulate_at: look.simulate_at, ..Self::default() };
+        let mut plan = Self {
+            simulate: look.simulate.clone(),
+            simulate_at: look.simulate_at,
+            unreadable: look.unreadable.clone(),
+            ..Self::default()
+        };
         let early: BTreeSet<&str> =
             look.domains.iter().filter(|it| plan.begin(look, it.0, it.1)).map(|it| it.0.as_str()).collect();
         let mut reports: BTreeMap<&str, Report> = BTreeMap::new();
         let mut all = Report::default();
         let wanted: BTreeSet<Key> = look.desired.objects.iter().filter_map(key_of).collect();
-        ledger.retain(|key| wanted.contains(key));
+        ledger.retain(now, |key| wanted.contains(key));
         let mut rank = None;
         for object in &look.desired.objects {
             let owner = look.owner(object);
@@ -144,7 +151,7 @@ impl Plan {
         if look.desired.outcomes.get(name).is_none_or(|it| !it.invalid.is_empty()) {
             return false;
         }
-        let before = status::written(domain);
+        let before = look.written.get(name).cloned().unwrap_or_default();
         let own = look.desired.objects.iter().filter(|object| {
             look.owner(object).is_some_and(|owner| owner.metadata.name.as_deref() == Some(name))
         });
@@ -262,6 +269,10 @@ fn judge(
     look: &Look,
     store: &Store,
 ) -> Verdict {
+    let namespace = if key.source == Source::Namespaces { &key.name } else { &key.namespace };
+    if let Some(words) = look.blind(object, store.get(Source::Namespaces, "", namespace)) {
+        return Verdict::Blind(words);
+    }
     match store.sight(key.source) {
         Sight::Whole => {}
         Sight::Refused(words) => return Verdict::Blind(format!("cannot be watched: {words}")),
@@ -274,7 +285,7 @@ fn judge(
         return Verdict::Nothing;
     }
     if object.write == Write::NodePatch {
-        return live.map_or(Verdict::Nothing, |live| of_node(object, live, owner));
+        return live.map_or(Verdict::Nothing, |live| of_node(object, live, owner, look));
     }
     if let Some(verdict) = policy::not_yet(object, look, store) {
         return verdict;
@@ -304,16 +315,16 @@ fn judge(
 
 /// Whether the namespace of an object is going: nothing is written into it any more.
 pub(crate) fn is_leaving(store: &Store, namespace: &str) -> bool {
-    let seen = store.get(crate::source::Source::Namespaces, "", namespace);
+    let seen = store.get(Source::Namespaces, "", namespace);
     seen.is_some_and(|it| it.is_going() || it.text("/status/phase") == "Terminating")
 }
 
-fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>) -> Verdict {
+/// A node may have had another domain: its taint goes too.
+fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>, look: &Look) -> Verdict {
     let taint = object.body.pointer("/spec/taints/0").cloned();
     let words = taint.as_ref().map(inventory::taint_words);
-    let written = owner.map(status::written).unwrap_or_default();
-    let before = written.into_iter().filter(|it| it.key.name == object.id.name);
-    let without = before.filter_map(|it| it.taint).filter(|it| Some(it) != words.as_ref()).collect();
+    let before = look.taints.get(&object.id.name).into_iter().flatten();
+    let without = before.filter(|it| Some(*it) != words.as_ref()).cloned().collect();
     let label = owner.map(kube::ResourceExt::name_any);
     let mark = Mark { label, taint, without };
     if node::operations(live, &mark).is_empty() {

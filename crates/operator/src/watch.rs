@@ -1,6 +1,8 @@
 //! Room `operator`: a source -> its events, for as long as somebody listens. Errors are retried with a growing pause; a
 //! source that is refused says so, and is asked again.
 
+use std::time::Duration;
+
 use futures::StreamExt as _;
 use kube::Client;
 use kube::api::DynamicObject;
@@ -16,6 +18,9 @@ use crate::store::Store;
 
 /// Events that may wait; then the watches wait.
 const QUEUE: usize = 1024;
+
+/// Pause after a refusal: the API server refuses for a moment when it starts, and for good where a right is missing.
+const REFUSED: Duration = Duration::from_secs(2);
 
 /// What was seen.
 #[derive(Debug)]
@@ -79,19 +84,27 @@ async fn follow(client: Client, source: Source, sender: mpsc::Sender<(Source, Se
         field_selector: params.field_selector,
         ..watcher::Config::default()
     };
-    let mut events = watcher(source.api(&client), config).default_backoff().boxed();
-    while let Some(event) = events.next().await {
-        let seen = match event {
-            Ok(Event::Init) => Some(Seen::Begin),
-            Ok(Event::InitApply(object) | Event::Apply(object)) => live(source, object).map(Seen::Object),
-            Ok(Event::Delete(object)) => live(source, object).map(Seen::Gone),
-            Ok(Event::InitDone) => Some(Seen::End),
-            Err(error) => refused(&error).map(Seen::Refused),
-        };
-        let Some(seen) = seen else { continue };
-        if sender.send((source, seen)).await.is_err() {
-            return;
+    loop {
+        let mut events = watcher(source.api(&client), config.clone()).default_backoff().boxed();
+        while let Some(event) = events.next().await {
+            let seen = match event {
+                Ok(Event::Init) => Some(Seen::Begin),
+                Ok(Event::InitApply(object) | Event::Apply(object)) => live(source, object).map(Seen::Object),
+                Ok(Event::Delete(object)) => live(source, object).map(Seen::Gone),
+                Ok(Event::InitDone) => Some(Seen::End),
+                Err(error) => refused(&error).map(Seen::Refused),
+            };
+            let Some(seen) = seen else { continue };
+            let is_refused = matches!(seen, Seen::Refused(_));
+            if sender.send((source, seen)).await.is_err() {
+                return;
+            }
+            if is_refused {
+                break;
+            }
         }
+        // A watch that goes on after a refusal tells nothing of what was before: who was refused lists anew.
+        tokio::time::sleep(REFUSED).await;
     }
 }
 

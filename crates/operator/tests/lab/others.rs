@@ -46,7 +46,7 @@ async fn the_older_of_two_domains_keeps_the_namespace_and_a_broken_spec_keeps_it
     // What no schema can see: nothing is written, nothing is removed.
     older.patch(&json!({"spec": {"quota": null, "network": {"internalCIDRs": ["8.8.8.0/24"]}}}));
     let ready = older.wait("Ready", "False");
-    assert_eq!(ready["reason"], "InvalidSpec");
+    assert_eq!(ready["reason"], "InvalidSpec", "{ready}");
     let message = ready["message"].as_str().unwrap();
     assert!(
         message.contains("spec.network.internalCIDRs[8.8.8.0/24]") && message.contains("Fix:"),
