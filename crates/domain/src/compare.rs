@@ -52,7 +52,7 @@ pub fn compare(want: &DesiredObject, live: &Value) -> Vec<Drift> {
         let found = live.get(key).unwrap_or(&Value::Null);
         match key.as_str() {
             "apiVersion" | "kind" => {}
-            "metadata" => metadata(wanted, found, &mut drift),
+            "metadata" => metadata(wanted, found, want.id.kind == "Namespace", &mut drift),
             "spec" if want.id.kind == "Node" => taints(wanted, found, &mut drift),
             _ => fields(key, wanted, found, whole, &mut drift),
         }
@@ -60,10 +60,17 @@ pub fn compare(want: &DesiredObject, live: &Value) -> Vec<Drift> {
     drift
 }
 
-/// Labels and annotations that are ours. The hash and the UID of a namespace are evidence, not content.
-fn metadata(want: &Value, live: &Value, drift: &mut Vec<Drift>) {
+/// Labels and annotations that are ours. The hash and the UID of a namespace are evidence, not content. `all`: all of our
+/// names count, since the policies believe what a namespace says under them.
+fn metadata(want: &Value, live: &Value, all: bool, drift: &mut Vec<Drift>) {
     for map in ["labels", "annotations"] {
         let found = live.get(map).unwrap_or(&Value::Null);
+        for (key, value) in found.as_object().into_iter().flatten().filter(|_| all) {
+            if is_planted(key, want.get(map)) {
+                let field = format!("metadata.{map}.{key}");
+                drift.push(Drift { field, want: Value::Null, live: value.clone() });
+            }
+        }
         for (key, wanted) in want.get(map).and_then(Value::as_object).into_iter().flatten() {
             let value = found.get(key).unwrap_or(&Value::Null);
             if key != names::HASH_ANNOTATION && value != wanted {
@@ -75,6 +82,15 @@ fn metadata(want: &Value, live: &Value, drift: &mut Vec<Drift>) {
             }
         }
     }
+}
+
+/// Whether a label or annotation under our name is not among ours. Exceptions are written by who owns the object.
+pub fn is_planted(key: &str, wanted: Option<&Value>) -> bool {
+    let ours = [names::HASH_ANNOTATION, names::OWNER_ANNOTATION];
+    key.starts_with("ringfence.dev/")
+        && !key.starts_with("ringfence.dev/except.")
+        && !ours.contains(&key)
+        && wanted.is_none_or(|it| it.get(key).is_none())
 }
 
 /// Each taint of ours is there; others belong to others.
@@ -129,18 +145,24 @@ fn extra(path: &str, wanted: &Map<String, Value>, found: &Map<String, Value>, dr
         return;
     }
     for (key, value) in found.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
-        if !is_empty(value) && !is_filled_in(path, key, wanted) {
+        if !is_empty(value) && !is_filled_in(path, key, wanted, value) {
             drift.push(Drift { field: format!("{path}.{key}"), want: Value::Null, live: value.clone() });
         }
     }
 }
 
 /// What the API server fills in: a LimitRange copies `max` to `default` and `default` to `defaultRequest`.
-fn is_filled_in(path: &str, key: &str, wanted: &Map<String, Value>) -> bool {
-    let container = path.starts_with("spec.limits[") && path.ends_with(']');
+fn is_filled_in(path: &str, key: &str, wanted: &Map<String, Value>, value: &Value) -> bool {
+    /// What ours bound: a default of anything else is somebody's.
+    const BOUNDED: [&str; 3] = ["cpu", "ephemeral-storage", "memory"];
+    if !path.starts_with("spec.limits[") {
+        return false;
+    }
+    let container = path.ends_with(']') && ["default", "defaultRequest"].contains(&key);
     let inside = ["default", "defaultRequest"].iter().any(|it| path.ends_with(&format!("].{it}")));
-    inside && path.starts_with("spec.limits[")
-        || container && ["default", "defaultRequest"].contains(&key) && wanted.contains_key("type")
+    let mut keys = value.as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+    inside && BOUNDED.contains(&key)
+        || container && wanted.contains_key("type") && keys.all(|it| BOUNDED.contains(&it))
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -252,6 +274,8 @@ mod tests {
         assert_eq!(drift(limits(), filled), Vec::<String>::new());
         let raised = |live: &mut Value| live["spec"]["limits"][0]["max"]["memory"] = json!("65Gi");
         assert_eq!(drift(limits(), raised), ["spec.limits[0].max.memory"]);
+        let given = |live: &mut Value| live["spec"]["limits"][0]["default"]["nvidia.com/gpu"] = json!("1");
+        assert_eq!(drift(limits(), given), ["spec.limits[0].default.nvidia.com/gpu"]);
         let bounded = |live: &mut Value| live["spec"]["limits"][0]["min"] = json!({"cpu": "9"});
         assert_eq!(drift(limits(), bounded), ["spec.limits[0].min"]);
     }

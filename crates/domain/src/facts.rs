@@ -23,6 +23,8 @@ pub struct ClusterFacts {
     pub api_server: Vec<Endpoint>,
     /// Services that domains name as destinations.
     pub services: BTreeMap<(String, String), ServiceFact>,
+    /// Issuer of the cluster's tokens, which is the audience of the API server where its flags name no other. None: not known.
+    pub issuer: Option<String>,
     /// Who writes.
     pub operator: OperatorIdentity,
 }

@@ -30,6 +30,7 @@ mod yaml;
 
 pub use compare::Drift;
 pub use compare::compare;
+pub use compare::is_planted;
 pub use definition::definition;
 pub use desired::Asked;
 pub use desired::Desired;

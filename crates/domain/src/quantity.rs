@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use serde_json::Value;
+
 /// An amount, in thousandths. Finer ones round up, as the API server does.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Quantity(i128);
@@ -60,6 +62,15 @@ impl FromStr for Quantity {
         let div = 10_i128.checked_pow(decimals).and_then(|it| it.checked_mul(div)).ok_or(NoQuantity)?;
         let up = i128::from(scaled.rem_euclid(div) != 0);
         Ok(Self(scaled.div_euclid(div) + up))
+    }
+}
+
+/// An amount as an object says it: text, or a number.
+pub(crate) fn parsed(value: &Value) -> Option<Quantity> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        _ => None,
     }
 }
 

@@ -67,18 +67,24 @@ impl std::fmt::Display for Problem {
 pub fn resolve(spec: &SecurityDomainSpec) -> Result<Resolved, Vec<Problem>> {
     let sealed = spec.tier == Tier::Sealed;
     let internet = spec.network.internet.unwrap_or(if sealed { Internet::Never } else { Internet::Declared });
-    let problems = problems(spec, internet);
+    let default = if sealed { Level::Restricted } else { Level::Baseline };
+    let pod_security = spec.pod_security.enforce.unwrap_or(default);
+    let mut problems = problems(spec, internet);
+    if !spec.pod_security.allow_devices.is_empty() && pod_security > Level::Privileged {
+        problems.push(Problem::new(
+            "spec.podSecurity.allowDevices",
+            format!("Pod Security level {} refuses every hostPath, devices too", pod_security.label()),
+            "set spec.podSecurity.enforce: privileged (the rules of this domain still refuse what leads out of a container), \
+             or leave devices to a device plugin",
+        ));
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(Resolved {
         spec: spec.clone(),
         internet,
-        pod_security: spec.pod_security.enforce.unwrap_or(if sealed {
-            Level::Restricted
-        } else {
-            Level::Baseline
-        }),
+        pod_security,
         mountable: mountable(spec),
         deadline_required: spec.tier >= Tier::Restricted && spec.jobs.active_deadline_seconds.is_none(),
         services_closed: spec.tier >= Tier::Restricted,
@@ -111,6 +117,7 @@ fn problems(spec: &SecurityDomainSpec, internet: Internet) -> Vec<Problem> {
                 "the range is not private",
                 "declare public destinations in spec.network.egress, each with its ports",
             )),
+            Ok(range) if network.block_metadata && peer::is_metadata(range) => Some(metadata(field)),
             Ok(_) => None,
         }
     });
@@ -119,11 +126,7 @@ fn problems(spec: &SecurityDomainSpec, internet: Internet) -> Vec<Problem> {
         let field = format!("spec.network.egress[name={}].to.cidr", egress.name);
         match cidr.parse::<Cidr>() {
             Err(cause) => Some(not_a_range(field, &cause, "192.0.2.0/24")),
-            Ok(range) if network.block_metadata && peer::is_metadata(range) => Some(Problem::new(
-                field,
-                "the range is a cloud's metadata address, and spec.network.blockMetadata keeps those out",
-                "remove it, or set spec.network.blockMetadata: false",
-            )),
+            Ok(range) if network.block_metadata && peer::is_metadata(range) => Some(metadata(field)),
             Ok(range) if internet == Internet::Never && !range.is_private() => Some(Problem::new(
                 field,
                 "spec.network.internet is Never and the range is not private",
@@ -133,6 +136,14 @@ fn problems(spec: &SecurityDomainSpec, internet: Internet) -> Vec<Problem> {
         }
     });
     internal.chain(egress).collect()
+}
+
+fn metadata(field: String) -> Problem {
+    Problem::new(
+        field,
+        "the range is a cloud's metadata address, and spec.network.blockMetadata keeps those out",
+        "remove it, or set spec.network.blockMetadata: false",
+    )
 }
 
 fn not_a_range(field: String, cause: &CidrError, example: &str) -> Problem {

@@ -11,6 +11,7 @@ use kube::api::PatchParams;
 use kube::api::Preconditions;
 use ringfence_domain::DesiredObject;
 use ringfence_domain::compare;
+use ringfence_domain::is_planted;
 use ringfence_domain::names;
 use serde_json::Value;
 use serde_json::json;
@@ -115,6 +116,9 @@ async fn apply(
     }
     let patch = Patch::Apply(&body);
     let params = PatchParams::apply(names::FIELD_MANAGER).force();
+    if live.is_none() {
+        foreign(client, key, object).await?;
+    }
     let first = request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await;
     let done = match (first, live) {
         (Err(words), Some(live))
@@ -127,6 +131,24 @@ async fn apply(
     };
     // What others added is for the next look; what we sent must be there.
     kept(object, Done::Is(seen(key, done)?), |want| !want.is_null())
+}
+
+/// An object of this name that was not seen because it does not carry our label: taken over only if the annotation says that
+/// it is of the same domain. What somebody else wrote is left to them.
+async fn foreign(client: &Client, key: &Key, object: &DesiredObject) -> Result<(), String> {
+    let asked = tokio::time::timeout(PATIENCE, key.api(client).get_opt(&key.name)).await;
+    let found = asked.map_err(|_| late(key))?.map_err(|error| words(key, "get", &error))?;
+    let Some(found) = found else { return Ok(()) };
+    let owner = |metadata: Option<&Value>| {
+        let annotations = metadata.and_then(|it| it.get("annotations"));
+        annotations.and_then(|it| it.get(names::OWNER_ANNOTATION)).and_then(Value::as_str).map(str::to_owned)
+    };
+    let found = serde_json::to_value(found.metadata).map_err(|error| error.to_string())?;
+    let hash = found.get("annotations").and_then(|it| it.get(names::HASH_ANNOTATION));
+    if hash.is_some() && owner(Some(&found)) == owner(object.body.get("metadata")) {
+        return Ok(());
+    }
+    Err(format!("{key} exists and is not ours; rename or delete it, then it is written"))
 }
 
 /// A field that only a new object can have otherwise, in the API server's words (apimachinery's `FieldImmutableErrorMsg`;
@@ -147,13 +169,27 @@ fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Value) -> bool) -> 
     }
 }
 
-/// Every part that is ours alone, replaced.
+/// Every part that is ours alone, replaced; of a namespace, what somebody put there under our name goes.
 fn mending(object: &DesiredObject, live: &Live) -> Vec<Value> {
     let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version});
     let parts = object.body.as_object().into_iter().flatten();
     let parts = parts.filter(|(key, _)| !["apiVersion", "kind", "metadata"].contains(&key.as_str()));
     let replace = parts.map(|(key, value)| json!({"op": "add", "path": format!("/{key}"), "value": value}));
-    std::iter::once(test).chain(replace).collect()
+    let planted = ["labels", "annotations"].into_iter().flat_map(|map| {
+        let wanted = object.body.pointer(&format!("/metadata/{map}"));
+        let found = live.value.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
+        let keys = found.into_iter().flatten().map(|(key, _)| key);
+        let planted = keys.filter(move |key| is_namespace(object) && is_planted(key, wanted));
+        planted.map(move |key| {
+            let key = key.replace('~', "~0").replace('/', "~1");
+            json!({"op": "remove", "path": format!("/metadata/{map}/{key}")})
+        })
+    });
+    std::iter::once(test).chain(replace).chain(planted).collect()
+}
+
+fn is_namespace(object: &DesiredObject) -> bool {
+    object.id.kind == "Namespace"
 }
 
 async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Result<Done, String> {

@@ -215,6 +215,9 @@ impl Controller {
                 let is_first = self.store.served.is_none();
                 let is_new = self.store.served.as_ref() != Some(&served);
                 self.store.served = Some(served);
+                let issuer =
+                    tokio::time::timeout(PATIENCE, discover::issuer(&self.client)).await.ok().flatten();
+                self.store.issuer = issuer.or(self.store.issuer.take());
                 for source in CHILDREN.into_iter().filter(|it| self.store.serves(*it)) {
                     self.watches.start(source);
                 }

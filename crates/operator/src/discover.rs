@@ -3,8 +3,18 @@
 use std::collections::BTreeSet;
 
 use kube::Client;
+use kube::api::GetParams;
+use kube::core::Request;
+use serde_json::Value;
 
 use crate::error::Error;
+
+/// Issuer of the cluster's tokens, by OpenID Connect discovery, which every account may read; none where it is not served.
+pub(crate) async fn issuer(client: &Client) -> Option<String> {
+    let request = Request::new("/.well-known").get("openid-configuration", &GetParams::default()).ok()?;
+    let found: Value = client.request(request).await.ok()?;
+    found.get("issuer").and_then(Value::as_str).filter(|it| !it.is_empty()).map(str::to_owned)
+}
 
 /// Served kinds as `group/version/Kind`, the core group empty.
 pub(crate) async fn served(client: &Client) -> Result<BTreeSet<String>, Error> {

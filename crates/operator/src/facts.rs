@@ -38,6 +38,7 @@ const NODE_LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10));
 pub async fn read(client: &Client) -> Result<(ClusterFacts, Vec<SecurityDomain>), Error> {
     let mut store = Store::default();
     store.served = Some(discover::served(client).await?);
+    store.issuer = discover::issuer(client).await;
     for source in FACTS {
         if store.serves(source) {
             list(client, source, &mut store).await?;
@@ -72,6 +73,7 @@ fn parsed(live: &Live) -> Result<SecurityDomain, String> {
 pub(crate) fn facts(store: &Store, operator: OperatorIdentity) -> ClusterFacts {
     ClusterFacts {
         served: store.served.clone(),
+        issuer: store.issuer.clone(),
         namespaces: Some(store.all(Source::Namespaces).map(|(_, live)| namespace(live)).collect()),
         nodes: Some(store.all(Source::Nodes).map(|(_, live)| node(live)).collect()),
         dns: dns(store),

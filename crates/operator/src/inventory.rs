@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use ringfence_domain::DesiredObject;
+use ringfence_domain::ObjectKey;
 use ringfence_domain::spec::InventoryEntry;
 use serde_json::Value;
 
@@ -36,8 +37,13 @@ impl Written {
 
 /// Where a desired object is seen; none for a kind that is not watched.
 pub(crate) fn key_of(object: &DesiredObject) -> Option<Key> {
-    let source = Source::of_kind(&object.id.kind)?;
-    Some(Key { source, namespace: object.id.namespace.clone(), name: object.id.name.clone() })
+    key_of_id(&object.id)
+}
+
+/// The same of its name alone.
+pub(crate) fn key_of_id(id: &ObjectKey) -> Option<Key> {
+    let source = Source::of_kind(&id.kind)?;
+    Some(Key { source, namespace: id.namespace.clone(), name: id.name.clone() })
 }
 
 /// `key=value:effect`.

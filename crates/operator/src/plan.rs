@@ -128,6 +128,7 @@ impl Plan {
                 plan.late.extend(status::of(domain, &seen, clock));
             }
         }
+        plan.stages.push(planted(look, store, ledger, now));
         for domain in &look.going {
             plan.end(domain, &wanted, store, ledger, (now, clock));
         }
@@ -258,6 +259,30 @@ fn one(
         by: live.and_then(|it| it.by.clone()),
     });
     Some(Act { key, what, hash: object.hash.clone(), drift })
+}
+
+/// Namespaces that say they are of a domain and are not: their pods would meet no policy, or be taken for the domain's. What a
+/// domain left behind carries its annotations, and the name of one that is gone: that stays.
+fn planted(look: &Look, store: &Store, ledger: &Ledger, now: Instant) -> Vec<Act> {
+    if !look.unreadable.is_empty() || !look.going.is_empty() {
+        return Vec::new();
+    }
+    let has =
+        |name: &str| look.desired.outcomes.values().any(|it| it.namespaces.iter().any(|own| own == name));
+    let is_planted = |live: &Live| {
+        let says = live.label(names::DOMAIN_LABEL);
+        let is_left = live.annotation(names::OWNER_ANNOTATION).is_some();
+        (says.is_some() || live.label(names::MODE_LABEL).is_some())
+            && (!is_left || says.is_some_and(|it| look.domains.contains_key(it)))
+    };
+    let acts = store
+        .all(Source::Namespaces)
+        .filter(|((_, name), live)| !live.is_going() && is_planted(live) && !has(name));
+    let acts = acts.map(|((_, name), live)| {
+        let key = Key::global(Source::Namespaces, name);
+        Act { key, what: What::Release(Box::new(live.clone())), hash: "planted".into(), drift: None }
+    });
+    acts.filter(|act| ledger.waiting(&act.key, &act.hash, now).is_none()).collect()
 }
 
 /// What is to become of an object, by what was seen of it.

@@ -10,6 +10,7 @@ use ringfence_domain::names;
 use crate::act::Act;
 use crate::act::What;
 use crate::inventory::Written;
+use crate::inventory::key_of_id;
 use crate::look::Look;
 use crate::node::Mark;
 use crate::plan::is_leaving;
@@ -39,6 +40,18 @@ pub(crate) fn of(
     let mut left: BTreeSet<Written> =
         look.desired.objects.iter().filter(own).filter_map(Written::of).collect();
     let mut acts = Vec::new();
+    let outcome = look.desired.outcomes.get(&name);
+    // What a weaker mode does not write: Secrets and rights that workloads and people rest on are not taken from them.
+    let held_back: BTreeSet<Key> =
+        outcome.into_iter().flat_map(|it| &it.held_back).filter_map(key_of_id).collect();
+    let gives = |key: &Key| {
+        matches!(key.source, Source::ExternalSecrets | Source::RoleBindings | Source::ServiceAccounts)
+            && held_back.contains(key)
+    };
+    // What could not be derived is not what nobody wants.
+    let is_unknown =
+        outcome.is_some_and(|it| it.unknown.iter().any(|it| it.field.starts_with("spec.network")));
+    let stays = |key: &Key| gives(key) || is_unknown && key.source == Source::NetworkPolicies;
     for written in before.into_iter().filter(|it| !left.contains(it)).collect::<Vec<_>>() {
         // Of a node that stays an old taint goes by its own write; until then it is known as ours.
         if wanted.contains(&written.key) {
@@ -49,6 +62,7 @@ pub(crate) fn of(
             continue;
         }
         match evidence(&written, domain, store) {
+            Evidence::Ours(_) if stays(&written.key) => drop(left.insert(written)),
             Evidence::Ours(live) => {
                 acts.push(removal_of(&written, live));
                 left.insert(written);

@@ -59,6 +59,8 @@ pub(crate) struct Store {
     tables: BTreeMap<Source, Table>,
     /// Served kinds as `group/version/Kind`; none until asked.
     pub(crate) served: Option<BTreeSet<String>>,
+    /// Issuer of the cluster's tokens; none until asked, or where it is not told.
+    pub(crate) issuer: Option<String>,
 }
 
 /// What is known of a source.

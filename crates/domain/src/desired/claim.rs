@@ -93,18 +93,21 @@ impl<'a> Claims<'a> {
         for namespace in all {
             let named = wanted.names.contains(&namespace.name);
             let selected = wanted.selector.as_ref().is_some_and(|it| selects(it, &namespace.labels));
-            if selected && self.is_of_the_cluster(&namespace.name) {
-                outcome.unknown.push(Problem::new(
-                    "spec.namespaces.selector",
-                    format!("it selects {}, which belongs to the cluster and stays outside", namespace.name),
-                    "select by a label that it does not have",
-                ));
+            if (named || selected) && self.is_of_the_cluster(&namespace.name) {
+                let (field, cure) = if named {
+                    ("spec.namespaces.names", "take it out")
+                } else {
+                    ("spec.namespaces.selector", "select by a label that it does not have")
+                };
+                let cause =
+                    format!("it takes {}, which belongs to the cluster and stays outside", namespace.name);
+                outcome.unknown.push(Problem::new(field, cause, cure));
             } else if named || selected {
                 found.insert(&namespace.name, namespace.clone());
             }
         }
         for name in &wanted.names {
-            if found.contains_key(name.as_str()) {
+            if found.contains_key(name.as_str()) || self.is_of_the_cluster(name) {
                 continue;
             }
             if wanted.create {

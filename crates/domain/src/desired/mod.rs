@@ -14,11 +14,13 @@ mod role_binding;
 mod service_account;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
 
 use crate::facts::ClusterFacts;
 use crate::object::DesiredObject;
+use crate::object::ObjectKey;
 use crate::object::Owner;
 use crate::policy::Rules;
 use crate::spec::Mode;
@@ -62,6 +64,8 @@ pub struct Outcome {
     pub conflicts: Vec<Problem>,
     /// What could not be derived, and why.
     pub unknown: Vec<Problem>,
+    /// What the spec asks for and only a stronger mode writes.
+    pub held_back: BTreeSet<ObjectKey>,
 }
 
 /// What the files of this room see of a domain.
@@ -70,6 +74,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) resolved: &'a Resolved,
     pub(crate) mode: Mode,
     pub(crate) facts: &'a ClusterFacts,
+    /// Names of the domain's namespaces.
+    pub(crate) namespaces: Vec<String>,
     /// Accelerators that the domain's nodes offer, by resource name.
     pub(crate) accelerators: Vec<String>,
 }
@@ -114,6 +120,7 @@ fn one(
         resolved: &resolved,
         mode: asked.mode,
         facts,
+        namespaces: outcome.namespaces.clone(),
         accelerators: mine.accelerators,
     };
     let (policies, unknown) = network_policy::Policies::new(&cx);
@@ -131,8 +138,10 @@ fn one(
     }
     objects.extend(mine.nodes.iter().map(|node| node::patch(&cx, node)));
     let mode = asked.mode;
-    let written = objects.split_off(before).into_iter().filter(|object| object.min_mode <= mode);
+    let (written, held_back): (Vec<_>, Vec<_>) =
+        objects.split_off(before).into_iter().partition(|object| object.min_mode <= mode);
     objects.extend(written);
+    outcome.held_back = held_back.into_iter().map(|object| object.id).collect();
     outcome.resolved = Some(resolved);
     outcome
 }

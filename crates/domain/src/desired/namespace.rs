@@ -15,11 +15,9 @@ use crate::object::DesiredObject;
 use crate::object::Purpose;
 use crate::object::Rank;
 use crate::object::Write;
+use crate::spec::Level;
 use crate::spec::Mode;
 use crate::tier::Resolved;
-
-/// Longest list of what may be mounted; a longer one costs the API server milliseconds per pod.
-const MOUNTABLE_CAP: usize = 16 * 1024;
 
 /// The Namespace with our labels and annotations, and no others: those belong to their owners.
 pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
@@ -29,7 +27,7 @@ pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
         "kind": "Namespace",
         "metadata": {
             "name": namespace.name,
-            "labels": label_map(cx),
+            "labels": label_map(cx, namespace),
             "annotations": notes(cx.resolved),
         },
     });
@@ -42,7 +40,7 @@ pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
     DesiredObject::new(Rank::Namespace, "namespaces", write, &cx.owner, purpose, body)
 }
 
-fn label_map(cx: &Cx<'_>) -> Map<String, Value> {
+fn label_map(cx: &Cx<'_>, namespace: &NamespaceFact) -> Map<String, Value> {
     let mut labels = Map::new();
     let mut put = |key: &str, value: &str| labels.insert(key.into(), Value::from(value));
     put(names::DOMAIN_LABEL, cx.owner.domain);
@@ -53,13 +51,26 @@ fn label_map(cx: &Cx<'_>) -> Map<String, Value> {
         put(&format!("pod-security.kubernetes.io/{key}-version"), "latest");
     };
     if cx.mode >= Mode::Enforce {
-        level("enforce", cx.resolved.pod_security.label());
+        level("enforce", enforced(cx, namespace).label());
     }
     if cx.mode >= Mode::Warn {
         level("warn", security.warn.label());
         level("audit", security.audit.label());
     }
     labels
+}
+
+/// The level below which pods are refused: that of the tier at least. A namespace that asks for more keeps it, unless the
+/// spec says the level itself.
+fn enforced(cx: &Cx<'_>, namespace: &NamespaceFact) -> Level {
+    let of_tier = cx.resolved.pod_security;
+    if cx.resolved.spec.pod_security.enforce.is_some() {
+        return of_tier;
+    }
+    let live = namespace.labels.get("pod-security.kubernetes.io/enforce").map(String::as_str);
+    let all = [Level::Privileged, Level::Baseline, Level::Restricted];
+    let live = all.into_iter().find(|it| Some(it.label()) == live);
+    live.map_or(of_tier, |live| live.max(of_tier))
 }
 
 /// What the policies read. See the names for the forms.
@@ -107,10 +118,8 @@ fn mountable(resolved: &Resolved) -> String {
     let accounts = it.service_accounts.iter().map(|name| format!("sa/{name}"));
     let secrets = it.secrets.iter().map(|name| format!("secret/{name}"));
     let claims = it.claims.iter().map(|name| format!("pvc/{name}"));
-    let text = listed(accounts.chain(secrets).chain(claims).chain(token));
-    // The schema bounds each list to 100 names of 63 bytes: three of them and the prefixes stay below the cap times two.
-    debug_assert!(text.len() <= 2 * MOUNTABLE_CAP);
-    text
+    // The schema bounds each list to 100 names of 63 bytes.
+    listed(accounts.chain(secrets).chain(claims).chain(token))
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {

@@ -23,6 +23,9 @@ pub(crate) struct Policies {
     specs: Vec<(&'static str, Value)>,
 }
 
+/// Most namespaces that a rule lists by name.
+const LISTED: usize = 64;
+
 const DENY: Purpose = Purpose {
     min_mode: Mode::Enforce,
     controls: &["RF-NET-001", "RF-NET-002", "RF-NET-003"],
@@ -113,7 +116,7 @@ fn dns(cx: &Cx<'_>) -> Result<Vec<Value>, Problem> {
 fn egress(cx: &Cx<'_>, network: &Network, unknown: &mut Vec<Problem>) -> Vec<Value> {
     let mut rules = Vec::new();
     if network.intra_domain {
-        rules.push(json!({"to": [own(cx)]}));
+        rules.push(json!({"to": own(cx)}));
     }
     if let Some(registry) = &network.registry {
         let ports = [peer::port("TCP", registry.port)];
@@ -175,7 +178,7 @@ fn destination(cx: &Cx<'_>, egress: &Egress, block_metadata: bool) -> Result<Vec
 }
 
 fn ingress(cx: &Cx<'_>, network: &Network) -> Vec<Value> {
-    let own = network.intra_domain.then(|| json!({"from": [own(cx)]}));
+    let own = network.intra_domain.then(|| json!({"from": own(cx)}));
     let declared = network
         .ingress
         .iter()
@@ -183,7 +186,14 @@ fn ingress(cx: &Cx<'_>, network: &Network) -> Vec<Value> {
     own.into_iter().chain(declared).collect()
 }
 
-/// Pods of this domain, in all its namespaces. Only the controller may write the label.
+/// Pods of this namespace, and of the domain's others: by their names, which the API server sets and which hold when the
+/// domain goes and leaves its fences; of a large domain by our label, since each policy would list all.
 fn own(cx: &Cx<'_>) -> Value {
-    json!({"namespaceSelector": {"matchLabels": {names::DOMAIN_LABEL: cx.owner.domain}}})
+    let others = if cx.namespaces.len() > LISTED {
+        json!({"matchLabels": {names::DOMAIN_LABEL: cx.owner.domain}})
+    } else {
+        let name = "kubernetes.io/metadata.name";
+        json!({"matchExpressions": [{"key": name, "operator": "In", "values": cx.namespaces}]})
+    };
+    json!([{"podSelector": {}}, {"namespaceSelector": others}])
 }

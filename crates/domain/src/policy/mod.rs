@@ -24,6 +24,14 @@ use crate::spec::Effect;
 use crate::spec::Mode;
 use crate::tier::Problem;
 
+/// Issuers of the usual installers: an API server takes tokens for its own issuer, unless it is told otherwise.
+const USUAL_AUDIENCES: [&str; 4] = [
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+];
+
 /// What the policies are compiled from: all that does not stand on the namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -37,6 +45,8 @@ pub struct Rules {
     pub(crate) operator: String,
     /// The cluster's DNS.
     pub(crate) dns: Dns,
+    /// Audiences of tokens that the API server itself takes.
+    pub(crate) audiences: BTreeSet<String>,
     /// Strongest mode of all domains; none: there is no domain.
     strongest: Option<Mode>,
     /// Strongest mode of the domains whose nodes are closed to everybody else.
@@ -52,18 +62,20 @@ impl Rules {
     pub fn of(asked: &[Asked<'_>], facts: &ClusterFacts) -> Self {
         let nodes = || asked.iter().map(|it| (it.mode, &it.domain.spec.nodes));
         let closed = || nodes().filter(|(_, it)| it.selector.is_some() && it.dedicated);
+        let tainting = || nodes().map(|(_, it)| it).filter(|it| it.selector.is_some());
         let always = ["kube-system", &facts.operator.namespace].map(str::to_owned);
         let declared = closed().flat_map(|(_, it)| it.system_allow_list.namespaces.iter().cloned());
         let serves = |kind| facts.serves("admissionregistration.k8s.io", "v1", kind) != Some(false);
         Self {
-            taint_keys: nodes().map(|(_, it)| it.taint.key.clone()).collect(),
-            taint_effects: nodes()
-                .map(|(_, it)| it.taint.effect.name())
+            taint_keys: tainting().map(|it| it.taint.key.clone()).collect(),
+            taint_effects: tainting()
+                .map(|it| it.taint.effect.name())
                 .chain([Effect::NoSchedule.name()])
                 .collect(),
             allowed: always.into_iter().chain(declared).collect(),
             operator: facts.operator.username.clone(),
             dns: facts.dns.clone().unwrap_or_else(Dns::usual),
+            audiences: USUAL_AUDIENCES.map(str::to_owned).into_iter().chain(facts.issuer.clone()).collect(),
             strongest: asked.iter().map(|it| it.mode).max(),
             closed: closed().map(|(mode, _)| mode).max(),
             validates: serves("ValidatingAdmissionPolicy"),

@@ -82,15 +82,23 @@ fn workloads() -> [Value; 2] {
 }
 
 /// Mirror pods are what runs already. Without the second, the finalizers of pods older than Enforce could not be removed,
-/// and their Jobs would never end. A workload that a controller made is judged where it was written, and by its pods.
+/// and their Jobs would never end; a workload that is older may be scaled, suspended and resumed: its pods are judged. A
+/// workload that a controller made is judged where it was written, and by its pods; a person's word for that is not taken.
 fn conditions() -> Value {
     json!([
         named("not-kubelet", "!('system:nodes' in request.userInfo.groups)"),
-        named("spec-changed", "request.operation == 'CREATE' || object.spec != oldObject.spec"),
+        named(
+            "spec-changed",
+            "request.operation == 'CREATE' || (request.kind.kind == 'Pod' ? object.spec != oldObject.spec : \
+             request.kind.kind == 'CronJob' ? object.spec.jobTemplate != oldObject.spec.jobTemplate : \
+             (object.spec.template != oldObject.spec.template || (request.kind.kind == 'Job' && \
+             has(object.spec.activeDeadlineSeconds) != has(oldObject.spec.activeDeadlineSeconds))))",
+        ),
         named(
             "not-owned",
-            "request.kind.kind == 'Pod' || !has(object.metadata.ownerReferences) || \
-             !object.metadata.ownerReferences.exists(o, has(o.controller) && o.controller)",
+            "request.kind.kind == 'Pod' || !request.userInfo.username.startsWith('system:') || \
+             !has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && \
+             o.controller)",
         ),
     ])
 }

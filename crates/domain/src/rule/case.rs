@@ -63,23 +63,29 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Beginnings of resource names that are accelerators. Sources: device plugins of NVIDIA, AMD, Intel, Habana, Google and
-/// AWS; the last is how `DRAExtendedResource` (1.36) names a DeviceClass.
-pub(crate) const ACCELERATORS: [&str; 7] = [
-    "nvidia.com/",
-    "amd.com/gpu",
-    "gpu.intel.com/",
-    "habana.ai/gaudi",
-    "google.com/tpu",
-    "aws.amazon.com/neuron",
-    "deviceclass.resource.kubernetes.io/",
-];
+/// Names of resources that are accelerators, whole or as beginnings with `*` at the end: those that a scan knows, and how
+/// `DRAExtendedResource` (1.36) names a DeviceClass.
+pub(crate) fn accelerator_names() -> impl Iterator<Item = &'static str> {
+    const DATA: &str = include_str!("../../../../data/accelerators.yaml");
+
+    let list = DATA.split_once("\nresources:\n").map_or("", |(_, rest)| rest);
+    let rows = list.lines().map_while(|line| line.strip_prefix("  - "));
+    rows.map(|row| row.trim_matches('\'')).chain(["deviceclass.resource.kubernetes.io/*"])
+}
+
+/// Whether a resource is an accelerator.
+fn is_accelerator(resource: &str) -> bool {
+    accelerator_names().any(|known| match known.strip_suffix('*') {
+        Some(prefix) => resource.starts_with(prefix),
+        None => resource == known,
+    })
+}
 
 /// Accelerators in the limits of a container.
 pub(crate) fn accelerators(container: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let limits = container.pointer("/resources/limits").and_then(Value::as_object);
     let pairs = limits.into_iter().flatten().map(|(key, value)| (key.as_str(), value));
-    pairs.filter(|(key, _)| ACCELERATORS.iter().any(|prefix| key.starts_with(prefix)))
+    pairs.filter(|(key, _)| is_accelerator(key))
 }
 
 /// Whether a quantity is zero: `0`, `"0"`, `"0k"`, which the API server all writes as `0`.
@@ -122,6 +128,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn every_accelerator_of_the_data_file_is_one_and_a_network_card_is_none() {
+        assert!(accelerator_names().count() > 10);
+        for name in ["nvidia.com/gpu", "nvidia.com/mig-1g.5gb", "huawei.com/Ascend910", "qualcomm.com/qaic"] {
+            assert!(is_accelerator(name), "{name}");
+        }
+        for name in ["cpu", "nvidia.com/hostdev", "nvidia.com/gpux", "rdma/hca"] {
+            assert!(!is_accelerator(name), "{name}");
+        }
+    }
 
     #[test]
     fn zero_in_every_spelling_asks_for_nothing() {

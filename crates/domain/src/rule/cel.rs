@@ -4,7 +4,7 @@
 use serde_json::Value;
 use serde_json::json;
 
-use super::case::ACCELERATORS;
+use super::case::accelerator_names;
 use crate::names;
 use crate::policy::Rules;
 
@@ -62,7 +62,10 @@ pub(crate) fn asks(container: &str) -> String {
 
 /// Whether a resource name is an accelerator.
 pub(crate) fn is_accelerator(name: &str) -> String {
-    let each: Vec<_> = ACCELERATORS.iter().map(|it| format!("{name}.startsWith({})", text(it))).collect();
+    let whole: Vec<_> = accelerator_names().filter(|it| !it.ends_with('*')).collect();
+    let beginnings = accelerator_names().filter_map(|it| it.strip_suffix('*'));
+    let beginnings = beginnings.map(|it| format!("{name}.startsWith({})", text(it)));
+    let each: Vec<_> = std::iter::once(format!("{name} in {}", list(whole))).chain(beginnings).collect();
     format!("({})", each.join(" || "))
 }
 

@@ -10,6 +10,8 @@ use super::case::list;
 use super::case::text;
 use super::cel;
 use crate::names;
+use crate::quantity::Quantity;
+use crate::quantity::parsed;
 
 /// Where the container toolkit takes the *path* of a mount for a request. Searched for, not compared: `//`, `..` and
 /// relative paths lead there too.
@@ -106,11 +108,12 @@ pub(super) const INSIDE: &[Rule] = &[
                 return true;
             }
             // A note that is no number is an error on the server, which refuses.
-            let Ok(most) = note.parse::<u64>() else { return false };
+            let Ok(most) = note.parse::<Quantity>() else { return false };
             let lasting = list(case.spec, "containers").chain(
                 list(case.spec, "initContainers").filter(|it| text(it, "restartPolicy") == Some("Always")),
             );
-            lasting.map(counted).sum::<u64>() <= most && case.containers().all(|it| counted(it) <= most)
+            lasting.map(counted).fold(Quantity::ZERO, Quantity::plus) <= most
+                && case.containers().all(|it| counted(it) <= most)
         },
     },
 ];
@@ -132,26 +135,8 @@ fn count(container: &str) -> String {
     )
 }
 
-/// Accelerators that a container asks for. What is no whole number is refused by the API server before any rule.
-fn counted(container: &Value) -> u64 {
-    let whole = |amount: &Value| match amount {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => whole(text),
-        _ => None,
-    };
-    accelerators(container).filter_map(|(_, amount)| whole(amount)).fold(0, u64::saturating_add)
-}
-
-/// A whole quantity: digits and a suffix of thousands.
-fn whole(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|it: char| !it.is_ascii_digit());
-    let factor = match text.get(digits.len()..)? {
-        "" => 1,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
+/// Accelerators that a container asks for.
+fn counted(container: &Value) -> Quantity {
+    let amounts = accelerators(container).filter_map(|(_, amount)| parsed(amount));
+    amounts.fold(Quantity::ZERO, Quantity::plus)
 }

@@ -9,8 +9,24 @@ use super::case::list;
 use super::case::text;
 use super::cel;
 
-/// Kinds of volumes that name a Secret in fields of their own, some in another namespace.
-const FOREIGN: [&str; 7] = ["azureFile", "cephfs", "flexVolume", "iscsi", "rbd", "scaleIO", "storageos"];
+/// Kinds of volumes that reach storage without a claim, some with a Secret of their own, from any namespace.
+const FOREIGN: [&str; 15] = [
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "gcePersistentDisk",
+    "glusterfs",
+    "iscsi",
+    "nfs",
+    "rbd",
+    "scaleIO",
+    "storageos",
+    "vsphereVolume",
+];
 
 pub(super) const INSIDE: &[Rule] = &[
     Rule {
@@ -50,8 +66,8 @@ pub(super) const INSIDE: &[Rule] = &[
         holds: |case| !case.volumes().flat_map(secrets).any(|it| case.is_unlisted("secret", &it)),
     },
     Rule {
-        message: "RF-RBAC-003 spec.volumes: this kind of volume reads a Secret by itself, from any namespace. Fix: use a \
-                  claim.",
+        message: "RF-RBAC-003 spec.volumes: this kind of volume reaches storage around the claims that this security domain \
+                  lists. Fix: use a claim, and have it added to access.mountable.claims of the SecurityDomain.",
         cel: |_| {
             let each: Vec<_> = FOREIGN.iter().map(|it| format!("!has(v.{it})")).collect();
             format!("variables.free || variables.vols.all(v, {})", each.join(" && "))

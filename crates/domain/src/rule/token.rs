@@ -7,6 +7,7 @@ use super::Rule;
 use super::case::Case;
 use super::case::list;
 use super::case::text;
+use super::cel;
 use crate::names;
 use crate::names::DEFAULT_TOKEN;
 
@@ -14,19 +15,22 @@ pub(super) const INSIDE: &[Rule] = &[Rule {
     message: "RF-RBAC-008 spec.automountServiceAccountToken: the pod carries a token for the API server. Fix: set \
               automountServiceAccountToken: false; if it talks to Kubernetes, give it a ServiceAccount of its own that \
               access.mountable.serviceAccounts of the SecurityDomain lists.",
-    // A token for another audience opens nothing here; an empty one is the API server's. Before Enforce the account
+    // A token for another audience opens nothing here; an empty one is the API server's, and so is that of its own name.
+    // Before Enforce the account
     // `default` still mounts one unasked, which Enforce ends: no word about it.
-    cel: |_| {
+    cel: |rules| {
+        let own = cel::list(rules.audiences.iter().map(String::as_str));
         format!(
             "(variables.sa == 'default' ? variables.mnt.contains(',{DEFAULT_TOKEN},') : (variables.free || \
              variables.mnt.contains(',sa/' + variables.sa + ','))) || variables.vols.all(v, !has(v.projected) || \
              !has(v.projected.sources) || v.projected.sources.all(s, !has(s.serviceAccountToken) || \
-             (has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience != '')) || (variables.mode != \
+             (has(s.serviceAccountToken.audience) && s.serviceAccountToken.audience != '' && \
+             !(s.serviceAccountToken.audience in {own}))) || (variables.mode != \
              'enforce' && variables.sa == 'default' && v.name.startsWith('kube-api-access-') && \
              !(has(variables.spec.automountServiceAccountToken) && variables.spec.automountServiceAccountToken)))"
         )
     },
-    holds: |case| may_carry(case) || !case.volumes().any(is_token),
+    holds: |case| may_carry(case) || !case.volumes().any(|it| is_token(case, it)),
 }];
 
 fn may_carry(case: &Case<'_>) -> bool {
@@ -36,9 +40,9 @@ fn may_carry(case: &Case<'_>) -> bool {
     }
 }
 
-fn is_token(volume: &Value) -> bool {
+fn is_token(case: &Case<'_>, volume: &Value) -> bool {
     let sources = volume.get("projected").into_iter().flat_map(|it| list(it, "sources"));
     sources
         .filter_map(|it| it.get("serviceAccountToken").filter(|it| it.is_object()))
-        .any(|it| text(it, "audience").is_none())
+        .any(|it| text(it, "audience").is_none_or(|it| case.rules.audiences.contains(it)))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Reason;
 use crate::desired::Desired;
 use crate::quantity::Quantity;
+use crate::quantity::parsed;
 use crate::rule::case::Case;
 use crate::rule::case::list;
 use crate::tier::Resolved;
@@ -137,14 +138,6 @@ fn amount(of: &Value, part: &str, resource: &str) -> Option<Quantity> {
     let resources = of.get("resources")?;
     let written = |part: &str| resources.get(part)?.get(resource).and_then(parsed);
     written(part).or_else(|| written("limits").filter(|_| part == "requests"))
-}
-
-fn parsed(value: &Value) -> Option<Quantity> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        _ => None,
-    }
 }
 
 /// Containers that ask for more than the LimitRange will allow, in `LimitRanger`'s words.

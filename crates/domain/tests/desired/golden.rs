@@ -43,7 +43,6 @@ fn spec(tier: &str) -> Value {
             "maxGPUsPerPod": 8,
         },
         "jobs": {"activeDeadlineSeconds": 86400},
-        "podSecurity": {"allowDevices": ["/dev/infiniband"]},
     })
 }
 

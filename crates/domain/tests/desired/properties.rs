@@ -69,6 +69,8 @@ fn egress_rules(objects: &[DesiredObject]) -> Vec<(Vec<Value>, bool)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn equal_input_gives_equal_bytes(first in spec(), second in spec()) {
         let domains = [domain("one", 1, &first), domain("two", 2, &second)];
@@ -96,8 +98,10 @@ proptest! {
         let desired = objects(&[domain("one", 1, &given)], Mode::Enforce, &facts());
         for (peers, has_ports) in egress_rules(&desired.objects) {
             prop_assert!(!peers.is_empty(), "a rule without peers is everywhere");
-            let own = json!({"namespaceSelector": {"matchLabels": {"ringfence.dev/domain": "one"}}});
-            prop_assert!(has_ports || peers == [own], "{:?}", peers);
+            let names = &desired.outcomes["one"].namespaces;
+            let own = json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": names});
+            let own = json!({"namespaceSelector": {"matchExpressions": [own]}});
+            prop_assert!(has_ports || peers == [json!({"podSelector": {}}), own], "{:?}", peers);
             for peer in &peers {
                 let block = &peer["ipBlock"];
                 let Some(cidr) = block["cidr"].as_str() else { continue };
