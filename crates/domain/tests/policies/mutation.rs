@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::twins;
+use crate::world::AS_CONTROLLER;
 use crate::world::Calls;
 use crate::world::ENFORCED;
 use crate::world::FREE;
@@ -158,10 +159,12 @@ fn a_job_gets_the_times_it_does_not_name() {
         twins::merge(&mut job["metadata"], metadata);
         job
     };
-    let times = |job: &Value| {
-        let job = stored(lab, FREE, job);
+    let of = |flags: &[&str], job: &Value| {
+        let text = lab.create_in(FREE, job, &[&["--dry-run=server", "--output=json"], flags].concat()).ok();
+        let job: Value = serde_json::from_str(&text).unwrap();
         (job["spec"]["ttlSecondsAfterFinished"].as_u64(), job["spec"]["activeDeadlineSeconds"].as_u64())
     };
+    let times = |job: &Value| of(&[], job);
     let none = json!({});
     assert_eq!(times(&job(&none, &none)), (Some(600), Some(3600)));
     assert_eq!(times(&job(&json!({"ttlSecondsAfterFinished": 5}), &none)), (Some(5), Some(3600)));
@@ -170,6 +173,13 @@ fn a_job_gets_the_times_it_does_not_name() {
         json!({"ownerReferences": [{"apiVersion": api, "kind": kind, "name": "it", "controller": true,
             "uid": "00000000-0000-0000-0000-000000000000"}]})
     };
-    assert_eq!(times(&job(&none, &owned("CronJob", "batch/v1"))), (Some(600), Some(3600)));
-    assert_eq!(times(&job(&none, &owned("JobSet", "jobset.x-k8s.io/v1alpha2"))), (None, None));
+    let by_controller = |job: &Value| of(&AS_CONTROLLER, job);
+    assert_eq!(by_controller(&job(&none, &owned("CronJob", "batch/v1"))), (Some(600), Some(3600)));
+    let set = job(&none, &owned("JobSet", "jobset.x-k8s.io/v1alpha2"));
+    assert_eq!(by_controller(&set), (None, None));
+    assert_eq!(
+        times(&set),
+        (Some(600), Some(3600)),
+        "a person's word that a controller made it is not taken"
+    );
 }

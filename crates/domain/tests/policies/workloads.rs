@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::twins;
+use crate::world::AS_CONTROLLER;
 use crate::world::Calls;
 use crate::world::ENFORCED;
 use crate::world::OUTSIDE;
@@ -97,8 +98,11 @@ fn a_workload_that_a_controller_made_is_judged_by_its_pods() {
     let [_, _, _, mut job, _] = each_kind(&spec(&json!({"hostPID": true})));
     job["metadata"]["ownerReferences"] = json!([{"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet",
         "name": "set", "uid": "00000000-0000-0000-0000-000000000000", "controller": true}]);
-    let done = try_create(lab, ENFORCED, &job);
+    let [who, group] = AS_CONTROLLER;
+    let done = lab.create_in(ENFORCED, &job, &["--dry-run=server", who, group]);
     assert!(done.is_ok() && !done.stderr().contains("RF-"), "{}", done.stderr());
+    // A person's word that a controller made it is not taken.
+    assert!(try_create(lab, ENFORCED, &job).refused().contains("RF-RUN-010"));
     // A reference that anybody may write helps no pod.
     let mut pod = twins::pod(&json!({"hostPID": true}), &json!({}));
     pod["metadata"]["ownerReferences"] = job["metadata"]["ownerReferences"].clone();

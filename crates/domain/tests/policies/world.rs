@@ -115,6 +115,10 @@ pub(crate) fn try_create(lab: &ControlPlane, namespace: &str, object: &Value) ->
     lab.create_in(namespace, object, &["--dry-run=server"])
 }
 
+/// Flags by which a request is that of a controller in the cluster.
+pub(crate) const AS_CONTROLLER: [&str; 2] =
+    ["--as=system:serviceaccount:jobset-system:jobset-controller-manager", "--as-group=system:masters"];
+
 /// What kubectl can say in one call.
 pub(crate) trait Calls {
     fn create_in(&self, namespace: &str, object: &Value, flags: &[&str]) -> Done;

@@ -76,8 +76,8 @@ impl Controller {
     }
 }
 
-/// A name that no other replica has: that of the pod, else of the machine, with the process.
+/// A name that no other replica has: that of the machine, which is the pod's in one, with the process.
 fn identity() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".into());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{host}-{}", std::process::id())
 }

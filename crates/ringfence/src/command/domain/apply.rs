@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use kube::Api;
 use kube::ResourceExt as _;
 use kube::api::DeleteParams;
+use kube::api::ListParams;
 use kube::api::Patch;
 use kube::api::PatchParams;
 use ringfence_domain::SecurityDomain;
@@ -20,6 +21,7 @@ use serde_json::json;
 
 use super::files::Files;
 use super::remote::Remote;
+use super::remote::no_kind;
 use super::say;
 use super::status::is_ready;
 use crate::command::scan::cluster::ClusterArgs;
@@ -60,7 +62,7 @@ impl Apply {
         let mut code = ExitCode::Clean;
         for domain in domains {
             let name = domain.name_any();
-            let before = remote.wait(api.get_opt(&name)).map_err(|error| no_kind(&error))?;
+            let before = remote.wait(known(&api, &name))?;
             let mut body = serde_json::to_value(&domain)?;
             body["metadata"] = json!({
                 "name": name,
@@ -73,7 +75,7 @@ impl Apply {
             let params = PatchParams::apply(MANAGER).force();
             let after = remote
                 .wait(api.patch(&name, &params, &Patch::Apply(&body)))
-                .map_err(|error| Usage(format!("SecurityDomain {name}: {error}")))?;
+                .map_err(|error| refused(&name, error))?;
             let word = match before {
                 None => "created",
                 Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
@@ -116,15 +118,23 @@ impl Apply {
     }
 }
 
-/// The cure for the most usual reason.
-fn no_kind(error: &kube::Error) -> anyhow::Error {
+/// A domain, if there is one. A cluster without the definition answers as if there were none: it is asked for the kind.
+async fn known(api: &Api<SecurityDomain>, name: &str) -> anyhow::Result<Option<SecurityDomain>> {
+    let found = api.get_opt(name).await.map_err(|error| no_kind(&error))?;
+    if found.is_none() {
+        api.list(&ListParams::default().limit(1)).await.map_err(|error| no_kind(&error))?;
+    }
+    Ok(found)
+}
+
+/// What the API server says to a write: it refuses what is wrong with the file, and has troubles of its own.
+fn refused(name: &str, error: kube::Error) -> anyhow::Error {
     match error {
-        kube::Error::Api(status) if status.code == 404 => Usage(
-            "the cluster does not know SecurityDomain: `ringfence install --print | kubectl apply --server-side -f -`"
-                .into(),
-        )
-        .into(),
-        other => Unreachable(other.to_string()).into(),
+        kube::Error::Api(status) if matches!(status.code, 400 | 409 | 422) => {
+            Usage(format!("SecurityDomain {name}: {}", status.message)).into()
+        }
+        kube::Error::Api(status) => Unreachable(format!("SecurityDomain {name}: {}", status.message)).into(),
+        other => Unreachable(format!("SecurityDomain {name}: {other}")).into(),
     }
 }
 
@@ -169,8 +179,7 @@ impl Delete {
         let remote = Remote::connect(&self.cluster)?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let domain = remote
-            .wait(api.get_opt(&self.name))
-            .map_err(|error| no_kind(&error))?
+            .wait(known(&api, &self.name))?
             .ok_or_else(|| Usage(format!("no SecurityDomain {} in this cluster", self.name)))?;
         let policy = match self.policy {
             None => domain.spec.namespaces.deletion_policy,

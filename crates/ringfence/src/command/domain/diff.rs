@@ -56,19 +56,28 @@ impl Diff {
             }
             domain.spec.enforcement.mode = modes.mode;
         }
-        let mut desired = plan(&domains, &known.facts, None);
+        let mut desired = plan(&domains, &known.facts);
         if let Some(name) = &self.name {
             desired.objects.retain(|object| object.domain().is_none_or(|it| it == name));
         }
+        if let Some(name) = &self.name {
+            desired.outcomes.retain(|it, _| it == name);
+        }
+        // What cannot be derived, or belongs to another domain, is not looked at: that is not clean.
+        let open = desired.outcomes.iter().flat_map(|(name, it)| {
+            let all = it.invalid.iter().chain(&it.conflicts).chain(&it.unknown);
+            all.map(move |problem| format!("SecurityDomain {name}: {problem}"))
+        });
+        let open: Vec<String> = open.collect();
         let observed = known.remote.wait(observe(&known.remote.client, &desired.objects, false));
         let drift: Vec<_> = observed.iter().filter(|it| it.effect != Effect::Keep).collect();
         output::to_stdout(|out| match self.format {
-            ScreenFormat::Text => text(&drift, observed.len(), out),
-            ScreenFormat::Json => write_json(&drift, observed.len(), out),
+            ScreenFormat::Text => text(&drift, &open, observed.len(), out),
+            ScreenFormat::Json => write_json(&drift, &open, observed.len(), out),
         })?;
         Ok(if drift.iter().any(|it| !matches!(it.effect, Effect::Unknown(_))) {
             ExitCode::Findings
-        } else if drift.is_empty() && !observed.is_empty() {
+        } else if drift.is_empty() && open.is_empty() && !observed.is_empty() {
             ExitCode::Clean
         } else {
             ExitCode::Incomplete
@@ -76,7 +85,8 @@ impl Diff {
     }
 }
 
-fn text(drift: &[&Observed], all: usize, out: &mut dyn Write) -> io::Result<()> {
+fn text(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -> io::Result<()> {
+    open.iter().try_for_each(|it| say(out, &format!("open: {it}")))?;
     for observed in drift {
         say(out, &format!("{}: {}", observed.id, word(&observed.effect)))?;
         for line in details(&observed.effect) {
@@ -89,12 +99,12 @@ fn text(drift: &[&Observed], all: usize, out: &mut dyn Write) -> io::Result<()> 
     say(out, &format!("{} of {all} objects are not as they should be.", drift.len()))
 }
 
-fn write_json(drift: &[&Observed], all: usize, out: &mut dyn Write) -> io::Result<()> {
+fn write_json(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = drift
         .iter()
         .map(|it| {
             json!({"object": it.id, "effect": word(&it.effect), "details": details(&it.effect), "managers": it.managers})
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "objects": all, "drift": rows}))
+    writeln!(out, "{:#}", json!({"schemaVersion": 1, "objects": all, "open": open, "drift": rows}))
 }

@@ -40,7 +40,15 @@ impl Files {
             if !manifest.others.is_empty() {
                 complain(&format!("{name}: passed over, no SecurityDomain: {}", manifest.others.join(", ")));
             }
-            domains.extend(manifest.domains);
+            for domain in manifest.domains {
+                if domains.iter().any(|it| it.metadata.name == domain.metadata.name) {
+                    let twice = domain.metadata.name.unwrap_or_default();
+                    return Err(
+                        Usage(format!("{name}: SecurityDomain {twice} stands in the files twice")).into()
+                    );
+                }
+                domains.push(domain);
+            }
         }
         if faults > 0 {
             let words = if faults == 1 { "1 fault".to_owned() } else { format!("{faults} faults") };

@@ -103,7 +103,9 @@ fn nodes(facts: Option<&ClusterFacts>, out: &mut dyn Write) -> io::Result<()> {
     if let Some((key, value)) = selecting(&labels(&gpu), &labels(&other)) {
         return writeln!(out, "      matchLabels: {{{}: {}}}", quoted(&key), quoted(&value));
     }
-    let names: Vec<_> = gpu.iter().map(|it| quoted(&it.name)).collect();
+    // The label of a node is not its name on every cloud.
+    let name = |it: &&NodeFact| it.labels.get("kubernetes.io/hostname").unwrap_or(&it.name).clone();
+    let names: Vec<_> = gpu.iter().map(|it| quoted(&name(it))).collect();
     writeln!(out, "      matchExpressions:  # no label tells them from the others")?;
     writeln!(out, "      - {{key: kubernetes.io/hostname, operator: In, values: [{}]}}", names.join(", "))
 }

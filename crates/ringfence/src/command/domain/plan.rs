@@ -1,5 +1,6 @@
 //! `ringfence domain plan`: what would be written, object by object.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
@@ -91,8 +92,18 @@ impl Plan {
         let known = self.cluster.read()?;
         let facts = known.as_ref().map(|it| it.facts.clone()).unwrap_or_default();
         let live = known.as_ref().map(|it| it.domains.clone()).unwrap_or_default();
-        let domains = laid_over(files, live);
-        let desired = plan(&domains, &facts, self.mode.map(Into::into));
+        let names: BTreeSet<_> = files.iter().map(SecurityDomain::name_any).collect();
+        let mut domains = laid_over(files, live);
+        for domain in &mut domains {
+            // Of the others what is in force counts, not what they wait for.
+            let in_force = || domain.status.as_ref().map(|it| it.effective_modes.mode);
+            let mode =
+                if names.contains(&domain.name_any()) { self.mode.map(Mode::from) } else { in_force() };
+            domain.spec.enforcement.mode = mode.unwrap_or(domain.spec.enforcement.mode);
+        }
+        let mut desired = plan(&domains, &facts);
+        desired.outcomes.retain(|name, _| names.contains(name));
+        desired.objects.retain(|object| object.domain().is_none_or(|it| names.contains(it)));
         let observed = known.map(|it| it.remote.wait(observe(&it.remote.client, &desired.objects, true)));
         let seen = Seen { desired: &desired, observed: observed.as_deref() };
         output::to_stdout(|out| match self.format {
@@ -119,12 +130,10 @@ pub(crate) fn laid_over(files: Vec<SecurityDomain>, live: Vec<SecurityDomain>) -
     domains
 }
 
-/// The desired objects, in the given mode or else in that of each domain.
-pub(crate) fn plan(domains: &[SecurityDomain], facts: &ClusterFacts, mode: Option<Mode>) -> Desired {
-    let asked: Vec<_> = domains
-        .iter()
-        .map(|domain| Asked { domain, mode: mode.unwrap_or(domain.spec.enforcement.mode) })
-        .collect();
+/// The desired objects of domains in the modes that they say.
+pub(crate) fn plan(domains: &[SecurityDomain], facts: &ClusterFacts) -> Desired {
+    let asked: Vec<_> =
+        domains.iter().map(|domain| Asked { domain, mode: domain.spec.enforcement.mode }).collect();
     desired(&asked, facts)
 }
 

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use crate::command::scan::cluster::ClusterArgs;
 use crate::command::scan::cluster::error;
 use crate::exit::Unreachable;
+use crate::exit::Usage;
 
 /// Flags of commands that work with a cluster or without one.
 #[derive(Args, Debug)]
@@ -72,5 +73,17 @@ impl Known {
         let read = remote.wait(ringfence_operator::read(&remote.client));
         let (facts, domains) = read.map_err(|error| Unreachable(error.to_string()))?;
         Ok(Self { remote, facts, domains })
+    }
+}
+
+/// An error of a request for SecurityDomains, with the cure for the most usual reason.
+pub(crate) fn no_kind(error: &kube::Error) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Usage(
+            "the cluster does not know SecurityDomain: `ringfence install --print | kubectl apply --server-side -f -`"
+                .into(),
+        )
+        .into(),
+        other => Unreachable(other.to_string()).into(),
     }
 }

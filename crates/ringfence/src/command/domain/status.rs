@@ -1,5 +1,6 @@
 //! `ringfence domain status`: each promise of a domain, ticked or not, with its evidence.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::io::Write;
 
@@ -18,10 +19,10 @@ use ringfence_finding::ExitCode;
 use serde_json::json;
 
 use super::remote::Remote;
+use super::remote::no_kind;
 use super::say;
 use crate::cli::ScreenFormat;
 use crate::command::scan::cluster::ClusterArgs;
-use crate::exit::Unreachable;
 use crate::exit::Usage;
 use crate::output;
 
@@ -62,7 +63,7 @@ impl Status {
         let remote = Remote::connect(&self.cluster)?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let list = remote.wait(api.list(&ListParams::default()));
-        let mut domains = list.map_err(|error| Unreachable(error.to_string()))?.items;
+        let mut domains = list.map_err(|error| no_kind(&error))?.items;
         if let Some(name) = &self.name {
             domains.retain(|it| it.name_any() == *name);
             if domains.is_empty() {
@@ -194,7 +195,8 @@ fn probes(remote: &Remote, domain: &SecurityDomain) -> Vec<Probe> {
         return Vec::new();
     };
     let namespaces = status.inventory.iter().map(|it| it.namespace.clone()).filter(|it| !it.is_empty());
-    namespaces.map(|namespace| probe(remote, namespace)).collect()
+    let namespaces: BTreeSet<String> = namespaces.collect();
+    namespaces.into_iter().map(|namespace| probe(remote, namespace)).collect()
 }
 
 fn probe(remote: &Remote, namespace: String) -> Probe {
@@ -209,10 +211,13 @@ fn probe(remote: &Remote, namespace: String) -> Probe {
         "spec": {
             "nodeName": "ringfence-probe",
             "automountServiceAccountToken": false,
+            // Pod Security is asked first: the pod holds its strictest level, so that our rule is what refuses it.
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
                 "name": "probe",
                 "image": "ringfence.invalid/probe",
                 "resources": {"limits": {"cpu": "1m", "memory": "1Mi"}},
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
             }],
         },
     });
