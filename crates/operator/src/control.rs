@@ -45,7 +45,7 @@ const GATHER: Duration = Duration::from_millis(30);
 const ROUNDS: usize = 64;
 /// Pause after an error of the API server.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Discovery follows a new definition after some seconds.
+/// Discovery follows a definition after some seconds: for so long it is asked again.
 const DISCOVERY_LAG: Duration = Duration::from_secs(10);
 
 /// The controller.
@@ -63,6 +63,8 @@ pub(crate) struct Controller {
     is_known: bool,
     /// When to ask what is served.
     discover_at: Option<Instant>,
+    /// Until when an answer may be that from before a definition changed.
+    discover_until: Option<Instant>,
 }
 
 impl Controller {
@@ -92,6 +94,7 @@ impl Controller {
             ledger,
             is_known: false,
             discover_at,
+            discover_until: None,
         }
     }
 
@@ -142,7 +145,9 @@ impl Controller {
         }
         let is_new = self.store.take(source, seen);
         if is_new && source == Source::Definitions {
-            self.discover_at.get_or_insert(Instant::now());
+            let now = Instant::now();
+            self.discover_at.get_or_insert(now);
+            self.discover_until = Some(now + DISCOVERY_LAG);
         }
         is_new
     }
@@ -170,14 +175,12 @@ impl Controller {
         }
         match discover::served(&self.client).await {
             Ok(served) => {
-                let is_first = self.store.served.is_none();
-                let is_new = self.store.served.as_ref() != Some(&served);
                 self.store.served = Some(served);
                 for source in CHILDREN.into_iter().filter(|it| self.store.serves(*it)) {
                     self.watches.start(source);
                 }
-                // Once more after a change, until an answer is the one before.
-                self.discover_at = (is_new && !is_first).then(|| Instant::now() + DISCOVERY_LAG);
+                let again = Instant::now() + PAUSE;
+                self.discover_at = self.discover_until.is_some_and(|end| again <= end).then_some(again);
             }
             Err(error) => {
                 (self.tell)(&format!("{error}"));
