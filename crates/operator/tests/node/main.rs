@@ -8,6 +8,9 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod budget;
+mod ends;
+mod external_secret;
 #[path = "../lab/ground.rs"]
 #[allow(dead_code, reason = "the tests of tier 1b use the rest")]
 mod ground;
