@@ -76,7 +76,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-operator",
         ours: &["ringfence-domain", "ringfence-inventory"],
-        others: &["futures", "k8s-openapi", "kube", "regex", "serde_json", "thiserror", "tokio"],
+        others: &["futures", "k8s-openapi", "kube", "regex", "serde", "serde_json", "thiserror", "tokio"],
     },
     Room {
         name: "ringfence-report",

@@ -8,8 +8,11 @@ use k8s_openapi::jiff::Timestamp;
 use crate::spec::EffectiveModes;
 use crate::spec::Mode;
 use crate::spec::SecurityDomain;
+use crate::spec::SecurityDomainSpec;
 use crate::spec::SimulationStatus;
 
+/// Longest spec that is kept, bytes; as the schema of the status says.
+const KEPT: usize = 16_384;
 /// How long a simulation stays true: nightly Jobs come once a day.
 const VALID: Duration = Duration::from_hours(24);
 
@@ -30,10 +33,32 @@ pub fn gate(
         return EffectiveModes { mode: wanted, held: None };
     }
     let acknowledged = domain.spec.enforcement.acknowledged.as_deref();
-    match closed(hash, acknowledged, simulation, now) {
+    let is_long = || format!("the spec is longer than {KEPT} bytes; split the domain");
+    let closed =
+        closed(hash, acknowledged, simulation, now).or_else(|| kept(&domain.spec).is_none().then(is_long));
+    match closed {
         None => EffectiveModes { mode: Mode::Enforce, held: None },
         Some(why) => EffectiveModes { mode: in_force, held: Some(why) },
     }
+}
+
+/// The spec that is in force in place of the written one: the last accepted, while an edit of a domain in Enforce waits.
+/// None: the written one is.
+pub fn accepted(domain: &SecurityDomain, modes: &EffectiveModes) -> Option<SecurityDomainSpec> {
+    if modes.mode < Mode::Enforce || modes.held.is_none() {
+        return None;
+    }
+    let text = domain.status.as_ref()?.accepted_spec.as_deref()?;
+    let mut spec: SecurityDomainSpec = serde_json::from_str(text).ok()?;
+    spec.enforcement = domain.spec.enforcement.clone();
+    (spec != domain.spec).then_some(spec)
+}
+
+/// A spec as it is kept for [`accepted`]; none if it is too long to be kept.
+pub fn kept(spec: &SecurityDomainSpec) -> Option<String> {
+    let mut value = serde_json::to_value(spec).ok()?;
+    value.as_object_mut()?.remove("enforcement");
+    Some(value.to_string()).filter(|it| it.len() <= KEPT)
 }
 
 /// Why the gate is closed; none if it is open.
@@ -43,6 +68,9 @@ fn closed(
     simulation: Option<&SimulationStatus>,
     now: Timestamp,
 ) -> Option<String> {
+    if hash.is_empty() {
+        return Some("the spec cannot hold".into());
+    }
     let Some(simulation) = simulation else { return Some("no simulation of Enforce was run yet".into()) };
     if simulation.hash != hash {
         return Some("spec or rules changed since the last simulation; it runs again".into());
@@ -117,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_kept_or_cannot_hold_is_not_enforced() {
+        let mut domain = asks("Enforce", "Observe", None);
+        domain.spec.namespaces.names = (0..500).map(|number| format!("{number:0>63}")).collect();
+        let (mode, why) = mode(&domain, Some(&simulated("a", "2026-03-02T11:00:00Z", 0)));
+        assert_eq!((mode, why.unwrap().contains("split the domain")), (Mode::Observe, true));
+        let empty = simulated("", "2026-03-02T11:00:00Z", 0);
+        let now = NOW.parse().unwrap();
+        assert_eq!(gate(&asks("Enforce", "Warn", None), "", Some(&empty), now).mode, Mode::Warn);
+    }
+
+    #[test]
     fn refusals_are_accepted_by_the_hash_of_the_simulation_that_found_them() {
         let found = simulated("a", "2026-03-02T11:00:00Z", 3);
         assert_eq!(mode(&asks("Enforce", "Observe", Some("a")), Some(&found)).0, Mode::Enforce);
@@ -124,6 +163,24 @@ mod tests {
         // What could not be read is not accepted with it.
         let blind = SimulationStatus { missing: vec!["pods".into()], ..found };
         assert_eq!(mode(&asks("Enforce", "Observe", Some("a")), Some(&blind)).0, Mode::Observe);
+    }
+
+    #[test]
+    fn an_edit_under_enforce_leaves_the_accepted_spec_in_force_until_it_is_accepted_too() {
+        let mut domain = asks("Enforce", "Enforce", Some("other"));
+        let before = domain.spec.clone();
+        let keep = kept(&before).unwrap();
+        assert!(!keep.contains("enforcement"));
+        domain.status.as_mut().unwrap().accepted_spec = Some(keep);
+        let waits = gate(&domain, "a", None, NOW.parse().unwrap());
+        assert_eq!(accepted(&domain, &waits), None, "it is the one that was accepted");
+        domain.spec.namespaces.names.push("more".into());
+        assert_eq!(accepted(&domain, &waits).unwrap(), before);
+        let open = gate(&domain, "a", Some(&simulated("a", "2026-03-02T11:00:00Z", 0)), NOW.parse().unwrap());
+        assert_eq!(accepted(&domain, &open), None);
+        domain.spec.enforcement.mode = Mode::Warn;
+        let lowered = gate(&domain, "a", None, NOW.parse().unwrap());
+        assert_eq!(accepted(&domain, &lowered), None);
     }
 
     #[test]

@@ -10,6 +10,43 @@ pub(crate) struct Quantity(i128);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct NoQuantity;
 
+impl Quantity {
+    /// Nothing.
+    pub(crate) const ZERO: Self = Self(0);
+    /// One.
+    pub(crate) const ONE: Self = Self(1000);
+
+    /// The sum.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference.
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// So many of it.
+    pub(crate) fn times(self, count: u32) -> Self {
+        Self(self.0.saturating_mul(count.into()))
+    }
+
+    /// How many of `each` fit in.
+    pub(crate) fn holds(self, each: Self) -> u32 {
+        if each.0 <= 0 {
+            return u32::MAX;
+        }
+        u32::try_from((self.0 / each.0).max(0)).unwrap_or(u32::MAX)
+    }
+}
+
+impl std::fmt::Display for Quantity {
+    /// Whole, or in thousandths: `2`, `3250m`.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 % 1000 == 0 { write!(out, "{}", self.0 / 1000) } else { write!(out, "{}m", self.0) }
+    }
+}
+
 impl FromStr for Quantity {
     type Err = NoQuantity;
 

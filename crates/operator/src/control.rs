@@ -1,6 +1,7 @@
 //! Room `operator`: the loop. Events go into the store; when something that counts is new, everything is looked at again in
 //! memory, and what is left to do is done, round by round, until nothing is left. A look that finds nothing sends nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use kube::api::PostParams;
 use ringfence_domain::OperatorIdentity;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,10 +27,14 @@ use crate::facts::domains_of;
 use crate::lease::Guard;
 use crate::ledger::Ledger;
 use crate::look::Look;
+use crate::look::Simulate;
 use crate::metrics::Metrics;
 use crate::own::Own;
 use crate::plan::Plan;
 use crate::run::Config;
+use crate::simulating::Simulations;
+use crate::simulation::Simulated;
+use crate::simulation::simulate;
 use crate::source::CHILDREN;
 use crate::source::FACTS;
 use crate::source::Source;
@@ -59,6 +65,9 @@ pub(crate) struct Controller {
     tell: Arc<dyn Fn(&str) + Send + Sync>,
     store: Store,
     ledger: Ledger,
+    simulations: Simulations,
+    /// A simulation that runs; none or one.
+    simulating: JoinSet<BTreeMap<String, Simulated>>,
     /// Who we are was asked.
     is_known: bool,
     /// When to ask what is served.
@@ -92,6 +101,8 @@ impl Controller {
             tell,
             store,
             ledger,
+            simulations: Simulations::default(),
+            simulating: JoinSet::new(),
             is_known: false,
             discover_at,
             discover_until: None,
@@ -126,6 +137,10 @@ impl Controller {
                     }
                 }
                 () = self.guard.changed() => is_new |= !leads && self.guard.may_write(),
+                Some(ended) = self.simulating.join_next() => {
+                    self.simulated(ended);
+                    is_new = true;
+                }
                 () = until(due) => is_new = true,
             }
         }
@@ -204,7 +219,10 @@ impl Controller {
         for _ in 0..ROUNDS {
             let plan = self.plan().await;
             if plan.is_empty() || !self.guard.may_write() {
-                return self.ledger.next(Instant::now());
+                self.simulate(plan.simulate);
+                // What runs wakes the loop when it ends.
+                let again = plan.simulate_at.filter(|_| self.simulating.is_empty());
+                return [self.ledger.next(Instant::now()), again].into_iter().flatten().min();
             }
             if plan.early.is_empty() && plan.stages.is_empty() {
                 self.send(plan.late).await;
@@ -225,17 +243,18 @@ impl Controller {
     /// Looks, on a thread of its own: a thousand namespaces take a tenth of a second.
     async fn plan(&mut self) -> Plan {
         let (store, mut ledger) = (std::mem::take(&mut self.store), std::mem::take(&mut self.ledger));
+        let mut simulations = std::mem::take(&mut self.simulations);
         let operator = self.operator.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let clock = Timestamp::now();
-            let look = Look::at(&store, operator, clock);
-            let text = clock.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            let plan = Plan::of(&look, &store, &mut ledger, Instant::now(), &text);
-            (store, ledger, plan)
+            let at = (Instant::now(), Timestamp::now());
+            let look = Look::at(&store, &simulations, operator, at);
+            simulations.retain(|name| look.domains.contains_key(name));
+            let plan = Plan::of(&look, &store, &simulations, &mut ledger, at);
+            (store, ledger, simulations, plan)
         });
         match looking.await {
-            Ok((store, ledger, plan)) => {
-                (self.store, self.ledger) = (store, ledger);
+            Ok((store, ledger, simulations, plan)) => {
+                (self.store, self.ledger, self.simulations) = (store, ledger, simulations);
                 plan
             }
             // Only a panic in the look, or the end of the runtime. An empty store is not in sync, so nothing is written
@@ -243,6 +262,32 @@ impl Controller {
             Err(error) => {
                 (self.tell)(&format!("a look failed: {error}"));
                 Plan::default()
+            }
+        }
+    }
+
+    /// Begins a simulation, if none runs. The loop goes on meanwhile.
+    fn simulate(&mut self, what: Option<Simulate>) {
+        let Some(what) = what.filter(|_| self.simulating.is_empty() && self.guard.may_write()) else {
+            return;
+        };
+        let client = self.client.clone();
+        self.simulating
+            .spawn(async move { simulate(&client, &what.facts, &what.domains, &what.names).await });
+    }
+
+    fn simulated(&mut self, ended: Result<BTreeMap<String, Simulated>, JoinError>) {
+        let clock = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        match ended {
+            Ok(found) => {
+                for (name, found) in found {
+                    self.simulations.note(&name, &found, &clock, Instant::now());
+                }
+            }
+            // Only a panic in it, or the end of the runtime.
+            Err(error) => {
+                (self.tell)(&format!("a simulation failed: {error}"));
+                self.simulations.fail(Instant::now());
             }
         }
     }

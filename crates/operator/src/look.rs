@@ -1,24 +1,30 @@
 //! Room `operator`: the store -> domains, their modes in force and what should exist. No request, no write.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use ringfence_domain::Asked;
+use ringfence_domain::ClusterFacts;
 use ringfence_domain::Desired;
 use ringfence_domain::DesiredObject;
 use ringfence_domain::OperatorIdentity;
+use ringfence_domain::Problem;
 use ringfence_domain::Rules;
 use ringfence_domain::SecurityDomain;
+use ringfence_domain::accepted;
 use ringfence_domain::desired;
 use ringfence_domain::gate;
 use ringfence_domain::names;
 use ringfence_domain::resolve;
 use ringfence_domain::simulation_hash;
 use ringfence_domain::spec::EffectiveModes;
+use tokio::time::Instant;
 
 use crate::facts::domains_of;
 use crate::facts::facts;
+use crate::simulating::Simulations;
 use crate::store::Store;
 
 /// What should be, by what was seen.
@@ -32,14 +38,38 @@ pub(crate) struct Look {
     pub(crate) unreadable: Vec<(String, String)>,
     /// Modes in force.
     pub(crate) modes: BTreeMap<String, EffectiveModes>,
+    /// What is wrong with specs in whose place the last accepted ones are in force.
+    pub(crate) invalid: BTreeMap<String, Vec<Problem>>,
+    /// What a simulation of each domain would be of now (see [`simulation_hash`]).
+    pub(crate) hashes: BTreeMap<String, String>,
+    /// What is to be simulated; none: nothing now.
+    pub(crate) simulate: Option<Simulate>,
+    /// When something is to be simulated, if not now.
+    pub(crate) simulate_at: Option<Instant>,
     /// What should exist.
     pub(crate) desired: Desired,
     names_by_uid: BTreeMap<String, String>,
 }
 
+/// What is to be simulated.
+#[derive(Clone, Debug)]
+pub(crate) struct Simulate {
+    /// The cluster.
+    pub(crate) facts: ClusterFacts,
+    /// All domains.
+    pub(crate) domains: Vec<SecurityDomain>,
+    /// Names of those that are to be simulated.
+    pub(crate) names: BTreeSet<String>,
+}
+
 impl Look {
-    /// Looks. `clock`: now.
-    pub(crate) fn at(store: &Store, operator: OperatorIdentity, clock: Timestamp) -> Self {
+    /// Looks. `now` and `clock` are the same moment.
+    pub(crate) fn at(
+        store: &Store,
+        simulations: &Simulations,
+        operator: OperatorIdentity,
+        (now, clock): (Instant, Timestamp),
+    ) -> Self {
         let mut look = Self::default();
         for (name, domain) in domains_of(store) {
             match domain {
@@ -60,21 +90,48 @@ impl Look {
             .map(|domain| Asked { domain, mode: domain.spec.enforcement.mode })
             .collect();
         let rules = Rules::of(&wanted, &facts);
+        let mut names = BTreeSet::new();
+        let mut in_force = look.domains.clone();
         for (name, domain) in &look.domains {
-            let simulation = domain.status.as_ref().and_then(|it| it.simulation.as_ref());
-            // A spec that cannot hold was never simulated: no simulation has the empty hash.
-            let hash = resolve(&domain.spec).map(|it| simulation_hash(&it, &rules)).unwrap_or_default();
-            let mut modes = gate(domain, &hash, simulation, clock);
-            // What is in force already waits for nothing, though the simulation that let it in grows old.
-            modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+            // A spec that cannot hold is never simulated: no simulation has the empty hash.
+            let resolved = resolve(&domain.spec);
+            let hash = resolved.as_ref().map(|it| simulation_hash(it, &rules)).unwrap_or_default();
+            let mut modes = gate(domain, &hash, simulations.of(domain), clock);
+            let due =
+                (!hash.is_empty()).then(|| simulations.due(domain, &hash, &modes, (now, clock))).flatten();
+            match due {
+                Some(at) if at <= now => drop(names.insert(name.clone())),
+                Some(at) => look.simulate_at = Some(look.simulate_at.map_or(at, |before| before.min(at))),
+                None => {}
+            }
+            if let Some(spec) = accepted(domain, &modes) {
+                let why = modes.held.unwrap_or_default();
+                modes.held =
+                    Some(format!("{why}; until then the spec that was accepted last stays in force"));
+                in_force.entry(name.clone()).and_modify(|it| it.spec = spec);
+            } else {
+                // What is in force already waits for nothing, though the simulation that let it in grows old.
+                modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+            }
             look.modes.insert(name.clone(), modes);
+            look.hashes.insert(name.clone(), hash);
             look.names_by_uid.insert(domain.uid().unwrap_or_default(), name.clone());
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();
         let asked: Vec<_> =
-            look.domains.iter().map(|(name, domain)| Asked { domain, mode: mode(name) }).collect();
+            in_force.iter().map(|(name, domain)| Asked { domain, mode: mode(name) }).collect();
         look.desired = desired(&asked, &facts);
+        if !names.is_empty() {
+            let domains = look.domains.values().cloned().collect();
+            look.simulate = Some(Simulate { facts, domains, names });
+        }
         look
+    }
+
+    /// What is wrong with the spec of a domain.
+    pub(crate) fn invalid_of(&self, name: &str) -> &[Problem] {
+        let of_outcome = || self.desired.outcomes.get(name).map(|it| &it.invalid);
+        self.invalid.get(name).or_else(of_outcome).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The domain of a desired object; none for what stands for all domains.

@@ -50,11 +50,8 @@ pub struct Observed {
 
 /// Asks for each object. `dry_run`: also what the API server would say to the write, which needs the right to write.
 pub async fn observe(client: &Client, objects: &[DesiredObject], dry_run: bool) -> Vec<Observed> {
-    futures::stream::iter(objects)
-        .map(|object| one(client, object, dry_run))
-        .buffered(CONCURRENCY)
-        .collect()
-        .await
+    let asked: Vec<_> = objects.iter().map(|object| one(client, object, dry_run)).collect();
+    futures::stream::iter(asked).buffered(CONCURRENCY).collect().await
 }
 
 async fn one(client: &Client, object: &DesiredObject, dry_run: bool) -> Observed {

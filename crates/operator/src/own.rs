@@ -61,6 +61,14 @@ impl Own {
         if status.effective_modes.held.is_none() {
             value["effectiveModes"]["held"] = Value::Null;
         }
+        if status.accepted_spec.is_none() {
+            value["acceptedSpec"] = Value::Null;
+        }
+        for list in ["owners", "missing"] {
+            if let Some(simulation) = value.get_mut("simulation").filter(|it| it.get(list).is_none()) {
+                simulation[list] = json!([]);
+            }
+        }
         Some(Self::new(domain, json!({"status": value}), true))
     }
 

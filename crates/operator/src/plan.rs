@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use ringfence_domain::DesiredObject;
 use ringfence_domain::SecurityDomain;
@@ -20,12 +21,14 @@ use crate::inventory::Written;
 use crate::inventory::key_of;
 use crate::ledger::Ledger;
 use crate::look::Look;
+use crate::look::Simulate;
 use crate::node;
 use crate::node::Mark;
 use crate::own::Own;
 use crate::policy;
 use crate::prune;
 use crate::removal;
+use crate::simulating::Simulations;
 use crate::status;
 use crate::store::Key;
 use crate::store::Live;
@@ -44,6 +47,10 @@ pub(crate) struct Plan {
     pub(crate) stages: Vec<Vec<Act>>,
     /// Status, where nothing is left to write.
     pub(crate) late: Vec<Own>,
+    /// What is to be simulated, once nothing is left to write.
+    pub(crate) simulate: Option<Simulate>,
+    /// When something is to be simulated, if not now.
+    pub(crate) simulate_at: Option<Instant>,
 }
 
 /// What is known of a domain's objects.
@@ -72,9 +79,16 @@ pub(crate) enum Verdict {
 }
 
 impl Plan {
-    /// Makes it. `now` for pauses, `clock` for conditions, RFC 3339.
-    pub(crate) fn of(look: &Look, store: &Store, ledger: &mut Ledger, now: Instant, clock: &str) -> Self {
-        let mut plan = Self::default();
+    /// Makes it. `now` for pauses, `clock` for conditions.
+    pub(crate) fn of(
+        look: &Look,
+        store: &Store,
+        simulations: &Simulations,
+        ledger: &mut Ledger,
+        (now, clock): (Instant, Timestamp),
+    ) -> Self {
+        let mut plan =
+            Self { simulate: look.simulate.clone(), simulate_at: look.simulate_at, ..Self::default() };
         let early: BTreeSet<&str> =
             look.domains.iter().filter(|it| plan.begin(look, it.0, it.1)).map(|it| it.0.as_str()).collect();
         let mut reports: BTreeMap<&str, Report> = BTreeMap::new();
@@ -103,7 +117,8 @@ impl Plan {
             let stages = removal::stages(removals, ledger, now, report);
             plan.stages.extend(stages);
             if report.pending == 0 {
-                plan.late.extend(status::of(domain, look, store, report, &all, &left, clock));
+                let seen = status::Seen { look, store, simulations, report, all: &all, left: &left };
+                plan.late.extend(status::of(domain, &seen, clock));
             }
         }
         for domain in &look.going {
@@ -154,7 +169,7 @@ impl Plan {
         wanted: &BTreeSet<Key>,
         store: &Store,
         ledger: &mut Ledger,
-        (now, clock): (Instant, &str),
+        (now, clock): (Instant, Timestamp),
     ) {
         match removal::next(domain, wanted, store) {
             removal::Step::Acts(acts) => {

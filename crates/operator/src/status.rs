@@ -3,18 +3,24 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use ringfence_domain::Problem;
 use ringfence_domain::SecurityDomain;
+use ringfence_domain::kept;
 use ringfence_domain::names;
 use ringfence_domain::spec::Condition;
 use ringfence_domain::spec::Mode;
 use ringfence_domain::spec::NodeCounts;
+use ringfence_domain::spec::SimulationStatus;
 
 use crate::inventory;
 use crate::inventory::Written;
 use crate::look::Look;
 use crate::own::Own;
 use crate::plan::Report;
+use crate::simulating::Simulations;
+use crate::simulating::shown;
 use crate::source::Source;
 use crate::store::Store;
 
@@ -26,28 +32,35 @@ pub(crate) fn written(domain: &SecurityDomain) -> BTreeSet<Written> {
     domain.status.as_ref().map(|status| inventory::read(&status.inventory)).unwrap_or_default()
 }
 
-/// The status of a domain of which nothing is left to write, if it is new. `all`: of what stands for all domains.
-pub(crate) fn of(
-    domain: &SecurityDomain,
-    look: &Look,
-    store: &Store,
-    report: &Report,
-    all: &Report,
-    left: &BTreeSet<Written>,
-    clock: &str,
-) -> Option<Own> {
+/// What a status is drawn from.
+pub(crate) struct Seen<'a> {
+    /// What should be.
+    pub(crate) look: &'a Look,
+    /// What is.
+    pub(crate) store: &'a Store,
+    /// What simulations found.
+    pub(crate) simulations: &'a Simulations,
+    /// Of the domain's objects.
+    pub(crate) report: &'a Report,
+    /// Of what stands for all domains.
+    pub(crate) all: &'a Report,
+    /// What was written and is still there.
+    pub(crate) left: &'a BTreeSet<Written>,
+}
+
+/// The status of a domain of which nothing is left to write, if it is new.
+pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> Option<Own> {
+    let Seen { look, store, simulations, report, all, left } = *seen;
     let name = domain.name_any();
     let outcome = look.desired.outcomes.get(&name)?;
     let old = domain.status.clone().unwrap_or_default();
-    let mut promises = Promises { domain, old: &old.conditions, clock, made: Vec::new() };
+    let mut promises = Promises::new(domain, &old.conditions, clock);
     let (entries, fits) = inventory::entries(left);
     let nodes = nodes(domain, look, store);
     let modes = look.modes.get(&name).cloned().unwrap_or_default();
-    let words = |problems: &[ringfence_domain::Problem]| -> Vec<String> {
-        problems.iter().map(ToString::to_string).collect()
-    };
+    let words = |problems: &[Problem]| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
     let (invalid, conflicts, unknown) =
-        (words(&outcome.invalid), words(&outcome.conflicts), words(&outcome.unknown));
+        (words(look.invalid_of(&name)), words(&outcome.conflicts), words(&outcome.unknown));
     let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
 
     promises.say("Conflict", !conflicts.is_empty(), "OlderDomain", "NoConflict", &conflicts);
@@ -68,9 +81,8 @@ pub(crate) fn of(
         "the policies are written; whether the network enforces them was not tried",
     );
     admission(&mut promises, all);
-    if let Some(held) = &modes.held {
-        promises.say("SimulationCurrent", false, "Current", "Held", std::slice::from_ref(held));
-    }
+    let simulation = shown(old.simulation.as_ref(), simulations.of(domain), clock);
+    simulated(&mut promises, simulation.as_ref(), look.hashes.get(&name));
     let mut all_faults = faults;
     if !fits {
         all_faults.push(
@@ -91,6 +103,12 @@ pub(crate) fn of(
     promises.ready(&reasons);
     let mut status = old.clone();
     status.observed_generation = domain.metadata.generation.unwrap_or_default();
+    status.simulation = simulation;
+    status.accepted_spec = match (&modes.held, modes.mode) {
+        (Some(_), Mode::Enforce) => old.accepted_spec,
+        (None, Mode::Enforce) => kept(&domain.spec),
+        _ => None,
+    };
     status.effective_modes = modes;
     status.nodes = nodes;
     status.inventory = entries;
@@ -99,15 +117,35 @@ pub(crate) fn of(
 }
 
 /// The status of a domain that cannot go on with its end.
-pub(crate) fn blocked(domain: &SecurityDomain, words: &str, clock: &str) -> Option<Own> {
+pub(crate) fn blocked(domain: &SecurityDomain, words: &str, clock: Timestamp) -> Option<Own> {
     let old = domain.status.clone().unwrap_or_default();
-    let mut promises = Promises { domain, old: &old.conditions, clock, made: Vec::new() };
+    let mut promises = Promises::new(domain, &old.conditions, clock);
     promises.ready(&[("RemovalBlocked", vec![words.to_owned()])]);
     let mut status = old.clone();
     status.conditions.retain(|it| it.kind != "Ready");
     status.conditions.extend(promises.made);
     status.conditions.sort_by(|left, right| left.kind.cmp(&right.kind));
     Own::status(domain, &status)
+}
+
+/// Whether it is known what Enforce would refuse as spec and rules are now, and how much that is.
+fn simulated(promises: &mut Promises<'_>, simulation: Option<&SimulationStatus>, hash: Option<&String>) {
+    let kind = "SimulationCurrent";
+    let Some(simulation) = simulation else {
+        return promises.unknown(kind, "NotRun", "no simulation of Enforce was run yet");
+    };
+    if Some(&simulation.hash) != hash {
+        let words = "spec or rules changed since the last simulation".to_owned();
+        return promises.say(kind, false, "", "Outdated", &[words]);
+    }
+    if !simulation.missing.is_empty() {
+        return promises.say(kind, false, "", "InputMissing", &simulation.missing);
+    }
+    let words = match simulation.would_deny {
+        0 => "Enforce would refuse nothing that runs or is defined".to_owned(),
+        count => format!("Enforce would refuse {count} pods and templates, see status.simulation"),
+    };
+    promises.say(kind, true, "Current", "", &[words]);
 }
 
 fn admission(promises: &mut Promises<'_>, all: &Report) {
@@ -162,11 +200,16 @@ fn nodes(domain: &SecurityDomain, look: &Look, store: &Store) -> NodeCounts {
 struct Promises<'a> {
     domain: &'a SecurityDomain,
     old: &'a [Condition],
-    clock: &'a str,
+    clock: String,
     made: Vec<Condition>,
 }
 
-impl Promises<'_> {
+impl<'a> Promises<'a> {
+    fn new(domain: &'a SecurityDomain, old: &'a [Condition], clock: Timestamp) -> Self {
+        let clock = clock.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Self { domain, old, clock, made: Vec::new() }
+    }
+
     /// True or False, each with its reason.
     fn say(&mut self, kind: &str, holds: bool, yes: &str, no: &str, words: &[String]) {
         let (status, reason) = if holds { ("True", yes) } else { ("False", no) };
@@ -198,7 +241,7 @@ impl Promises<'_> {
             kind: kind.into(),
             status: status.into(),
             observed_generation: self.domain.metadata.generation.unwrap_or_default(),
-            last_transition_time: before.map_or(self.clock, |it| &it.last_transition_time).into(),
+            last_transition_time: before.map_or(&self.clock, |it| &it.last_transition_time).clone(),
             reason: reason.into(),
             message: message.into(),
         });

@@ -5,6 +5,9 @@ mod personas;
 mod rights;
 mod workload;
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -20,13 +23,15 @@ pub struct Install {
     pub namespace: String,
     /// Image of the controller; none: the controller is not among the manifests, and runs elsewhere.
     pub image: Option<Image>,
+    /// Kinds that bear pods, plural names by API group: a simulation reads their templates.
+    pub workloads: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The manifests, in the order of applying.
 pub fn install(install: &Install) -> Vec<Value> {
     let mut manifests = vec![definition(), namespace(&install.namespace)];
     manifests.extend(personas::roles());
-    manifests.extend(rights::rights(&install.namespace));
+    manifests.extend(rights::rights(install));
     if let Some(image) = &install.image {
         manifests.extend(workload::workload(&install.namespace, image));
     }

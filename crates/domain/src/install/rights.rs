@@ -4,6 +4,7 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::Install;
 use super::rule;
 use crate::names;
 use crate::spec::Extra;
@@ -14,7 +15,8 @@ const READ: &[&str] = &["get", "list", "watch"];
 const KEEP: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
 /// Account, cluster role with its binding, and the role for the lease.
-pub(super) fn rights(namespace: &str) -> Vec<Value> {
+pub(super) fn rights(install: &Install) -> Vec<Value> {
+    let namespace = install.namespace.as_str();
     let labels = json!({"app.kubernetes.io/managed-by": names::MANAGED_BY});
     let account = names::OPERATOR_ACCOUNT;
     let subject = json!([{"kind": "ServiceAccount", "name": account, "namespace": namespace}]);
@@ -29,7 +31,7 @@ pub(super) fn rights(namespace: &str) -> Vec<Value> {
             "apiVersion": format!("{RBAC}/v1"),
             "kind": "ClusterRole",
             "metadata": {"name": "ringfence:controller", "labels": labels},
-            "rules": rules(),
+            "rules": rules(install),
         }),
         json!({
             "apiVersion": format!("{RBAC}/v1"),
@@ -56,10 +58,10 @@ pub(super) fn rights(namespace: &str) -> Vec<Value> {
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-fn rules() -> Vec<Value> {
+fn rules(install: &Install) -> Vec<Value> {
     let roles = Preset::ALL.map(Preset::name).into_iter().chain(Extra::ALL.map(Extra::name));
     let roles: Vec<_> = roles.map(|name| format!("ringfence:{name}")).collect();
-    vec![
+    let mut rules = vec![
         // Its own kind: the finalizer is in the object, the state in the subresource.
         rule("ringfence.dev", &["securitydomains"], &["get", "list", "patch", "watch"]),
         rule("ringfence.dev", &["securitydomains/status"], &["get", "patch"]),
@@ -82,16 +84,20 @@ fn rules() -> Vec<Value> {
             ],
             KEEP,
         ),
-        // What it reads: destinations of rules, and what a simulation judges.
-        rule("", &["pods", "services"], READ),
+        // What it reads: destinations of rules, and the DNS cache of nodes.
+        rule("", &["services"], READ),
         rule("discovery.k8s.io", &["endpointslices"], READ),
-        rule("apps", &["daemonsets", "deployments", "replicasets", "statefulsets"], READ),
-        rule("batch", &["cronjobs", "jobs"], READ),
-        rule("resource.k8s.io", &["deviceclasses"], READ),
+        rule("apps", &["daemonsets"], READ),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], READ),
         // What it says.
         rule("events.k8s.io", &["events"], &["create", "patch"]),
-    ]
+    ];
+    // What a simulation judges.
+    rules.extend(install.workloads.iter().map(|(group, kinds)| {
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        rule(group, &kinds, &["list"])
+    }));
+    rules
 }
 
 /// A lease cannot be created by name: the API server does not know the name of what is created.

@@ -22,6 +22,11 @@ pub struct SecurityDomainStatus {
     /// Last simulation of Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub simulation: Option<SimulationStatus>,
+    /// The spec that Enforce was entered with, or that was accepted since, as JSON without `enforcement`: it stays in force
+    /// while an edit waits for its simulation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16_384))]
+    pub accepted_spec: Option<String>,
     /// What was written, one entry per namespace: evidence for what may be removed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
@@ -71,11 +76,12 @@ pub struct SimulationStatus {
     pub at: String,
     /// Pods and templates that would be refused at their next start.
     pub would_deny: u32,
-    /// Their owners, the first twenty: `namespace/Kind/name: RF-...`.
+    /// Whose they are, the first twenty: `namespace/Kind/name: RF-...`; then what Pod Security and quota would refuse.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub owners: Vec<String>,
-    /// Inputs that could not be read. With one of them the simulation does not open the gate.
+    /// Inputs that could not be read, and own writes that the API server would refuse. With one of them the simulation does not
+    /// open the gate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub missing: Vec<String>,
@@ -88,7 +94,7 @@ pub struct InventoryEntry {
     /// The namespace.
     #[serde(default)]
     pub namespace: String,
-    /// `Kind/name` of each object.
+    /// `Kind/name` of each object; `Node/name/key=value:effect` of a node with its taint.
     #[schemars(length(max = 128))]
     pub objects: Vec<String>,
 }

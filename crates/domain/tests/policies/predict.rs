@@ -91,9 +91,9 @@ fn predicted(namespace: &str, domain: &str, spec: &Value) -> Vec<String> {
         pod_spec: spec.clone(),
         ..Subject::default()
     };
-    let simulation = simulate(&wanted(), domain, &rules, &[subject]).unwrap();
+    let simulation = simulate(&wanted(), domain, &rules, &[subject], Vec::new()).unwrap();
     assert_eq!(simulation.judged, 1);
-    simulation.denied.iter().flat_map(|it| &it.reasons).map(|it| beginning(it.message)).collect()
+    simulation.denied.iter().flat_map(|it| &it.reasons).map(|it| beginning(&it.message)).collect()
 }
 
 /// What the server says of each pod.

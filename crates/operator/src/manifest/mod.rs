@@ -150,7 +150,7 @@ fn nearest_node<'t>(root: Node<'t>, path: &str) -> Node<'t> {
 }
 
 /// The value as JSON.
-fn value(node: Node<'_>) -> Value {
+pub(crate) fn value(node: Node<'_>) -> Value {
     if node.is_mapping() {
         return node.entries().map(|(key, it)| (key.to_owned(), value(it))).collect::<Map<_, _>>().into();
     }

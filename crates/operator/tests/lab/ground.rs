@@ -91,7 +91,7 @@ pub(crate) struct Domain<'a> {
 }
 
 impl<'a> Domain<'a> {
-    /// A domain over a namespace, in a mode that is put in force past the gate.
+    /// A domain over a namespace, in the mode that is wanted: one in Enforce waits for its simulation.
     pub(crate) fn new(lab: &'a ControlPlane, namespace: &str, mode: &str, more: &Value) -> Self {
         let domain = Self { lab, name: namespace.to_owned() };
         let mut spec = json!({"namespaces": {"names": [namespace]}, "enforcement": {"mode": mode}});
@@ -99,12 +99,6 @@ impl<'a> Domain<'a> {
             spec[key] = value.clone();
         }
         domain.apply(&spec);
-        if mode == "Enforce" {
-            let status = json!({"status": {"effectiveModes": {"mode": "Enforce"}}}).to_string();
-            let patch =
-                ["patch", "sdom", &domain.name, "--subresource=status", "--type=merge", "-p", &status];
-            lab.kubectl(&patch).ok();
-        }
         domain
     }
 

@@ -53,7 +53,11 @@ enum Format {
 
 impl Install {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let wanted = Wanted { namespace: self.namespace.clone(), image: self.image.clone().map(Image) };
+        let wanted = Wanted {
+            namespace: self.namespace.clone(),
+            image: self.image.clone().map(Image),
+            workloads: ringfence_operator::simulation_reads(),
+        };
         let manifests = install(&wanted);
         output::write(self.output.as_deref(), |out| match self.format {
             Format::Yaml => manifests.iter().try_for_each(|it| write!(out, "---\n{}", yaml(it))),

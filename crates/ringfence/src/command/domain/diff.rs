@@ -5,6 +5,7 @@ use std::io::Write;
 
 use clap::Args;
 use kube::ResourceExt as _;
+use ringfence_domain::accepted;
 use ringfence_finding::ExitCode;
 use ringfence_operator::Effect;
 use ringfence_operator::Observed;
@@ -49,8 +50,11 @@ impl Diff {
         // The mode in force, not the wanted one: what waits for a simulation is no drift.
         let mut domains = known.domains.clone();
         for domain in &mut domains {
-            domain.spec.enforcement.mode =
-                domain.status.as_ref().map(|it| it.effective_modes.mode).unwrap_or_default();
+            let modes = domain.status.as_ref().map(|it| it.effective_modes.clone()).unwrap_or_default();
+            if let Some(spec) = accepted(domain, &modes) {
+                domain.spec = spec;
+            }
+            domain.spec.enforcement.mode = modes.mode;
         }
         let mut desired = plan(&domains, &known.facts, None);
         if let Some(name) = &self.name {

@@ -21,6 +21,11 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// These files.
+    pub(crate) fn of(files: Vec<PathBuf>) -> Self {
+        Self { files }
+    }
+
     /// All domains of all files.
     pub(crate) fn read(&self) -> anyhow::Result<Vec<SecurityDomain>> {
         let mut domains: Vec<SecurityDomain> = Vec::new();

@@ -6,6 +6,7 @@ mod files;
 mod init;
 mod plan;
 pub(crate) mod remote;
+mod simulate;
 mod status;
 
 use std::io;
@@ -25,6 +26,7 @@ use ringfence_finding::ExitCode;
   ringfence install --print | kubectl apply --server-side -f -   definition, roles, rights, controller
   ringfence domain init ml -n ml-training > ml.yaml              ten lines to begin with
   ringfence domain plan -f ml.yaml                               what it would write
+  ringfence domain simulate -f ml.yaml                           whom Enforce would hurt
   ringfence domain apply -f ml.yaml
   ringfence domain status ml")]
 pub(crate) struct Domain {
@@ -36,6 +38,7 @@ pub(crate) struct Domain {
 enum Verb {
     Init(init::Init),
     Plan(plan::Plan),
+    Simulate(simulate::Simulate),
     Apply(apply::Apply),
     Status(status::Status),
     Diff(diff::Diff),
@@ -47,6 +50,7 @@ impl Domain {
         match &self.verb {
             Verb::Init(it) => it.run(),
             Verb::Plan(it) => it.run(),
+            Verb::Simulate(it) => it.run(),
             Verb::Apply(it) => it.run(),
             Verb::Status(it) => it.run(),
             Verb::Diff(it) => it.run(),

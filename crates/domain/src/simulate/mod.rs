@@ -3,9 +3,14 @@
 //!
 //! `subjects -> defaults -> rules -> owners that would be refused, each with its reasons`
 
+mod budget;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+pub use budget::Shortage;
+use budget::shortages;
 use ringfence_finding::ControlId;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +27,44 @@ use crate::rule::case::Case;
 use crate::spec::SimulationStatus;
 use crate::tier::Resolved;
 
-/// A workload, resolved to the object that somebody wrote.
+/// Lines of a status about what would be refused.
+const LINES: usize = 20;
+/// Lines of a status about what could not be read.
+const MISSING: usize = 8;
+/// Bytes of a line.
+const LINE: usize = 256;
+
+/// Fields of a pod spec that are judged, beside its containers. Whoever fills a [`Subject`] may leave out all others.
+pub const POD_FIELDS: [&str; 14] = [
+    "affinity",
+    "automountServiceAccountToken",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "nodeName",
+    "nodeSelector",
+    "overhead",
+    "resourceClaims",
+    "resources",
+    "runtimeClassName",
+    "serviceAccountName",
+    "tolerations",
+    "volumes",
+];
+
+/// The same of a container.
+pub const CONTAINER_FIELDS: [&str; 8] = [
+    "env",
+    "envFrom",
+    "name",
+    "resources",
+    "restartPolicy",
+    "securityContext",
+    "volumeDevices",
+    "volumeMounts",
+];
+
+/// A workload, resolved to the object that somebody wrote: what pods are made from, or pods that run and say the same.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Subject {
     /// Its namespace.
@@ -34,8 +76,8 @@ pub struct Subject {
     pub pod_spec: Value,
     /// `spec` of the Job that it is or makes.
     pub job_spec: Option<Value>,
-    /// Pods behind it now.
-    pub pods: u32,
+    /// Names of the pods that run; none for a template.
+    pub pods: Vec<String>,
     /// What its ServiceAccount says of the API token. None: nothing, which means yes.
     pub automount: Option<bool>,
 }
@@ -44,12 +86,16 @@ pub struct Subject {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Simulation {
-    /// Workloads that were judged.
+    /// Workloads that were judged: objects that somebody wrote.
     pub judged: u32,
     /// Pods and templates that would be refused at their next start.
     pub would_deny: u32,
     /// Whose they are, by namespace and owner.
     pub denied: Vec<Denied>,
+    /// Pods below the Pod Security level, as the API server groups and names them; of pods that are denied anyway too.
+    pub violations: Vec<Violation>,
+    /// What the pods that are left take, where that is more than the quota will allow.
+    pub shortages: Vec<Shortage>,
 }
 
 /// A workload that would be refused.
@@ -60,56 +106,129 @@ pub struct Denied {
     pub namespace: String,
     /// `Kind/name`.
     pub owner: String,
-    /// Pods behind it now.
+    /// Pods behind it now that could not be made again.
     pub pods: u32,
     /// Why, in the order in which the API server asks.
     pub reasons: Vec<Reason>,
 }
 
 /// Why something would be refused.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
     /// The control.
     pub control: ControlId,
     /// What the API server would say.
-    pub message: &'static str,
+    pub message: Cow<'static, str>,
+}
+
+/// Pods that are below the Pod Security level that Enforce sets.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Violation {
+    /// Their namespace.
+    pub namespace: String,
+    /// One of them.
+    pub pod: String,
+    /// How many.
+    pub pods: u32,
+    /// What they do, in the API server's words.
+    pub message: String,
 }
 
 /// Judges what a domain would: workloads in its namespaces, and those outside all domains if it closes nodes to them.
-/// None: there is no such domain, or its spec cannot hold.
-pub fn simulate(desired: &Desired, domain: &str, rules: &Rules, subjects: &[Subject]) -> Option<Simulation> {
+/// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of its Pod Security
+/// level. None: there is no such domain, or its spec cannot hold.
+pub fn simulate(
+    desired: &Desired,
+    domain: &str,
+    rules: &Rules,
+    subjects: &[Subject],
+    violations: Vec<Violation>,
+) -> Option<Simulation> {
     let outcome = desired.outcomes.get(domain)?;
     let resolved = outcome.resolved.as_ref()?;
     let closes = resolved.spec.nodes.selector.is_some() && resolved.spec.nodes.dedicated;
     let is_fenced = |name: &String| desired.outcomes.values().any(|it| it.namespaces.contains(name));
-    let mut result = Simulation::default();
+    let mut owners: BTreeMap<(&str, &str), Verdict> = BTreeMap::new();
+    let mut left = Vec::new();
     for subject in subjects {
-        let reasons = if outcome.namespaces.contains(&subject.namespace) {
-            inside(domain, resolved, rules, subject)
+        let is_inside = outcome.namespaces.contains(&subject.namespace);
+        let reasons = if is_inside {
+            let (reasons, filled) = inside(domain, resolved, rules, subject);
+            if reasons.is_empty() && !subject.pods.is_empty() {
+                left.push(budget::Running {
+                    namespace: &subject.namespace,
+                    spec: filled,
+                    pods: subject.pods.len(),
+                });
+            }
+            reasons
         } else if closes && !is_fenced(&subject.namespace) && !rules.allowed.contains(&subject.namespace) {
             outside(rules, subject)
         } else {
             continue;
         };
-        result.judged = result.judged.saturating_add(1);
-        if reasons.is_empty() {
-            continue;
-        }
-        // A template without pods is refused too, when it makes one.
-        result.would_deny = result.would_deny.saturating_add(subject.pods.max(1));
-        let Subject { namespace, owner, pods, .. } = subject;
-        result.denied.push(Denied {
-            namespace: namespace.clone(),
-            owner: owner.clone(),
-            pods: *pods,
-            reasons,
-        });
+        owners.entry((&subject.namespace, &subject.owner)).or_default().add(subject, reasons);
     }
-    result
-        .denied
-        .sort_by(|left, right| (&left.namespace, &left.owner).cmp(&(&right.namespace, &right.owner)));
-    Some(result)
+    let denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
+    // A template without pods is refused too, when it makes one.
+    let mut would_deny = denied.iter().fold(0_u32, |sum, it| sum.saturating_add(it.pods.max(1)));
+    let is_counted = |it: &Violation| {
+        owners.iter().any(|((namespace, _), verdict)| *namespace == it.namespace && verdict.refuses(&it.pod))
+    };
+    for violation in violations.iter().filter(|it| !is_counted(it)) {
+        would_deny = would_deny.saturating_add(violation.pods);
+    }
+    let shortages = shortages(desired, &outcome.namespaces, &left);
+    would_deny = would_deny.saturating_add(budget::pods(&shortages));
+    let judged = u32::try_from(owners.len()).unwrap_or(u32::MAX);
+    Some(Simulation { judged, would_deny, denied, violations, shortages })
+}
+
+/// What became of an owner's template and pods.
+#[derive(Default)]
+struct Verdict<'a> {
+    /// Names of its pods.
+    pods: Vec<&'a str>,
+    /// Those of them that are refused by what they say themselves.
+    refused: Vec<&'a str>,
+    /// The template is refused, so all pods are.
+    is_template_refused: bool,
+    reasons: Vec<Reason>,
+}
+
+impl<'a> Verdict<'a> {
+    fn add(&mut self, subject: &'a Subject, reasons: Vec<Reason>) {
+        let pods = || subject.pods.iter().map(String::as_str);
+        self.pods.extend(pods());
+        if reasons.is_empty() {
+            return;
+        }
+        if subject.pods.is_empty() {
+            self.is_template_refused = true;
+        } else {
+            self.refused.extend(pods());
+        }
+        // What is filled into pods is not in a template: their reasons need not be the same.
+        let new: Vec<_> = reasons.into_iter().filter(|it| !self.reasons.contains(it)).collect();
+        self.reasons.extend(new);
+    }
+
+    fn refuses(&self, pod: &str) -> bool {
+        let refused = if self.is_template_refused { &self.pods } else { &self.refused };
+        refused.contains(&pod)
+    }
+
+    fn denied(&self, (namespace, owner): (&str, &str)) -> Option<Denied> {
+        let refused = if self.is_template_refused { &self.pods } else { &self.refused };
+        (!self.reasons.is_empty()).then(|| Denied {
+            namespace: namespace.into(),
+            owner: owner.into(),
+            pods: u32::try_from(refused.len()).unwrap_or(u32::MAX),
+            reasons: self.reasons.clone(),
+        })
+    }
 }
 
 /// What a simulation is of: a change of the spec, beside `enforcement`, or of the rules makes it old. 64 hex digits.
@@ -124,21 +243,48 @@ pub fn simulation_hash(resolved: &Resolved, rules: &Rules) -> String {
 impl Simulation {
     /// For the status of the domain: the first twenty owners. `missing` names inputs that could not be read.
     pub fn status(&self, hash: String, at: String, missing: Vec<String>) -> SimulationStatus {
-        let line = |it: &Denied| {
+        let denied = self.denied.iter().map(|it| {
             let controls: BTreeSet<_> = it.reasons.iter().map(|it| it.control.to_string()).collect();
             let controls: Vec<_> = controls.into_iter().collect();
             format!("{}/{}: {}", it.namespace, it.owner, controls.join(", "))
-        };
-        let owners = self.denied.iter().take(20).map(line).collect();
+        });
+        let lines = denied
+            .chain(self.violations.iter().map(ToString::to_string))
+            .chain(self.shortages.iter().map(ToString::to_string));
+        let owners = lines.take(LINES).map(|line| cut(line, LINE)).collect();
+        let missing = missing.into_iter().take(MISSING).map(|line| cut(line, LINE)).collect();
         SimulationStatus { hash, at, would_deny: self.would_deny, owners, missing }
     }
 }
 
-fn inside(domain: &str, resolved: &Resolved, rules: &Rules, subject: &Subject) -> Vec<Reason> {
+impl std::fmt::Display for Violation {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { namespace, pod, pods, message } = self;
+        write!(out, "{namespace}/Pod/{pod}")?;
+        if *pods > 1 {
+            write!(out, " and {} more", pods - 1)?;
+        }
+        write!(out, ": Pod Security: {message}")
+    }
+}
+
+/// A line of bounded length, for a status of bounded size.
+fn cut(mut line: String, most: usize) -> String {
+    if line.len() > most {
+        line.truncate(line.floor_char_boundary(most - 3));
+        line.push_str("...");
+    }
+    line
+}
+
+/// Why it would be refused, and the spec with what would be filled in.
+fn inside(domain: &str, resolved: &Resolved, rules: &Rules, subject: &Subject) -> (Vec<Reason>, Value) {
     let notes = notes(resolved);
     let spec = fill_in(domain, resolved, rules, &notes, subject);
     let case = Case { spec: &spec, job: subject.job_spec.as_ref(), domain, notes: &notes, rules };
-    failing(rule::inside(), &case)
+    let mut reasons = failing(rule::inside(), &case);
+    reasons.extend(budget::beyond(resolved, &case));
+    (reasons, spec)
 }
 
 fn outside(rules: &Rules, subject: &Subject) -> Vec<Reason> {
@@ -150,7 +296,7 @@ fn outside(rules: &Rules, subject: &Subject) -> Vec<Reason> {
 fn failing(rules: impl Iterator<Item = &'static Rule>, case: &Case<'_>) -> Vec<Reason> {
     let failing = rules.filter(|it| !(it.holds)(case));
     failing
-        .filter_map(|it| Some(Reason { control: it.control().parse().ok()?, message: it.message }))
+        .filter_map(|it| Some(Reason { control: it.control().parse().ok()?, message: it.message.into() }))
         .collect()
 }
 
@@ -184,9 +330,17 @@ mod tests {
     }
 
     fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
-        let asked = [Asked { domain, mode: Mode::Observe }];
+        warned(domain, subjects, Vec::new())
+    }
+
+    fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Vec<Violation>) -> Simulation {
+        let asked = [Asked { domain, mode: Mode::Enforce }];
         let rules = Rules::of(&asked, &ClusterFacts::default());
-        simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects).unwrap()
+        simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, violations).unwrap()
+    }
+
+    fn pods(count: usize) -> Vec<String> {
+        (0..count).map(|number| format!("it-{number}")).collect()
     }
 
     fn controls(domain: &SecurityDomain, subject: &Subject) -> Vec<String> {
@@ -197,15 +351,56 @@ mod tests {
     #[test]
     fn counts_pods_and_a_template_without_pods_as_one() {
         let bad = json!({"hostPID": true, "hostIPC": true});
-        let twelve = Subject { pods: 12, ..subject("ml", &bad) };
+        let twelve = Subject { pods: pods(12), ..subject("ml", &bad) };
+        let template = subject("ml", &bad);
         let none = Subject { owner: "CronJob/nightly".into(), ..subject("ml", &bad) };
-        let simulation = simulated(&domain(json!({})), &[twelve, none, subject("ml", &json!({}))]);
+        let good = Subject { owner: "Deployment/good".into(), ..subject("ml", &json!({})) };
+        let simulation = simulated(&domain(json!({})), &[twelve, template, none, good]);
         assert_eq!((simulation.judged, simulation.would_deny), (3, 13));
         let status = simulation.status("h".into(), "2026-03-02T11:00:00Z".into(), Vec::new());
         assert_eq!(
             status.owners,
             ["ml/CronJob/nightly: RF-DATA-009, RF-RUN-010", "ml/Deployment/it: RF-DATA-009, RF-RUN-010"]
         );
+    }
+
+    #[test]
+    fn all_pods_of_a_refused_template_are_lost_and_of_a_good_one_those_that_differ() {
+        let bad = json!({"hostPID": true});
+        let good_pods = Subject { pods: pods(3), ..subject("ml", &json!({})) };
+        let refused = simulated(&domain(json!({})), &[subject("ml", &bad), good_pods.clone()]);
+        assert_eq!((refused.would_deny, refused.denied[0].pods), (3, 3));
+        let odd = Subject { pods: vec!["odd".into()], ..subject("ml", &bad) };
+        let changed = simulated(&domain(json!({})), &[subject("ml", &json!({})), good_pods, odd]);
+        assert_eq!((changed.would_deny, changed.denied[0].pods), (1, 1));
+    }
+
+    #[test]
+    fn pods_below_the_security_level_count_once() {
+        let violation = |pod: &str, pods| Violation {
+            namespace: "ml".into(),
+            pod: pod.into(),
+            pods,
+            message: "hostPath volumes".into(),
+        };
+        let bad = Subject { pods: pods(2), ..subject("ml", &json!({"hostPID": true})) };
+        let simulation =
+            warned(&domain(json!({})), &[bad], vec![violation("it-1", 2), violation("other", 3)]);
+        assert_eq!((simulation.would_deny, simulation.violations.len()), (5, 2));
+        let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
+        assert_eq!(lines[2], "ml/Pod/other and 2 more: Pod Security: hostPath volumes");
+    }
+
+    #[test]
+    fn a_status_is_of_bounded_size() {
+        let many = |number: usize| Subject {
+            owner: format!("Deployment/{number:0>250}"),
+            ..subject("ml", &json!({"hostPID": true}))
+        };
+        let simulation = simulated(&domain(json!({})), &(0..50).map(many).collect::<Vec<_>>());
+        let status = simulation.status("h".repeat(64), String::new(), vec!["é".repeat(300); 20]);
+        assert_eq!((status.owners.len(), status.missing.len()), (20, 8));
+        assert!(status.owners.iter().chain(&status.missing).all(|it| it.len() <= 256 && it.ends_with("...")));
     }
 
     #[test]
@@ -234,8 +429,9 @@ mod tests {
         let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
         let facts =
             ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
-        let asked = [Asked { domain: &noded, mode: Mode::Observe }];
-        let simulation = simulate(&desired(&asked, &facts), "a", &Rules::of(&asked, &facts), &[gpu]).unwrap();
+        let asked = [Asked { domain: &noded, mode: Mode::Enforce }];
+        let rules = Rules::of(&asked, &facts);
+        let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], Vec::new()).unwrap();
         assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
     }
 

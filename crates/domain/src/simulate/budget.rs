@@ -1,0 +1,224 @@
+//! Room `domain`: what running pods take against the quota, and what containers ask for against the limits that Enforce will
+//! set. As the API server counts: a container that runs before the others counts only where it takes more than they do.
+
+use std::collections::BTreeMap;
+
+use ringfence_finding::ControlId;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Reason;
+use crate::desired::Desired;
+use crate::quantity::Quantity;
+use crate::rule::case::Case;
+use crate::rule::case::list;
+use crate::tier::Resolved;
+
+/// A resource of which the pods of a namespace take more than their quota will allow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    /// The namespace.
+    pub namespace: String,
+    /// Key of the quota: `requests.nvidia.com/gpu`, `pods`.
+    pub resource: String,
+    /// What the quota will allow.
+    pub hard: String,
+    /// What the pods take that would not be refused anyway.
+    pub used: String,
+    /// Pods that could not be made again, at least: as many as are left out when the smallest come first.
+    pub pods: u32,
+}
+
+impl std::fmt::Display for Shortage {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { namespace, resource, hard, used, pods } = self;
+        write!(
+            out,
+            "{namespace}: pods take {used} {resource}, the quota is {hard}; {pods} could not be made again"
+        )
+    }
+}
+
+/// Pods that run, say the same, and would not be refused by what they say.
+pub(super) struct Running<'a> {
+    pub(super) namespace: &'a str,
+    /// With what would be filled in.
+    pub(super) spec: Value,
+    pub(super) pods: usize,
+}
+
+/// Pods that could not be made again for want of quota: those that lack one resource mostly lack the others too.
+pub(super) fn pods(shortages: &[Shortage]) -> u32 {
+    let mut most: BTreeMap<&str, u32> = BTreeMap::new();
+    for shortage in shortages {
+        let of = most.entry(&shortage.namespace).or_default();
+        *of = (*of).max(shortage.pods);
+    }
+    most.values().fold(0, |sum, pods| sum.saturating_add(*pods))
+}
+
+/// Where the quotas of these namespaces are smaller than what runs.
+pub(super) fn shortages(desired: &Desired, namespaces: &[String], running: &[Running<'_>]) -> Vec<Shortage> {
+    let mut of: BTreeMap<&str, Vec<&Running<'_>>> = BTreeMap::new();
+    for pods in running {
+        of.entry(pods.namespace).or_default().push(pods);
+    }
+    let quotas = desired.objects.iter().filter(|it| it.id.kind == "ResourceQuota");
+    let own = quotas.filter(|it| namespaces.contains(&it.id.namespace));
+    own.flat_map(|quota| {
+        let namespace = &quota.id.namespace;
+        let running = of.get(namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let hard = quota.body.pointer("/spec/hard").and_then(Value::as_object).into_iter().flatten();
+        hard.filter_map(move |(key, hard)| {
+            let found = shortage(key, hard.as_str()?, running)?;
+            Some(Shortage { namespace: namespace.clone(), ..found })
+        })
+    })
+    .collect()
+}
+
+fn shortage(key: &str, hard: &str, running: &[&Running<'_>]) -> Option<Shortage> {
+    let most = hard.parse::<Quantity>().ok()?;
+    let mut takes: Vec<(Quantity, u32)> =
+        running.iter().map(|it| (usage(key, &it.spec), u32::try_from(it.pods).unwrap_or(u32::MAX))).collect();
+    takes.sort_unstable();
+    let used = takes.iter().fold(Quantity::ZERO, |sum, (each, pods)| sum.plus(each.times(*pods)));
+    if used <= most {
+        return None;
+    }
+    let mut left = most;
+    let mut refused = 0_u32;
+    for (each, pods) in takes {
+        let fit = left.holds(each).min(pods);
+        left = left.minus(each.times(fit));
+        refused = refused.saturating_add(pods - fit);
+    }
+    let used = used.to_string();
+    Some(Shortage { resource: key.into(), hard: hard.into(), used, pods: refused, ..Shortage::default() })
+}
+
+/// What one pod takes of what a quota counts. Zero of what pods do not take: claims and Services are there already.
+fn usage(key: &str, spec: &Value) -> Quantity {
+    if key == "pods" {
+        return Quantity::ONE;
+    }
+    let Some((part, resource)) =
+        key.split_once('.').filter(|(part, _)| ["requests", "limits"].contains(part))
+    else {
+        return Quantity::ZERO;
+    };
+    if resource == "storage" {
+        return Quantity::ZERO;
+    }
+    let of_pod = amount(spec, part, resource).unwrap_or_else(|| {
+        let is_sidecar = |it: &&Value| it.get("restartPolicy").and_then(Value::as_str) == Some("Always");
+        let each = |it: &Value| amount(it, part, resource).unwrap_or(Quantity::ZERO);
+        let sum = |sum: Quantity, it: &Value| sum.plus(each(it));
+        let sidecars = list(spec, "initContainers").filter(is_sidecar).fold(Quantity::ZERO, sum);
+        let main = list(spec, "containers").fold(sidecars, sum);
+        // Each runs beside the sidecars that were started before it.
+        let mut beside = Quantity::ZERO;
+        list(spec, "initContainers").fold(main, |most, it| {
+            if is_sidecar(&it) {
+                beside = beside.plus(each(it));
+                most
+            } else {
+                most.max(beside.plus(each(it)))
+            }
+        })
+    });
+    let overhead = spec.get("overhead").and_then(|it| it.get(resource)).and_then(parsed);
+    of_pod.plus(overhead.unwrap_or(Quantity::ZERO))
+}
+
+/// What a container or a pod as a whole asks for. A request that is not written is the limit.
+fn amount(of: &Value, part: &str, resource: &str) -> Option<Quantity> {
+    let resources = of.get("resources")?;
+    let written = |part: &str| resources.get(part)?.get(resource).and_then(parsed);
+    written(part).or_else(|| written("limits").filter(|_| part == "requests"))
+}
+
+fn parsed(value: &Value) -> Option<Quantity> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Containers that ask for more than the LimitRange will allow, in `LimitRanger`'s words.
+pub(super) fn beyond(resolved: &Resolved, case: &Case<'_>) -> Vec<Reason> {
+    let Some(max) = resolved.spec.limits.as_ref().and_then(|it| it.max.as_ref()) else { return Vec::new() };
+    let Ok(control) = "RF-RUN-002".parse::<ControlId>() else { return Vec::new() };
+    let amounts = [
+        ("cpu", &max.container.cpu),
+        ("memory", &max.container.memory),
+        ("ephemeral-storage", &max.container.ephemeral_storage),
+    ];
+    let mut reasons = Vec::new();
+    for (resource, most) in amounts {
+        let Some((text, most)) = most.as_ref().and_then(|it| Some((it, it.parse::<Quantity>().ok()?))) else {
+            continue;
+        };
+        let asked = case
+            .containers()
+            .filter_map(|it| it.get("resources")?.get("limits")?.get(resource).and_then(parsed));
+        if let Some(asked) = asked.max().filter(|it| *it > most) {
+            let message = format!("maximum {resource} usage per Container is {text}, but limit is {asked}");
+            reasons.push(Reason { control, message: message.into() });
+        }
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn takes(key: &str, spec: &Value) -> String {
+        usage(key, spec).to_string()
+    }
+
+    #[test]
+    fn a_pod_takes_what_the_api_server_counts() {
+        let container = |limits: Value| json!({"resources": {"limits": limits}});
+        let mut sidecar = container(json!({"cpu": "500m"}));
+        sidecar["restartPolicy"] = json!("Always");
+        let spec = json!({
+            "initContainers": [container(json!({"cpu": "3"})), sidecar, container(json!({"cpu": "2"}))],
+            "containers": [container(json!({"cpu": "1", "nvidia.com/gpu": 2})), container(json!({"cpu": "1"}))],
+            "overhead": {"cpu": "250m"},
+        });
+        // 3 before the sidecar, 2.5 beside it, 2.5 at the end.
+        assert_eq!(takes("limits.cpu", &spec), "3250m");
+        assert_eq!(takes("requests.nvidia.com/gpu", &spec), "2");
+        assert_eq!(takes("pods", &spec), "1");
+        assert_eq!(takes("requests.memory", &spec), "0");
+        let request =
+            json!({"containers": [{"resources": {"requests": {"cpu": "100m"}, "limits": {"cpu": "1"}}}]});
+        assert_eq!(
+            (takes("requests.cpu", &request), takes("limits.cpu", &request)),
+            ("100m".into(), "1".into())
+        );
+        let whole =
+            json!({"resources": {"limits": {"cpu": "4"}}, "containers": [container(json!({"cpu": "1"}))]});
+        assert_eq!(takes("requests.cpu", &whole), "4");
+    }
+
+    #[test]
+    fn a_quota_leaves_out_as_few_pods_as_it_can() {
+        let of = |gpus: u32, pods: usize| Running {
+            namespace: "ml",
+            spec: json!({"containers": [{"resources": {"limits": {"nvidia.com/gpu": gpus}}}]}),
+            pods,
+        };
+        let (large, small) = (of(8, 2), of(1, 4));
+        let found = shortage("requests.nvidia.com/gpu", "12", &[&large, &small]).unwrap();
+        assert_eq!((found.used.as_str(), found.pods), ("20", 1));
+        assert_eq!(shortage("requests.nvidia.com/gpu", "20", &[&large, &small]), None);
+        assert_eq!(shortage("pods", "0", &[&small]).unwrap().pods, 4);
+    }
+}

@@ -1,0 +1,143 @@
+//! Room `operator`: what Enforce would refuse in a cluster: its workloads, the API server's own word on Pod Security and on
+//! what would be written, and what running pods take. The controller and `domain simulate` come through here.
+//!
+//! `lists -> inventory -> subjects -> simulate`; `dry-runs -> violations, missing`
+
+mod list;
+mod security;
+mod workloads;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use kube::Client;
+use ringfence_domain::Asked;
+use ringfence_domain::ClusterFacts;
+use ringfence_domain::Desired;
+use ringfence_domain::Resolved;
+use ringfence_domain::Rules;
+use ringfence_domain::SecurityDomain;
+use ringfence_domain::Simulation;
+use ringfence_domain::Subject;
+use ringfence_domain::Violation;
+use ringfence_domain::desired;
+use ringfence_domain::simulate as judge;
+use ringfence_domain::simulation_hash;
+use ringfence_domain::spec::Mode;
+use ringfence_inventory::Inventory;
+
+use crate::observe::Effect;
+use crate::observe::observe;
+pub use list::simulation_reads;
+use workloads::Workloads;
+
+/// What a simulation of one domain found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulated {
+    /// What would be refused.
+    pub simulation: Simulation,
+    /// What it is of (see [`ringfence_domain::simulation_hash`]).
+    pub hash: String,
+    /// Inputs that could not be read, and own writes that the API server would refuse.
+    pub missing: Vec<String>,
+    /// Objects whose pods an operator builds, so that only running ones could be judged: `group Kind`, and how many.
+    pub unwritten: BTreeMap<String, u32>,
+}
+
+/// Simulates these domains in a cluster. `domains` are all there are, since they share rules and nodes. What is sent is GET,
+/// and PATCH by dry-run: nothing is changed. A domain whose spec cannot hold has no simulation.
+pub async fn simulate(
+    client: &Client,
+    facts: &ClusterFacts,
+    domains: &[SecurityDomain],
+    names: &BTreeSet<String>,
+) -> BTreeMap<String, Simulated> {
+    let plan = Plan::new(facts, domains);
+    let mut found = Workloads::default();
+    let mut unread = list::workloads(client, facts, &mut found).await;
+    unread.sort();
+    let unwritten = found.unwritten();
+    let subjects = found.subjects();
+    let mut simulated = BTreeMap::new();
+    for (name, resolved) in plan.named(names) {
+        let mut missing = unread.clone();
+        let violations = security::violations(client, facts, &plan.enforced, name, &mut missing).await;
+        missing.extend(refused(client, &plan.enforced, name).await);
+        let one = plan.one(name, resolved, &subjects, violations, missing, unwritten.clone());
+        simulated.extend(one.map(|it| (name.clone(), it)));
+    }
+    simulated
+}
+
+/// The same for manifests that are in no cluster: the facts are what is known of the one they are meant for.
+pub fn simulate_manifests(
+    inventory: &Inventory,
+    facts: &ClusterFacts,
+    domains: &[SecurityDomain],
+    names: &BTreeSet<String>,
+) -> BTreeMap<String, Simulated> {
+    let plan = Plan::new(facts, domains);
+    let mut found = Workloads::default();
+    found.take(inventory);
+    let unwritten = found.unwritten();
+    let subjects = found.subjects();
+    let missing =
+        vec!["Pod Security, quota usage: only a cluster's API server and running pods tell".to_owned()];
+    let one = |(name, resolved): (&String, &Resolved)| {
+        let one = plan.one(name, resolved, &subjects, Vec::new(), missing.clone(), unwritten.clone())?;
+        Some((name.clone(), one))
+    };
+    plan.named(names).filter_map(one).collect()
+}
+
+/// All domains as if they were in Enforce.
+struct Plan {
+    rules: Rules,
+    enforced: Desired,
+}
+
+impl Plan {
+    fn new(facts: &ClusterFacts, domains: &[SecurityDomain]) -> Self {
+        let asked = |mode: fn(&SecurityDomain) -> Mode| {
+            domains.iter().map(move |domain| Asked { domain, mode: mode(domain) }).collect::<Vec<_>>()
+        };
+        Self {
+            // The rules that are in force when the wanted modes are: their text is part of the hash.
+            rules: Rules::of(&asked(|it| it.spec.enforcement.mode), facts),
+            enforced: desired(&asked(|_| Mode::Enforce), facts),
+        }
+    }
+
+    fn named(&self, names: &BTreeSet<String>) -> impl Iterator<Item = (&String, &Resolved)> {
+        let all = self.enforced.outcomes.iter().filter(|(name, _)| names.contains(*name));
+        all.filter_map(|(name, outcome)| Some((name, outcome.resolved.as_ref()?)))
+    }
+
+    fn one(
+        &self,
+        name: &str,
+        resolved: &Resolved,
+        subjects: &[Subject],
+        violations: Vec<Violation>,
+        missing: Vec<String>,
+        unwritten: BTreeMap<String, u32>,
+    ) -> Option<Simulated> {
+        let simulation = judge(&self.enforced, name, &self.rules, subjects, violations)?;
+        let hash = simulation_hash(resolved, &self.rules);
+        Some(Simulated { simulation, hash, missing, unwritten })
+    }
+}
+
+/// Writes of a domain that the API server would refuse, or that could not be tried.
+async fn refused(client: &Client, enforced: &Desired, domain: &str) -> Vec<String> {
+    let own: Vec<_> = enforced.objects.iter().filter(|it| it.domain() == Some(domain)).cloned().collect();
+    let observed = observe(client, &own, true).await;
+    observed
+        .into_iter()
+        .filter_map(|it| match it.effect {
+            Effect::Refuse(words) => Some(format!("the write of {} would be refused: {words}", it.id)),
+            Effect::Unknown(words) => Some(format!("the write of {} could not be tried: {words}", it.id)),
+            Effect::Contest(..) | Effect::Create | Effect::Keep | Effect::Update(_) => None,
+        })
+        .collect()
+}
