@@ -51,7 +51,7 @@ async fn workloads_run_on_when_their_domain_ends() {
         node.until_reached(&trainer, &internet, &closed);
         let before = [containers(&stage, ml.name(), "web"), containers(&stage, ml.name(), "trainer")];
 
-        stage.end(&domain);
+        stage.end();
         assert_eq!(
             [containers(&stage, ml.name(), "web"), containers(&stage, ml.name(), "trainer")],
             before,

@@ -121,7 +121,7 @@ async fn external_secrets_are_written_in_the_version_that_current_releases_serve
         said.contains("no matches for kind \"ExternalSecret\" in version \"external-secrets.io/v1beta1\""),
         "{said}"
     );
-    stage.end(&domain);
+    stage.end();
     controller.end().await;
     lab.kubectl(&["delete", "crd", "externalsecrets.external-secrets.io"]).ok();
 }

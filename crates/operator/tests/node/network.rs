@@ -97,7 +97,8 @@ fn declared(around: &Around, dns: [IpAddr; 2]) -> Asked {
 
 fn spec(registry: &Namespace<'_>, data: &Namespace<'_>, gateway: &Namespace<'_>) -> Value {
     let cidr = |name: &str, cidr: &str, port: u16| json!({"name": name, "to": {"cidr": cidr}, "ports": [{"port": port}]});
-    json!({"network": {
+    let limits = json!({"default": {"cpu": "100m", "memory": "64Mi"}});
+    json!({"limits": limits, "network": {
         "registry": {"namespace": registry.name(), "port": 5000},
         "egress": [
             {"name": "data", "to": {"namespace": data.name()},
@@ -186,7 +187,7 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
     node.until_reached(&door, &tcp, &into.answers[..2]);
     assert_eq!(node.probe(&door, &udp), into.none()[..2]);
     assert_eq!(node.probe(&around.web, &tcp), into.none()[..2]);
-    stage.end(&domain);
+    stage.end();
     controller.end().await;
 }
 

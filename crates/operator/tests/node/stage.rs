@@ -19,7 +19,6 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::sync::MutexGuard;
 
-use crate::ground::Domain;
 use crate::ground::Running;
 use crate::ground::config;
 use crate::ground::turn;
@@ -82,10 +81,9 @@ impl Stage {
         });
     }
 
-    /// Ends a domain in order, and waits until it is gone.
-    pub(crate) fn end(&self, domain: &Domain<'_>) {
-        self.lab.kubectl(&["delete", "sdom", &domain.name, "--wait=false"]).ok();
-        until("the domain is gone", ACTS, || domain.get().is_none().then_some(()));
+    /// Ends all domains in order, and waits until they are gone.
+    pub(crate) fn end(&self) {
+        self.lab.kubectl(&["delete", "sdom", "--all", "--timeout=60s"]).ok();
     }
 }
 
@@ -157,7 +155,11 @@ fn lab() -> Option<&'static ControlPlane> {
 
 fn set_up(lab: &ControlPlane) {
     lab.install(&ringfence_domain::yaml(&ringfence_domain::definition()));
-    let all = install(&Install { namespace: names::OPERATOR_NAMESPACE.into(), image: None });
+    let all = install(&Install {
+        namespace: names::OPERATOR_NAMESPACE.into(),
+        image: None,
+        workloads: ringfence_operator::simulation_reads(),
+    });
     lab.apply(&json!({"apiVersion": "v1", "kind": "List", "items": all}).to_string()).ok();
     lab.apply(DNS).ok();
     Node::of(lab).running("kube-system", "kube-dns");

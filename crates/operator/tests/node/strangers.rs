@@ -145,7 +145,7 @@ async fn strangers_run_on_gpu_nodes_until_the_node_belongs_to_a_domain() {
     // Not in all of this did one of them come onto the node.
     let there = format!("--field-selector=spec.nodeName={}", Node::NAME);
     assert_eq!(shop.kubectl(&["get", "pods", &there, "--output=name"]).ok(), "");
-    stage.end(&domain);
+    stage.end();
     controller.end().await;
     node.set_extended(GPU, 0);
 }
@@ -199,7 +199,7 @@ async fn a_job_with_nothing_but_a_gpu_runs_on_the_node_of_its_domain() {
         let said = stage.dry_run(ml.name(), object).refused();
         assert!(said.contains("denied request: RF-GPU-0") && said.contains("Fix: "), "{said}");
     }
-    stage.end(&domain);
+    stage.end();
     // And it runs on, without its fences, as long as it runs.
     let after = soon(lab, &["-n", ml.name(), "pod", &name], |it| it["status"]["phase"] == "Running");
     assert_eq!(after["status"]["containerStatuses"], stored["status"]["containerStatuses"]);
