@@ -19,6 +19,7 @@ use crate::ground::Domain;
 use crate::ground::get;
 use crate::stage::INSIDE_NAME;
 use crate::stage::Stage;
+use crate::stage::pod;
 use crate::strangers::person;
 
 /// What a pod asks for, with what it hears.
@@ -41,10 +42,11 @@ impl Asked {
     }
 }
 
-/// Those around the domain.
+/// Those around the domain; of the namespace of `data` only the pods behind its Service are declared.
 struct Around {
     registry: Running,
     data: Running,
+    beside_data: Running,
     web: Running,
     peer: Running,
 }
@@ -53,14 +55,13 @@ struct Around {
 const SERVES: [&str; 11] =
     ["serve", "5000", "tcp", "+", "serve", "8080", "other", "+", "serve-udp", "5000", "udp"];
 
-fn service_addresses(stage: &Stage) -> [IpAddr; 2] {
-    let service = get(stage.lab, &["-n", "kube-system", "service", "kube-dns"]).unwrap();
-    let ips: Vec<IpAddr> = serde_json::from_value(service["spec"]["clusterIPs"].clone()).unwrap();
-    ips.try_into().unwrap()
+fn service_addresses(stage: &Stage, namespace: &str, name: &str) -> Vec<IpAddr> {
+    let service = get(stage.lab, &["-n", namespace, "service", name]).unwrap();
+    serde_json::from_value(service["spec"]["clusterIPs"].clone()).unwrap()
 }
 
 /// What a domain must close: the world, the cluster's inside, and what lies beside a declared port.
-fn forbidden(around: &Around) -> Asked {
+fn forbidden(around: &Around, api: &[IpAddr]) -> Asked {
     let mut asked = Asked::default();
     let at = |it: StandIn, target: &dyn Fn(IpAddr) -> Target| it.addresses().map(target);
     let public = StandIn::Internet.v4().to_string();
@@ -72,9 +73,11 @@ fn forbidden(around: &Around) -> Asked {
     let path = "/latest/meta-data/";
     asked.add(at(StandIn::Metadata, &|ip| Target::http(ip, 80, path)), "HTTP/1.1 200 OK metadata");
     asked.add(Node::ADDRESSES.map(|ip| Target::tcp(ip, Node::API_PORT)), "");
+    asked.add(api.iter().map(|ip| Target::tcp(*ip, 443)), "");
     asked.add(around.web.both(|ip| Target::tcp(ip, 5000)), "tcp");
     asked.add(around.web.both(|ip| Target::udp(ip, 5000)), "udp");
     asked.add(around.registry.both(|ip| Target::udp(ip, 5000)), "udp");
+    asked.add(around.beside_data.both(|ip| Target::tcp(ip, 5000)), "tcp");
     for beside in [&around.registry, &around.data] {
         asked.add(beside.both(|ip| Target::tcp(ip, 8080)), "other");
     }
@@ -82,18 +85,24 @@ fn forbidden(around: &Around) -> Asked {
 }
 
 /// What a domain declares, and what it has without asking: itself, and the names of the cluster.
-fn declared(around: &Around, dns: [IpAddr; 2]) -> Asked {
+fn declared(around: &Around, data: &[IpAddr], dns: &[IpAddr]) -> Asked {
     let mut asked = Asked::default();
     asked.add(around.registry.both(|ip| Target::tcp(ip, 5000)), "tcp");
     asked.add(around.data.both(|ip| Target::tcp(ip, 5000)), "tcp");
     asked.add(around.data.both(|ip| Target::udp(ip, 5000)), "udp");
+    // Policies act after the address of a Service has become that of a pod.
+    asked.add(data.iter().map(|ip| Target::tcp(*ip, 443)), "tcp");
     let outside = StandIn::Registry.addresses();
     asked.add(outside.map(|ip| Target::http(ip, 5000, "/v2/")), "HTTP/1.1 200 OK {}");
     asked.add(around.peer.both(|ip| Target::tcp(ip, 8080)), "other");
     asked.add(around.peer.both(|ip| Target::udp(ip, 5000)), "udp");
-    asked.add(dns.map(|ip| Target::dns(ip, INSIDE_NAME)), "10.96.0.9");
+    asked.add(dns.iter().map(|ip| Target::dns(*ip, INSIDE_NAME)), "10.96.0.9");
     asked
 }
+
+const SERVICE: &str = "
+{apiVersion: v1, kind: Service, metadata: {name: data}, spec: {selector: {app: data},
+ ipFamilyPolicy: RequireDualStack, ports: [{port: 443, targetPort: 5000}]}}";
 
 fn spec(registry: &Namespace<'_>, data: &Namespace<'_>, gateway: &Namespace<'_>) -> Value {
     let cidr = |name: &str, cidr: &str, port: u16| json!({"name": name, "to": {"cidr": cidr}, "ports": [{"port": port}]});
@@ -101,7 +110,7 @@ fn spec(registry: &Namespace<'_>, data: &Namespace<'_>, gateway: &Namespace<'_>)
     json!({"limits": limits, "network": {
         "registry": {"namespace": registry.name(), "port": 5000},
         "egress": [
-            {"name": "data", "to": {"namespace": data.name()},
+            {"name": "data", "to": {"service": {"namespace": data.name(), "name": "data"}},
                 "ports": [{"port": 5000}, {"port": 5000, "protocol": "UDP"}]},
             cidr("mirror", "10.77.0.48/28", 5000),
             cidr("mirror6", "fd77::50/124", 5000),
@@ -118,8 +127,8 @@ fn spec(registry: &Namespace<'_>, data: &Namespace<'_>, gateway: &Namespace<'_>)
 async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
     let Some(stage) = Stage::enter().await else { return };
     let (lab, node) = (stage.lab, &stage.node);
-    let [ml, registry, data, web, gateway] =
-        ["ml", "registry", "data", "web", "gateway"].map(|stem| lab.namespace(stem));
+    let [ml, ops, registry, data, web, gateway] =
+        ["ml", "ops", "registry", "data", "web", "gateway"].map(|stem| lab.namespace(stem));
     let trainer = node.run(&ml, &labtool_pod("trainer", &[], &["pause"]));
     let serves = |namespace: &Namespace<'_>, name: &str| {
         node.run(namespace, &labtool_pod(name, &[("app", name)], &SERVES))
@@ -127,11 +136,17 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
     let around = Around {
         registry: serves(&registry, "registry"),
         data: serves(&data, "data"),
+        beside_data: serves(&data, "beside"),
         web: serves(&web, "web"),
         peer: serves(&ml, "peer"),
     };
+    let robot = node.run(&ops, &labtool_pod("robot", &[], &["pause"]));
     let door = node.run(&gateway, &labtool_pod("gateway", &[], &["pause"]));
-    let (forbidden, declared) = (forbidden(&around), declared(&around, service_addresses(&stage)));
+    data.apply(SERVICE).ok();
+    let addresses = |namespace: &str, name: &str| service_addresses(&stage, namespace, name);
+    let api = addresses("default", "kubernetes");
+    let forbidden = forbidden(&around, &api);
+    let declared = declared(&around, &addresses(data.name(), "data"), &addresses("kube-system", "kube-dns"));
     let mut into = Asked::default();
     into.add(around.peer.both(|ip| Target::tcp(ip, 5000)), "tcp");
     into.add(around.peer.both(|ip| Target::udp(ip, 5000)), "udp");
@@ -150,6 +165,9 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
 
     let controller = stage.controller().await;
     let domain = Domain::new(lab, ml.name(), "Enforce", &spec(&registry, &data, &gateway));
+    let talks = json!({"network": {"egress": [{"name": "api", "to": {"apiServer": true}}]},
+        "limits": {"default": {"cpu": "100m", "memory": "64Mi"}}});
+    let other = Domain::new(lab, ops.name(), "Enforce", &talks);
     domain.settled();
     stage.acts(&ml);
     node.until_reached(&trainer, &forbidden.targets, &forbidden.none());
@@ -158,11 +176,20 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
     assert_eq!(node.probe(&around.web, &welcome.targets), welcome.none());
     assert_eq!(node.probe(&door, &into.targets), into.none());
     assert_eq!(node.probe(&door, &welcome.targets), welcome.answers);
+    // A domain of its own may talk to the API server, and to nobody else.
+    other.settled();
+    let server = [Target::tcp(api[0], 443), Target::tcp(Node::ADDRESSES[0], Node::API_PORT)];
+    let others = around.peer.both(|ip| Target::tcp(ip, 8080));
+    node.until_reached(&robot, &others, &[Reach::Refused, Reach::Refused]);
+    assert_eq!(node.probe(&robot, &server), [Reach::Open(String::new()), Reach::Open(String::new())]);
     // Not only does the pod hear no: nobody out there has seen it.
     let so_far = visits(&stage, &trainer);
     assert_eq!(node.probe(&trainer, &forbidden.targets), forbidden.none());
     assert_eq!(visits(&stage, &trainer), so_far);
 
+    // Nor does a pod get around the filter by standing beside it.
+    let said = stage.dry_run(ml.name(), &on_host()).refused();
+    assert!(said.contains("RF-NET-010 spec.hostNetwork") || said.contains("violates PodSecurity"), "{said}");
     // Who may write NetworkPolicies in the namespace gets no further than that.
     let said = ml.create_as(&tenant, &reopens().to_string()).refused();
     assert!(
@@ -197,6 +224,11 @@ fn reopens() -> Value {
         "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}})
 }
 
+/// On the network of its node, where no NetworkPolicy reaches it.
+fn on_host() -> Value {
+    pod("on-host", &json!({"hostNetwork": true}), &json!({}))
+}
+
 /// The hole: beside a policy that closes everything, one of anybody's opens it again.
 fn policies_add_up(stage: &Stage, ml: &Namespace<'_>, trainer: &Running, tenant: &ringfence_lab::Identity) {
     let internet = StandIn::Internet.addresses().map(|ip| Target::tcp(ip, 443));
@@ -206,6 +238,10 @@ fn policies_add_up(stage: &Stage, ml: &Namespace<'_>, trainer: &Running, tenant:
     deny["spec"]["egress"] = json!([]);
     ml.apply(&deny.to_string()).ok();
     stage.node.until_reached(trainer, &internet, &[Reach::Refused, Reach::Refused]);
+    ml.create_as(tenant, &on_host().to_string()).ok();
+    let on_host = stage.node.running(ml.name(), "on-host");
+    assert_eq!(stage.node.probe(&on_host, &internet), open);
+    ml.kubectl(&["delete", "pod", "on-host"]).ok();
     ml.create_as(tenant, &reopens().to_string()).ok();
     stage.node.until_reached(trainer, &internet, &open);
     ml.kubectl_as(tenant, &["delete", "networkpolicy", "--all"]).ok();
