@@ -65,8 +65,8 @@ pub(crate) enum What {
     Node(Mark, Box<Live>),
     /// Our fields go, the object stays.
     Release(Box<Live>),
-    /// Our annotations go, everything else stays in force.
-    Strip(Box<Live>),
+    /// Our annotations go, everything else stays in force; with fields that are merged into it so that it does.
+    Strip(Box<Live>, Value),
     /// The object goes.
     Delete(Box<Live>),
 }
@@ -94,9 +94,11 @@ pub(crate) async fn perform(client: &Client, act: &Act) -> Result<Done, String> 
         }
         What::Node(mark, live) => patch_node(client, key, mark, live).await,
         What::Release(live) => release(client, key, live).await,
-        What::Strip(live) => {
+        What::Strip(live, fields) => {
             let gone = json!({names::HASH_ANNOTATION: null, names::OWNER_ANNOTATION: null});
-            merge(client, key, &json!({"metadata": {"uid": live.uid(), "annotations": gone}})).await
+            let mut body = fields.clone();
+            body["metadata"] = json!({"uid": live.uid(), "annotations": gone});
+            merge(client, key, &body).await
         }
         What::Delete(live) => delete(client, key, live).await,
     }

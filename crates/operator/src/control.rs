@@ -50,7 +50,7 @@ const GATHER: Duration = Duration::from_millis(30);
 const ROUNDS: usize = 64;
 /// Pause after an error of the API server.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Discovery follows a new definition after some seconds.
+/// Discovery follows a definition after some seconds: for so long it is asked again.
 const DISCOVERY_LAG: Duration = Duration::from_secs(10);
 /// Without a new definition: an API server that was upgraded serves other kinds.
 const DISCOVERY_PAUSE: Duration = Duration::from_mins(10);
@@ -75,8 +75,8 @@ pub(crate) struct Controller {
     is_known: bool,
     /// When to ask what is served.
     discover_at: Option<Instant>,
-    /// When to ask once more: an answer may be older than the definition that it was asked for.
-    discover_again: Option<Instant>,
+    /// Until when an answer may be that from before a definition changed.
+    discover_until: Option<Instant>,
     /// Domains that cannot be read, as they were told of.
     unreadable: Vec<(String, String)>,
 }
@@ -110,7 +110,7 @@ impl Controller {
             simulating: JoinSet::new(),
             is_known: false,
             discover_at,
-            discover_again: None,
+            discover_until: None,
             unreadable: Vec::new(),
         }
     }
@@ -174,7 +174,7 @@ impl Controller {
         if is_new && source == Source::Definitions {
             let now = Instant::now();
             self.discover_at = self.discover_at.map(|it| it.min(now)).or(Some(now));
-            self.discover_again = Some(now + DISCOVERY_LAG);
+            self.discover_until = Some(now + DISCOVERY_LAG);
         }
         is_new
     }
@@ -212,8 +212,6 @@ impl Controller {
             .and_then(|it| it.map_err(|it| it.to_string()))
         {
             Ok(served) => {
-                let is_first = self.store.served.is_none();
-                let is_new = self.store.served.as_ref() != Some(&served);
                 self.store.served = Some(served);
                 let issuer =
                     tokio::time::timeout(PATIENCE, discover::issuer(&self.client)).await.ok().flatten();
@@ -221,10 +219,9 @@ impl Controller {
                 for source in CHILDREN.into_iter().filter(|it| self.store.serves(*it)) {
                     self.watches.start(source);
                 }
-                // Once more after a change, until an answer is the one before.
-                let pause = if is_new && !is_first { DISCOVERY_LAG } else { DISCOVERY_PAUSE };
-                let next = Instant::now() + pause;
-                self.discover_at = Some(self.discover_again.take().map_or(next, |it| it.min(next)));
+                let again = Instant::now() + PAUSE;
+                let lags = self.discover_until.is_some_and(|end| again <= end);
+                self.discover_at = Some(if lags { again } else { Instant::now() + DISCOVERY_PAUSE });
             }
             Err(error) => {
                 (self.tell)(&error);

@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
 use ringfence_domain::SecurityDomain;
+use ringfence_domain::names;
 use ringfence_domain::spec::DeletionPolicy;
+use serde_json::Value;
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::act::Act;
@@ -50,12 +53,14 @@ pub(crate) enum Step {
 /// The next step of a domain that goes. `wanted`: what other domains want stays as it is.
 pub(crate) fn next(domain: &SecurityDomain, wanted: &BTreeSet<Key>, store: &Store) -> Step {
     let written = status::written(domain);
-    let orphan = domain.spec.namespaces.deletion_policy == DeletionPolicy::Orphan;
+    let orphan = (domain.spec.namespaces.deletion_policy == DeletionPolicy::Orphan)
+        .then(|| written.iter().map(|it| &it.key).filter(|it| it.source == Source::Namespaces))
+        .map(|it| it.map(|key| key.name.as_str()).collect::<Vec<_>>());
     for source in ORDER {
         let mut acts = Vec::new();
         for it in written.iter().filter(|it| it.key.source == source && !wanted.contains(&it.key)) {
             match evidence(it, domain, store) {
-                Evidence::Ours(live) => acts.extend(act(it, live, orphan, domain)),
+                Evidence::Ours(live) => acts.extend(act(it, live, orphan.as_deref(), domain)),
                 Evidence::Unseen => {
                     if let Some(words) = blindness(store, source) {
                         return Step::Blind(format!("{}: {words}", it.key));
@@ -117,7 +122,8 @@ fn blindness(store: &Store, source: Source) -> Option<String> {
     }
 }
 
-fn act(written: &Written, live: &Live, orphan: bool, domain: &SecurityDomain) -> Option<Act> {
+/// The write of one object. `orphan`: the namespaces of a domain whose objects stay.
+fn act(written: &Written, live: &Live, orphan: Option<&[&str]>, domain: &SecurityDomain) -> Option<Act> {
     let key = written.key.clone();
     let boxed = Box::new(live.clone());
     if key.source == Source::Nodes {
@@ -127,7 +133,7 @@ fn act(written: &Written, live: &Live, orphan: bool, domain: &SecurityDomain) ->
             without: written.taint.iter().cloned().collect(),
         };
         // What is there of it first: the label is put on by nobody here.
-        let has_label = live.label(ringfence_domain::names::NODE_LABEL).is_some();
+        let has_label = live.label(names::NODE_LABEL).is_some();
         let taint = Mark { label: taint.label.filter(|_| has_label), ..taint };
         if !operations(live, &taint).is_empty() {
             return Some(Act { key, what: What::Node(taint, boxed), hash: "taint".into(), drift: None });
@@ -135,8 +141,63 @@ fn act(written: &Written, live: &Live, orphan: bool, domain: &SecurityDomain) ->
         let act = Act { key, what: What::Node(Mark::default(), boxed), hash: String::new(), drift: None };
         return has_label.then_some(act);
     }
-    if orphan && key.source != Source::Namespaces {
-        return Some(Act { key, what: What::Strip(boxed), hash: String::new(), drift: None });
+    if let Some(namespaces) = orphan.filter(|_| key.source != Source::Namespaces) {
+        let what = What::Strip(boxed, by_name(live, namespaces));
+        return Some(Act { key, what, hash: String::new(), drift: None });
     }
     Some(Act::removal(key, live))
+}
+
+/// The spec of a NetworkPolicy with its domain's namespaces by name, where it selects them by the label that goes with the
+/// domain: the fence that stays would part the pods behind it. Of any other object nothing.
+fn by_name(live: &Live, namespaces: &[&str]) -> Value {
+    let mut fields = json!({});
+    for direction in ["egress", "ingress"] {
+        let Some(mut rules) = live.value.pointer(&format!("/spec/{direction}")).cloned() else { continue };
+        let peers = rules.as_array_mut().into_iter().flatten().flat_map(|rule| {
+            let sides = rule
+                .as_object_mut()
+                .into_iter()
+                .flatten()
+                .filter(|(side, _)| *side == "to" || *side == "from");
+            sides.filter_map(|(_, peers)| peers.as_array_mut()).flatten()
+        });
+        let mut is_other = false;
+        for selector in peers.filter_map(|peer| peer.get_mut("namespaceSelector")) {
+            if selector.pointer("/matchLabels").and_then(|it| it.get(names::DOMAIN_LABEL)).is_some() {
+                let named =
+                    json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces});
+                *selector = json!({"matchExpressions": [named]});
+                is_other = true;
+            }
+        }
+        if is_other {
+            fields["spec"][direction] = rules;
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_stays_names_the_namespaces_that_its_domain_had() {
+        let labelled = |key: &str, value: &str| json!({"namespaceSelector": {"matchLabels": {key: value}}});
+        let registry =
+            json!({"to": [labelled("kubernetes.io/metadata.name", "registry")], "ports": [{"port": 443}]});
+        let policy = |rules: Value| {
+            Live::new(
+                Source::NetworkPolicies,
+                json!({"metadata": {"name": "rf-egress"}, "spec": {"podSelector": {}, "egress": rules}}),
+            )
+        };
+        let live = policy(json!([{"to": [labelled("ringfence.dev/domain", "ml")]}, registry]));
+        let named = json!({"namespaceSelector": {"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ml", "ml-dev"]}]}});
+        let wanted = json!({"spec": {"egress": [{"to": [named]}, registry]}});
+        assert_eq!(by_name(&live, &["ml", "ml-dev"]), wanted);
+        assert_eq!(by_name(&policy(json!([registry])), &["ml"]), json!({}));
+    }
 }

@@ -185,7 +185,8 @@ impl Source {
     pub(crate) fn keep(self, object: &mut Value) {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
-            if !matches!(self, Self::Domains | Self::Validating | Self::Mutating) {
+            // A definition's says that its versions may have changed, which are too much to keep.
+            if !matches!(self, Self::Domains | Self::Validating | Self::Mutating | Self::Definitions) {
                 metadata.remove("generation");
             }
             if matches!(self, Self::Nodes | Self::Services | Self::Definitions) {
@@ -245,6 +246,21 @@ mod tests {
                 "status": {"allocatable": {"nvidia.com/gpu": "8"}},
             })
         );
+    }
+
+    #[test]
+    fn a_definition_that_serves_another_version_is_news() {
+        let definition = |generation: u32| {
+            let mut definition = json!({
+                "metadata": {"name": "externalsecrets.external-secrets.io", "generation": generation},
+                "spec": {"versions": [{"name": "v1", "served": generation > 1}]},
+                "status": {"conditions": [{"type": "Established", "status": "True"}]},
+            });
+            Source::Definitions.keep(&mut definition);
+            definition
+        };
+        assert_ne!(definition(1), definition(2));
+        assert!(definition(1)["spec"].is_null());
     }
 
     #[test]
