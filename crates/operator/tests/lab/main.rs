@@ -12,7 +12,9 @@ mod ends;
 mod facts;
 mod ground;
 mod keeps;
+mod killed;
 mod others;
+mod wire;
 
 use std::sync::OnceLock;
 
