@@ -15,6 +15,7 @@ use ringfence_domain::names;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::evict;
 use crate::node;
 use crate::node::Mark;
 use crate::source::Source;
@@ -157,6 +158,12 @@ fn mending(object: &DesiredObject, live: &Live) -> Vec<Value> {
 }
 
 async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Result<Done, String> {
+    let obstacle = tokio::time::timeout(PATIENCE, evict::obstacle(client, mark, live)).await;
+    match obstacle.map_err(|_| late(key))? {
+        Ok(None) => {}
+        Ok(Some(words)) => return Err(words),
+        Err(error) => return Err(words_of("list", "pods", &error)),
+    }
     let mut live = live.clone();
     let mut tries = 0;
     loop {
@@ -253,9 +260,13 @@ fn late(key: &Key) -> String {
 }
 
 fn words(key: &Key, verb: &str, error: &kube::Error) -> String {
+    words_of(verb, &key.source.resource(), error)
+}
+
+fn words_of(verb: &str, resource: &str, error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot ") => {
-            format!("the controller has no right to {verb} {}: {}", key.source.resource(), status.message)
+            format!("the controller has no right to {verb} {resource}: {}", status.message)
         }
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
