@@ -8,6 +8,7 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod away;
 mod ends;
 mod facts;
 mod ground;
@@ -15,6 +16,7 @@ mod keeps;
 mod killed;
 mod others;
 mod wire;
+mod wrong;
 
 use std::sync::OnceLock;
 

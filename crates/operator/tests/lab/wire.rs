@@ -1,15 +1,20 @@
-//! Clients that do not do as they are told: one whose process dies at a write, one that is answered by somebody else.
+//! Clients that do not do as they are told: one whose process dies at a write, one whose connection is cut, one that is
+//! answered by somebody on the way.
 
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use http::Method;
 use http::Request;
+use http::Response;
+use http::StatusCode;
 use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
+use tokio::sync::watch;
 
 /// A process that dies at a write: the API server gets it, the answer meets nobody, and nothing is sent after it.
 pub(crate) struct Mortal {
@@ -66,6 +71,92 @@ impl Mortal {
                     return std::future::pending().await;
                 }
                 answer
+            }
+        });
+        Client::new(service, "default")
+    }
+}
+
+/// A connection that can be cut: requests wait until it is whole again.
+pub(crate) struct Switch {
+    inner: Client,
+    is_on: watch::Sender<bool>,
+}
+
+impl Switch {
+    /// Whole.
+    pub(crate) fn new(inner: Client) -> Self {
+        Self { inner, is_on: watch::Sender::new(true) }
+    }
+
+    /// Cuts it or makes it whole.
+    pub(crate) fn set(&self, is_on: bool) {
+        self.is_on.send_replace(is_on);
+    }
+
+    /// Its client.
+    pub(crate) fn client(&self) -> Client {
+        let (inner, is_on) = (self.inner.clone(), self.is_on.subscribe());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (inner, mut is_on) = (inner.clone(), is_on.clone());
+            async move {
+                if is_on.wait_for(|it| *it).await.is_err() {
+                    return std::future::pending().await;
+                }
+                inner.send(request).await
+            }
+        });
+        Client::new(service, "default")
+    }
+}
+
+/// Somebody on the way who answers some requests himself.
+pub(crate) struct Liar {
+    inner: Client,
+    answer: Arc<Mutex<Option<Answer>>>,
+}
+
+/// To which requests, and what: a `Status` of the API server.
+#[derive(Clone)]
+struct Answer {
+    method: Method,
+    path: &'static str,
+    status: Value,
+}
+
+impl Liar {
+    /// Everything passes.
+    pub(crate) fn new(inner: Client) -> Self {
+        Self { inner, answer: Arc::new(Mutex::new(None)) }
+    }
+
+    /// Answers requests of this method whose path contains `path` with this `Status`.
+    pub(crate) fn lies(&self, method: Method, path: &'static str, status: Value) {
+        *self.answer.lock().unwrap() = Some(Answer { method, path, status });
+    }
+
+    /// Lets everything pass.
+    pub(crate) fn stops(&self) {
+        *self.answer.lock().unwrap() = None;
+    }
+
+    /// Its client.
+    pub(crate) fn client(&self) -> Client {
+        let (inner, answer) = (self.inner.clone(), self.answer.clone());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let answer = answer.lock().unwrap().clone();
+            let answer =
+                answer.filter(|it| request.method() == it.method && request.uri().path().contains(it.path));
+            let inner = inner.clone();
+            async move {
+                let Some(answer) = answer else { return inner.send(request).await };
+                let code = answer.status["code"].as_u64().unwrap().try_into().unwrap();
+                let body = Body::from(answer.status.to_string().into_bytes());
+                Ok(Response::builder()
+                    .status(StatusCode::from_u16(code).unwrap())
+                    .header("Content-Type", "application/json")
+                    .body(body)
+                    .unwrap())
             }
         });
         Client::new(service, "default")
