@@ -10,6 +10,7 @@ use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::Preconditions;
 use ringfence_domain::DesiredObject;
+use ringfence_domain::Drift;
 use ringfence_domain::compare;
 use ringfence_domain::names;
 use serde_json::Value;
@@ -127,7 +128,19 @@ async fn apply(
         (first, _) => first?,
     };
     // What others added is for the next look; what we sent must be there.
-    kept(object, Done::Is(seen(key, done)?), |want| !want.is_null())
+    kept(object, Done::Is(seen(key, done)?), |drift| !is_added(drift))
+}
+
+/// What others added: fields, or items of a list that an apply merges by key, such as the conditions of a policy. An apply
+/// leaves them.
+pub(crate) fn is_added(drift: &Drift) -> bool {
+    match (&drift.want, &drift.live) {
+        (Value::Null, _) => true,
+        (Value::Array(want), Value::Array(live)) => {
+            live.len() > want.len() && want.iter().all(|it| live.contains(it))
+        }
+        _ => false,
+    }
 }
 
 /// A field that only a new object can have otherwise, in the API server's words (apimachinery's `FieldImmutableErrorMsg`;
@@ -137,9 +150,9 @@ fn is_immutable(words: &str) -> bool {
 }
 
 /// An object that does not keep what was written is an error: something in the server changes it on its way.
-fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Value) -> bool) -> Result<Done, String> {
+fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Drift) -> bool) -> Result<Done, String> {
     let Done::Is(live) = &done else { return Ok(done) };
-    let lost = compare(object, &live.value).into_iter().find(|drift| counts(&drift.want));
+    let lost = compare(object, &live.value).into_iter().find(|drift| counts(drift));
     match lost {
         Some(drift) => Err(format!(
             "the API server did not keep it ({drift}): look for an admission webhook that changes it"
