@@ -10,12 +10,14 @@ use kube::api::Patch;
 use kube::api::PatchParams;
 use kube::api::Preconditions;
 use ringfence_domain::DesiredObject;
+use ringfence_domain::Drift;
 use ringfence_domain::compare;
 use ringfence_domain::is_planted;
 use ringfence_domain::names;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::evict;
 use crate::node;
 use crate::node::Mark;
 use crate::source::Source;
@@ -132,7 +134,19 @@ async fn apply(
         (first, _) => first?,
     };
     // What others added is for the next look; what we sent must be there.
-    kept(object, Done::Is(seen(key, done)?), |want| !want.is_null())
+    kept(object, Done::Is(seen(key, done)?), |drift| !is_added(drift))
+}
+
+/// What others added: fields, or items of a list that an apply merges by key, such as the conditions of a policy. An apply
+/// leaves them.
+pub(crate) fn is_added(drift: &Drift) -> bool {
+    match (&drift.want, &drift.live) {
+        (Value::Null, _) => true,
+        (Value::Array(want), Value::Array(live)) => {
+            live.len() > want.len() && want.iter().all(|it| live.contains(it))
+        }
+        _ => false,
+    }
 }
 
 /// An object of this name that was not seen because it does not carry our label: taken over only if the annotation says that
@@ -160,9 +174,9 @@ fn is_immutable(words: &str) -> bool {
 }
 
 /// An object that does not keep what was written is an error: something in the server changes it on its way.
-fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Value) -> bool) -> Result<Done, String> {
+fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Drift) -> bool) -> Result<Done, String> {
     let Done::Is(live) = &done else { return Ok(done) };
-    let lost = compare(object, &live.value).into_iter().find(|drift| counts(&drift.want));
+    let lost = compare(object, &live.value).into_iter().find(|drift| counts(drift));
     match lost {
         Some(drift) => Err(format!(
             "the API server did not keep it ({drift}): look for an admission webhook that changes it"
@@ -195,6 +209,12 @@ fn is_namespace(object: &DesiredObject) -> bool {
 }
 
 async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Result<Done, String> {
+    let obstacle = tokio::time::timeout(PATIENCE, evict::obstacle(client, mark, live)).await;
+    match obstacle.map_err(|_| late(key))? {
+        Ok(None) => {}
+        Ok(Some(words)) => return Err(words),
+        Err(error) => return Err(words_of("list", "pods", &error)),
+    }
     let mut live = live.clone();
     let mut tries = 0;
     loop {
@@ -291,9 +311,13 @@ fn late(key: &Key) -> String {
 }
 
 fn words(key: &Key, verb: &str, error: &kube::Error) -> String {
+    words_of(verb, &key.source.resource(), error)
+}
+
+fn words_of(verb: &str, resource: &str, error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot ") => {
-            format!("the controller has no right to {verb} {}: {}", key.source.resource(), status.message)
+            format!("the controller has no right to {verb} {resource}: {}", status.message)
         }
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),

@@ -10,6 +10,7 @@ mod control;
 mod discover;
 mod error;
 mod event;
+mod evict;
 mod facts;
 mod inventory;
 mod lease;

@@ -13,6 +13,7 @@ use ringfence_domain::compare;
 use ringfence_domain::names;
 use tokio::time::Instant;
 
+use crate::act;
 use crate::act::Act;
 use crate::act::Drifted;
 use crate::act::What;
@@ -330,7 +331,7 @@ fn judge(
         return Verdict::Settled;
     }
     let boxed = || (Box::new(object.clone()), Box::new(live.clone()));
-    if same_hash && drift.iter().all(|it| it.want.is_null()) {
+    if same_hash && drift.iter().all(act::is_added) {
         let (object, live) = boxed();
         return Verdict::Write(What::Mend(object, live), fields);
     }

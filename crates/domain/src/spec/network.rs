@@ -2,8 +2,10 @@
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
+use schemars::Schema;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::yes;
 
@@ -26,7 +28,11 @@ pub struct Network {
     pub internet: Option<Internet>,
     /// Private ranges that pods may reach on any port. A range that covers the cluster's own pods opens all of them.
     #[serde(default, rename = "internalCIDRs", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(max = 49), regex(pattern = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$")))]
+    #[schemars(
+        length(max = 32),
+        inner(length(max = 49), regex(pattern = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$")),
+        transform = of_ranges
+    )]
     #[x_kube(
         merge_strategy = ListMerge::Set,
         validation = Rule::new("self.all(c, !c.endsWith('/0'))").message("a range with prefix length 0 is the internet: declare what is needed in egress")
@@ -48,6 +54,13 @@ pub struct Network {
     /// Keep the cloud's metadata addresses out of every declared range.
     #[serde(default = "yes")]
     pub block_metadata: bool,
+}
+
+/// Items that the API server parses as ranges of addresses, so that `10.0.0/8` is refused when it is written.
+fn of_ranges(schema: &mut Schema) {
+    if let Some(items) = schema.get_mut("items").and_then(Value::as_object_mut) {
+        items.insert("format".into(), "cidr".into());
+    }
 }
 
 impl Default for Network {
@@ -134,7 +147,7 @@ pub struct Destination {
     pub service: Option<ServiceRef>,
     /// A range of addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 49), regex(pattern = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"))]
+    #[schemars(length(max = 49), regex(pattern = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"), extend("format" = "cidr"))]
     pub cidr: Option<String>,
     /// The cluster's API server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

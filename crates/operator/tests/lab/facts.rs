@@ -2,12 +2,14 @@
 
 use ringfence_operator::Error;
 
+use crate::ground::turn;
 use crate::lab;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs lab tier 1b: EndpointSlices are written by controllers"]
 async fn facts_are_those_of_the_cluster() {
     let Some(lab) = lab() else { return };
+    let _turn = turn().await;
     let node = lab.fake_node("facts", 4);
     let namespace = lab.namespace("facts");
     let (facts, _) = ringfence_operator::read(&lab.client().await).await.unwrap();
@@ -34,6 +36,7 @@ async fn facts_are_those_of_the_cluster() {
 #[ignore = "needs lab tier 1b: acts as somebody else"]
 async fn a_right_that_is_missing_is_an_error_with_its_name_and_not_an_empty_cluster() {
     let Some(lab) = lab() else { return };
+    let _turn = turn().await;
     let nobody = ringfence_lab::Identity::human("nobody-in-particular", &[]);
     let error = ringfence_operator::read(&lab.client_as(&nobody).await).await.unwrap_err();
     let Error::Refused { verb, resource, .. } = &error else { panic!("{error}") };

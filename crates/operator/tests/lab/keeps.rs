@@ -186,6 +186,47 @@ async fn foreign_taints_survive_and_label_and_taint_come_back() {
     running.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: policies are compiled by its controllers"]
+async fn a_condition_that_somebody_adds_to_a_policy_goes() {
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let namespace = lab.namespace("hole");
+    let running = Running::start(lab, "controller-hole").await;
+    let domain = Domain::new(lab, namespace.name(), "Enforce", &json!({}));
+    domain.settled();
+    for (kind, stem) in [
+        ("validatingadmissionpolicy", "ringfence-pods-inside-"),
+        ("mutatingadmissionpolicy", "ringfence-job-defaults-"),
+    ] {
+        let ours = get(lab, &[kind, "-l", "app.kubernetes.io/managed-by=ringfence"]).unwrap();
+        let names =
+            ours["items"].as_array().unwrap().iter().map(|it| it["metadata"]["name"].as_str().unwrap());
+        let policy = names.find(|it| it.starts_with(stem)).unwrap().to_owned();
+        let conditions = |it: &Value| it["spec"]["matchConditions"].as_array().map_or(0, Vec::len);
+        let before = conditions(&get(lab, &[kind, &policy]).unwrap());
+        // The list is merged by name: an apply of ours leaves what another added. It would match nothing any more.
+        let hole = json!([{"op": "add", "path": "/spec/matchConditions/-", "value": {"name": "hole", "expression": "false"}}]);
+        let patch =
+            ["patch", kind, &policy, "--type=json", "--field-manager=intruder", "-p", &hole.to_string()];
+        lab.kubectl(&patch).ok();
+        let start = Instant::now();
+        soon(lab, &[kind, &policy], |it| {
+            conditions(it) == before && !it["spec"].to_string().contains("hole")
+        });
+        assert!(start.elapsed() < REPAIR, "{kind}: {:?}", start.elapsed());
+        let told = || {
+            running
+                .said()
+                .iter()
+                .any(|it| it.contains(&policy) && it.contains("matchConditions"))
+                .then_some(())
+        };
+        until("it is told", SOON, told);
+    }
+    running.end().await;
+}
+
 fn taints(node: &Value) -> Vec<String> {
     let text = |taint: &Value, key: &str| taint[key].as_str().unwrap_or_default().to_owned();
     let all = node["spec"]["taints"].as_array().cloned().unwrap_or_default();

@@ -8,11 +8,15 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod away;
 mod ends;
 mod facts;
 mod ground;
 mod keeps;
+mod killed;
 mod others;
+mod wire;
+mod wrong;
 
 use std::sync::OnceLock;
 
