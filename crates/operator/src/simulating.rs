@@ -69,7 +69,9 @@ impl Simulations {
     pub(crate) fn note(&mut self, name: &str, found: &Simulated, clock: &str, now: Instant) {
         let status = found.simulation.status(found.hash.clone(), clock.into(), found.missing.clone());
         let before = self.last.get(name).filter(|it| says_the_same(&it.status, &status));
-        let pause = before.map_or(FIRST_PAUSE, |it| (it.pause * 2).min(LONGEST_PAUSE));
+        // What could not be read is mostly there in a moment: a connection that broke, a policy on its way.
+        let first = if status.missing.is_empty() { FIRST_PAUSE } else { SHORTEST };
+        let pause = before.map_or(first, |it| (it.pause * 2).min(LONGEST_PAUSE));
         self.last.insert(name.into(), Last { status, at: now, pause });
     }
 
@@ -172,6 +174,8 @@ mod tests {
         all.note("ml", &found("a", 2), AT, now);
         assert_eq!(due(&all, "a"), FIRST_PAUSE, "something was repaired");
         assert_eq!(all.due(&domain, "a", &modes(false), (now, clock)), None);
+        all.note("ml", &Simulated { missing: vec!["pods".into()], ..found("a", 2) }, AT, now);
+        assert_eq!(due(&all, "a"), SHORTEST, "what could not be read is asked for soon");
     }
 
     #[test]

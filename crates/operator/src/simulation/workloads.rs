@@ -114,7 +114,7 @@ impl Workloads {
         }
         let Some(mut spec) = spec(pod) else { return };
         if object.is_live() {
-            as_written(&mut spec);
+            as_written(&mut spec, says_node(object));
         }
         let top = self.top(object);
         let owner = format!("{}/{}", top.kind, top.name);
@@ -225,10 +225,18 @@ fn container(container: Container<'_>) -> Value {
     fields.collect::<Map<_, _>>().into()
 }
 
+/// Whether who made a pod named its node: then the field has a manager. A binding by the scheduler gives it none.
+fn says_node(object: &Object) -> bool {
+    let managed = object.body().at(&["metadata", "managedFields"]);
+    managed.is_some_and(|it| it.items().any(|it| it.at(&["fieldsV1", "f:spec", "f:nodeName"]).is_some()))
+}
+
 /// Takes out what the scheduler and ServiceAccount admission filled in: they will again.
-fn as_written(spec: &mut Value) {
+fn as_written(spec: &mut Value, says_node: bool) {
     let Some(map) = spec.as_object_mut() else { return };
-    map.remove("nodeName");
+    if !says_node {
+        map.remove("nodeName");
+    }
     let is_token = |it: &Value| it["name"].as_str().is_some_and(|it| it.starts_with(TOKEN_VOLUME));
     let volumes = |map: &mut Map<String, Value>, key: &str| {
         if let Some(list) = map.get_mut(key).and_then(Value::as_array_mut) {
@@ -305,6 +313,19 @@ mod tests {
         assert_eq!(said, wanted);
         let spec = json!({"containers": [{"name": "main"}], "hostPID": false, "serviceAccountName": "web"});
         assert_eq!(found[1].pod_spec, spec);
+    }
+
+    #[test]
+    fn a_node_that_the_author_named_stays_and_one_of_the_scheduler_does_not() {
+        let pod = |manager: &Value| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "ml", "uid": "u", "managedFields": manager},
+                "spec": {"nodeName": "gpu-1", "containers": [{"name": "a", "image": "a"}]}})
+        };
+        let named =
+            json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:nodeName": {}, "f:containers": {}}}}]);
+        let bound = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:containers": {}}}}]);
+        let node = |manager: &Value| subjects(&json!([pod(manager)]))[0].pod_spec["nodeName"].clone();
+        assert_eq!((node(&named), node(&bound)), (json!("gpu-1"), Value::Null));
     }
 
     #[test]
