@@ -45,8 +45,7 @@ pub(crate) fn of(
     let held_back: BTreeSet<Key> =
         outcome.into_iter().flat_map(|it| &it.held_back).filter_map(key_of_id).collect();
     let gives = |key: &Key| {
-        matches!(key.source, Source::ExternalSecrets | Source::RoleBindings | Source::ServiceAccounts)
-            && held_back.contains(key)
+        matches!(key.source, Source::ExternalSecrets | Source::RoleBindings) && held_back.contains(key)
     };
     // What could not be derived is not what nobody wants.
     let is_unknown =

@@ -17,7 +17,7 @@ const RENEW: Duration = Duration::from_hours(12);
 /// Pause before the same is simulated again while a domain waits for it: somebody is repairing what was found.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 /// Pause where the facts change faster than a simulation takes.
-const SHORTEST: Duration = Duration::from_secs(10);
+const SHORTEST: Duration = Duration::from_secs(3);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 
