@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod evict;
 mod facts;
+mod foreign;
 mod inventory;
 mod lease;
 mod ledger;

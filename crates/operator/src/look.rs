@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::facts::domains_of;
 use crate::facts::facts;
+use crate::foreign;
 use crate::inventory::Written;
 use crate::simulating::Simulations;
 use crate::source::Source;
@@ -53,6 +54,8 @@ pub(crate) struct Look {
     pub(crate) simulate_at: Option<Instant>,
     /// What should exist.
     pub(crate) desired: Desired,
+    /// What others keep open of each domain.
+    pub(crate) opened: BTreeMap<String, Vec<String>>,
     /// What each domain has written, those that go too.
     pub(crate) written: BTreeMap<String, BTreeSet<Written>>,
     /// Taints that any domain has put on a node, `key=value:effect`.
@@ -136,6 +139,7 @@ impl Look {
         let asked: Vec<_> =
             in_force.iter().map(|(name, domain)| Asked { domain, mode: mode(name) }).collect();
         look.desired = desired(&asked, &facts);
+        look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
             let domains = look.domains.values().cloned().collect();
             look.simulate = Some(Simulate { facts, domains, names });

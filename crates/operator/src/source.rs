@@ -28,7 +28,7 @@ pub(crate) enum Source {
     NodeLocalDns,
     /// Names of custom definitions: a new one changes what is served.
     Definitions,
-    /// NetworkPolicies of domains.
+    /// All NetworkPolicies: those of others add up with ours.
     NetworkPolicies,
     /// ServiceAccounts named `default`.
     ServiceAccounts,
@@ -112,18 +112,19 @@ impl Source {
     /// Namespace, label selector, field selector.
     fn scope(self) -> (Option<&'static str>, Option<&'static str>, Option<&'static str>) {
         match self {
-            Self::Domains | Self::Namespaces | Self::Nodes | Self::Services | Self::Definitions => {
-                (None, None, None)
-            }
+            Self::Domains
+            | Self::Namespaces
+            | Self::Nodes
+            | Self::Services
+            | Self::Definitions
+            | Self::NetworkPolicies => (None, None, None),
             Self::DnsSlices => (Some("kube-system"), Some("k8s-app=kube-dns"), None),
             Self::ApiServerSlices => (Some("default"), Some("kubernetes.io/service-name=kubernetes"), None),
             Self::NodeLocalDns => (Some("kube-system"), None, Some("metadata.name=node-local-dns")),
             Self::ServiceAccounts => (None, None, Some("metadata.name=default")),
-            Self::NetworkPolicies
-            | Self::RoleBindings
-            | Self::ExternalSecrets
-            | Self::LimitRanges
-            | Self::ResourceQuotas => (None, Some(ringfence_domain::names::DOMAIN_LABEL), None),
+            Self::RoleBindings | Self::ExternalSecrets | Self::LimitRanges | Self::ResourceQuotas => {
+                (None, Some(ringfence_domain::names::DOMAIN_LABEL), None)
+            }
             Self::Validating | Self::ValidatingBindings | Self::Mutating | Self::MutatingBindings => {
                 (None, Some("app.kubernetes.io/managed-by=ringfence"), None)
             }

@@ -75,11 +75,8 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
         unknown.iter().filter(|it| it.starts_with("spec.namespaces")).cloned().collect();
     promises.say("NamespacesReady", of_namespaces.is_empty(), "AllThere", "Missing", &of_namespaces);
     isolation(&mut promises, nodes, modes.mode);
-    promises.unknown(
-        "NetworkEnforced",
-        "NotProbed",
-        "the policies are written; whether the network enforces them was not tried",
-    );
+    let opened = look.opened.get(&name).cloned().unwrap_or_default();
+    network(&mut promises, &opened);
     admission(&mut promises, all);
     let simulation = shown(old.simulation.as_ref(), simulations.of(domain), clock);
     simulated(&mut promises, simulation.as_ref(), look.hashes.get(&name));
@@ -96,6 +93,7 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
         ("WriteFailed", all_faults),
         ("Conflict", conflicts),
         ("DriftContested", report.contests.clone()),
+        ("OpenedByOthers", opened),
         ("Unknown", unknown),
         ("Held", held),
         ("Progressing", waiting(all)),
@@ -146,6 +144,15 @@ fn simulated(promises: &mut Promises<'_>, simulation: Option<&SimulationStatus>,
         count => format!("Enforce would refuse {count} pods and templates, see status.simulation"),
     };
     promises.say(kind, true, "Current", "", &[words]);
+}
+
+fn network(promises: &mut Promises<'_>, opened: &[String]) {
+    if opened.is_empty() {
+        let words = "the policies are written; whether the network enforces them was not tried";
+        promises.unknown("NetworkEnforced", "NotProbed", words);
+    } else {
+        promises.say("NetworkEnforced", false, "", "OpenedByOthers", opened);
+    }
 }
 
 fn admission(promises: &mut Promises<'_>, all: &Report) {

@@ -1,6 +1,7 @@
 //! Room `domain`: the policy `network`. NetworkPolicies only add up, so that one of a chart or a team opens again what the
 //! domain closed. Who is exempt is told by user, never by field manager, which a client chooses.
 
+use serde_json::Value;
 use serde_json::json;
 
 use super::Rules;
@@ -13,6 +14,9 @@ use super::render::validation;
 use crate::facts::Dns;
 use crate::names;
 use crate::object::DesiredObject;
+use crate::rule::case::list;
+use crate::rule::case::object;
+use crate::rule::case::text;
 use crate::rule::cel;
 
 /// Guards our NetworkPolicies and judges the egress of all others in namespaces of a domain.
@@ -83,4 +87,37 @@ fn narrow(dns: &Dns) -> String {
         cel::text(&dns.namespace),
         labels.join(" && "),
     )
+}
+
+impl Rules {
+    /// Whether a NetworkPolicy opens a way out of its domain: what the policy `network` refuses to everybody but the
+    /// controller. One that is older than the domain was never asked about.
+    pub fn opens(&self, policy: &Value) -> bool {
+        let namespace = policy.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+        let rules = policy.get("spec").into_iter().flat_map(|it| list(it, "egress"));
+        let is_narrow = |rule: &Value| {
+            let mut peers = list(rule, "to").peekable();
+            peers.peek().is_some() && peers.all(|peer| stays(peer, rule, namespace, &self.dns))
+        };
+        !rules.into_iter().all(is_narrow)
+    }
+}
+
+/// Whether a peer of a rule is of this namespace, or the cluster's DNS on its ports.
+fn stays(peer: &Value, rule: &Value, namespace: &str, dns: &Dns) -> bool {
+    let (Some(pods), None) = (object(peer, "podSelector"), object(peer, "ipBlock")) else { return false };
+    let Some(selector) = object(peer, "namespaceSelector") else { return true };
+    let named = selector.pointer("/matchLabels/kubernetes.io~1metadata.name").and_then(Value::as_str);
+    if named == Some(namespace) {
+        return true;
+    }
+    let is_dns = named == Some(dns.namespace.as_str())
+        && object(pods, "matchLabels")
+            .is_some_and(|it| dns.labels.iter().all(|(key, value)| text(it, key) == Some(value)));
+    let is_port = |it: &Value| {
+        let number = it.get("port").and_then(Value::as_u64).and_then(|it| it.try_into().ok());
+        number.is_some_and(|it| dns.ports.contains(&it)) && it.get("endPort").is_none_or(Value::is_null)
+    };
+    let mut ports = list(rule, "ports").peekable();
+    is_dns && ports.peek().is_some() && ports.all(is_port)
 }

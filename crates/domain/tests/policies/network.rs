@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ringfence_domain::Rules;
 use ringfence_lab::ControlPlane;
 use ringfence_lab::until;
 use serde_json::Value;
@@ -12,6 +13,9 @@ use crate::world::ENFORCED;
 use crate::world::OBSERVED;
 use crate::world::OUTSIDE;
 use crate::world::WARNED;
+use crate::world::asked;
+use crate::world::domains;
+use crate::world::facts;
 use crate::world::operator;
 use crate::world::try_create;
 use crate::world::world;
@@ -69,7 +73,16 @@ fn narrow() -> Vec<Value> {
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn egress_that_leads_out_is_refused_and_egress_that_stays_is_not() {
     let Some(lab) = world() else { return };
+    let domains = domains();
+    let rules = Rules::of(&asked(&domains), &facts());
+    // The same in Rust, of a policy that was there before anybody asked.
+    let opens = |egress: &Value| {
+        let mut stood = policy(egress);
+        stood["metadata"]["namespace"] = json!(ENFORCED);
+        rules.opens(&stood)
+    };
     for egress in wide() {
+        assert!(opens(&egress), "{egress}");
         let said = try_create(lab, ENFORCED, &policy(&egress)).refused();
         assert!(said.contains("denied request: RF-NET-002 spec.egress"), "{egress}: {said}");
         let warned = try_create(lab, WARNED, &policy(&egress));
@@ -80,6 +93,7 @@ fn egress_that_leads_out_is_refused_and_egress_that_stays_is_not() {
         }
     }
     for egress in narrow() {
+        assert!(!opens(&egress), "{egress}");
         let done = try_create(lab, ENFORCED, &policy(&egress));
         assert!(done.is_ok() && done.stderr().is_empty(), "{egress}: {}", done.stderr());
     }

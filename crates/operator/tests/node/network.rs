@@ -130,9 +130,11 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
     let [ml, ops, registry, data, web, gateway] =
         ["ml", "ops", "registry", "data", "web", "gateway"].map(|stem| lab.namespace(stem));
     let trainer = node.run(&ml, &labtool_pod("trainer", &[], &["pause"]));
-    let serves = |namespace: &Namespace<'_>, name: &str| {
-        node.run(namespace, &labtool_pod(name, &[("app", name)], &SERVES))
-    };
+    let pods = [(&registry, "registry"), (&data, "data"), (&data, "beside"), (&web, "web"), (&ml, "peer")];
+    for (namespace, name) in pods {
+        node.create(namespace, &labtool_pod(name, &[("app", name)], &SERVES));
+    }
+    let serves = |namespace: &Namespace<'_>, name: &str| node.running(namespace.name(), name);
     let around = Around {
         registry: serves(&registry, "registry"),
         data: serves(&data, "data"),
@@ -162,14 +164,18 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
     }
     let tenant = person(&ml, "tenant");
     policies_add_up(&stage, &ml, &trainer, &tenant);
+    // One that was there before anybody asked.
+    ml.create_as(&tenant, &reopens().to_string()).ok();
 
     let controller = stage.controller().await;
     let domain = Domain::new(lab, ml.name(), "Enforce", &spec(&registry, &data, &gateway));
     let talks = json!({"network": {"egress": [{"name": "api", "to": {"apiServer": true}}]},
         "limits": {"default": {"cpu": "100m", "memory": "64Mi"}}});
     let other = Domain::new(lab, ops.name(), "Enforce", &talks);
-    domain.settled();
     stage.acts(&ml);
+    still_open(&stage, &domain, &trainer);
+    ml.kubectl_as(&tenant, &["delete", "networkpolicy", "reopens"]).ok();
+    domain.settled();
     node.until_reached(&trainer, &forbidden.targets, &forbidden.none());
     node.until_reached(&trainer, &declared.targets, &declared.answers);
     node.until_reached(&around.web, &into.targets, &into.none());
@@ -222,6 +228,22 @@ async fn a_domain_closes_what_it_does_not_declare_and_nobody_opens_it_again() {
 fn reopens() -> Value {
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "reopens"},
         "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}})
+}
+
+/// A policy that is older than its domain opens it, and the domain does not say that it holds.
+fn still_open(stage: &Stage, domain: &Domain<'_>, trainer: &Running) {
+    let ready = domain.wait("Ready", "False");
+    let opened = domain.wait("NetworkEnforced", "False");
+    let words =
+        format!("NetworkPolicy {}/reopens: its spec.egress opens the way out of the domain", domain.name);
+    for condition in [&ready, &opened] {
+        assert_eq!(condition["reason"], "OpenedByOthers");
+        let message = condition["message"].as_str().unwrap();
+        assert!(message.contains(&words) && message.contains("Fix: delete it"), "{message}");
+    }
+    let internet = StandIn::Internet.addresses().map(|ip| Target::tcp(ip, 443));
+    let open = ["internet"; 2].map(|it| Reach::Open(it.to_owned()));
+    assert_eq!(stage.node.probe(trainer, &internet), open);
 }
 
 /// On the network of its node, where no NetworkPolicy reaches it.
