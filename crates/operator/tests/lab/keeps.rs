@@ -200,9 +200,9 @@ async fn a_condition_that_somebody_adds_to_a_policy_goes() {
         ("mutatingadmissionpolicy", "ringfence-job-defaults-"),
     ] {
         let ours = get(lab, &[kind, "-l", "app.kubernetes.io/managed-by=ringfence"]).unwrap();
-        let names =
+        let mut names =
             ours["items"].as_array().unwrap().iter().map(|it| it["metadata"]["name"].as_str().unwrap());
-        let policy = names.filter(|it| it.starts_with(stem)).last().unwrap().to_owned();
+        let policy = names.find(|it| it.starts_with(stem)).unwrap().to_owned();
         let conditions = |it: &Value| it["spec"]["matchConditions"].as_array().map_or(0, Vec::len);
         let before = conditions(&get(lab, &[kind, &policy]).unwrap());
         // The list is merged by name: an apply of ours leaves what another added. It would match nothing any more.
