@@ -404,13 +404,12 @@ struct Change {
 
 impl Change {
     fn make(&self, spec: &mut Value) {
-        match &self.value {
-            Some(value) => *spec.pointer_mut(&self.at).unwrap() = value.clone(),
-            None => {
-                let (parent, key) = self.at.rsplit_once('/').unwrap();
-                spec.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
-            }
+        if let Some(value) = &self.value {
+            *spec.pointer_mut(&self.at).unwrap() = value.clone();
+            return;
         }
+        let (parent, key) = self.at.rsplit_once('/').unwrap();
+        spec.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
     }
 
     /// As the API server names it.
@@ -423,11 +422,17 @@ impl Change {
     }
 }
 
+/// A bound of a schema. They are generated as floating point.
+#[expect(clippy::cast_possible_truncation, reason = "bounds of the schema are whole and far below 2^53")]
+fn bound(schema: &Value, key: &str) -> Option<i64> {
+    schema[key].as_f64().map(|it| it as i64)
+}
+
 /// Bounds of a schema, each at the first of the values that stand there.
 fn walk(schema: &Value, values: &[(String, &Value)], changes: &mut Vec<Change>) {
     let (at, value) = &values[0];
     let mut change = |what, value, is_good| changes.push(Change { at: at.clone(), value, what, is_good });
-    let number = |key: &str| schema[key].as_f64().map(|it| it as i64);
+    let number = |key: &str| bound(schema, key);
     if !at.is_empty() {
         let other = if schema["type"] == "string" { json!(true) } else { json!("text") };
         change("type", Some(other), false);
