@@ -45,7 +45,7 @@ pub(super) fn workload(namespace: &str, image: &Image) -> Vec<Value> {
                             "image": image.0,
                             "args": ["serve", "controller", "--namespace", namespace, "--listen", format!("0.0.0.0:{PORT}")],
                             "ports": [{"name": "http", "containerPort": PORT}],
-                            "livenessProbe": probe("/livez"),
+                            "livenessProbe": probe("/healthz"),
                             "readinessProbe": probe("/readyz"),
                             "resources": {
                                 "requests": {"cpu": "50m", "memory": "64Mi"},

@@ -98,7 +98,7 @@ impl Extra {
 #[x_kube(
     validation = Rule::new("self.kind != 'Group' || !self.name.startsWith('system:')")
         .message("groups of the system (system:...) hold everybody or every account: name a group of your own"),
-    validation = Rule::new("(self.kind == 'ServiceAccount') == has(self.namespace)")
+    validation = Rule::new("(self.kind == 'ServiceAccount') == has(self.__namespace__)")
         .message("a ServiceAccount has a namespace, a User or Group has none")
 )]
 #[serde(rename_all = "camelCase")]

@@ -86,7 +86,7 @@ pub use status::SimulationStatus;
         .message("spec.network.internalCIDRs is not allowed in tier Sealed, which is closed by name: declare namespaces or services in spec.network.egress"),
     validation = Rule::new("self.spec.tier != 'Sealed' || !has(self.spec.network.internet) || self.spec.network.internet == 'Never'")
         .message("spec.network.internet can only be Never in tier Sealed"),
-    validation = Rule::new("self.spec.tier != 'Sealed' || !has(self.spec.network.egress) || self.spec.network.egress.all(e, has(e.to.namespace) || has(e.to.service))")
+    validation = Rule::new("self.spec.tier != 'Sealed' || !has(self.spec.network.egress) || self.spec.network.egress.all(e, has(e.to.__namespace__) || has(e.to.service))")
         .message("spec.network.egress of tier Sealed names namespaces and services only, no cidr and no apiServer")
 )]
 #[serde(rename_all = "camelCase")]

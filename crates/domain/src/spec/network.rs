@@ -129,7 +129,7 @@ pub enum Purpose {
 /// Where a destination is: exactly one field.
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[x_kube(
-    validation = Rule::new("[has(self.namespace), has(self.service), has(self.cidr), has(self.apiServer)].filter(x, x).size() == 1")
+    validation = Rule::new("[has(self.__namespace__), has(self.service), has(self.cidr), has(self.apiServer)].filter(x, x).size() == 1")
         .message("a destination has exactly one of namespace, service, cidr and apiServer"),
     validation = Rule::new("!has(self.cidr) || !self.cidr.endsWith('/0')")
         .message("a cidr with prefix length 0 is everything: name the ranges that are needed"),

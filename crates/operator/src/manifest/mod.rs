@@ -226,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_sees_a_field_whose_name_is_a_word_of_its_language() {
+        let egress = |to: &str| {
+            faults(&format!(
+                "spec:\n  namespaces: {{names: [ml]}}\n  network: {{egress: [{{name: a, to: {to}, ports: [{{port: 443}}]}}]}}\n"
+            ))
+        };
+        assert_eq!(egress("{namespace: models}"), Vec::<String>::new());
+        let both = egress("{namespace: models, cidr: 10.0.0.0/8}");
+        assert!(both.len() == 1 && both[0].contains("exactly one of namespace"), "{both:?}");
+    }
+
+    #[test]
     fn what_stands_twice_is_told() {
         let spec = "spec:\n  namespaces: {names: [ml, ml]}\n";
         assert_eq!(faults(spec), ["5:28: spec.namespaces.names[1]: `ml` stands in the list twice"]);

@@ -15,6 +15,7 @@ mod ground;
 mod keeps;
 mod killed;
 mod others;
+mod rules;
 mod simulation;
 mod wire;
 mod wrong;

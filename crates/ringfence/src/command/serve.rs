@@ -29,7 +29,7 @@ enum Part {
 
 /// Write what SecurityDomains mean into the cluster, and keep it there.
 ///
-/// Several may run: one holds the Lease and writes. Health and metrics are plain HTTP: /livez, /readyz, /metrics.
+/// Several may run: one holds the Lease and writes. Health and metrics are plain HTTP: /healthz, /readyz, /metrics.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence serve controller --context prod          from a terminal, with your own rights

@@ -12,6 +12,7 @@
 mod support;
 
 mod commands;
+mod controller;
 mod people;
 
 use std::sync::OnceLock;
@@ -43,7 +44,7 @@ pub(crate) fn world() -> Option<&'static ControlPlane> {
     lab.as_ref().or_else(|| (!is_first).then(|| ringfence_lab::need_private(&options)).and(None))
 }
 
-fn set_up(lab: &ControlPlane) {
+pub(crate) fn set_up(lab: &ControlPlane) {
     let printed = support::run(&["install", "--print"]).ends(0);
     lab.kubectl_with(&["apply", "--server-side", "-f", "-"], &printed.out).ok();
     lab.kubectl(&["wait", "--for=condition=Established", "crd/securitydomains.ringfence.dev"]).ok();
