@@ -110,6 +110,9 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     };
     let mut formats: Vec<Format> = MAGIC.iter().filter(starts).map(|(.., format)| *format).collect();
     formats.dedup();
+    if is_skippable(&head) {
+        formats.push(Format::Zstd);
+    }
     if is_safetensors(&head, source.len()) {
         formats.push(Format::Safetensors);
     }
@@ -129,6 +132,22 @@ fn is_safetensors(head: &[u8], len: u64) -> bool {
     let Some((header, rest)) = head.split_first_chunk::<8>() else { return false };
     let header = u64::from_le_bytes(*header);
     (2..=HEADER).contains(&header) && header <= len.saturating_sub(8) && rest.first() == Some(&b'{')
+}
+
+/// A skippable frame in front (RFC 8878, section 3.1.2), and a frame of zstd behind it or further frames to pass over.
+fn is_skippable(head: &[u8]) -> bool {
+    let mut rest = head;
+    while let Some([first, 0x2a, 0x4d, 0x18, a, b, c, d]) = rest.first_chunk::<8>() {
+        if first & 0xf0 != 0x50 {
+            return false;
+        }
+        let len = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+        rest = match rest.get(8..).and_then(|rest| rest.get(len..)) {
+            Some(rest) => rest,
+            None => return true,
+        };
+    }
+    rest.len() < head.len() && rest.starts_with(b"\x28\xb5\x2f\xfd")
 }
 
 /// RFC 1950: deflate, a window of at most 32 KiB, a check sum over both bytes; no dictionary, as writers of models.

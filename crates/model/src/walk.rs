@@ -1,5 +1,7 @@
 //! Room `model`: a source -> its formats, and through its members. What is found is told with the way that leads there.
 
+mod stream;
+
 use std::sync::Arc;
 
 use ringfence_artifact::ReadError;
@@ -11,6 +13,8 @@ use ringfence_finding::ModelGap;
 use ringfence_finding::ModelLookup;
 use ringfence_finding::Verdict;
 
+use crate::container::decoded::Budget;
+use crate::container::stream::Codec;
 use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
@@ -37,11 +41,16 @@ pub(crate) struct Walk<'p> {
     pub(crate) lookups: Vec<ModelLookup>,
     /// Formats of the outermost source.
     pub(crate) formats: Vec<&'static str>,
+    budget: Budget,
+    /// Memory that the decoders above may still take for their windows.
+    windows: u64,
 }
 
 impl<'p> Walk<'p> {
     pub(crate) fn new(policy: &'p Policy, limits: &'p Limits) -> Self {
-        Self { policy, limits, findings: vec![], gaps: vec![], lookups: vec![], formats: vec![] }
+        let budget = Budget::new(limits.decoded);
+        let (findings, gaps, lookups, formats) = (vec![], vec![], vec![], vec![]);
+        Self { policy, limits, findings, gaps, lookups, formats, budget, windows: Limits::WINDOWS }
     }
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
@@ -120,6 +129,13 @@ impl<'p> Walk<'p> {
             Format::Npy => self.npy(path, source),
             Format::Safetensors => self.safetensors(path, source),
             Format::Zip => self.zip(path, source, depth),
+            Format::Bzip2 => self.stream(path, source, Codec::Bzip2, depth),
+            Format::Gzip => self.stream(path, source, Codec::Gzip, depth),
+            Format::Lz4 => self.stream(path, source, Codec::Lz4, depth),
+            Format::Lzma => self.stream(path, source, Codec::Lzma, depth),
+            Format::Xz => self.stream(path, source, Codec::Xz, depth),
+            Format::Zlib => self.stream(path, source, Codec::Zlib, depth),
+            Format::Zstd => self.stream(path, source, Codec::Zstd, depth),
             other => {
                 let message = format!("{} is not read by this build", other.as_str());
                 self.gap(path, GapReason::Unsupported, source.len(), message);
@@ -180,8 +196,7 @@ impl<'p> Walk<'p> {
     fn zip(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
         let archive = zip::read(source.as_ref(), self.limits)?;
         self.records(path, &archive, source.len());
-        if depth >= self.limits.depth {
-            self.gap(path, GapReason::Budget, source.len(), "containers nested too deep".to_owned());
+        if self.is_too_deep(path, source, depth) {
             return Ok(0);
         }
         let root = torch::root(&archive).map(str::to_owned);
@@ -206,13 +221,28 @@ impl<'p> Walk<'p> {
                     continue;
                 }
             }
-            let covered = self.source(&inner, &opened, depth + 1);
-            if covered < opened.len() && !self.gaps.iter().any(|gap| gap.place.path.starts_with(&inner)) {
-                let message = "bytes that its format does not account for".to_owned();
-                self.gap(&inner, GapReason::Unexplained, opened.len() - covered, message);
-            }
+            self.inside(&inner, &opened, depth);
         }
         Ok(archive.spans.iter().map(|(start, end)| end.min(&source.len()).saturating_sub(*start)).sum())
+    }
+
+    /// Whether a container lies too deep in others to be opened; that is told.
+    fn is_too_deep(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> bool {
+        let is_too_deep = depth >= self.limits.depth;
+        if is_too_deep {
+            self.gap(path, GapReason::Budget, source.len(), "containers nested too deep".to_owned());
+        }
+        is_too_deep
+    }
+
+    /// Something in a container at `depth`, as a file of its own: all of it is explained, or a gap says why not.
+    fn inside(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) {
+        let before = self.gaps.len();
+        let covered = self.source(path, source, depth + 1);
+        if covered < source.len() && self.gaps.len() == before {
+            let message = "bytes that its format does not account for".to_owned();
+            self.gap(path, GapReason::Unexplained, source.len() - covered, message);
+        }
     }
 
     /// What loaders disagree on, and what no record accounts for.
@@ -243,7 +273,7 @@ impl<'p> Walk<'p> {
     /// The decoded bytes of a member, held against its check sum; none where nobody can look.
     fn member(&mut self, path: &str, source: &Arc<dyn Source>, member: &Member) -> Option<Arc<dyn Source>> {
         let inner = format!("{path}!/{}", member.name());
-        let Some(opened) = member.open(source, self.limits) else {
+        let Some(opened) = member.open(source, &self.budget) else {
             let message = format!("packed by method {}, which is not read by this build", member.method);
             self.gap(&inner, GapReason::Unsupported, member.packed, message);
             return None;

@@ -165,7 +165,7 @@ impl<'p> Judge<'p> {
             ReadError::Changed => GapReason::Changed,
             ReadError::Decode { .. } => GapReason::Truncated,
             ReadError::Io { .. } => GapReason::NoAccess,
-            ReadError::Limit { .. } => GapReason::Budget,
+            ReadError::Limit { .. } | ReadError::Window { .. } => GapReason::Budget,
         };
         self.gap(reason, at, None, error.to_string());
     }

@@ -13,8 +13,9 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::View;
 
-use super::inflate::Inflated;
-use super::inflate::Reader;
+use super::decoded::Budget;
+use super::decoded::Decoded;
+use super::decoded::Reader;
 use crate::limits::Limits;
 use record::Header;
 
@@ -82,7 +83,7 @@ impl Member {
     }
 
     /// Its decoded bytes; none for a method that is not read.
-    pub(crate) fn open(&self, source: &Arc<dyn Source>, limits: &Limits) -> Option<Arc<dyn Source>> {
+    pub(crate) fn open(&self, source: &Arc<dyn Source>, budget: &Budget) -> Option<Arc<dyn Source>> {
         let view = View::new(Arc::clone(source), self.data, self.packed);
         match self.method {
             0 => Some(Arc::new(view)),
@@ -90,11 +91,11 @@ impl Member {
                 let view: Arc<dyn Source> = Arc::new(view);
                 // Far more than deflate can give (1:1032) is a lie that would be read to its end.
                 let len = self.size.min(self.packed.saturating_mul(1040));
-                let allowed = limits.decoded.min(len.saturating_mul(8).max(1 << 30));
+                let allowed = len.saturating_mul(8).max(1 << 30);
                 let start = move || -> Box<dyn std::io::Read + Send> {
                     Box::new(flate2::read::DeflateDecoder::new(Reader::new(Arc::clone(&view))))
                 };
-                Some(Arc::new(Inflated::new(Box::new(start), len, allowed)))
+                Some(Arc::new(Decoded::new(Box::new(start), len, allowed, budget.clone())))
             }
             _ => None,
         }
