@@ -6,6 +6,7 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use crate::container::tar;
 use crate::pickle;
 
 /// A format that is recognised.
@@ -109,6 +110,10 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
         head.get(at..).is_some_and(|bytes| bytes.starts_with(magic))
     };
     let mut formats: Vec<Format> = MAGIC.iter().filter(starts).map(|(.., format)| *format).collect();
+    formats.dedup();
+    if tar::is_tar(&head) {
+        formats.push(Format::Tar);
+    }
     formats.dedup();
     if is_skippable(&head) {
         formats.push(Format::Zstd);

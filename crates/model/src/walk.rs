@@ -1,6 +1,7 @@
 //! Room `model`: a source -> its formats, and through its members. What is found is told with the way that leads there.
 
 mod stream;
+mod tar;
 
 use std::sync::Arc;
 
@@ -14,11 +15,12 @@ use ringfence_finding::ModelLookup;
 use ringfence_finding::Verdict;
 
 use crate::container::decoded::Budget;
+use crate::container::odd::Odd;
+use crate::container::odd::OddKind;
 use crate::container::stream::Codec;
 use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
-use crate::container::zip::OddKind;
 use crate::format::npy;
 use crate::format::safetensors;
 use crate::format::text;
@@ -55,7 +57,7 @@ impl<'p> Walk<'p> {
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
     pub(crate) fn source(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> u64 {
-        let formats = match sniff::formats(source.as_ref()) {
+        let formats = match self.formats_of(source.as_ref()) {
             Ok(formats) => formats,
             Err(error) => {
                 self.tell(path, |judge| judge.read_error(0, &error));
@@ -80,6 +82,15 @@ impl<'p> Walk<'p> {
             });
         }
         explained.unwrap_or(0)
+    }
+
+    fn formats_of(&self, source: &dyn Source) -> Result<Vec<Format>, ReadError> {
+        let mut formats = sniff::formats(source)?;
+        let is_both = formats.contains(&Format::Tar) && formats.contains(&Format::Zip);
+        if is_both && self.zip_is_a_member(source)? {
+            formats.retain(|format| *format != Format::Zip);
+        }
+        Ok(formats)
     }
 
     /// What no matcher of bytes knows: text, or a format that is not known.
@@ -128,6 +139,7 @@ impl<'p> Walk<'p> {
             Format::Pickle => Ok(self.pickle(path, source).explained),
             Format::Npy => self.npy(path, source),
             Format::Safetensors => self.safetensors(path, source),
+            Format::Tar => self.tar(path, source, depth),
             Format::Zip => self.zip(path, source, depth),
             Format::Bzip2 => self.stream(path, source, Codec::Bzip2, depth),
             Format::Gzip => self.stream(path, source, Codec::Gzip, depth),
@@ -248,13 +260,7 @@ impl<'p> Walk<'p> {
     /// What loaders disagree on, and what no record accounts for.
     fn records(&mut self, path: &str, archive: &Archive, len: u64) {
         self.tell(path, |judge| {
-            for (kind, at, message) in &archive.odd {
-                let (threat, verdict) = match kind {
-                    OddKind::Views => (threat::VIEWS, Verdict::Review),
-                    OddKind::Path => (threat::PATH, Verdict::Malicious),
-                };
-                judge.found(threat, verdict, *at, None, message.clone());
-            }
+            odd(judge, &archive.odd);
             if let Some((at, what)) = archive.budget {
                 let message = format!("more {what} than the limit: the rest was not looked at");
                 judge.gap(GapReason::Budget, at, None, message);
@@ -328,6 +334,18 @@ impl<'p> Walk<'p> {
                 }
             }
         }
+    }
+}
+
+/// What readers of an archive disagree on, and names that leave the folder.
+fn odd(judge: &mut Judge<'_>, odd: &Odd) {
+    for (kind, at, message) in odd {
+        let (threat, verdict) = match kind {
+            OddKind::Link => (threat::PATH, Verdict::Review),
+            OddKind::Path => (threat::PATH, Verdict::Malicious),
+            OddKind::Views => (threat::VIEWS, Verdict::Review),
+        };
+        judge.found(threat, verdict, *at, None, message.clone());
     }
 }
 
