@@ -10,8 +10,10 @@ use std::io::Read;
 use std::io::Result;
 
 use lz4_flex::frame::FrameDecoder as Lz4Decoder;
+use lzma_rust2::Action;
 use lzma_rust2::LzmaReader;
-use lzma_rust2::XzReader;
+use lzma_rust2::Status;
+use lzma_rust2::XzStream;
 
 use super::Codec;
 use super::checked::Gzip;
@@ -25,7 +27,7 @@ pub(super) enum Engine {
     Gzip(Gzip),
     Lz4(Box<Lz4Decoder<Feed>>),
     Lzma(Box<LzmaReader<Feed>>),
-    Xz(Box<XzReader<Feed>>),
+    Xz(Box<Packed<XzStream>>),
     Zlib(Zlib),
     Zstd(Box<Zstd>),
 }
@@ -39,8 +41,8 @@ pub(super) struct Closed {
 }
 
 impl Engine {
-    /// Reads the header of a member that begins where `feed` stands.
-    pub(super) fn open(codec: Codec, feed: Feed) -> Result<Self> {
+    /// Reads the header of a member that begins where `feed` stands. `memory` is for later windows of the same member.
+    pub(super) fn open(codec: Codec, feed: Feed, memory: u64) -> Result<Self> {
         Ok(match codec {
             Codec::Bzip2 => Self::Bzip2(Packed::new(bzip2::Decompress::new(false), feed)),
             Codec::Gzip => Self::Gzip(Gzip::open(feed)?),
@@ -51,7 +53,10 @@ impl Engine {
                 decoder.set_defer_errors(true);
                 Self::Lzma(Box::new(decoder))
             }
-            Codec::Xz => Self::Xz(Box::new(XzReader::new(feed, false))),
+            Codec::Xz => {
+                let limit = u32::try_from(memory >> 10).unwrap_or(u32::MAX);
+                Self::Xz(Box::new(Packed::new(XzStream::new_mem_limit(false, limit), feed)))
+            }
             Codec::Zlib => Self::Zlib(Zlib::open(feed)?),
             Codec::Zstd => Self::Zstd(Box::new(Zstd::open(feed)?)),
         })
@@ -64,7 +69,7 @@ impl Engine {
             Self::Gzip(gzip) => gzip.at(),
             Self::Lz4(decoder) => decoder.get_ref().at(),
             Self::Lzma(decoder) => decoder.inner().at(),
-            Self::Xz(decoder) => decoder.inner().at(),
+            Self::Xz(packed) => packed.feed.at(),
             Self::Zlib(zlib) => zlib.at(),
             Self::Zstd(zstd) => zstd.at(),
         }
@@ -86,7 +91,7 @@ impl Engine {
                 feed.seek(feed.at() - unused.len() as u64);
                 whole(feed)
             }
-            Self::Xz(decoder) => whole(decoder.into_inner()),
+            Self::Xz(packed) => whole(packed.feed),
             Self::Zlib(zlib) => zlib.close(),
             Self::Zstd(zstd) => Ok(zstd.close()),
         }
@@ -100,7 +105,7 @@ impl Read for Engine {
             Self::Gzip(gzip) => gzip.read(buffer),
             Self::Lz4(decoder) => decoder.read(buffer),
             Self::Lzma(decoder) => decoder.read(buffer),
-            Self::Xz(decoder) => decoder.read(buffer),
+            Self::Xz(packed) => packed.read(buffer),
             Self::Zlib(zlib) => zlib.read(buffer),
             Self::Zstd(zstd) => zstd.read(buffer),
         }
@@ -111,34 +116,36 @@ pub(super) fn cut() -> Error {
     Error::new(ErrorKind::UnexpectedEof, "the stream ends before it is complete")
 }
 
-/// Takes bytes and gives bytes; `flate2` and `bzip2` are alike.
+/// Takes bytes and gives bytes.
 pub(super) trait Step {
-    /// Bytes taken, bytes given, and whether the end was met.
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize, bool)>;
+    /// Bytes taken, bytes given, and whether the end was met; what was given before an error counts.
+    fn step(&mut self, input: &[u8], output: &mut [u8], is_last: bool) -> (usize, usize, Result<bool>);
 }
 
 impl Step for flate2::Decompress {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize, bool)> {
+    fn step(&mut self, input: &[u8], output: &mut [u8], _is_last: bool) -> (usize, usize, Result<bool>) {
         let (taken, given) = (self.total_in(), self.total_out());
         let status = self.decompress(input, output, flate2::FlushDecompress::None);
-        let (taken, given) = (count(self.total_in() - taken), count(self.total_out() - given));
-        match status {
-            // What was decoded before the error counts; the error comes again.
-            Err(_) if given > 0 => Ok((taken, given, false)),
-            status => Ok((taken, given, status? == flate2::Status::StreamEnd)),
-        }
+        let ended = status.map(|status| status == flate2::Status::StreamEnd).map_err(Error::from);
+        (count(self.total_in() - taken), count(self.total_out() - given), ended)
     }
 }
 
 impl Step for bzip2::Decompress {
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize, bool)> {
+    fn step(&mut self, input: &[u8], output: &mut [u8], _is_last: bool) -> (usize, usize, Result<bool>) {
         let (taken, given) = (self.total_in(), self.total_out());
         let status = self.decompress(input, output);
-        let (taken, given) = (count(self.total_in() - taken), count(self.total_out() - given));
-        match status {
-            Err(_) if given > 0 => Ok((taken, given, false)),
-            status => Ok((taken, given, status? == bzip2::Status::StreamEnd)),
-        }
+        let ended = status.map(|status| status == bzip2::Status::StreamEnd).map_err(Error::from);
+        (count(self.total_in() - taken), count(self.total_out() - given), ended)
+    }
+}
+
+impl Step for XzStream {
+    fn step(&mut self, input: &[u8], output: &mut [u8], is_last: bool) -> (usize, usize, Result<bool>) {
+        let (taken, given) = (self.total_in(), self.total_out());
+        let action = if is_last { Action::Finish } else { Action::Run };
+        let ended = self.process(input, output, action).map(|result| result.status == Status::StreamEnd);
+        (count(self.total_in() - taken), count(self.total_out() - given), ended)
     }
 }
 
@@ -151,24 +158,31 @@ pub(super) struct Packed<D> {
     decoder: D,
     pub(super) feed: Feed,
     ended: bool,
+    failed: Option<Error>,
 }
 
 impl<D: Step> Packed<D> {
     pub(super) fn new(decoder: D, feed: Feed) -> Self {
-        Self { decoder, feed, ended: false }
+        Self { decoder, feed, ended: false, failed: None }
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while !self.ended && !buffer.is_empty() {
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
             let input = self.feed.fill_buf()?;
             let is_last = input.is_empty();
-            let (taken, given, ended) = self.decoder.step(input, buffer)?;
+            let (taken, given, ended) = self.decoder.step(input, buffer, is_last);
             self.feed.consume(taken);
-            self.ended = ended;
+            match ended {
+                Ok(ended) => self.ended = ended,
+                Err(error) => self.failed = Some(error),
+            }
             if given > 0 {
                 return Ok(given);
-            } else if is_last && !ended {
-                return Err(cut());
+            } else if is_last && !self.ended {
+                return Err(self.failed.take().unwrap_or_else(cut));
             }
         }
         Ok(0)

@@ -23,6 +23,9 @@ use crate::limits::Limits;
 use engine::Engine;
 use feed::Feed;
 
+/// What a decoder needs beside its window.
+const OVERHEAD: u64 = 1 << 20;
+
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
@@ -147,7 +150,7 @@ impl Unpacker {
         self.given = 0;
         self.wants = header::window(self.codec, &feed)?.unwrap_or(self.windows);
         feed.ran_dry = false;
-        Engine::open(self.codec, feed).map(Some)
+        Engine::open(self.codec, feed, self.wants.max(self.windows) + OVERHEAD).map(Some)
     }
 
     /// A decoder keeps no more than it gave: a large window is no matter until so much was decoded.

@@ -24,9 +24,8 @@ pub(super) fn is_header(block: &[u8]) -> bool {
         unsigned += u64::from(byte);
         signed += i64::from(byte.cast_signed());
     }
-    block.len() >= 512
-        && block.first() != Some(&0)
-        && (stated == unsigned || i64::try_from(stated).is_ok_and(|sum| sum == signed))
+    let fits = stated == unsigned || i64::try_from(stated).is_ok_and(|sum| sum == signed);
+    block.len() >= 512 && fits
 }
 
 /// Reads a block that [`is_header`]; none where a number in it is none.
