@@ -1,5 +1,6 @@
 //! Room `model`: a source -> its formats, and through its members. What is found is told with the way that leads there.
 
+mod pickles;
 mod stream;
 mod tar;
 
@@ -136,7 +137,7 @@ impl<'p> Walk<'p> {
     fn format(&mut self, path: &str, source: &Arc<dyn Source>, format: Format, depth: usize) -> u64 {
         let read = match format {
             Format::Empty => Ok(0),
-            Format::Pickle => Ok(self.pickle(path, source).explained),
+            Format::Pickle => self.pickles(path, source, depth),
             Format::Npy => self.npy(path, source),
             Format::Safetensors => self.safetensors(path, source),
             Format::Tar => self.tar(path, source, depth),

@@ -4,3 +4,4 @@ pub(crate) mod npy;
 pub(crate) mod safetensors;
 pub(crate) mod text;
 pub(crate) mod torch;
+pub(crate) mod torch_legacy;

@@ -87,8 +87,9 @@ impl Machine<'_> {
         if kind == Container::Dict && !self.stack.above(height).len().is_multiple_of(2) {
             self.odd_items();
         }
-        self.stack.cut(height);
         let size = self.new_size(size);
+        self.keep(size, height);
+        self.stack.cut(height);
         self.stack.push(Value::Fresh { kind, size });
     }
 
@@ -325,6 +326,7 @@ impl Machine<'_> {
                 self.facts.fault(FaultKind::Broken, at, || "items for a frozenset".to_owned());
             }
             Value::Fresh { size, .. } => {
+                self.keep(size, height);
                 let added = self.size_above(height);
                 if let Some(size) = usize::try_from(size).ok().and_then(|at| self.sizes.get_mut(at)) {
                     *size = size.saturating_add(added);

@@ -10,6 +10,7 @@ use ringfence_artifact::Window;
 use super::facts::Facts;
 use super::facts::FaultKind;
 use super::facts::Unread;
+use super::kept::Kept;
 use super::lookup::Index;
 use super::memo::Memo;
 use super::stack::Stack;
@@ -25,6 +26,18 @@ pub(crate) enum Frames {
     Flat,
     /// `pickle.load` of a file without `peek`: an operand that crosses the end of a frame loses the rest of it.
     Blocks,
+}
+
+/// Whose persistent ids the stream holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Storages of a torch archive, or nobody's.
+    #[default]
+    Torch,
+    /// The form of torch before 1.6: classes of modules with their source as well.
+    TorchLegacy,
+    /// The form of torch before 0.1.10: numbers of tensors and storages, classes with their source.
+    TorchTar,
 }
 
 /// How a stream ended.
@@ -81,6 +94,10 @@ pub(crate) struct Machine<'s> {
     pub(super) frame_end: u64,
     /// An operand has crossed the end of a frame: the two readings of frames differ.
     pub(crate) straddles: bool,
+    pub(super) dialect: Dialect,
+    /// What STOP has returned.
+    pub(super) result: Value,
+    pub(super) kept: Kept,
 }
 
 /// No frame is open.
@@ -105,6 +122,9 @@ impl<'s> Machine<'s> {
             frames,
             frame_end: NO_FRAME,
             straddles: false,
+            dialect: Dialect::default(),
+            result: Value::Unknown,
+            kept: Kept::default(),
         }
     }
 
@@ -114,6 +134,7 @@ impl<'s> Machine<'s> {
         self.memo.clear();
         self.cells.clear();
         self.sizes.clear();
+        self.kept.clear();
         self.protocol = 0;
         self.frame_end = NO_FRAME;
     }
@@ -213,7 +234,8 @@ impl<'s> Machine<'s> {
 
     fn over_budget(&self) -> Option<&'static str> {
         // A symbolic size takes four bytes, a value sixteen.
-        let values = self.stack.len() + self.memo.len() + self.cells.len() + self.sizes.len() / 4;
+        let kept = self.kept.len();
+        let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 4;
         if self.facts.opcodes > self.limits.opcodes {
             Some("opcodes")
         } else if values > self.limits.values {
@@ -231,7 +253,7 @@ impl<'s> Machine<'s> {
         match opcode {
             b'(' => self.stack.mark(),
             b'.' => {
-                self.pop();
+                self.result = self.pop();
                 return Err(Halt::Stop);
             }
             b'0' => {

@@ -128,6 +128,7 @@ impl<'p> Judge<'p> {
             FaultKind::Frame if readings_differ => (threat::FRAME, Verdict::Malicious),
             FaultKind::Frame => (threat::FRAME, Verdict::Review),
             FaultKind::IntoStorage | FaultKind::View => (threat::PERSISTENT, Verdict::Malicious),
+            FaultKind::Layout => (threat::LAYOUT, Verdict::Review),
             FaultKind::LongName | FaultKind::Memo => (threat::MEMO, Verdict::Review),
             FaultKind::Persistent => (threat::PERSISTENT, Verdict::Review),
             FaultKind::Stacked | FaultKind::Trailing => (threat::TRAILING, Verdict::Review),
