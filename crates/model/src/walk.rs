@@ -147,6 +147,7 @@ impl<'p> Walk<'p> {
             Format::Lz4 => self.stream(path, source, Codec::Lz4, depth),
             Format::Lzma => self.stream(path, source, Codec::Lzma, depth),
             Format::Xz => self.stream(path, source, Codec::Xz, depth),
+            Format::ZFile => self.zfile(path, source, depth),
             Format::Zlib => self.stream(path, source, Codec::Zlib, depth),
             Format::Zstd => self.stream(path, source, Codec::Zstd, depth),
             other => {

@@ -27,6 +27,12 @@ pub(super) enum Effect {
     Type,
     /// `_rebuild_tensor_v2(storage, offset, size, stride, ...)`: a view of a storage.
     Tensor,
+    /// `numpy.dtype(text, ...)`: objects may stand in arrays of it.
+    Dtype,
+    /// joblib's stand-in for an array: its bytes follow in the file.
+    ArrayWrapper,
+    /// joblib's stand-in for an array in another file.
+    FileWrapper,
 }
 
 impl Effect {
@@ -38,12 +44,21 @@ impl Effect {
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
             ("builtins", "type") => Self::Type,
+            ("numpy", "dtype") => Self::Dtype,
+            (JOBLIB | OLD_JOBLIB, "NumpyArrayWrapper") => Self::ArrayWrapper,
+            (JOBLIB | OLD_JOBLIB | "joblib.numpy_pickle_compat", "NDArrayWrapper" | "ZNDArrayWrapper") => {
+                Self::FileWrapper
+            }
             ("_codecs", "encode") => Self::Encode,
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => Self::Tensor,
             _ => Self::Plain,
         }
     }
 }
+
+const JOBLIB: &str = "joblib.numpy_pickle";
+/// As scikit-learn carried it until 0.22.
+const OLD_JOBLIB: &str = "sklearn.externals.joblib.numpy_pickle";
 
 /// Longest tuple whose items are kept.
 const KEPT: usize = 16;
@@ -155,8 +170,7 @@ impl Machine<'_> {
             return Value::Object { class: callee, args: 0, len: 0 };
         };
         let (args, object) = (start, |class| Value::Object { class, args: start, len });
-        let effect = usize::try_from(callee).ok().and_then(|at| self.index.effects.get(at)).copied();
-        match (effect.unwrap_or(Effect::Plain), self.cells_of(args, len)) {
+        match (self.effect_of(callee), self.cells_of(args, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);
                 self.used(base, Use::New);
@@ -189,7 +203,11 @@ impl Machine<'_> {
                     .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
                 object(callee)
             }
-            (Effect::Plain | Effect::Type, _) | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
+            (
+                Effect::Plain | Effect::Type | Effect::Dtype | Effect::ArrayWrapper | Effect::FileWrapper,
+                _,
+            )
+            | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
             (Effect::Tensor, &[Value::Persistent(storage), Value::Int(offset), size, stride, ..]) => {
                 self.view(storage, offset, size, stride);
                 object(callee)
@@ -199,6 +217,11 @@ impl Machine<'_> {
                 object(callee)
             }
         }
+    }
+
+    pub(super) fn effect_of(&self, name: u32) -> Effect {
+        let effect = usize::try_from(name).ok().and_then(|at| self.index.effects.get(at)).copied();
+        effect.unwrap_or(Effect::Plain)
     }
 
     /// A tensor must lie inside of its storage: loaders before torch 2.10 do not all look.
@@ -291,10 +314,13 @@ impl Machine<'_> {
     }
 
     /// BUILD: `__setstate__` of the target, or its attributes.
-    pub(super) fn build(&mut self, target: Value, _state: Value) {
+    pub(super) fn build(&mut self, target: Value, state: Value) -> Step {
         let at = self.at;
         match target {
-            Value::Object { class, .. } => self.used(class, Use::Build),
+            Value::Object { class, args, .. } => {
+                self.used(class, Use::Build);
+                return self.built(class, args, state);
+            }
             Value::Global(index) => self.foreign(index),
             Value::Persistent(_) => {
                 self.facts.fault(FaultKind::IntoStorage, at, || "state for a storage".to_owned());
@@ -304,6 +330,7 @@ impl Machine<'_> {
             }
             _ => self.facts.fault(FaultKind::Broken, at, || "state for something that has none".to_owned()),
         }
+        Ok(())
     }
 
     /// SETITEM(S), APPEND(S), ADDITEMS: items from `height` up into what stands below.

@@ -135,6 +135,8 @@ pub(crate) enum FaultKind {
     ForeignTarget,
     /// A second stream behind STOP.
     Stacked,
+    /// Another file is read, in another folder.
+    OtherFile,
     /// Bytes behind STOP.
     Trailing,
     /// A persistent id that is none of a storage.
@@ -191,6 +193,8 @@ pub(crate) struct Facts {
     pub(crate) explained: u64,
     /// Two loaders look different names up, because they take frames differently.
     pub(crate) readings_differ: bool,
+    /// Bytes of arrays stand between opcodes.
+    pub(crate) has_arrays: bool,
 }
 
 impl FaultKind {

@@ -15,6 +15,9 @@ pub(super) struct Kept {
     pub(super) most: usize,
 }
 
+/// Containers whose items are kept at once: whoever asks, asks soon.
+const CONTAINERS: usize = 1024;
+
 impl Kept {
     pub(super) fn clear(&mut self) {
         self.items.clear();
@@ -45,6 +48,9 @@ impl Machine<'_> {
 
     #[cold]
     fn keep_items(&mut self, size: u32, height: usize) {
+        if self.kept.items.len() > CONTAINERS {
+            self.kept.clear();
+        }
         let items = self.kept.items.entry(size).or_default();
         // One more than asked for says that there were too many.
         let room = self.kept.most.saturating_add(1).saturating_sub(items.len());

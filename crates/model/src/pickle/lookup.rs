@@ -121,7 +121,9 @@ impl Machine<'_> {
             let name = Name::new((module.to_owned(), name.to_owned()), mapped, walks);
             let index = u32::try_from(self.facts.names.len()).unwrap_or(u32::MAX);
             let (module, attribute) = name.imported();
-            self.index.effects.push(Effect::of(module, attribute));
+            let effect = Effect::of(module, attribute);
+            self.index.effects.push(effect);
+            self.expect_arrays(effect);
             self.facts.names.push(name);
             self.index.bytes = self.index.bytes.saturating_add(key.len());
             self.index.by_key.insert(key.clone().into_boxed_slice(), index);

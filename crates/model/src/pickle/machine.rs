@@ -10,6 +10,7 @@ use ringfence_artifact::Window;
 use super::facts::Facts;
 use super::facts::FaultKind;
 use super::facts::Unread;
+use super::joblib::Arrays;
 use super::kept::Kept;
 use super::lookup::Index;
 use super::memo::Memo;
@@ -98,6 +99,7 @@ pub(crate) struct Machine<'s> {
     /// What STOP has returned.
     pub(super) result: Value,
     pub(super) kept: Kept,
+    pub(super) arrays: Arrays,
 }
 
 /// No frame is open.
@@ -125,6 +127,7 @@ impl<'s> Machine<'s> {
             dialect: Dialect::default(),
             result: Value::Unknown,
             kept: Kept::default(),
+            arrays: Arrays::default(),
         }
     }
 
@@ -135,6 +138,7 @@ impl<'s> Machine<'s> {
         self.cells.clear();
         self.sizes.clear();
         self.kept.clear();
+        self.arrays.clear();
         self.protocol = 0;
         self.frame_end = NO_FRAME;
     }
@@ -200,6 +204,39 @@ impl<'s> Machine<'s> {
             }
         }
         Some(count)
+    }
+
+    /// Runs from `at` as an unpickler that knows nothing of joblib, to its end or first error.
+    pub(crate) fn plainly(&mut self, at: u64) {
+        self.arrays.ignore();
+        self.window.seek(at);
+        let mut faults = 0;
+        loop {
+            self.at = self.window.at();
+            let result = match self.window.byte() {
+                Ok(Some(opcode)) => self.step(opcode),
+                Ok(None) => return,
+                Err(error) => Err(Halt::Read(error)),
+            };
+            self.facts.opcodes += 1;
+            if let Err(halt) = result {
+                // It loads nothing more; that is told where the file is read as what it is.
+                return if let Halt::Budget(_) | Halt::Read(_) = halt {
+                    _ = self.halted(halt)
+                };
+            }
+            let ends = self.facts.faults.len() > faults && self.facts.ends_loading();
+            faults = self.facts.faults.len();
+            if ends {
+                return;
+            }
+            if self.facts.opcodes.is_multiple_of(CHECK_EVERY)
+                && let Some(what) = self.over_budget()
+            {
+                self.halted(Halt::Budget(what));
+                return;
+            }
+        }
     }
 
     /// Goes on behind a byte that could not be run, with the stack as it is.
@@ -375,7 +412,7 @@ impl<'s> Machine<'s> {
             }
             b'b' => {
                 let (state, target) = (self.pop(), self.top());
-                self.build(target, state);
+                self.build(target, state)?;
             }
             b'c' => self.global_line()?,
             b'i' => self.inst_line()?,

@@ -9,6 +9,7 @@ mod chain;
 mod compat;
 pub(crate) mod facts;
 mod framing;
+mod joblib;
 mod kept;
 mod lookup;
 mod machine;

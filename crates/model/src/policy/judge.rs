@@ -130,6 +130,7 @@ impl<'p> Judge<'p> {
             FaultKind::IntoStorage | FaultKind::View => (threat::PERSISTENT, Verdict::Malicious),
             FaultKind::Layout => (threat::LAYOUT, Verdict::Review),
             FaultKind::LongName | FaultKind::Memo => (threat::MEMO, Verdict::Review),
+            FaultKind::OtherFile => (threat::PATH, Verdict::Malicious),
             FaultKind::Persistent => (threat::PERSISTENT, Verdict::Review),
             FaultKind::Stacked | FaultKind::Trailing => (threat::TRAILING, Verdict::Review),
         };

@@ -25,7 +25,11 @@ impl Walk<'_> {
         {
             return Ok(self.torch_legacy(path, source, &legacy, depth));
         }
-        Ok(self.pickle(path, source).explained)
+        let facts = self.pickle(path, source);
+        if facts.has_arrays && depth == 0 {
+            self.formats.push("joblib");
+        }
+        Ok(facts.explained)
     }
 
     fn torch_legacy(&mut self, path: &str, source: &Arc<dyn Source>, legacy: &Legacy, depth: usize) -> u64 {

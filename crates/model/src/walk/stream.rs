@@ -11,6 +11,7 @@ use ringfence_finding::Verdict;
 use super::Walk;
 use crate::container::stream;
 use crate::container::stream::Codec;
+use crate::container::stream::Stream;
 use crate::threat;
 
 /// Ends of names that say how a file is packed; the rest is the name of what it holds.
@@ -40,49 +41,88 @@ impl Walk<'_> {
             return Ok(0);
         }
         let stream = stream::read(source, codec, &self.budget, self.windows);
-        let explained = self.members(path, source.len(), &stream);
+        self.members(path, source, 0, &stream, depth)
+    }
+
+    /// joblib before 0.10: `ZF`, the length of what follows in 19 characters of hex, and zlib, behind a blank or not.
+    pub(super) fn zfile(
+        &mut self,
+        path: &str,
+        source: &Arc<dyn Source>,
+        depth: usize,
+    ) -> Result<u64, ReadError> {
+        if self.is_too_deep(path, source, depth) {
+            return Ok(0);
+        }
+        let mut head = [0; 22];
+        let got = source.read_at(0, &mut head)?;
+        let base = if head.last() == Some(&b' ') { 22 } else { 21_u64 };
+        let stated = head.get(4..21).and_then(|digits| std::str::from_utf8(digits).ok());
+        let stated = stated.and_then(|digits| u64::from_str_radix(digits.trim_end(), 16).ok());
+        let packed: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), base, source.len()));
+        let mut stream = stream::read(&packed, Codec::Zlib, &self.budget, self.windows);
+        if got == head.len() && stream.error.is_none() && stated != Some(stream.decoded.len()) {
+            stream.wrong.push((0, "a length that is not that of the data"));
+        }
+        let explained = self.members(path, &packed, base, &stream, depth)?;
+        Ok((base + explained).min(source.len()))
+    }
+
+    /// What members hold and what they say of themselves; the bytes of `source` that are explained. `base` is where it
+    /// stands in the file.
+    fn members(
+        &mut self,
+        path: &str,
+        source: &Arc<dyn Source>,
+        base: u64,
+        stream: &Stream,
+        depth: usize,
+    ) -> Result<u64, ReadError> {
+        self.headers(path, source.len(), base, stream);
         for (start, end) in &stream.skipped {
             let frame: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), *start, end - start));
             if !is_index(frame.as_ref())? {
-                self.inside(&format!("{path}!/skippable@0x{start:x}"), &frame, depth);
+                self.inside(&format!("{path}!/skippable@0x{:x}", base + start), &frame, depth);
             }
         }
         self.windows -= stream.windows;
         self.inside(&format!("{path}!/{}", inner_name(path)), &stream.decoded, depth);
         self.windows += stream.windows;
-        Ok(explained + self.behind(path, source, &stream, depth))
+        if let Some((at, _)) = &stream.error {
+            return Ok((*at).min(source.len()));
+        }
+        self.behind(path, source, base, stream, depth);
+        Ok(source.len())
     }
 
-    /// What the members say of themselves; the bytes that they explain.
-    fn members(&mut self, path: &str, len: u64, stream: &stream::Stream) -> u64 {
+    fn headers(&mut self, path: &str, len: u64, base: u64, stream: &Stream) {
         self.tell(path, |judge| {
             for (at, what) in &stream.wrong {
-                judge.found(threat::CHECK_SUM, Verdict::Review, *at, None, (*what).to_owned());
+                judge.found(threat::CHECK_SUM, Verdict::Review, base + at, None, (*what).to_owned());
             }
             match &stream.error {
                 Some((at, ReadError::Decode { at: decoded, cause })) => {
                     let message =
                         format!("cannot be decoded: {cause}; {decoded} bytes were, and were looked at");
-                    judge.gap(GapReason::Truncated, *at, Some(len - at), message);
+                    judge.gap(GapReason::Truncated, base + at, Some(len.saturating_sub(*at)), message);
                 }
-                Some((at, error)) => judge.read_error(*at, error),
+                Some((at, error)) => judge.read_error(base + at, error),
                 None => {}
             }
         });
-        stream.error.as_ref().map_or(stream.end, |(at, _)| (*at).min(len))
     }
 
     /// Bytes behind the last member: some loaders read them as more of the same, most do not look.
-    fn behind(&mut self, path: &str, source: &Arc<dyn Source>, stream: &stream::Stream, depth: usize) -> u64 {
+    fn behind(&mut self, path: &str, source: &Arc<dyn Source>, base: u64, stream: &Stream, depth: usize) {
         let left = source.len() - stream.end;
-        if stream.error.is_some() || left == 0 {
-            return 0;
+        if left == 0 {
+            return;
         }
+        let at = base + stream.end;
         let message = "bytes behind the end of the stream".to_owned();
-        self.tell(path, |judge| judge.found(threat::TRAILING, Verdict::Review, stream.end, None, message));
+        self.tell(path, |judge| judge.found(threat::TRAILING, Verdict::Review, at, None, message));
         let rest: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), stream.end, left));
-        self.inside(&format!("{path}!/behind@0x{:x}", stream.end), &rest, depth);
-        left
+        self.inside(&format!("{path}!/behind@0x{at:x}"), &rest, depth);
     }
 }
 

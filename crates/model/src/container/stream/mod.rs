@@ -142,7 +142,7 @@ impl Unpacker {
             if got == 0 || !header::begins(self.codec, bytes) {
                 return Ok(None);
             }
-        } else if feed.at() == feed.len() {
+        } else if feed.at() == feed.len() && feed.at() > 0 {
             return Ok(None); // skippable frames and nothing else
         }
         self.members += 1;
