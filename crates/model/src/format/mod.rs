@@ -7,3 +7,4 @@ pub(crate) mod safetensors;
 pub(crate) mod text;
 pub(crate) mod torch;
 pub(crate) mod torch_legacy;
+pub(crate) mod torch_tar;

@@ -63,6 +63,17 @@ const OLD_JOBLIB: &str = "sklearn.externals.joblib.numpy_pickle";
 /// Longest tuple whose items are kept.
 const KEPT: usize = 16;
 
+/// Whether a view lies inside of a storage of so many items.
+pub(crate) fn fits(offset: i64, size: &[i64], stride: &[i64], items: i64) -> bool {
+    let negative = |numbers: &[i64]| numbers.iter().any(|number| *number < 0);
+    let wrong = offset < 0 || size.len() != stride.len() || negative(size) || negative(stride);
+    let last = size.iter().zip(stride).try_fold(offset, |sum, (size, stride)| {
+        sum.checked_add(size.saturating_sub(1).max(0).checked_mul(*stride)?)
+    });
+    let empty = size.contains(&0);
+    !wrong && last.is_some_and(|last| last < items || (empty && offset <= items))
+}
+
 impl Machine<'_> {
     pub(super) fn cells_of(&self, start: u32, len: u16) -> &[Value] {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -242,14 +253,7 @@ impl Machine<'_> {
             self.facts.fault(FaultKind::View, at, || "a tensor whose view cannot be followed".to_owned());
             return;
         };
-        let negative = |numbers: &[i64]| numbers.iter().any(|number| *number < 0);
-        let wrong = offset < 0 || size.len() != stride.len() || negative(&size) || negative(&stride);
-        let last = size.iter().zip(&stride).try_fold(offset, |sum, (size, stride)| {
-            sum.checked_add(size.saturating_sub(1).max(0).checked_mul(*stride)?)
-        });
-        let empty = size.contains(&0);
-        let inside = last.is_some_and(|last| last < storage.items || (empty && offset <= storage.items));
-        if wrong || !inside {
+        if !fits(offset, &size, &stride, storage.items) {
             let (key, items, at) = (storage.key.clone(), storage.items, self.at);
             self.facts.fault(FaultKind::View, at, || {
                 format!("a tensor of size {size:?} at item {offset} of storage {key}, which has {items}")

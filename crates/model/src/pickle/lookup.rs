@@ -196,7 +196,8 @@ impl Machine<'_> {
         match number {
             Some(number) => self.facts.numbers.push(number),
             None => {
-                self.facts.fault(FaultKind::Persistent, at, || "a persistent id that is no number".to_owned())
+                self.facts
+                    .fault(FaultKind::Persistent, at, || "a persistent id that is no number".to_owned());
             }
         }
     }

@@ -105,7 +105,7 @@ pub(crate) struct Machine<'s> {
 /// No frame is open.
 pub(super) const NO_FRAME: u64 = u64::MAX;
 /// Budgets of values are looked at once in so many opcodes.
-const CHECK_EVERY: u64 = 4096;
+pub(super) const CHECK_EVERY: u64 = 4096;
 
 impl<'s> Machine<'s> {
     pub(crate) fn new(source: &'s dyn Source, frames: Frames, limits: &'s Limits) -> Self {
@@ -183,62 +183,6 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// Runs at most `count` opcodes without a fault: how many, or none where STOP was reached.
-    pub(crate) fn trial(&mut self, at: u64, count: u64) -> Option<u64> {
-        self.window.seek(at);
-        for done in 0..count {
-            self.at = self.window.at();
-            let result = match self.window.byte() {
-                Ok(Some(opcode)) => self.step(opcode),
-                Ok(None) => Err(Halt::Truncated),
-                Err(error) => Err(Halt::Read(error)),
-            };
-            match result {
-                Ok(()) if !self.facts.ends_loading() && self.facts.names.is_empty() => {}
-                Ok(()) => return Some(done),
-                Err(Halt::Stop) => return None,
-                Err(halt) => {
-                    self.halted(halt);
-                    return Some(done);
-                }
-            }
-        }
-        Some(count)
-    }
-
-    /// Runs from `at` as an unpickler that knows nothing of joblib, to its end or first error.
-    pub(crate) fn plainly(&mut self, at: u64) {
-        self.arrays.ignore();
-        self.window.seek(at);
-        let mut faults = 0;
-        loop {
-            self.at = self.window.at();
-            let result = match self.window.byte() {
-                Ok(Some(opcode)) => self.step(opcode),
-                Ok(None) => return,
-                Err(error) => Err(Halt::Read(error)),
-            };
-            self.facts.opcodes += 1;
-            if let Err(halt) = result {
-                // It loads nothing more; that is told where the file is read as what it is.
-                return if let Halt::Budget(_) | Halt::Read(_) = halt {
-                    _ = self.halted(halt)
-                };
-            }
-            let ends = self.facts.faults.len() > faults && self.facts.ends_loading();
-            faults = self.facts.faults.len();
-            if ends {
-                return;
-            }
-            if self.facts.opcodes.is_multiple_of(CHECK_EVERY)
-                && let Some(what) = self.over_budget()
-            {
-                self.halted(Halt::Budget(what));
-                return;
-            }
-        }
-    }
-
     /// Goes on behind a byte that could not be run, with the stack as it is.
     pub(crate) fn resume(&mut self, at: u64) -> End {
         self.stack.push(Value::Unknown);
@@ -246,7 +190,7 @@ impl<'s> Machine<'s> {
         self.run(at)
     }
 
-    fn halted(&mut self, halt: Halt) -> End {
+    pub(super) fn halted(&mut self, halt: Halt) -> End {
         let at = self.at;
         match halt {
             Halt::Truncated => {
@@ -269,7 +213,7 @@ impl<'s> Machine<'s> {
         }
     }
 
-    fn over_budget(&self) -> Option<&'static str> {
+    pub(super) fn over_budget(&self) -> Option<&'static str> {
         // A symbolic size takes four bytes, a value sixteen.
         let kept = self.kept.len();
         let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 4;
@@ -286,7 +230,7 @@ impl<'s> Machine<'s> {
 
     #[expect(clippy::too_many_lines, reason = "one line for each opcode, in the order of pickle.py")]
     #[inline]
-    fn step(&mut self, opcode: u8) -> Step {
+    pub(super) fn step(&mut self, opcode: u8) -> Step {
         match opcode {
             b'(' => self.stack.mark(),
             b'.' => {

@@ -18,8 +18,10 @@ mod operand;
 mod search;
 mod session;
 mod stack;
+mod strict;
 mod value;
 
+pub(crate) use call::fits;
 pub(crate) use chain::is_pickle;
 pub(crate) use chain::read;
 pub(crate) use facts::Facts;

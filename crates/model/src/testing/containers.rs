@@ -93,7 +93,7 @@ fn whatever_python_decodes_is_decoded() {
         let stream = stream::read(&source, *codec, &Budget::new(1 << 30), Limits::WINDOWS);
         let mut ours = vec![0; 1000];
         let got = stream.decoded.read_at(0, &mut ours).unwrap();
-        let ours: String = ours[..got].iter().map(|byte| format!("{byte:02x}")).collect();
+        let ours = ours[..got].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let theirs = line.trim_start_matches('-');
         // Of a stream that breaks off, told as such, a decoder may hold the last bytes back.
         let holds = ours.starts_with(theirs) || stream.error.is_some() && theirs.starts_with(&ours);
