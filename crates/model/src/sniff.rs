@@ -64,6 +64,35 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Whether a loader of models takes it for one. Compressed streams alone do not say so: git keeps all it has in them.
+    pub(crate) fn is_loadable(self) -> bool {
+        match self {
+            Self::ExecuTorch
+            | Self::Gguf
+            | Self::Ggml
+            | Self::Hdf5
+            | Self::Npy
+            | Self::Pickle
+            | Self::Safetensors
+            | Self::Tar
+            | Self::TfLite
+            | Self::ZFile
+            | Self::Zip => true,
+            Self::Bzip2
+            | Self::Empty
+            | Self::Executable
+            | Self::Gzip
+            | Self::Lz4
+            | Self::Lzma
+            | Self::SevenZip
+            | Self::Xz
+            | Self::Zlib
+            | Self::Zstd => false,
+        }
+    }
+}
+
 /// Bytes at the beginning that give a format away.
 const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"GGUF", Format::Gguf),
