@@ -21,7 +21,19 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-model",
         ours: &["ringfence-artifact", "ringfence-finding"],
-        others: &["flate2", "memchr", "rayon", "serde", "sha2", "thiserror", "toml"],
+        others: &[
+            "bzip2",
+            "flate2",
+            "lz4_flex",
+            "lzma-rust2",
+            "memchr",
+            "rayon",
+            "ruzstd",
+            "serde",
+            "sha2",
+            "thiserror",
+            "toml",
+        ],
     },
     Room {
         name: "ringfence-attest",

@@ -37,6 +37,14 @@ pub enum ReadError {
         /// The budget, in bytes.
         limit: u64,
     },
+    /// A decoder would have to keep more of what it has decoded than there is memory for.
+    #[error("a window of {bytes} bytes to decode with, more than {limit}")]
+    Window {
+        /// What the stream demands, in bytes.
+        bytes: u64,
+        /// The budget, in bytes.
+        limit: u64,
+    },
     /// The operating system refused.
     #[error("cannot read byte {at}: {cause}")]
     Io {

@@ -36,6 +36,8 @@ pub struct Gap {
 pub struct Listing {
     /// Regular files, sorted by name.
     pub files: Vec<Entry>,
+    /// Regular files of folders that no loader is expected to read, sorted by name.
+    pub hidden: Vec<Entry>,
     /// The rest, sorted by name.
     pub gaps: Vec<Gap>,
 }
@@ -46,12 +48,13 @@ pub fn list(root: &Path) -> std::io::Result<Listing> {
     let mut listing = Listing::default();
     if metadata.is_dir() {
         let real = fs::canonicalize(root)?;
-        Walk { real, listing: &mut listing }.folder(root, "", 0);
+        Walk { real, listing: &mut listing, hidden: false }.folder(root, "", 0);
     } else {
         let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
         listing.files.push(Entry { name, path: root.to_owned() });
     }
     listing.files.sort();
+    listing.hidden.sort();
     listing.gaps.sort();
     Ok(listing)
 }
@@ -60,6 +63,8 @@ struct Walk<'l> {
     /// The folder without links, to compare targets with.
     real: PathBuf,
     listing: &'l mut Listing,
+    /// Inside of a folder that no loader is expected to read.
+    hidden: bool,
 }
 
 impl Walk<'_> {
@@ -86,8 +91,11 @@ impl Walk<'_> {
     fn entry(&mut self, entry: &fs::DirEntry, name: String, depth: usize) {
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && entry.file_name() == ".git" => {
+            Ok(kind) if kind.is_dir() && entry.file_name() == ".git" && !self.hidden => {
                 self.gap(&name, "history of the repository, which no loader reads".to_owned(), false);
+                self.hidden = true;
+                self.folder(&path, &name, depth + 1);
+                self.hidden = false;
             }
             Ok(kind) if kind.is_dir() => self.folder(&path, &name, depth + 1),
             Ok(kind) if kind.is_file() => self.file(name, path),
@@ -98,15 +106,18 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, name: String, path: PathBuf) {
-        if self.listing.files.len() < MAX_FILES {
-            self.listing.files.push(Entry { name, path });
-        } else if self.listing.files.len() == MAX_FILES {
+        let list = if self.hidden { &mut self.listing.hidden } else { &mut self.listing.files };
+        if list.len() < MAX_FILES {
+            list.push(Entry { name, path });
+        } else if list.len() == MAX_FILES {
             self.gap(&name, format!("more than {MAX_FILES} files: scan the folders one by one"), true);
         }
     }
 
     fn link(&mut self, name: String, path: &Path) {
         match fs::canonicalize(path) {
+            // What it names is listed under its own name, or no part of what is loaded.
+            _ if self.hidden => {}
             Ok(target) if !target.starts_with(&self.real) => {
                 let why = format!("a link that leaves the folder, to {}: scan that too", target.display());
                 self.gap(&name, why, true);
@@ -121,6 +132,7 @@ impl Walk<'_> {
     }
 
     fn gap(&mut self, name: &str, why: String, counts: bool) {
+        let counts = counts && !self.hidden;
         self.listing.gaps.push(Gap { name: name.to_owned(), why, counts });
     }
 }
@@ -151,6 +163,8 @@ mod tests {
         let listing = list(&folder).unwrap();
         let names: Vec<&str> = listing.files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, ["a/\u{1b}\n.bin", "a/c.json", "b.bin", "inside"]);
+        let hidden: Vec<&str> = listing.hidden.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(hidden, ["a/.git/x"]);
         let gaps: Vec<(&str, bool)> =
             listing.gaps.iter().map(|gap| (gap.name.as_str(), gap.counts)).collect();
         assert_eq!(

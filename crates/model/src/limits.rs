@@ -24,6 +24,10 @@ impl Limits {
     pub(crate) const GAPS: usize = 64;
     /// Longest module or name that is taken for one, in bytes.
     pub(crate) const NAME: usize = 1024;
+    /// Decoded bytes for each compressed one, beyond the first GiB.
+    pub(crate) const RATIO: u64 = 100;
+    /// Memory that the decoders of containers in one another may take for their windows.
+    pub(crate) const WINDOWS: u64 = 48 << 20;
     /// Bytes of all names that one pickle looks up; each is kept three times.
     pub(crate) const NAMES: usize = 16 << 20;
 }

@@ -19,6 +19,9 @@ use ringfence_finding::Verdict;
 use crate::file;
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::sniff;
+use crate::sniff::Format;
+use crate::threat;
 
 /// Looks at the file or folder `root`; the error is the system's, for `root` itself. `done` is told of each file.
 pub fn scan(
@@ -34,7 +37,10 @@ pub fn scan(
         done();
         file
     });
-    let files = files.collect();
+    let mut files: Vec<ModelFile> = files.collect();
+    let hidden = listing.hidden.par_iter().filter_map(|entry| hidden(entry, policy, limits));
+    files.par_extend(hidden);
+    files.sort_by(|one, other| one.path.cmp(&other.path));
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
     let gaps = counting.into_iter().map(|gap| no_access(gap.name, gap.why));
     Ok(ModelScan {
@@ -73,6 +79,32 @@ fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> ModelFi
         file.verdict = file.verdict.max(Verdict::Incomplete);
     }
     file
+}
+
+/// A file where tools do not look. It is told if a loader could load it; what git and its extensions keep there is not.
+fn hidden(entry: &Entry, policy: &Policy, limits: &Limits) -> Option<ModelFile> {
+    let is_loadable =
+        |source: &OpenFile| sniff::formats(source).is_ok_and(|all| all.into_iter().any(Format::is_loadable));
+    // What cannot be opened or recognised here is not part of what is loaded.
+    let open = OpenFile::open(&entry.path, false).ok();
+    open.filter(is_loadable)?;
+    let mut file = one(entry, false, policy, limits);
+    if !is_cached(&entry.name) {
+        let message = "a file that can be loaded, in a folder that no tool looks into".to_owned();
+        let place = ModelPlace { path: entry.name.clone(), offset: 0 };
+        file.findings.push(threat::OTHER_CONTENT.finding(Verdict::Review, place, message));
+        file.verdict = file.verdict.max(Verdict::Review);
+    }
+    Some(file)
+}
+
+/// Large files as git-lfs keeps them beside those of the work tree: `.git/lfs/objects/ab/cd/` and a digest.
+fn is_cached(name: &str) -> bool {
+    let Some((_, object)) = name.rsplit_once(".git/lfs/objects/") else { return false };
+    let parts: Vec<&str> = object.split('/').collect();
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    matches!(parts.as_slice(), [first, second, digest]
+        if digest.len() == 64 && is_hex(digest) && digest.starts_with(&format!("{first}{second}")))
 }
 
 fn unread(entry: &Entry, gap: ModelGap) -> ModelFile {

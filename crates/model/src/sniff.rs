@@ -6,6 +6,7 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use crate::container::tar;
 use crate::pickle;
 
 /// A format that is recognised.
@@ -28,6 +29,7 @@ pub(crate) enum Format {
     Tar,
     TfLite,
     Xz,
+    ZFile,
     Zip,
     Zlib,
     Zstd,
@@ -54,9 +56,39 @@ impl Format {
             Self::Tar => "tar",
             Self::TfLite => "tflite",
             Self::Xz => "xz",
+            Self::ZFile => "joblib-zfile",
             Self::Zip => "zip",
             Self::Zlib => "zlib",
             Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl Format {
+    /// Whether a loader of models takes it for one. Compressed streams alone do not say so: git keeps all it has in them.
+    pub(crate) fn is_loadable(self) -> bool {
+        match self {
+            Self::ExecuTorch
+            | Self::Gguf
+            | Self::Ggml
+            | Self::Hdf5
+            | Self::Npy
+            | Self::Pickle
+            | Self::Safetensors
+            | Self::Tar
+            | Self::TfLite
+            | Self::ZFile
+            | Self::Zip => true,
+            Self::Bzip2
+            | Self::Empty
+            | Self::Executable
+            | Self::Gzip
+            | Self::Lz4
+            | Self::Lzma
+            | Self::SevenZip
+            | Self::Xz
+            | Self::Zlib
+            | Self::Zstd => false,
         }
     }
 }
@@ -81,6 +113,7 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"\x5d\0\0", Format::Lzma),
     (0, b"\x28\xb5\x2f\xfd", Format::Zstd),
     (0, b"\x04\x22\x4d\x18", Format::Lz4),
+    (0, b"ZF0x", Format::ZFile),
     (0, b"7z\xbc\xaf\x27\x1c", Format::SevenZip),
     (257, b"ustar", Format::Tar),
     (0, b"\x7fELF", Format::Executable),
@@ -110,6 +143,13 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     };
     let mut formats: Vec<Format> = MAGIC.iter().filter(starts).map(|(.., format)| *format).collect();
     formats.dedup();
+    if tar::is_tar(&head) {
+        formats.push(Format::Tar);
+    }
+    formats.dedup();
+    if is_skippable(&head) {
+        formats.push(Format::Zstd);
+    }
     if is_safetensors(&head, source.len()) {
         formats.push(Format::Safetensors);
     }
@@ -129,6 +169,22 @@ fn is_safetensors(head: &[u8], len: u64) -> bool {
     let Some((header, rest)) = head.split_first_chunk::<8>() else { return false };
     let header = u64::from_le_bytes(*header);
     (2..=HEADER).contains(&header) && header <= len.saturating_sub(8) && rest.first() == Some(&b'{')
+}
+
+/// A skippable frame in front (RFC 8878, section 3.1.2), and a frame of zstd behind it or further frames to pass over.
+fn is_skippable(head: &[u8]) -> bool {
+    let mut rest = head;
+    while let Some([first, 0x2a, 0x4d, 0x18, a, b, c, d]) = rest.first_chunk::<8>() {
+        if first & 0xf0 != 0x50 {
+            return false;
+        }
+        let len = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+        rest = match rest.get(8..).and_then(|rest| rest.get(len..)) {
+            Some(rest) => rest,
+            None => return true,
+        };
+    }
+    rest.len() < head.len() && rest.starts_with(b"\x28\xb5\x2f\xfd")
 }
 
 /// RFC 1950: deflate, a window of at most 32 KiB, a check sum over both bytes; no dictionary, as writers of models.

@@ -2,6 +2,10 @@
 
 use ringfence_finding::ControlId;
 use ringfence_finding::Family;
+use ringfence_finding::ModelFinding;
+use ringfence_finding::ModelPlace;
+use ringfence_finding::Severity;
+use ringfence_finding::Verdict;
 
 /// A class of what can be wrong with a model file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,17 @@ impl Threat {
     /// The id as it is printed.
     pub const fn id(self) -> ControlId {
         ControlId::new(Family::Mod, self.number)
+    }
+
+    /// A finding of this class: malicious is critical, an unknown name medium, the rest high.
+    pub(crate) fn finding(self, verdict: Verdict, place: ModelPlace, message: String) -> ModelFinding {
+        let severity = match verdict {
+            Verdict::Malicious => Severity::Critical,
+            _ if self == UNKNOWN_NAME => Severity::Medium,
+            _ => Severity::High,
+        };
+        let (id, title, why) = (self.id(), self.title, self.why.to_owned());
+        ModelFinding { id, title, verdict, severity, place, subject: None, message, why }
     }
 
     const fn new(number: u16, title: &'static str, why: &'static str) -> Self {

@@ -1,5 +1,9 @@
 //! Room `model`: a source -> its formats, and through its members. What is found is told with the way that leads there.
 
+mod pickles;
+mod stream;
+mod tar;
+
 use std::sync::Arc;
 
 use ringfence_artifact::ReadError;
@@ -11,10 +15,13 @@ use ringfence_finding::ModelGap;
 use ringfence_finding::ModelLookup;
 use ringfence_finding::Verdict;
 
+use crate::container::decoded::Budget;
+use crate::container::odd::Odd;
+use crate::container::odd::OddKind;
+use crate::container::stream::Codec;
 use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
-use crate::container::zip::OddKind;
 use crate::format::npy;
 use crate::format::safetensors;
 use crate::format::text;
@@ -37,16 +44,21 @@ pub(crate) struct Walk<'p> {
     pub(crate) lookups: Vec<ModelLookup>,
     /// Formats of the outermost source.
     pub(crate) formats: Vec<&'static str>,
+    budget: Budget,
+    /// Memory that the decoders above may still take for their windows.
+    windows: u64,
 }
 
 impl<'p> Walk<'p> {
     pub(crate) fn new(policy: &'p Policy, limits: &'p Limits) -> Self {
-        Self { policy, limits, findings: vec![], gaps: vec![], lookups: vec![], formats: vec![] }
+        let budget = Budget::new(limits.decoded);
+        let (findings, gaps, lookups, formats) = (vec![], vec![], vec![], vec![]);
+        Self { policy, limits, findings, gaps, lookups, formats, budget, windows: Limits::WINDOWS }
     }
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
     pub(crate) fn source(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> u64 {
-        let formats = match sniff::formats(source.as_ref()) {
+        let formats = match self.formats_of(source.as_ref()) {
             Ok(formats) => formats,
             Err(error) => {
                 self.tell(path, |judge| judge.read_error(0, &error));
@@ -71,6 +83,15 @@ impl<'p> Walk<'p> {
             });
         }
         explained.unwrap_or(0)
+    }
+
+    fn formats_of(&self, source: &dyn Source) -> Result<Vec<Format>, ReadError> {
+        let mut formats = sniff::formats(source)?;
+        let is_both = formats.contains(&Format::Tar) && formats.contains(&Format::Zip);
+        if is_both && self.zip_is_a_member(source)? {
+            formats.retain(|format| *format != Format::Zip);
+        }
+        Ok(formats)
     }
 
     /// What no matcher of bytes knows: text, or a format that is not known.
@@ -116,10 +137,19 @@ impl<'p> Walk<'p> {
     fn format(&mut self, path: &str, source: &Arc<dyn Source>, format: Format, depth: usize) -> u64 {
         let read = match format {
             Format::Empty => Ok(0),
-            Format::Pickle => Ok(self.pickle(path, source).explained),
+            Format::Pickle => self.pickles(path, source, depth),
             Format::Npy => self.npy(path, source),
             Format::Safetensors => self.safetensors(path, source),
+            Format::Tar => self.tar(path, source, depth),
             Format::Zip => self.zip(path, source, depth),
+            Format::Bzip2 => self.stream(path, source, Codec::Bzip2, depth),
+            Format::Gzip => self.stream(path, source, Codec::Gzip, depth),
+            Format::Lz4 => self.stream(path, source, Codec::Lz4, depth),
+            Format::Lzma => self.stream(path, source, Codec::Lzma, depth),
+            Format::Xz => self.stream(path, source, Codec::Xz, depth),
+            Format::ZFile => self.zfile(path, source, depth),
+            Format::Zlib => self.stream(path, source, Codec::Zlib, depth),
+            Format::Zstd => self.stream(path, source, Codec::Zstd, depth),
             other => {
                 let message = format!("{} is not read by this build", other.as_str());
                 self.gap(path, GapReason::Unsupported, source.len(), message);
@@ -180,8 +210,7 @@ impl<'p> Walk<'p> {
     fn zip(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
         let archive = zip::read(source.as_ref(), self.limits)?;
         self.records(path, &archive, source.len());
-        if depth >= self.limits.depth {
-            self.gap(path, GapReason::Budget, source.len(), "containers nested too deep".to_owned());
+        if self.is_too_deep(path, source, depth) {
             return Ok(0);
         }
         let root = torch::root(&archive).map(str::to_owned);
@@ -206,25 +235,34 @@ impl<'p> Walk<'p> {
                     continue;
                 }
             }
-            let covered = self.source(&inner, &opened, depth + 1);
-            if covered < opened.len() && !self.gaps.iter().any(|gap| gap.place.path.starts_with(&inner)) {
-                let message = "bytes that its format does not account for".to_owned();
-                self.gap(&inner, GapReason::Unexplained, opened.len() - covered, message);
-            }
+            self.inside(&inner, &opened, depth);
         }
         Ok(archive.spans.iter().map(|(start, end)| end.min(&source.len()).saturating_sub(*start)).sum())
+    }
+
+    /// Whether a container lies too deep in others to be opened; that is told.
+    fn is_too_deep(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> bool {
+        let is_too_deep = depth >= self.limits.depth;
+        if is_too_deep {
+            self.gap(path, GapReason::Budget, source.len(), "containers nested too deep".to_owned());
+        }
+        is_too_deep
+    }
+
+    /// Something in a container at `depth`, as a file of its own: all of it is explained, or a gap says why not.
+    fn inside(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) {
+        let before = self.gaps.len();
+        let covered = self.source(path, source, depth + 1);
+        if covered < source.len() && self.gaps.len() == before {
+            let message = "bytes that its format does not account for".to_owned();
+            self.gap(path, GapReason::Unexplained, source.len() - covered, message);
+        }
     }
 
     /// What loaders disagree on, and what no record accounts for.
     fn records(&mut self, path: &str, archive: &Archive, len: u64) {
         self.tell(path, |judge| {
-            for (kind, at, message) in &archive.odd {
-                let (threat, verdict) = match kind {
-                    OddKind::Views => (threat::VIEWS, Verdict::Review),
-                    OddKind::Path => (threat::PATH, Verdict::Malicious),
-                };
-                judge.found(threat, verdict, *at, None, message.clone());
-            }
+            odd(judge, &archive.odd);
             if let Some((at, what)) = archive.budget {
                 let message = format!("more {what} than the limit: the rest was not looked at");
                 judge.gap(GapReason::Budget, at, None, message);
@@ -243,7 +281,7 @@ impl<'p> Walk<'p> {
     /// The decoded bytes of a member, held against its check sum; none where nobody can look.
     fn member(&mut self, path: &str, source: &Arc<dyn Source>, member: &Member) -> Option<Arc<dyn Source>> {
         let inner = format!("{path}!/{}", member.name());
-        let Some(opened) = member.open(source, self.limits) else {
+        let Some(opened) = member.open(source, &self.budget) else {
             let message = format!("packed by method {}, which is not read by this build", member.method);
             self.gap(&inner, GapReason::Unsupported, member.packed, message);
             return None;
@@ -298,6 +336,18 @@ impl<'p> Walk<'p> {
                 }
             }
         }
+    }
+}
+
+/// What readers of an archive disagree on, and names that leave the folder.
+fn odd(judge: &mut Judge<'_>, odd: &Odd) {
+    for (kind, at, message) in odd {
+        let (threat, verdict) = match kind {
+            OddKind::Link => (threat::PATH, Verdict::Review),
+            OddKind::Path => (threat::PATH, Verdict::Malicious),
+            OddKind::Views => (threat::VIEWS, Verdict::Review),
+        };
+        judge.found(threat, verdict, *at, None, message.clone());
     }
 }
 

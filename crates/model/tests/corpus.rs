@@ -45,3 +45,28 @@ fn safetensors_holds_on_its_corpus() {
 fn npy_holds_on_its_corpus() {
     replay("npy");
 }
+
+#[test]
+fn stream_holds_on_its_corpus() {
+    replay("stream");
+}
+
+#[test]
+fn tar_holds_on_its_corpus() {
+    replay("tar");
+}
+
+#[test]
+fn torch_legacy_holds_on_its_corpus() {
+    replay("torch_legacy");
+}
+
+#[test]
+fn torch_tar_holds_on_its_corpus() {
+    replay("torch_tar");
+}
+
+#[test]
+fn joblib_holds_on_its_corpus() {
+    replay("joblib");
+}

@@ -39,6 +39,55 @@ fn blind_and_empty_are_never_0() {
 }
 
 #[test]
+fn what_is_packed_is_looked_into_on_the_way_that_is_told() {
+    let folder = Folder::new("packed");
+    // `gzip` of EVIL, as Python writes it.
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\x4b\xce\x2f\xe6\x2a\xae\x2c\x2e\x49\xcd\xe5\xd2\x08\x56\x4f\x4d\xce\xc8\x57\xc8\xc8\x54\xe7\x2a\x09\xd2\x03\0\x7f\xe8\x3e\x55\x1a\0\0\0";
+    let evil = folder.write("model.pkl.gz", gzip);
+    let scanned = run(&["model", "scan", &evil, "--format", "concise"]).ends(1);
+    assert_eq!(
+        scanned.out,
+        "model.pkl.gz!/model.pkl@0x0: MALICIOUS RF-MOD-101 calls os.system, which starts programs\n"
+    );
+    let cut = folder.write("cut/model.pkl.gz", &gzip[..gzip.len() - 1]);
+    assert!(run(&["model", "scan", &cut]).ends(1).out.contains("cannot be decoded"));
+    // Files of the real libraries: joblib, torch, Python's compressors.
+    for of in ["stream", "joblib", "torch_legacy", "torch_tar"] {
+        let corpus = support::root().join("fuzz/corpus").join(of);
+        let clean = run(&["model", "scan", corpus.to_str().unwrap(), "--quiet"]).ends(0);
+        assert!(clean.out.starts_with("CLEAN: "), "{of}: {}", clean.out);
+    }
+    let tar = support::root().join("fuzz/corpus/tar");
+    let tar = run(&["model", "scan", tar.to_str().unwrap(), "--format", "concise"]).ends(1);
+    assert!(tar.out.contains("links@0x400: REVIEW RF-MOD-126 l is a link to a.pkl"), "{}", tar.out);
+}
+
+#[test]
+fn a_loadable_file_where_no_tool_looks_is_told() {
+    let folder = Folder::new("hidden");
+    folder.write("a.pkl", CLEAN);
+    for (name, bytes) in [
+        (".git/HEAD", &b"ref: refs/heads/main\n"[..]),
+        (".git/objects/ab/cdef", b"\x78\x01\x01\0\0"),
+        (".git/hooks/post-checkout.sample", b"#!/bin/sh\n"),
+    ] {
+        folder.write(name, bytes);
+    }
+    // What git-lfs keeps is what the work tree has: it is looked at, and it is in its place.
+    let digest = "ab12".repeat(16);
+    folder.write(&format!(".git/lfs/objects/ab/12/{digest}"), CLEAN);
+    run(&["model", "scan", folder.path()]).ends(0);
+    folder.write("sub/.git/notes", CLEAN);
+    let told = run(&["model", "scan", folder.path(), "--format", "concise"]).ends(1);
+    assert_eq!(
+        told.out,
+        "sub/.git/notes@0x0: REVIEW RF-MOD-120 a file that can be loaded, in a folder that no tool looks into\n"
+    );
+    folder.write(&format!(".git/lfs/objects/ab/12/{digest}"), EVIL);
+    assert!(run(&["model", "scan", folder.path()]).ends(1).out.contains("os.system"));
+}
+
+#[test]
 fn usage_is_2() {
     let folder = Folder::new("usage");
     let wrong = folder.write("wrong.toml", "[[allow]]\nmodule = \"os\"\nnames = [\"system\"]\nuses = [\"call\"]\nowner = \"a\"\nreason = \"b\"\nexpires = \"2999-01-01\"\n");

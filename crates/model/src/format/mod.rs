@@ -1,6 +1,10 @@
 //! Room `model`: one file per format; each gives what it found to the walk, with the place.
 
+#[cfg(test)]
+mod joblib;
 pub(crate) mod npy;
 pub(crate) mod safetensors;
 pub(crate) mod text;
 pub(crate) mod torch;
+pub(crate) mod torch_legacy;
+pub(crate) mod torch_tar;

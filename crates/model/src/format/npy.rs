@@ -182,6 +182,11 @@ fn count(shape: &[Literal]) -> Option<u64> {
     })
 }
 
+/// Bytes of one item of a type that text names, `<f4`, and whether it is an object.
+pub(crate) fn item_of(descr: &str) -> Option<(u64, bool)> {
+    item(&Literal::Text(descr.to_owned()))
+}
+
 /// Bytes of one item, and whether it holds objects.
 fn item(descr: &Literal) -> Option<(u64, bool)> {
     match descr {

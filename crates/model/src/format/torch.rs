@@ -70,7 +70,7 @@ pub(crate) fn storages(archive: &Archive, root: &str, facts: &Facts) -> Storages
 }
 
 /// Bytes of one item of a storage class.
-fn item_size(class: &str) -> Option<u64> {
+pub(super) fn item_size(class: &str) -> Option<u64> {
     Some(match class {
         "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage"
         | "UntypedStorage" => 1,

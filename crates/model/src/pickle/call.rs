@@ -27,6 +27,12 @@ pub(super) enum Effect {
     Type,
     /// `_rebuild_tensor_v2(storage, offset, size, stride, ...)`: a view of a storage.
     Tensor,
+    /// `numpy.dtype(text, ...)`: objects may stand in arrays of it.
+    Dtype,
+    /// joblib's stand-in for an array: its bytes follow in the file.
+    ArrayWrapper,
+    /// joblib's stand-in for an array in another file.
+    FileWrapper,
 }
 
 impl Effect {
@@ -38,6 +44,11 @@ impl Effect {
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
             ("builtins", "type") => Self::Type,
+            ("numpy", "dtype") => Self::Dtype,
+            (JOBLIB | OLD_JOBLIB, "NumpyArrayWrapper") => Self::ArrayWrapper,
+            (JOBLIB | OLD_JOBLIB | "joblib.numpy_pickle_compat", "NDArrayWrapper" | "ZNDArrayWrapper") => {
+                Self::FileWrapper
+            }
             ("_codecs", "encode") => Self::Encode,
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => Self::Tensor,
             _ => Self::Plain,
@@ -45,8 +56,23 @@ impl Effect {
     }
 }
 
+const JOBLIB: &str = "joblib.numpy_pickle";
+/// As scikit-learn carried it until 0.22.
+const OLD_JOBLIB: &str = "sklearn.externals.joblib.numpy_pickle";
+
 /// Longest tuple whose items are kept.
 const KEPT: usize = 16;
+
+/// Whether a view lies inside of a storage of so many items.
+pub(crate) fn fits(offset: i64, size: &[i64], stride: &[i64], items: i64) -> bool {
+    let negative = |numbers: &[i64]| numbers.iter().any(|number| *number < 0);
+    let wrong = offset < 0 || size.len() != stride.len() || negative(size) || negative(stride);
+    let last = size.iter().zip(stride).try_fold(offset, |sum, (size, stride)| {
+        sum.checked_add(size.saturating_sub(1).max(0).checked_mul(*stride)?)
+    });
+    let empty = size.contains(&0);
+    !wrong && last.is_some_and(|last| last < items || (empty && offset <= items))
+}
 
 impl Machine<'_> {
     pub(super) fn cells_of(&self, start: u32, len: u16) -> &[Value] {
@@ -87,8 +113,9 @@ impl Machine<'_> {
         if kind == Container::Dict && !self.stack.above(height).len().is_multiple_of(2) {
             self.odd_items();
         }
-        self.stack.cut(height);
         let size = self.new_size(size);
+        self.keep(size, height);
+        self.stack.cut(height);
         self.stack.push(Value::Fresh { kind, size });
     }
 
@@ -154,8 +181,7 @@ impl Machine<'_> {
             return Value::Object { class: callee, args: 0, len: 0 };
         };
         let (args, object) = (start, |class| Value::Object { class, args: start, len });
-        let effect = usize::try_from(callee).ok().and_then(|at| self.index.effects.get(at)).copied();
-        match (effect.unwrap_or(Effect::Plain), self.cells_of(args, len)) {
+        match (self.effect_of(callee), self.cells_of(args, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);
                 self.used(base, Use::New);
@@ -188,7 +214,11 @@ impl Machine<'_> {
                     .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
                 object(callee)
             }
-            (Effect::Plain | Effect::Type, _) | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
+            (
+                Effect::Plain | Effect::Type | Effect::Dtype | Effect::ArrayWrapper | Effect::FileWrapper,
+                _,
+            )
+            | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
             (Effect::Tensor, &[Value::Persistent(storage), Value::Int(offset), size, stride, ..]) => {
                 self.view(storage, offset, size, stride);
                 object(callee)
@@ -198,6 +228,11 @@ impl Machine<'_> {
                 object(callee)
             }
         }
+    }
+
+    pub(super) fn effect_of(&self, name: u32) -> Effect {
+        let effect = usize::try_from(name).ok().and_then(|at| self.index.effects.get(at)).copied();
+        effect.unwrap_or(Effect::Plain)
     }
 
     /// A tensor must lie inside of its storage: loaders before torch 2.10 do not all look.
@@ -218,14 +253,7 @@ impl Machine<'_> {
             self.facts.fault(FaultKind::View, at, || "a tensor whose view cannot be followed".to_owned());
             return;
         };
-        let negative = |numbers: &[i64]| numbers.iter().any(|number| *number < 0);
-        let wrong = offset < 0 || size.len() != stride.len() || negative(&size) || negative(&stride);
-        let last = size.iter().zip(&stride).try_fold(offset, |sum, (size, stride)| {
-            sum.checked_add(size.saturating_sub(1).max(0).checked_mul(*stride)?)
-        });
-        let empty = size.contains(&0);
-        let inside = last.is_some_and(|last| last < storage.items || (empty && offset <= storage.items));
-        if wrong || !inside {
+        if !fits(offset, &size, &stride, storage.items) {
             let (key, items, at) = (storage.key.clone(), storage.items, self.at);
             self.facts.fault(FaultKind::View, at, || {
                 format!("a tensor of size {size:?} at item {offset} of storage {key}, which has {items}")
@@ -290,10 +318,13 @@ impl Machine<'_> {
     }
 
     /// BUILD: `__setstate__` of the target, or its attributes.
-    pub(super) fn build(&mut self, target: Value, _state: Value) {
+    pub(super) fn build(&mut self, target: Value, state: Value) -> Step {
         let at = self.at;
         match target {
-            Value::Object { class, .. } => self.used(class, Use::Build),
+            Value::Object { class, args, .. } => {
+                self.used(class, Use::Build);
+                return self.built(class, args, state);
+            }
             Value::Global(index) => self.foreign(index),
             Value::Persistent(_) => {
                 self.facts.fault(FaultKind::IntoStorage, at, || "state for a storage".to_owned());
@@ -303,6 +334,7 @@ impl Machine<'_> {
             }
             _ => self.facts.fault(FaultKind::Broken, at, || "state for something that has none".to_owned()),
         }
+        Ok(())
     }
 
     /// SETITEM(S), APPEND(S), ADDITEMS: items from `height` up into what stands below.
@@ -325,6 +357,7 @@ impl Machine<'_> {
                 self.facts.fault(FaultKind::Broken, at, || "items for a frozenset".to_owned());
             }
             Value::Fresh { size, .. } => {
+                self.keep(size, height);
                 let added = self.size_above(height);
                 if let Some(size) = usize::try_from(size).ok().and_then(|at| self.sizes.get_mut(at)) {
                     *size = size.saturating_add(added);

@@ -22,19 +22,44 @@ const STREAMS: u32 = 100_000;
 
 /// Reads `source` as pickles. Where frames allow two readings both are made, and their facts are joined.
 pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Facts {
-    let (flat, straddles) = read_as(source, Frames::Flat, limits);
-    if !straddles {
-        return flat;
+    let (mut flat, straddles) = read_as(source, Frames::Flat, limits);
+    if straddles {
+        let (blocks, _) = read_as(source, Frames::Blocks, limits);
+        flat = join(flat, blocks);
     }
-    let (blocks, _) = read_as(source, Frames::Blocks, limits);
-    join(flat, blocks)
+    if flat.has_arrays {
+        flat = join_plain(flat, source, limits);
+    }
+    flat
+}
+
+/// What a loader without joblib makes of arrays inside of the stream: names that it looks up before its first error.
+fn join_plain(mut facts: Facts, source: &dyn Source, limits: &Limits) -> Facts {
+    let mut machine = Machine::new(source, Frames::Flat, limits);
+    machine.plainly(0);
+    let plain = machine.into_facts();
+    let mut names = plain.names;
+    // An array of objects names `dtype` by way of its own memo: in the memo around it some other text stands there, and no
+    // module of that name.
+    let is_shifted = |name: &Name| name.raw.1 == "dtype" && !name.raw.0.contains('.');
+    names.retain(|name| {
+        let known = facts.names.iter().any(|known| known.raw == name.raw);
+        known || is_plausible(name) && !is_shifted(name)
+    });
+    facts.opcodes += plain.opcodes;
+    join_names(&mut facts, names);
+    for unread in plain.unread {
+        facts.unread(unread);
+    }
+    facts
 }
 
 fn read_as(source: &dyn Source, frames: Frames, limits: &Limits) -> (Facts, bool) {
     let mut machine = Machine::new(source, frames, limits);
     let explained = Chain { machine: &mut machine, source, bad: 0, explained: 0 }.run();
-    let straddles = machine.straddles;
+    let (straddles, has_arrays) = (machine.straddles, machine.arrays.passed);
     let mut facts = machine.into_facts();
+    facts.has_arrays = has_arrays;
     facts.explained = explained;
     (facts, straddles)
 }
@@ -174,15 +199,8 @@ fn is_plausible(name: &Name) -> bool {
 /// Facts of two readings of the same bytes.
 fn join(mut first: Facts, second: Facts) -> Facts {
     first.readings_differ |= first.names.len() != second.names.len();
-    for name in second.names {
-        let known = first.names.iter_mut().find(|known| known.raw == name.raw && known.walks == name.walks);
-        if let Some(known) = known {
-            name.uses().for_each(|(what, at)| known.used(what, at));
-        } else {
-            first.readings_differ = true;
-            first.names.push(name);
-        }
-    }
+    first.readings_differ |= join_names(&mut first, second.names);
+    first.has_arrays |= second.has_arrays;
     for fault in second.faults {
         if !first.faults.iter().any(|known| known.kind == fault.kind) {
             first.faults.push(fault);
@@ -193,4 +211,18 @@ fn join(mut first: Facts, second: Facts) -> Facts {
     }
     first.explained = first.explained.min(second.explained);
     first
+}
+
+/// Adds names and their uses; whether some are new.
+fn join_names(facts: &mut Facts, names: Vec<Name>) -> bool {
+    let before = facts.names.len();
+    for name in names {
+        let known = facts.names.iter_mut().find(|known| known.raw == name.raw && known.walks == name.walks);
+        if let Some(known) = known {
+            name.uses().for_each(|(what, at)| known.used(what, at));
+        } else {
+            facts.names.push(name);
+        }
+    }
+    facts.names.len() > before
 }

@@ -129,10 +129,14 @@ pub(crate) enum FaultKind {
     LongName,
     /// A call of something that is not a name.
     CallOfValue,
+    /// A stream or array that is not what the layout around it has there.
+    Layout,
     /// State or items go into something that no opcode of this stream made.
     ForeignTarget,
     /// A second stream behind STOP.
     Stacked,
+    /// Another file is read, in another folder.
+    OtherFile,
     /// Bytes behind STOP.
     Trailing,
     /// A persistent id that is none of a storage.
@@ -182,11 +186,15 @@ pub(crate) struct Facts {
     pub(crate) faults: Vec<Fault>,
     pub(crate) unread: Vec<Unread>,
     pub(crate) storages: Vec<Storage>,
+    /// Persistent ids that are numbers.
+    pub(crate) numbers: Vec<i64>,
     pub(crate) opcodes: u64,
     /// Bytes that opcodes and their operands account for.
     pub(crate) explained: u64,
     /// Two loaders look different names up, because they take frames differently.
     pub(crate) readings_differ: bool,
+    /// Bytes of arrays stand between opcodes.
+    pub(crate) has_arrays: bool,
 }
 
 impl FaultKind {

@@ -8,6 +8,7 @@ use super::facts::FaultKind;
 use super::facts::Name;
 use super::facts::Storage;
 use super::facts::Use;
+use super::machine::Dialect;
 use super::machine::Halt;
 use super::machine::Machine;
 use super::machine::Step;
@@ -120,7 +121,9 @@ impl Machine<'_> {
             let name = Name::new((module.to_owned(), name.to_owned()), mapped, walks);
             let index = u32::try_from(self.facts.names.len()).unwrap_or(u32::MAX);
             let (module, attribute) = name.imported();
-            self.index.effects.push(Effect::of(module, attribute));
+            let effect = Effect::of(module, attribute);
+            self.index.effects.push(effect);
+            self.expect_arrays(effect);
             self.facts.names.push(name);
             self.index.bytes = self.index.bytes.saturating_add(key.len());
             self.index.by_key.insert(key.clone().into_boxed_slice(), index);
@@ -149,16 +152,32 @@ impl Machine<'_> {
     }
 
     pub(super) fn persistent_line(&mut self) -> Step {
-        self.line()?;
+        let line = self.line()?;
         let at = self.at;
-        self.facts.fault(FaultKind::Persistent, at, || "a persistent id in a line of text".to_owned());
+        if self.dialect == Dialect::TorchTar {
+            let text = String::from_utf8_lossy(&self.line_bytes(line, Limits::NAME as u64)?).into_owned();
+            self.numbered(text.trim().parse().ok());
+        } else {
+            self.facts.fault(FaultKind::Persistent, at, || "a persistent id in a line of text".to_owned());
+        }
         self.stack.push(Value::Persistent(None));
         Ok(())
     }
 
     /// A persistent id: `("storage", class, key, device, items, ...)` as torch writes it, or something unknown.
     pub(super) fn persistent(&mut self, id: Value) -> Step {
+        if let Some(class) = self.class_of_module(id)? {
+            self.stack.push(class);
+            return Ok(());
+        }
         let storage = match id {
+            Value::Int(_) | Value::Text { .. } if self.dialect == Dialect::TorchTar => {
+                let number = if let Value::Int(number) = id { Some(number) } else { None };
+                let text = self.text_of(id)?;
+                self.numbered(number.or_else(|| text?.trim().parse().ok()));
+                self.stack.push(Value::Persistent(None));
+                return Ok(());
+            }
             Value::Tuple { start, len: len @ 5..=6, .. } => self.storage_id(start, len)?,
             _ => None,
         };
@@ -171,13 +190,47 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// The number of a tensor or storage in another member of the archive.
+    fn numbered(&mut self, number: Option<i64>) {
+        let at = self.at;
+        match number {
+            Some(number) => self.facts.numbers.push(number),
+            None => {
+                self.facts
+                    .fault(FaultKind::Persistent, at, || "a persistent id that is no number".to_owned());
+            }
+        }
+    }
+
+    /// `("module", class, file, source)`, or without its first part: torch gives the class back, and compares its source.
+    fn class_of_module(&mut self, id: Value) -> Step<Option<Value>> {
+        let Value::Tuple { start, len, .. } = id else { return Ok(None) };
+        let (tag, class) = match (self.dialect, self.cells_of(start, len)) {
+            (Dialect::TorchLegacy, &[tag, class @ Value::Global(_), _, _]) => (Some(tag), class),
+            (Dialect::TorchTar, &[class @ Value::Global(_), _, _]) => (None, class),
+            _ => return Ok(None),
+        };
+        let is_module = match tag {
+            Some(tag) => self.text_of(tag)?.as_deref() == Some("module"),
+            None => true,
+        };
+        Ok(is_module.then_some(class))
+    }
+
     fn storage_id(&mut self, start: u32, len: u16) -> Step<Option<u32>> {
-        let &[tag, class, key, _device, items, ..] = self.cells_of(start, len) else { return Ok(None) };
+        let &[tag, class, key, _device, items, ref view @ ..] = self.cells_of(start, len) else {
+            return Ok(None);
+        };
+        let is_view = !matches!(view, [] | [Value::None]);
         let (Value::Global(class), Value::Int(items)) = (class, items) else { return Ok(None) };
         if self.text_of(tag)?.as_deref() != Some("storage") {
             return Ok(None);
         }
         let Some(key) = self.text_of(key)? else { return Ok(None) };
+        if is_view {
+            let at = self.at;
+            self.facts.fault(FaultKind::Persistent, at, || "a storage that is a view of another".to_owned());
+        }
         self.used(class, Use::Persistent);
         let next = u32::try_from(self.facts.storages.len()).unwrap_or(u32::MAX);
         // One key with two sizes or classes is two storages: each is held against the file.

@@ -10,6 +10,8 @@ use ringfence_artifact::Window;
 use super::facts::Facts;
 use super::facts::FaultKind;
 use super::facts::Unread;
+use super::joblib::Arrays;
+use super::kept::Kept;
 use super::lookup::Index;
 use super::memo::Memo;
 use super::stack::Stack;
@@ -25,6 +27,18 @@ pub(crate) enum Frames {
     Flat,
     /// `pickle.load` of a file without `peek`: an operand that crosses the end of a frame loses the rest of it.
     Blocks,
+}
+
+/// Whose persistent ids the stream holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Storages of a torch archive, or nobody's.
+    #[default]
+    Torch,
+    /// The form of torch before 1.6: classes of modules with their source as well.
+    TorchLegacy,
+    /// The form of torch before 0.1.10: numbers of tensors and storages, classes with their source.
+    TorchTar,
 }
 
 /// How a stream ended.
@@ -81,12 +95,17 @@ pub(crate) struct Machine<'s> {
     pub(super) frame_end: u64,
     /// An operand has crossed the end of a frame: the two readings of frames differ.
     pub(crate) straddles: bool,
+    pub(super) dialect: Dialect,
+    /// What STOP has returned.
+    pub(super) result: Value,
+    pub(super) kept: Kept,
+    pub(super) arrays: Arrays,
 }
 
 /// No frame is open.
 pub(super) const NO_FRAME: u64 = u64::MAX;
 /// Budgets of values are looked at once in so many opcodes.
-const CHECK_EVERY: u64 = 4096;
+pub(super) const CHECK_EVERY: u64 = 4096;
 
 impl<'s> Machine<'s> {
     pub(crate) fn new(source: &'s dyn Source, frames: Frames, limits: &'s Limits) -> Self {
@@ -105,6 +124,10 @@ impl<'s> Machine<'s> {
             frames,
             frame_end: NO_FRAME,
             straddles: false,
+            dialect: Dialect::default(),
+            result: Value::Unknown,
+            kept: Kept::default(),
+            arrays: Arrays::default(),
         }
     }
 
@@ -114,6 +137,8 @@ impl<'s> Machine<'s> {
         self.memo.clear();
         self.cells.clear();
         self.sizes.clear();
+        self.kept.clear();
+        self.arrays.clear();
         self.protocol = 0;
         self.frame_end = NO_FRAME;
     }
@@ -158,29 +183,6 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// Runs at most `count` opcodes without a fault: how many, or none where STOP was reached.
-    pub(crate) fn trial(&mut self, at: u64, count: u64) -> Option<u64> {
-        self.window.seek(at);
-        for done in 0..count {
-            self.at = self.window.at();
-            let result = match self.window.byte() {
-                Ok(Some(opcode)) => self.step(opcode),
-                Ok(None) => Err(Halt::Truncated),
-                Err(error) => Err(Halt::Read(error)),
-            };
-            match result {
-                Ok(()) if !self.facts.ends_loading() && self.facts.names.is_empty() => {}
-                Ok(()) => return Some(done),
-                Err(Halt::Stop) => return None,
-                Err(halt) => {
-                    self.halted(halt);
-                    return Some(done);
-                }
-            }
-        }
-        Some(count)
-    }
-
     /// Goes on behind a byte that could not be run, with the stack as it is.
     pub(crate) fn resume(&mut self, at: u64) -> End {
         self.stack.push(Value::Unknown);
@@ -188,7 +190,7 @@ impl<'s> Machine<'s> {
         self.run(at)
     }
 
-    fn halted(&mut self, halt: Halt) -> End {
+    pub(super) fn halted(&mut self, halt: Halt) -> End {
         let at = self.at;
         match halt {
             Halt::Truncated => {
@@ -211,9 +213,10 @@ impl<'s> Machine<'s> {
         }
     }
 
-    fn over_budget(&self) -> Option<&'static str> {
+    pub(super) fn over_budget(&self) -> Option<&'static str> {
         // A symbolic size takes four bytes, a value sixteen.
-        let values = self.stack.len() + self.memo.len() + self.cells.len() + self.sizes.len() / 4;
+        let kept = self.kept.len();
+        let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 4;
         if self.facts.opcodes > self.limits.opcodes {
             Some("opcodes")
         } else if values > self.limits.values {
@@ -227,11 +230,11 @@ impl<'s> Machine<'s> {
 
     #[expect(clippy::too_many_lines, reason = "one line for each opcode, in the order of pickle.py")]
     #[inline]
-    fn step(&mut self, opcode: u8) -> Step {
+    pub(super) fn step(&mut self, opcode: u8) -> Step {
         match opcode {
             b'(' => self.stack.mark(),
             b'.' => {
-                self.pop();
+                self.result = self.pop();
                 return Err(Halt::Stop);
             }
             b'0' => {
@@ -353,7 +356,7 @@ impl<'s> Machine<'s> {
             }
             b'b' => {
                 let (state, target) = (self.pop(), self.top());
-                self.build(target, state);
+                self.build(target, state)?;
             }
             b'c' => self.global_line()?,
             b'i' => self.inst_line()?,

@@ -5,7 +5,6 @@ use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelGap;
 use ringfence_finding::ModelLookup;
 use ringfence_finding::ModelPlace;
-use ringfence_finding::Severity;
 use ringfence_finding::Verdict;
 
 use super::Policy;
@@ -128,7 +127,9 @@ impl<'p> Judge<'p> {
             FaultKind::Frame if readings_differ => (threat::FRAME, Verdict::Malicious),
             FaultKind::Frame => (threat::FRAME, Verdict::Review),
             FaultKind::IntoStorage | FaultKind::View => (threat::PERSISTENT, Verdict::Malicious),
+            FaultKind::Layout => (threat::LAYOUT, Verdict::Review),
             FaultKind::LongName | FaultKind::Memo => (threat::MEMO, Verdict::Review),
+            FaultKind::OtherFile => (threat::PATH, Verdict::Malicious),
             FaultKind::Persistent => (threat::PERSISTENT, Verdict::Review),
             FaultKind::Stacked | FaultKind::Trailing => (threat::TRAILING, Verdict::Review),
         };
@@ -165,7 +166,7 @@ impl<'p> Judge<'p> {
             ReadError::Changed => GapReason::Changed,
             ReadError::Decode { .. } => GapReason::Truncated,
             ReadError::Io { .. } => GapReason::NoAccess,
-            ReadError::Limit { .. } => GapReason::Budget,
+            ReadError::Limit { .. } | ReadError::Window { .. } => GapReason::Budget,
         };
         self.gap(reason, at, None, error.to_string());
     }
@@ -178,24 +179,8 @@ impl<'p> Judge<'p> {
         subject: Option<String>,
         message: String,
     ) {
-        let severity = match verdict {
-            Verdict::Malicious => Severity::Critical,
-            _ if threat.number == threat::UNKNOWN_NAME.number => Severity::Medium,
-            _ => Severity::High,
-        };
         let place = self.place(at);
-        let why = threat.why.to_owned();
-        let finding = ModelFinding {
-            id: threat.id(),
-            title: threat.title,
-            verdict,
-            severity,
-            place,
-            subject,
-            message,
-            why,
-        };
-        self.findings.push(finding);
+        self.findings.push(ModelFinding { subject, ..threat.finding(verdict, place, message) });
     }
 
     pub(crate) fn gap(&mut self, reason: GapReason, at: u64, bytes: Option<u64>, message: String) {

@@ -13,8 +13,13 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::View;
 
-use super::inflate::Inflated;
-use super::inflate::Reader;
+use super::decoded::Budget;
+use super::decoded::Decoded;
+use super::decoded::Reader;
+use super::odd;
+use super::odd::Odd;
+use super::odd::OddKind;
+use super::odd::leaves_folder;
 use crate::limits::Limits;
 use record::Header;
 
@@ -27,20 +32,11 @@ const ENDS: usize = 64;
 /// Flags that claim encryption.
 const ENCRYPTED: u16 = 0x1 | 0x20 | 0x40 | 0x2000;
 
-/// Something on which loaders disagree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum OddKind {
-    /// Names, counts, sizes or offsets differ between records, or records stand where they should not.
-    Views,
-    /// A name that leaves the folder.
-    Path,
-}
-
 /// What the archive holds.
 #[derive(Debug, Default)]
 pub(crate) struct Archive {
     pub(crate) members: Vec<Member>,
-    pub(crate) odd: Vec<(OddKind, u64, String)>,
+    pub(crate) odd: Odd,
     /// Bytes that records and members account for, sorted and joined.
     pub(crate) spans: Vec<(u64, u64)>,
     /// A limit that was reached, with the place.
@@ -82,7 +78,7 @@ impl Member {
     }
 
     /// Its decoded bytes; none for a method that is not read.
-    pub(crate) fn open(&self, source: &Arc<dyn Source>, limits: &Limits) -> Option<Arc<dyn Source>> {
+    pub(crate) fn open(&self, source: &Arc<dyn Source>, budget: &Budget) -> Option<Arc<dyn Source>> {
         let view = View::new(Arc::clone(source), self.data, self.packed);
         match self.method {
             0 => Some(Arc::new(view)),
@@ -90,11 +86,11 @@ impl Member {
                 let view: Arc<dyn Source> = Arc::new(view);
                 // Far more than deflate can give (1:1032) is a lie that would be read to its end.
                 let len = self.size.min(self.packed.saturating_mul(1040));
-                let allowed = limits.decoded.min(len.saturating_mul(8).max(1 << 30));
+                let allowed = len.saturating_mul(8).max(1 << 30);
                 let start = move || -> Box<dyn std::io::Read + Send> {
                     Box::new(flate2::read::DeflateDecoder::new(Reader::new(Arc::clone(&view))))
                 };
-                Some(Arc::new(Inflated::new(Box::new(start), len, allowed)))
+                Some(Arc::new(Decoded::new(Box::new(start), len, allowed, budget.clone())))
             }
             _ => None,
         }
@@ -110,6 +106,13 @@ pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, Read
     Ok(union.close())
 }
 
+/// Where an end record may stand.
+pub(crate) fn ends(source: &dyn Source) -> Result<Vec<u64>, ReadError> {
+    let start = source.len().saturating_sub(TAIL);
+    let tail = record::bytes(source, start, usize::try_from(TAIL).unwrap_or(0))?;
+    Ok(memmem::find_iter(&tail, &record::END).map(|at| start + at as u64).collect())
+}
+
 struct Union<'s> {
     source: &'s dyn Source,
     limits: &'s Limits,
@@ -121,9 +124,7 @@ struct Union<'s> {
 
 impl Union<'_> {
     fn odd(&mut self, kind: OddKind, at: u64, words: impl Into<String>) {
-        if self.archive.odd.len() < Limits::GAPS {
-            self.archive.odd.push((kind, at, words.into()));
-        }
+        odd::note(&mut self.archive.odd, kind, at, words);
     }
 
     fn span(&mut self, start: u64, len: u64) {
@@ -135,8 +136,7 @@ impl Union<'_> {
     /// Every end record of the tail, the last first, as Python does.
     fn directories(&mut self) -> Result<(), ReadError> {
         let start = self.source.len().saturating_sub(TAIL);
-        let tail = record::bytes(self.source, start, usize::try_from(TAIL).unwrap_or(0))?;
-        let places: Vec<u64> = memmem::find_iter(&tail, &record::END).map(|at| start + at as u64).collect();
+        let places = ends(self.source)?;
         // No honest comment holds more than a few signatures.
         for at in places.into_iter().rev().take(ENDS) {
             // Inside of a member it is an archive in the archive, which is looked at as a member.
@@ -329,7 +329,7 @@ impl Union<'_> {
 
     /// Bytes that no record accounts for may hold local headers of their own.
     fn gaps(&mut self) -> Result<(), ReadError> {
-        self.join();
+        odd::join(&mut self.archive.spans);
         let mut from = 0;
         let spans = self.archive.spans.clone();
         for (start, end) in spans.into_iter().chain([(self.source.len(), 0)]) {
@@ -338,7 +338,7 @@ impl Union<'_> {
             }
             from = from.max(end);
         }
-        self.join();
+        odd::join(&mut self.archive.spans);
         Ok(())
     }
 
@@ -365,19 +365,6 @@ impl Union<'_> {
         Ok(())
     }
 
-    fn join(&mut self) {
-        let spans = &mut self.archive.spans;
-        spans.sort_unstable();
-        let mut joined: Vec<(u64, u64)> = Vec::new();
-        for (start, end) in spans.drain(..) {
-            match joined.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                _ => joined.push((start, end)),
-            }
-        }
-        *spans = joined;
-    }
-
     fn close(mut self) -> Archive {
         let mut last_end = 0;
         let mut members: Vec<Member> = self.by_data.into_values().collect();
@@ -385,7 +372,7 @@ impl Union<'_> {
         let mut names: BTreeMap<&str, u64> = BTreeMap::new();
         for member in &members {
             if member.data < last_end && member.packed > 0 {
-                self.archive.odd.push((OddKind::Views, member.at, "members that overlap".to_owned()));
+                odd::note(&mut self.archive.odd, OddKind::Views, member.at, "members that overlap");
             }
             last_end = last_end.max(member.data.saturating_add(member.packed));
             if let Some(first) = names.insert(member.name(), member.at) {
@@ -393,10 +380,9 @@ impl Union<'_> {
                     "{} is there twice, at 0x{first:x} too: loaders pick different ones",
                     member.name()
                 );
-                self.archive.odd.push((OddKind::Views, member.at, words));
+                odd::note(&mut self.archive.odd, OddKind::Views, member.at, words);
             }
         }
-        self.archive.odd.truncate(Limits::GAPS);
         self.archive.members = members;
         self.archive
     }
@@ -404,14 +390,6 @@ impl Union<'_> {
 
 fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
-}
-
-/// Absolute paths, drives, shares and `..`, with either slash.
-fn leaves_folder(name: &str) -> bool {
-    let name = name.replace('\\', "/");
-    let drive =
-        name.as_bytes().get(1) == Some(&b':') && name.starts_with(|first: char| first.is_ascii_alphabetic());
-    name.starts_with('/') || drive || name.split('/').any(|part| part == "..")
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn an_ordinary_archive_has_no_oddities_and_no_gaps() {
     assert_eq!(archive.odd, []);
     assert_eq!(archive.spans, [(0, bytes.len() as u64)]);
     let source: Arc<dyn Source> = Arc::new(Slice::new(bytes));
-    let two = archive.members[1].open(&source, &Limits::default()).unwrap();
+    let two = archive.members[1].open(&source, &Budget::new(1 << 20)).unwrap();
     let mut buffer = [0; 6000];
     assert_eq!(two.read_at(0, &mut buffer).unwrap(), 5000);
 }

@@ -1,0 +1,118 @@
+//! Room `model`, container `tar`: one header block of 512 bytes (POSIX ustar, GNU, V7), and the records of pax.
+
+/// Length of a block.
+pub(super) const BLOCK: u64 = 512;
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Every name that a reader may make of the block, the one with its prefix first.
+    pub(super) names: Vec<String>,
+    pub(super) link: String,
+    pub(super) size: u64,
+    pub(super) kind: u8,
+    /// Whether GNU's old sparse form goes on in the next block.
+    pub(super) goes_on: bool,
+}
+
+/// Whether the block is a header at all: its check sum is that of its bytes, signed or unsigned.
+pub(super) fn is_header(block: &[u8]) -> bool {
+    let Some(stated) = block.get(148..156).and_then(number) else { return false };
+    let (mut unsigned, mut signed) = (0_u64, 0_i64);
+    for (at, byte) in block.iter().enumerate().take(512) {
+        let byte = if (148..156).contains(&at) { b' ' } else { *byte };
+        unsigned += u64::from(byte);
+        signed += i64::from(byte.cast_signed());
+    }
+    let fits = stated == unsigned || i64::try_from(stated).is_ok_and(|sum| sum == signed);
+    block.len() >= 512 && fits
+}
+
+/// Reads a block that [`is_header`]; none where a number in it is none.
+pub(super) fn read(block: &[u8]) -> Option<Header> {
+    let kind = *block.get(156)?;
+    let size = number(block.get(124..136)?)?;
+    let name = text(block.get(..100)?);
+    let prefix = text(block.get(345..500)?);
+    let mut names = vec![name.clone()];
+    // GNU's own kinds hold other things in place of the prefix; Python takes it for one in all others.
+    if !prefix.is_empty() && block.get(257..262) == Some(b"ustar") && !matches!(kind, b'L' | b'K' | b'S') {
+        names.insert(0, format!("{prefix}/{name}"));
+        if block.get(257..265) == Some(b"ustar\x0000") {
+            names.truncate(1);
+        }
+    }
+    let is_sparse = kind == b'S';
+    let goes_on = is_sparse && block.get(482) != Some(&0);
+    Some(Header { names, link: text(block.get(157..257)?), size, kind, goes_on })
+}
+
+/// Bytes up to the first NUL.
+pub(super) fn text(field: &[u8]) -> String {
+    let field = field.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(field).into_owned()
+}
+
+/// Octal digits, or base 256 where the first bit is set. Negative numbers are none.
+fn number(field: &[u8]) -> Option<u64> {
+    if let Some((0x80, rest)) = field.split_first() {
+        let (high, low) = rest.split_at(rest.len().checked_sub(8)?);
+        let low = <[u8; 8]>::try_from(low).ok()?;
+        return high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(low));
+    }
+    let digits = field.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii();
+    digits.iter().try_fold(0_u64, |sum, digit| match digit {
+        b'0'..=b'7' => Some(sum.checked_mul(8)? + u64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// Records of a pax header, `LENGTH KEY=VALUE\n` each; none where they are not written so.
+pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let mut records = Vec::new();
+    while !bytes.is_empty() {
+        let blank = bytes.iter().take(20).position(|byte| *byte == b' ')?;
+        let len: usize = std::str::from_utf8(bytes.get(..blank)?).ok()?.parse().ok()?;
+        let record = bytes.get(blank + 1..len)?.strip_suffix(b"\n")?;
+        let equals = record.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = record.split_at(equals);
+        let value = value.get(1..).unwrap_or_default();
+        records
+            .push((String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()));
+        bytes = bytes.get(len..)?;
+    }
+    Some(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_octal_or_base_256() {
+        for (field, value) in [
+            (&b"0000644\0"[..], Some(0o644)),
+            (b"   12 \0 ", Some(0o12)),
+            (b"\0\0\0\0", Some(0)),
+            (b"\x80\0\0\0\0\0\0\0\0\0\x01\x02", Some(0x102)),
+            (b"\x80\0\0\x01\0\0\0\0\0\0\0\0", None),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", None),
+            (b"00009\0", None),
+            (b"-1\0", None),
+            (b"7777777777777777777777777", None),
+        ] {
+            assert_eq!(number(field), value, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn records_of_pax_hold_line_feeds_and_equals_signs() {
+        let read = |text: &str| records(text.as_bytes());
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(read("12 path=a/b\n7 x=1\n=\n"), None, "a length that is not that of the record");
+        assert_eq!(read("12 path=a/b\n8 x=1\n=\n"), Some(vec![pair("path", "a/b"), pair("x", "1\n=")]));
+        for wrong in ["12 path=a/b", "99 path=a\n", "x path=a\n", "0 \n", "5 ab\n", " 5 a=\n", "-1 a=b\n"] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+}

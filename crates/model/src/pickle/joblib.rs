@@ -1,0 +1,256 @@
+//! Room `model`, pickle: arrays of joblib. Behind the BUILD of a `NumpyArrayWrapper` the bytes of the array stand in the
+//! middle of the stream: where it is aligned a length and so many bytes of padding, then the items as dtype and shape say;
+//! an array of objects is a pickle of its own.
+//!
+//! A loader without joblib takes those bytes for opcodes, so that one file means two things: both are read.
+
+use std::collections::HashMap;
+
+use super::call::Effect;
+use super::facts::FaultKind;
+use super::facts::Unread;
+use super::facts::Use;
+use super::machine::End;
+use super::machine::Halt;
+use super::machine::Machine;
+use super::machine::NO_FRAME;
+use super::machine::Step;
+use super::value::Value;
+use crate::format::npy;
+
+/// Attributes of a wrapper.
+const KEYS: [&str; 6] = ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"];
+/// Items that are kept of dicts: more than a wrapper has.
+const KEPT: usize = 32;
+/// NPY_ITEM_HASOBJECT, numpy/ndarraytypes.h.
+const HAS_OBJECT: i64 = 1;
+
+/// What is known of the arrays of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Arrays {
+    /// Whether items of a dtype hold objects, by the first cell of its arguments; none where flags and fields differ.
+    objects: HashMap<u32, Option<bool>>,
+    /// Whether bytes were passed over as those of an array.
+    pub(super) passed: bool,
+    /// Read as a loader that knows nothing of joblib.
+    ignored: bool,
+}
+
+/// What follows the wrapper.
+enum Body {
+    Raw { bytes: u64, padded: bool },
+    Pickle,
+}
+
+impl Arrays {
+    /// For the next stream of the same file.
+    pub(super) fn clear(&mut self) {
+        self.objects.clear();
+    }
+
+    pub(super) fn ignore(&mut self) {
+        self.ignored = true;
+    }
+}
+
+impl Machine<'_> {
+    /// A name was looked up: from the first wrapper on, what dicts hold is kept.
+    pub(super) fn expect_arrays(&mut self, effect: Effect) {
+        if matches!(effect, Effect::ArrayWrapper | Effect::FileWrapper) && !self.arrays.ignored {
+            self.kept.most = self.kept.most.max(KEPT);
+        }
+    }
+
+    /// State was put into an object: of a dtype its flags, of a wrapper what stands behind it.
+    pub(super) fn built(&mut self, class: u32, args: u32, state: Value) -> Step {
+        match self.effect_of(class) {
+            Effect::Dtype => {
+                if let Value::Tuple { start, len, .. } = state
+                    && let &[_, _, base, _, fields, _, _, Value::Int(flags), ..] = self.cells_of(start, len)
+                {
+                    let told = flags & HAS_OBJECT != 0;
+                    let inside = self.objects_inside(base, fields)?;
+                    self.arrays.objects.insert(args, inside.filter(|inside| *inside == told));
+                }
+                Ok(())
+            }
+            Effect::ArrayWrapper if !self.arrays.ignored => self.array(state),
+            Effect::FileWrapper if !self.arrays.ignored => {
+                self.file(state);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes over the array behind a wrapper.
+    fn array(&mut self, state: Value) -> Step {
+        if self.frame_end != NO_FRAME && self.frame_end != self.window.at() {
+            // joblib has the rest of the frame in memory, and reads the array behind it.
+            let at = self.at;
+            self.facts.fault(FaultKind::Layout, at, || "an array of joblib inside of a frame".to_owned());
+            return Ok(());
+        }
+        self.frame_end = NO_FRAME;
+        self.pop();
+        self.stack.push(Value::Bytes);
+        self.arrays.passed = true;
+        match self.body(state)? {
+            Ok(Body::Raw { bytes, padded }) => {
+                if padded {
+                    self.padding()?;
+                }
+                self.pass_on(bytes)?;
+                Ok(())
+            }
+            Ok(Body::Pickle) => self.nested(),
+            Err(why) => {
+                let at = self.at;
+                self.facts.fault(FaultKind::Layout, at, || format!("an array of joblib {why}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// What the state of a wrapper says, or why it cannot be followed.
+    fn body(&mut self, state: Value) -> Step<Result<Body, &'static str>> {
+        let Some(entries) = self.entries(state) else {
+            return Ok(Err("whose attributes are not in the file"));
+        };
+        let (mut shape, mut dtype, mut aligned) = (None, None, false);
+        for (key, value) in entries {
+            let Some(key) = self.text_of(key)? else { return Ok(Err("with attributes without names")) };
+            match key.as_str() {
+                "shape" => shape = Some(value),
+                "dtype" => dtype = Some(value),
+                "numpy_array_alignment_bytes" => aligned = value != Value::None,
+                "subclass" => {
+                    if let Value::Global(class) = value {
+                        self.used(class, Use::New);
+                    }
+                }
+                key if KEYS.contains(&key) => {}
+                // `read` would be called in place of the wrapper's own.
+                _ => return Ok(Err("with attributes that no writer leaves")),
+            }
+        }
+        let Some(count) = shape.and_then(|shape| self.count(shape)) else {
+            return Ok(Err("whose shape cannot be followed"));
+        };
+        let Some((item, objects)) = self.item(dtype)? else {
+            return Ok(Err("whose dtype cannot be followed"));
+        };
+        if objects {
+            return Ok(Ok(Body::Pickle));
+        }
+        Ok(match count.checked_mul(item) {
+            // NumPy divides by the size of an item, and fails.
+            _ if item == 0 => Err("whose items have no size"),
+            None => Err("beyond all measure"),
+            Some(bytes) => Ok(Body::Raw { bytes, padded: aligned }),
+        })
+    }
+
+    /// Items of the shape; none where NumPy would count others, because the number does not fit.
+    fn count(&self, shape: Value) -> Option<u64> {
+        let Value::Tuple { start, len, .. } = shape else { return None };
+        let sizes = self.cells_of(start, len);
+        (sizes.len() == usize::from(len)).then_some(())?;
+        let count = sizes.iter().try_fold(1_i64, |count, size| match size {
+            Value::Int(size @ 0..) => count.checked_mul(*size),
+            _ => None,
+        });
+        u64::try_from(count?).ok()
+    }
+
+    /// Bytes of one item, and whether it is or holds an object.
+    fn item(&mut self, dtype: Option<Value>) -> Step<Option<(u64, bool)>> {
+        let Some(Value::Object { class, args, len }) = dtype else { return Ok(None) };
+        let Some(&text) = self.cells_of(args, len).first() else { return Ok(None) };
+        let is_dtype = self.effect_of(class) == Effect::Dtype;
+        let Some(text) = self.text_of(text)?.filter(|_| is_dtype) else { return Ok(None) };
+        let objects = self.holds_objects(&text, args);
+        Ok(npy::item_of(&text).zip(objects).map(|((size, _), objects)| (size, objects)))
+    }
+
+    fn holds_objects(&self, text: &str, args: u32) -> Option<bool> {
+        let known = self.arrays.objects.get(&args).copied();
+        match text.trim_start_matches(['|', '<', '>', '=']).as_bytes().first() {
+            Some(b'O') => Some(true),
+            Some(b'V') => known?,
+            _ => known.unwrap_or(Some(false)),
+        }
+    }
+
+    /// Whether the fields or the base of a dtype hold objects; none where they cannot be followed.
+    fn objects_inside(&mut self, base: Value, fields: Value) -> Step<Option<bool>> {
+        let mut parts = Vec::new();
+        if base != Value::None {
+            parts.push(base);
+        }
+        if fields != Value::None {
+            let Some(entries) = self.entries(fields) else { return Ok(None) };
+            parts.extend(entries.into_iter().map(|(_, field)| field));
+        }
+        let mut any = false;
+        for part in parts {
+            let Value::Tuple { start, len, .. } = part else { return Ok(None) };
+            let dtype = self.cells_of(start, len).first().copied();
+            let Some((_, objects)) = self.item(dtype)? else { return Ok(None) };
+            any |= objects;
+        }
+        Ok(Some(any))
+    }
+
+    /// A length and so many bytes of 0xff.
+    fn padding(&mut self) -> Step {
+        let [len] = self.take()?;
+        let at = self.pass_on(len.into())?;
+        let bytes = self.window.bytes_at(at, len.into())?;
+        if bytes.iter().any(|byte| *byte != 0xff) {
+            self.facts.fault(FaultKind::Layout, at, || "padding that holds something".to_owned());
+        }
+        Ok(())
+    }
+
+    /// An array of objects: a stream with an unpickler of its own, which knows nothing of joblib.
+    fn nested(&mut self) -> Step {
+        let outer = (std::mem::take(&mut self.stack), std::mem::take(&mut self.memo), self.protocol);
+        self.arrays.ignored = true;
+        (self.protocol, self.frame_end) = (0, NO_FRAME);
+        let end = self.run(self.window.at());
+        (self.stack, self.memo, self.protocol) = outer;
+        self.arrays.ignored = false;
+        self.frame_end = NO_FRAME;
+        match end {
+            End::Stop => Ok(()),
+            End::Source | End::Truncated(_) => Err(Halt::Truncated),
+            End::BadOpcode(_) => Err(Halt::BadOpcode),
+            End::GivenUp => Err(Halt::Budget("bytes of an array of objects")),
+        }
+    }
+
+    /// An array in another file, which joblib looks for beside this one.
+    fn file(&mut self, state: Value) {
+        self.pop();
+        self.stack.push(Value::Bytes);
+        let at = self.at;
+        let names = self.entries(state).unwrap_or_default();
+        let mut name = None;
+        for (key, value) in names {
+            if self.text_of(key).ok().flatten().as_deref() == Some("filename") {
+                name = self.text_of(value).ok().flatten();
+            }
+        }
+        match name {
+            Some(name) if name.contains(['/', '\\']) || name == ".." => {
+                self.facts.fault(FaultKind::OtherFile, at, || format!("an array in another folder, {name}"));
+            }
+            Some(_) => self.facts.unread(Unread::OutOfBand { at }),
+            None => {
+                let words = || "an array of joblib in a file that is not named".to_owned();
+                self.facts.fault(FaultKind::Layout, at, words);
+            }
+        }
+    }
+}

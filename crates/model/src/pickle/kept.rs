@@ -1,0 +1,69 @@
+//! Room `model`, pickle: what lists and dicts hold, where somebody asks for it. Most of them are only counted.
+
+use std::collections::HashMap;
+
+use super::machine::Machine;
+use super::value::Container;
+use super::value::Value;
+
+/// Items of containers, by the index of the container's size.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    items: HashMap<u32, Vec<Value>>,
+    total: usize,
+    /// Most items that are kept of one container; nothing is kept at 0.
+    pub(super) most: usize,
+}
+
+/// Containers whose items are kept at once: whoever asks, asks soon.
+const CONTAINERS: usize = 1024;
+
+impl Kept {
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.total = 0;
+    }
+
+    /// Values that are kept, for the budget.
+    pub(super) fn len(&self) -> usize {
+        self.total
+    }
+
+    /// Keys and values of a dict, or items of a list, in order; none where there are more than were asked for.
+    pub(super) fn of(&self, container: Value) -> Option<&[Value]> {
+        let Value::Fresh { size, .. } = container else { return None };
+        let items = self.items.get(&size).map_or(&[][..], Vec::as_slice);
+        (items.len() <= self.most).then_some(items)
+    }
+}
+
+impl Machine<'_> {
+    /// Keeps what stands from `height` up as items of the container.
+    #[inline]
+    pub(super) fn keep(&mut self, size: u32, height: usize) {
+        if self.kept.most > 0 {
+            self.keep_items(size, height);
+        }
+    }
+
+    #[cold]
+    fn keep_items(&mut self, size: u32, height: usize) {
+        if self.kept.items.len() > CONTAINERS {
+            self.kept.clear();
+        }
+        let items = self.kept.items.entry(size).or_default();
+        // One more than asked for says that there were too many.
+        let room = self.kept.most.saturating_add(1).saturating_sub(items.len());
+        let added = self.stack.above(height).iter().take(room);
+        let before = items.len();
+        items.extend(added);
+        self.kept.total += items.len() - before;
+    }
+
+    /// Keys and values of a dict that this stream has made.
+    pub(super) fn entries(&self, dict: Value) -> Option<Vec<(Value, Value)>> {
+        let Value::Fresh { kind: Container::Dict, .. } = dict else { return None };
+        let (pairs, rest) = self.kept.of(dict)?.as_chunks::<2>();
+        rest.is_empty().then(|| pairs.iter().map(|[key, value]| (*key, *value)).collect())
+    }
+}
