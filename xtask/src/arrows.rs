@@ -21,7 +21,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "ringfence-model",
         ours: &["ringfence-artifact", "ringfence-finding"],
-        others: &["flate2", "memchr", "rayon", "serde", "sha2", "thiserror", "toml"],
+        others: &["flate2", "memchr", "minijinja", "rayon", "serde", "sha2", "thiserror", "toml"],
     },
     Room {
         name: "ringfence-attest",

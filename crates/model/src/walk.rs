@@ -15,6 +15,7 @@ use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
 use crate::container::zip::OddKind;
+use crate::format::jinja;
 use crate::format::npy;
 use crate::format::safetensors;
 use crate::format::text;
@@ -77,10 +78,15 @@ impl<'p> Walk<'p> {
     fn text(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
         let kind = text::kind(path, source.as_ref())?;
         if depth == 0 && kind.is_some() {
-            self.formats.push(if kind == Some(text::Kind::Json) { "json" } else { "text" });
+            self.formats.push(match kind {
+                Some(text::Kind::Json) => "json",
+                Some(text::Kind::Jinja) => "jinja",
+                _ => "text",
+            });
         }
         match kind {
             Some(text::Kind::Prose) => Ok(source.len()),
+            Some(text::Kind::Jinja) => self.jinja(path, source),
             Some(text::Kind::Json) => self.json(path, source),
             Some(text::Kind::Other) => {
                 let message = "text that something may run or interpret, which is not read by this build";
@@ -105,9 +111,25 @@ impl<'p> Walk<'p> {
             for (at, message) in facts.unread {
                 judge.gap(GapReason::Unsupported, at, None, message);
             }
+            judge.template(0, facts.templates);
+            for (at, what) in facts.budget {
+                judge.budget(at, what);
+            }
             if let Some(at) = facts.broken {
                 let message = "text that begins as JSON and does not end as such".to_owned();
                 judge.gap(GapReason::Unsupported, at, None, message);
+            }
+        });
+        Ok(source.len())
+    }
+
+    /// A file that is a template as a whole.
+    fn jinja(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = jinja::file(source.as_ref())?;
+        self.tell(path, |judge| {
+            judge.template(0, facts.found);
+            if let Some(what) = facts.budget {
+                judge.budget(0, what);
             }
         });
         Ok(source.len())

@@ -4,7 +4,7 @@ pub(crate) mod build;
 mod differential;
 mod hostile;
 mod ordinary;
-mod python;
+pub(crate) mod python;
 mod random;
 
 use std::sync::Arc;
