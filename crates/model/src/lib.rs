@@ -15,6 +15,7 @@ mod container;
 mod file;
 mod format;
 mod json;
+mod keys;
 mod limits;
 mod pickle;
 mod policy;

@@ -15,6 +15,7 @@ use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
 use crate::container::zip::OddKind;
+use crate::format::gguf;
 use crate::format::jinja;
 use crate::format::npy;
 use crate::format::safetensors;
@@ -139,6 +140,7 @@ impl<'p> Walk<'p> {
         let read = match format {
             Format::Empty => Ok(0),
             Format::Pickle => Ok(self.pickle(path, source).explained),
+            Format::Gguf => self.gguf(path, source),
             Format::Npy => self.npy(path, source),
             Format::Safetensors => self.safetensors(path, source),
             Format::Zip => self.zip(path, source, depth),
@@ -183,6 +185,26 @@ impl<'p> Walk<'p> {
     fn safetensors(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
         let facts = safetensors::read(source.as_ref())?;
         self.layout(path, &facts.odd, facts.truncated);
+        Ok(facts.explained)
+    }
+
+    fn gguf(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = gguf::read(source.as_ref(), &mut |_, _| {})?;
+        self.layout(path, &facts.odd, facts.truncated);
+        self.tell(path, |judge| {
+            judge.template(0, facts.templates);
+            for (at, what) in facts.budget {
+                judge.budget(at, what);
+            }
+            if let Some(version) = facts.version {
+                let message = format!("version {version} of GGUF, which is not read by this build");
+                judge.gap(GapReason::Unsupported, 4, None, message);
+            }
+            if let Some(at) = facts.unexplained {
+                let message = "nobody knows what stands behind a value that is not known".to_owned();
+                judge.gap(GapReason::Unexplained, at, Some(source.len().saturating_sub(at)), message);
+            }
+        });
         Ok(facts.explained)
     }
 

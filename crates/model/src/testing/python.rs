@@ -41,3 +41,9 @@ pub(crate) fn frames<'b>(pieces: impl IntoIterator<Item = &'b [u8]>) -> Vec<u8> 
     }
     bytes
 }
+
+/// A line of hex digits.
+pub(crate) fn bytes(line: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
+    (0..line.len()).step_by(2).map(digit).collect()
+}
