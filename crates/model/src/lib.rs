@@ -19,6 +19,7 @@ mod keys;
 mod limits;
 mod pickle;
 mod policy;
+mod repository;
 mod scan;
 mod sniff;
 #[cfg(test)]

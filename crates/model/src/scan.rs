@@ -19,6 +19,8 @@ use ringfence_finding::Verdict;
 use crate::file;
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::repository;
+use crate::repository::Judged;
 
 /// Looks at the file or folder `root`; the error is the system's, for `root` itself. `done` is told of each file.
 pub fn scan(
@@ -34,7 +36,13 @@ pub fn scan(
         done();
         file
     });
-    let files = files.collect();
+    let judged: Vec<Judged> = files.collect();
+    // A file alone has no folder to be held against.
+    let files = if is_single {
+        judged.into_iter().map(repository::alone).collect()
+    } else {
+        repository::together(judged)
+    };
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
     let gaps = counting.into_iter().map(|gap| no_access(gap.name, gap.why));
     Ok(ModelScan {
@@ -53,15 +61,15 @@ fn no_access(path: String, message: String) -> ModelGap {
 }
 
 /// One file: opened, judged, and held against its identity again.
-fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> ModelFile {
+fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> Judged {
     let open = match OpenFile::open(&entry.path, follow) {
         Ok(open) => Arc::new(open),
         Err(error) => return unread(entry, no_access(entry.name.clone(), error.to_string())),
     };
     let source: Arc<dyn Source> = Arc::clone(&open) as Arc<dyn Source>;
     // One bad file must not end a scan.
-    let judged = catch_unwind(AssertUnwindSafe(|| file::judge(&entry.name, &source, policy, limits)));
-    let mut file = judged.unwrap_or_else(|_| {
+    let judged = catch_unwind(AssertUnwindSafe(|| file::judged(&entry.name, &source, policy, limits)));
+    let mut judged = judged.unwrap_or_else(|_| {
         let place = ModelPlace { path: entry.name.clone(), offset: 0 };
         let message = "an internal error: report it with the file, if it may be shown".to_owned();
         unread(entry, ModelGap { reason: GapReason::Internal, place, bytes: None, message })
@@ -69,17 +77,14 @@ fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> ModelFi
     if let Err(error) = open.verify() {
         let place = ModelPlace { path: entry.name.clone(), offset: 0 };
         let message = format!("{error}: what was judged is not what is there; scan it again");
-        file.gaps.push(ModelGap { reason: GapReason::Changed, place, bytes: None, message });
-        file.verdict = file.verdict.max(Verdict::Incomplete);
+        judged.file.gaps.push(ModelGap { reason: GapReason::Changed, place, bytes: None, message });
+        judged.file.verdict = judged.file.verdict.max(Verdict::Incomplete);
     }
-    file
+    judged
 }
 
-fn unread(entry: &Entry, gap: ModelGap) -> ModelFile {
-    ModelFile {
-        path: entry.name.clone(),
-        verdict: Verdict::Incomplete,
-        gaps: vec![gap],
-        ..ModelFile::default()
-    }
+fn unread(entry: &Entry, gap: ModelGap) -> Judged {
+    let path = entry.name.clone();
+    let file = ModelFile { path, verdict: Verdict::Incomplete, gaps: vec![gap], ..ModelFile::default() };
+    Judged { file, externals: vec![] }
 }

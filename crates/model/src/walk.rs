@@ -18,6 +18,8 @@ use crate::container::zip::OddKind;
 use crate::format::gguf;
 use crate::format::jinja;
 use crate::format::npy;
+use crate::format::onnx;
+use crate::format::onnx::External;
 use crate::format::safetensors;
 use crate::format::text;
 use crate::format::torch;
@@ -37,13 +39,23 @@ pub(crate) struct Walk<'p> {
     pub(crate) findings: Vec<ModelFinding>,
     pub(crate) gaps: Vec<ModelGap>,
     pub(crate) lookups: Vec<ModelLookup>,
+    /// Data of the outermost source that is in other files.
+    pub(crate) externals: Vec<External>,
     /// Formats of the outermost source.
     pub(crate) formats: Vec<&'static str>,
 }
 
 impl<'p> Walk<'p> {
     pub(crate) fn new(policy: &'p Policy, limits: &'p Limits) -> Self {
-        Self { policy, limits, findings: vec![], gaps: vec![], lookups: vec![], formats: vec![] }
+        Self {
+            policy,
+            limits,
+            findings: vec![],
+            gaps: vec![],
+            lookups: vec![],
+            externals: vec![],
+            formats: vec![],
+        }
     }
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
@@ -142,6 +154,7 @@ impl<'p> Walk<'p> {
             Format::Pickle => Ok(self.pickle(path, source).explained),
             Format::Gguf => self.gguf(path, source),
             Format::Npy => self.npy(path, source),
+            Format::Onnx => self.onnx(path, source, depth),
             Format::Safetensors => self.safetensors(path, source),
             Format::Zip => self.zip(path, source, depth),
             other => {
@@ -205,6 +218,31 @@ impl<'p> Walk<'p> {
                 judge.gap(GapReason::Unexplained, at, Some(source.len().saturating_sub(at)), message);
             }
         });
+        Ok(facts.explained)
+    }
+
+    fn onnx(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
+        let facts = onnx::read(source.as_ref(), &mut |_, _| {})?;
+        self.layout(path, &facts.odd, facts.truncated);
+        self.tell(path, |judge| {
+            for (at, verdict, message) in facts.reaches {
+                judge.found(threat::ONNX, verdict, at, None, message);
+            }
+            for (at, bytes, message) in facts.unknown {
+                judge.gap(GapReason::Unexplained, at, Some(bytes), message);
+            }
+            if let Some((at, what)) = facts.budget {
+                judge.budget(at, what);
+            }
+            // What an archive is unpacked beside is not known.
+            for external in facts.externals.iter().filter(|_| depth > 0).take(1) {
+                let message = format!("its data is in {}, which was not looked at", external.location);
+                judge.gap(GapReason::OutOfBand, external.at, None, message);
+            }
+        });
+        if depth == 0 {
+            self.externals = facts.externals;
+        }
         Ok(facts.explained)
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod gguf;
 pub(crate) mod jinja;
 pub(crate) mod npy;
+pub(crate) mod onnx;
 pub(crate) mod safetensors;
 pub(crate) mod text;
 pub(crate) mod torch;
