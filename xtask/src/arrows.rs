@@ -27,6 +27,7 @@ const ROOMS: &[Room] = &[
             "lz4_flex",
             "lzma-rust2",
             "memchr",
+            "minijinja",
             "rayon",
             "ruzstd",
             "serde",

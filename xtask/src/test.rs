@@ -68,8 +68,10 @@ fn without_client(notes: &mut Vec<String>) -> Result<Tally, Failure> {
 /// Runs the ignored tests whose component is here. What they add to the count they take off the skipped.
 fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, Failure> {
     let signing = model_signing(&ignored, notes);
+    let peers = model_peers(&ignored, notes);
     let here = |component: &str| match component {
         MODEL_SIGNING => signing.is_some(),
+        MODEL_PEERS => peers.is_some(),
         other => present(other),
     };
     let (runnable, missing): (Vec<_>, Vec<_>) =
@@ -83,6 +85,7 @@ fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, F
     }
     let mut tests = ignored_tests(&runnable);
     tests.envs(signing.map(|program| ("RINGFENCE_MODEL_SIGNING", program)));
+    tests.envs(peers.map(|python| ("RINGFENCE_MODEL_PEERS", python)));
     cargo_test(&mut tests, notes, |_| ())
 }
 
@@ -93,6 +96,15 @@ fn model_signing(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf
     ignored.iter().find(|test| test.component() == Some(MODEL_SIGNING))?;
     let installed = tools::install_model_signing();
     installed.map_err(|failure| notes.push(format!("{MODEL_SIGNING} is not installed: {failure}"))).ok()
+}
+
+/// A python3 with the libraries of formats, installed where a test asks for it.
+const MODEL_PEERS: &str = "model-peers";
+
+fn model_peers(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf> {
+    ignored.iter().find(|test| test.component() == Some(MODEL_PEERS))?;
+    let installed = tools::install_model_peers();
+    installed.map_err(|failure| notes.push(format!("{MODEL_PEERS} are not installed: {failure}"))).ok()
 }
 
 /// Runs the tests that need a cluster, in one lab that all test binaries share. A test that recorded a skip

@@ -11,6 +11,9 @@ use crate::shell;
 const CARGO_DENY: &str = "0.20.2";
 const CHECKOV: &str = "3.3.30";
 const MODEL_SIGNING: &str = "1.1.1";
+/// Libraries that judge the readers of `model`, in tests alone; numbered together.
+const MODEL_PEERS: [&str; 3] = ["gguf==0.19.0", "jinja2==3.1.6", "onnx==1.23.2"];
+const MODEL_PEERS_SET: &str = "1";
 
 /// The cargo-deny of this project's version, if it is here.
 pub(crate) fn cargo_deny() -> Option<PathBuf> {
@@ -92,6 +95,22 @@ pub(crate) fn install_model_signing() -> Result<PathBuf, Failure> {
         works()?;
     }
     Ok(program)
+}
+
+/// A python3 with the libraries of formats in a virtual environment of its own.
+pub(crate) fn install_model_peers() -> Result<PathBuf, Failure> {
+    let folder = cache().join(format!("model-peers-{MODEL_PEERS_SET}"));
+    let python = folder.join("bin/python3");
+    let works = || shell::output(Command::new(&python).args(["-c", "import gguf, jinja2, onnx"]));
+    if !python.is_file() || works().is_err() {
+        eprintln!("installs {} into {}", MODEL_PEERS.join(", "), folder.display());
+        fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        shell::run(pip.args(["install", "--quiet"]).args(MODEL_PEERS))?;
+        works()?;
+    }
+    Ok(python)
 }
 
 fn deny_folder() -> PathBuf {

@@ -8,13 +8,22 @@ use ringfence_finding::Verdict;
 
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::repository;
+use crate::repository::Judged;
 use crate::walk::Walk;
 
 /// Judges the bytes of one file, whatever its name is.
 pub fn judge(name: &str, source: &Arc<dyn Source>, policy: &Policy, limits: &Limits) -> ModelFile {
+    repository::alone(judged(name, source, policy, limits))
+}
+
+/// The same, with what it takes from other files.
+pub(crate) fn judged(name: &str, source: &Arc<dyn Source>, policy: &Policy, limits: &Limits) -> Judged {
     let mut walk = Walk::new(policy, limits);
     let explained = walk.source(name, source, 0);
-    close(ModelFile { path: name.to_owned(), bytes: source.len(), explained, ..ModelFile::default() }, walk)
+    let externals = std::mem::take(&mut walk.externals);
+    let file = ModelFile { path: name.to_owned(), bytes: source.len(), explained, ..ModelFile::default() };
+    Judged { file: close(file, walk), externals }
 }
 
 /// Sorts what was found, and draws the verdict from it.
@@ -25,14 +34,19 @@ fn close(mut file: ModelFile, walk: Walk<'_>) -> ModelFile {
         let worst_first = other.verdict.cmp(&one.verdict);
         worst_first.then_with(|| (&one.place, one.id).cmp(&(&other.place, other.id)))
     });
+    file.lookups.sort();
+    draw(&mut file);
+    file
+}
+
+/// The verdict of what was found and what was not explained.
+pub(crate) fn draw(file: &mut ModelFile) {
     file.gaps.sort();
     file.gaps.dedup();
-    file.lookups.sort();
     let worst = file.findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Clean);
     file.verdict = if file.gaps.is_empty() { worst } else { worst.max(Verdict::Incomplete) };
     // The last word on coverage: no gap was told, and yet bytes are left that nothing accounts for.
     if file.verdict == Verdict::Clean && file.explained < file.bytes {
         file.verdict = Verdict::Incomplete;
     }
-    file
 }

@@ -64,6 +64,27 @@ pub(crate) fn read(text: &str) -> Result<(Json, usize), JsonError> {
     Ok((value, reader.at))
 }
 
+/// Where byte `within` of a decoded string stands in the text, whose quote is at `at`.
+pub(crate) fn place(text: &str, at: usize, within: usize) -> usize {
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: at + 1, values: 0 };
+    let mut decoded = 0;
+    while decoded < within {
+        match reader.peek() {
+            None | Some(b'"') => break,
+            Some(b'\\') => {
+                reader.at += 1;
+                let Ok(letter) = reader.escape() else { break };
+                decoded += letter.len_utf8();
+            }
+            Some(_) => {
+                reader.at += 1;
+                decoded += 1;
+            }
+        }
+    }
+    reader.at
+}
+
 struct Reader<'t> {
     text: &'t str,
     bytes: &'t [u8],
@@ -276,6 +297,8 @@ mod tests {
         assert_eq!(twice.get("a").and_then(Json::number), Some(2));
         let (text, _) = read(r#""\ud83d\ude00\ud800x""#).unwrap();
         assert_eq!(text.text(), Some("\u{1f600}\u{fffd}x"));
+        let escaped = r#" "a\u00e9\ud83d\ude00\nb""#;
+        assert_eq!((place(escaped, 1, 1), place(escaped, 1, 7), place(escaped, 1, 8)), (3, 21, 23));
         assert!(read(&"[".repeat(100_000)).is_err());
         let many = format!("[{}0]", "0,".repeat(VALUES));
         assert_eq!(read(&many).unwrap_err().what, "more values than are read");

@@ -15,9 +15,11 @@ mod container;
 mod file;
 mod format;
 mod json;
+mod keys;
 mod limits;
 mod pickle;
 mod policy;
+mod repository;
 mod scan;
 mod sniff;
 #[cfg(test)]

@@ -19,6 +19,8 @@ use ringfence_finding::Verdict;
 use crate::file;
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::repository;
+use crate::repository::Judged;
 use crate::sniff;
 use crate::sniff::Format;
 use crate::threat;
@@ -37,7 +39,13 @@ pub fn scan(
         done();
         file
     });
-    let mut files: Vec<ModelFile> = files.collect();
+    let judged: Vec<Judged> = files.collect();
+    // A file alone has no folder to be held against.
+    let mut files: Vec<ModelFile> = if is_single {
+        judged.into_iter().map(repository::alone).collect()
+    } else {
+        repository::together(judged)
+    };
     let hidden = listing.hidden.par_iter().filter_map(|entry| hidden(entry, policy, limits));
     files.par_extend(hidden);
     files.sort_by(|one, other| one.path.cmp(&other.path));
@@ -59,15 +67,15 @@ fn no_access(path: String, message: String) -> ModelGap {
 }
 
 /// One file: opened, judged, and held against its identity again.
-fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> ModelFile {
+fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> Judged {
     let open = match OpenFile::open(&entry.path, follow) {
         Ok(open) => Arc::new(open),
         Err(error) => return unread(entry, no_access(entry.name.clone(), error.to_string())),
     };
     let source: Arc<dyn Source> = Arc::clone(&open) as Arc<dyn Source>;
     // One bad file must not end a scan.
-    let judged = catch_unwind(AssertUnwindSafe(|| file::judge(&entry.name, &source, policy, limits)));
-    let mut file = judged.unwrap_or_else(|_| {
+    let judged = catch_unwind(AssertUnwindSafe(|| file::judged(&entry.name, &source, policy, limits)));
+    let mut judged = judged.unwrap_or_else(|_| {
         let place = ModelPlace { path: entry.name.clone(), offset: 0 };
         let message = "an internal error: report it with the file, if it may be shown".to_owned();
         unread(entry, ModelGap { reason: GapReason::Internal, place, bytes: None, message })
@@ -75,10 +83,10 @@ fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> ModelFi
     if let Err(error) = open.verify() {
         let place = ModelPlace { path: entry.name.clone(), offset: 0 };
         let message = format!("{error}: what was judged is not what is there; scan it again");
-        file.gaps.push(ModelGap { reason: GapReason::Changed, place, bytes: None, message });
-        file.verdict = file.verdict.max(Verdict::Incomplete);
+        judged.file.gaps.push(ModelGap { reason: GapReason::Changed, place, bytes: None, message });
+        judged.file.verdict = judged.file.verdict.max(Verdict::Incomplete);
     }
-    file
+    judged
 }
 
 /// A file where tools do not look. It is told if a loader could load it; what git and its extensions keep there is not.
@@ -88,7 +96,7 @@ fn hidden(entry: &Entry, policy: &Policy, limits: &Limits) -> Option<ModelFile> 
     // What cannot be opened or recognised here is not part of what is loaded.
     let open = OpenFile::open(&entry.path, false).ok();
     open.filter(is_loadable)?;
-    let mut file = one(entry, false, policy, limits);
+    let mut file = repository::alone(one(entry, false, policy, limits));
     if !is_cached(&entry.name) {
         let message = "a file that can be loaded, in a folder that no tool looks into".to_owned();
         let place = ModelPlace { path: entry.name.clone(), offset: 0 };
@@ -107,11 +115,8 @@ fn is_cached(name: &str) -> bool {
         if digest.len() == 64 && is_hex(digest) && digest.starts_with(&format!("{first}{second}")))
 }
 
-fn unread(entry: &Entry, gap: ModelGap) -> ModelFile {
-    ModelFile {
-        path: entry.name.clone(),
-        verdict: Verdict::Incomplete,
-        gaps: vec![gap],
-        ..ModelFile::default()
-    }
+fn unread(entry: &Entry, gap: ModelGap) -> Judged {
+    let path = entry.name.clone();
+    let file = ModelFile { path, verdict: Verdict::Incomplete, gaps: vec![gap], ..ModelFile::default() };
+    Judged { file, externals: vec![] }
 }

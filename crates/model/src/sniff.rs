@@ -7,6 +7,7 @@ use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
 use crate::container::tar;
+use crate::format::onnx;
 use crate::pickle;
 
 /// A format that is recognised.
@@ -23,6 +24,7 @@ pub(crate) enum Format {
     Lz4,
     Lzma,
     Npy,
+    Onnx,
     Pickle,
     Safetensors,
     SevenZip,
@@ -50,6 +52,7 @@ impl Format {
             Self::Lz4 => "lz4",
             Self::Lzma => "lzma",
             Self::Npy => "npy",
+            Self::Onnx => "onnx",
             Self::Pickle => "pickle",
             Self::Safetensors => "safetensors",
             Self::SevenZip => "7z",
@@ -73,6 +76,7 @@ impl Format {
             | Self::Ggml
             | Self::Hdf5
             | Self::Npy
+            | Self::Onnx
             | Self::Pickle
             | Self::Safetensors
             | Self::Tar
@@ -158,6 +162,9 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     }
     if is_zip(source, &head)? {
         formats.push(Format::Zip);
+    }
+    if onnx::is_model(source)? {
+        formats.push(Format::Onnx);
     }
     if pickle::is_pickle(source) {
         formats.push(Format::Pickle);

@@ -22,7 +22,11 @@ use crate::container::stream::Codec;
 use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
+use crate::format::gguf;
+use crate::format::jinja;
 use crate::format::npy;
+use crate::format::onnx;
+use crate::format::onnx::External;
 use crate::format::safetensors;
 use crate::format::text;
 use crate::format::torch;
@@ -42,6 +46,8 @@ pub(crate) struct Walk<'p> {
     pub(crate) findings: Vec<ModelFinding>,
     pub(crate) gaps: Vec<ModelGap>,
     pub(crate) lookups: Vec<ModelLookup>,
+    /// Data of the outermost source that is in other files.
+    pub(crate) externals: Vec<External>,
     /// Formats of the outermost source.
     pub(crate) formats: Vec<&'static str>,
     budget: Budget,
@@ -51,9 +57,17 @@ pub(crate) struct Walk<'p> {
 
 impl<'p> Walk<'p> {
     pub(crate) fn new(policy: &'p Policy, limits: &'p Limits) -> Self {
-        let budget = Budget::new(limits.decoded);
-        let (findings, gaps, lookups, formats) = (vec![], vec![], vec![], vec![]);
-        Self { policy, limits, findings, gaps, lookups, formats, budget, windows: Limits::WINDOWS }
+        Self {
+            policy,
+            limits,
+            findings: vec![],
+            gaps: vec![],
+            lookups: vec![],
+            externals: vec![],
+            formats: vec![],
+            budget: Budget::new(limits.decoded),
+            windows: Limits::WINDOWS,
+        }
     }
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
@@ -98,10 +112,15 @@ impl<'p> Walk<'p> {
     fn text(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
         let kind = text::kind(path, source.as_ref())?;
         if depth == 0 && kind.is_some() {
-            self.formats.push(if kind == Some(text::Kind::Json) { "json" } else { "text" });
+            self.formats.push(match kind {
+                Some(text::Kind::Json) => "json",
+                Some(text::Kind::Jinja) => "jinja",
+                _ => "text",
+            });
         }
         match kind {
             Some(text::Kind::Prose) => Ok(source.len()),
+            Some(text::Kind::Jinja) => self.jinja(path, source),
             Some(text::Kind::Json) => self.json(path, source),
             Some(text::Kind::Other) => {
                 let message = "text that something may run or interpret, which is not read by this build";
@@ -126,9 +145,25 @@ impl<'p> Walk<'p> {
             for (at, message) in facts.unread {
                 judge.gap(GapReason::Unsupported, at, None, message);
             }
+            judge.template(0, facts.templates);
+            for (at, what) in facts.budget {
+                judge.budget(at, what);
+            }
             if let Some(at) = facts.broken {
                 let message = "text that begins as JSON and does not end as such".to_owned();
                 judge.gap(GapReason::Unsupported, at, None, message);
+            }
+        });
+        Ok(source.len())
+    }
+
+    /// A file that is a template as a whole.
+    fn jinja(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = jinja::file(source.as_ref())?;
+        self.tell(path, |judge| {
+            judge.template(0, facts.found);
+            if let Some(what) = facts.budget {
+                judge.budget(0, what);
             }
         });
         Ok(source.len())
@@ -138,7 +173,9 @@ impl<'p> Walk<'p> {
         let read = match format {
             Format::Empty => Ok(0),
             Format::Pickle => self.pickles(path, source, depth),
+            Format::Gguf => self.gguf(path, source),
             Format::Npy => self.npy(path, source),
+            Format::Onnx => self.onnx(path, source, depth),
             Format::Safetensors => self.safetensors(path, source),
             Format::Tar => self.tar(path, source, depth),
             Format::Zip => self.zip(path, source, depth),
@@ -191,6 +228,51 @@ impl<'p> Walk<'p> {
     fn safetensors(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
         let facts = safetensors::read(source.as_ref())?;
         self.layout(path, &facts.odd, facts.truncated);
+        Ok(facts.explained)
+    }
+
+    fn gguf(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
+        let facts = gguf::read(source.as_ref(), &mut |_, _| {})?;
+        self.layout(path, &facts.odd, facts.truncated);
+        self.tell(path, |judge| {
+            judge.template(0, facts.templates);
+            for (at, what) in facts.budget {
+                judge.budget(at, what);
+            }
+            if let Some(version) = facts.version {
+                let message = format!("version {version} of GGUF, which is not read by this build");
+                judge.gap(GapReason::Unsupported, 4, None, message);
+            }
+            if let Some(at) = facts.unexplained {
+                let message = "nobody knows what stands behind a value that is not known".to_owned();
+                judge.gap(GapReason::Unexplained, at, Some(source.len().saturating_sub(at)), message);
+            }
+        });
+        Ok(facts.explained)
+    }
+
+    fn onnx(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
+        let facts = onnx::read(source.as_ref(), &mut |_, _| {})?;
+        self.layout(path, &facts.odd, facts.truncated);
+        self.tell(path, |judge| {
+            for (at, verdict, message) in facts.reaches {
+                judge.found(threat::ONNX, verdict, at, None, message);
+            }
+            for (at, bytes, message) in facts.unknown {
+                judge.gap(GapReason::Unexplained, at, Some(bytes), message);
+            }
+            if let Some((at, what)) = facts.budget {
+                judge.budget(at, what);
+            }
+            // What an archive is unpacked beside is not known.
+            for external in facts.externals.iter().filter(|_| depth > 0).take(1) {
+                let message = format!("its data is in {}, which was not looked at", external.location);
+                judge.gap(GapReason::OutOfBand, external.at, None, message);
+            }
+        });
+        if depth == 0 {
+            self.externals = facts.externals;
+        }
         Ok(facts.explained)
     }
 

@@ -1,8 +1,11 @@
 //! Room `model`: one file per format; each gives what it found to the walk, with the place.
 
+pub(crate) mod gguf;
+pub(crate) mod jinja;
 #[cfg(test)]
 mod joblib;
 pub(crate) mod npy;
+pub(crate) mod onnx;
 pub(crate) mod safetensors;
 pub(crate) mod text;
 pub(crate) mod torch;

@@ -1,11 +1,12 @@
 //! Room `model`, formats `json` and `text`: what stands beside weights in a repository.
 //!
 //! Text runs nowhere by itself, so prose is clean; but a loader imports a `.py` because of its name, and a configuration
-//! can name code. Names only ever make it stricter: code and templates are not read by this build, and are told as such.
+//! can name code or hold a template. Names only ever make it stricter: code is not read by this build, and is told as such.
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 
+use super::jinja;
 use crate::json;
 use crate::json::Json;
 use crate::json::Value;
@@ -23,16 +24,22 @@ const CODE: [(&str, &str); 5] = [
     ("_target_", "names what is called on use"),
 ];
 /// Keys whose value is read by nobody here.
-const UNREAD: [(&str, &str); 4] = [
-    ("chat_template", "a chat template"),
+const UNREAD: [(&str, &str); 3] = [
     ("class_name", "a description of Keras layers"),
     ("nbformat", "a notebook"),
     ("__loader__", "a description of skops objects"),
 ];
 
+/// Names of templates. Text that begins like one is one under any name: JSON cannot begin that way.
+const TEMPLATES: [&str; 3] = [".jinja", ".jinja2", ".j2"];
+const MARKS: [&[u8]; 3] = [b"{%", b"{{", b"{#"];
+/// Templates of one configuration that are read; public models have up to four.
+const MOST: usize = 64;
+
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Jinja,
     Json,
     Prose,
     /// Text that something may run or interpret.
@@ -42,6 +49,7 @@ pub(crate) enum Kind {
 /// Whether the whole source is text, and which; none where it is not.
 pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, ReadError> {
     let mut first = None;
+    let mut is_template = false;
     let mut at = 0;
     let mut buffer = vec![0; 256 << 10];
     while at < source.len() {
@@ -59,12 +67,17 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
         {
             return Ok(None);
         }
-        first = first.or_else(|| text.iter().find(|byte| !byte.is_ascii_whitespace()).copied());
+        if first.is_none() {
+            first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+            is_template = MARKS.iter().any(|mark| text.trim_ascii_start().starts_with(mark));
+        }
         at += valid as u64;
     }
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let is_prose = PROSE.iter().any(|known| name.ends_with(known) || name == *known);
+    is_template |= TEMPLATES.iter().any(|ending| name.ends_with(ending));
     Ok(Some(match first {
+        _ if is_template => Kind::Jinja,
         Some(b'{' | b'[') if source.len() <= JSON => Kind::Json,
         _ if is_prose => Kind::Prose,
         _ => Kind::Other,
@@ -78,6 +91,10 @@ pub(crate) struct Facts {
     pub(crate) code: Vec<(u64, String)>,
     /// Parts that nobody read: place and words.
     pub(crate) unread: Vec<(u64, String)>,
+    /// What templates reach, with the place in the text.
+    pub(crate) templates: Vec<jinja::Found>,
+    /// Templates beyond a limit: place, and of what there is too much.
+    pub(crate) budget: Vec<(u64, &'static str)>,
     /// Two readers see different things.
     pub(crate) odd: Vec<(u64, String)>,
     /// Not JSON after all; the place.
@@ -93,7 +110,11 @@ pub(crate) fn json(source: &dyn Source) -> Result<Facts, ReadError> {
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     match json::read(text) {
         Ok((root, end)) => {
-            facts.walk(&root);
+            let templates = facts.walk(&root);
+            for template in templates.iter().take(MOST) {
+                facts.template(text, template);
+            }
+            facts.budget.extend(templates.get(MOST).map(|template| (template.at as u64, "templates")));
             // One object on each line is a form of its own, and so is what follows it.
             if end < text.len() {
                 facts.broken = Some(end as u64);
@@ -105,7 +126,9 @@ pub(crate) fn json(source: &dyn Source) -> Result<Facts, ReadError> {
 }
 
 impl Facts {
-    fn walk(&mut self, root: &Json) {
+    /// Gives the templates.
+    fn walk<'j>(&mut self, root: &'j Json) -> Vec<&'j Json> {
+        let mut templates = Vec::new();
         let mut rest = vec![root];
         while let Some(json) = rest.pop() {
             rest.extend(json.items());
@@ -113,6 +136,9 @@ impl Facts {
             for (key, value) in json.entries() {
                 rest.push(value);
                 self.key(key, value);
+                if key == "chat_template" {
+                    self.of_template(value, &mut templates);
+                }
             }
             keys.sort_unstable();
             if let Some([key, _]) = keys.windows(2).find(|pair| pair.first() == pair.last()) {
@@ -123,6 +149,35 @@ impl Facts {
             list.sort();
             list.truncate(crate::Limits::GAPS);
         }
+        templates.sort_by_key(|template| template.at);
+        templates
+    }
+
+    /// A text, a list of `{name, template}`, or an object of texts.
+    fn of_template<'j>(&mut self, value: &'j Json, templates: &mut Vec<&'j Json>) {
+        let parts = match &value.value {
+            Value::Null => vec![],
+            Value::List(items) => items.iter().map(|item| item.get("template").unwrap_or(item)).collect(),
+            Value::Object(entries) => entries.iter().map(|(_, value)| value).collect(),
+            Value::Bool | Value::Number(_) | Value::Text(_) => vec![value],
+        };
+        for part in parts {
+            if part.text().is_some() {
+                templates.push(part);
+            } else {
+                let message = "a chat template in a form that is not known".to_owned();
+                self.unread.push((part.at as u64, message));
+            }
+        }
+    }
+
+    fn template(&mut self, text: &str, template: &Json) {
+        let read = jinja::read(template.text().unwrap_or_default());
+        self.templates.extend(read.found.into_iter().map(|found| {
+            let at = json::place(text, template.at, found.at);
+            jinja::Found { at, ..found }
+        }));
+        self.budget.extend(read.budget.map(|what| (template.at as u64, what)));
     }
 
     fn key(&mut self, key: &str, value: &Json) {
@@ -185,7 +240,7 @@ mod tests {
         );
         assert_eq!(verdict("config.json", r#"{"a": 1, "a": 2}"#), (Verdict::Review, vec![147]));
         for (name, text) in [
-            ("tokenizer_config.json", r#"{"chat_template": "{{ x }}"}"#),
+            ("tokenizer_config.json", r#"{"chat_template": 7}"#),
             ("modeling.py", "import os\n"),
             ("config.json", r#"{"a": 1"#),
             ("config.json", "{} x"),
@@ -196,5 +251,38 @@ mod tests {
         }
         // Content decides: a pickle in a file of prose is a pickle.
         assert_eq!(verdict("README.md", "cos\nsystem\n(S'echo hi'\ntR.").0, Verdict::Malicious);
+    }
+
+    #[test]
+    fn templates_of_a_configuration_are_read_and_their_bytes_are_those_of_the_file() {
+        let evil = "{{ ''.__class__ }}";
+        let list = format!(
+            r#"{{"chat_template": [{{"name": "default", "template": "a {{{{ x }}}}"}}, {{"name": "tool", "template": "é{evil}"}}]}}"#
+        );
+        for (name, text) in [
+            ("tokenizer_config.json", format!(r#"{{"chat_template": "\n\u00e9{evil}"}}"#)),
+            ("processor_config.json", format!(r#"{{"a": {{"chat_template": "{evil}"}}}}"#)),
+            ("chat_template.json", list),
+            ("chat_template.jinja", format!("hello {evil}")),
+            ("additional_chat_templates/rag.jinja", evil.to_owned()),
+            ("notes.txt", format!("{{# a #}}{evil}")),
+        ] {
+            let source: Arc<dyn Source> = Arc::new(Slice::new(text.as_bytes()));
+            let file = crate::judge(name, &source, Policy::embedded(), &Limits::default());
+            assert_eq!((file.verdict, file.explained), (Verdict::Malicious, file.bytes), "{name}: {file:#?}");
+            let at = usize::try_from(file.findings[0].place.offset).unwrap();
+            assert_eq!(text.find("''").unwrap(), at, "{name}");
+        }
+        for (name, text) in [
+            (
+                "tokenizer_config.json",
+                r#"{"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}"#,
+            ),
+            ("tokenizer_config.json", r#"{"chat_template": [{"name": "a", "template": "{{ bos_token }}"}]}"#),
+            ("chat_template.jinja", "{{ bos_token }}"),
+            ("chat_template.jinja", "[plain] text"),
+        ] {
+            assert_eq!(verdict(name, text), (Verdict::Clean, vec![]), "{text}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use ringfence_finding::Verdict;
 
 use super::Policy;
 use super::Uses;
+use crate::format::jinja;
 use crate::pickle::facts::Facts;
 use crate::pickle::facts::Fault;
 use crate::pickle::facts::FaultKind;
@@ -143,10 +144,7 @@ impl<'p> Judge<'p> {
 
     fn unread(&mut self, unread: &Unread) {
         match unread {
-            Unread::Budget { at, what } => {
-                let message = format!("more {what} than the limit: nothing behind was looked at");
-                self.gap(GapReason::Budget, *at, None, message);
-            }
+            Unread::Budget { at, what } => self.budget(*at, what),
             Unread::Read { at, error } => self.read_error(*at, error),
             Unread::OutOfBand { at } => {
                 let message = "a buffer that is handed to the loader beside the file".to_owned();
@@ -157,6 +155,20 @@ impl<'p> Judge<'p> {
                 self.gap(GapReason::Unexplained, *at, Some(*bytes), message);
             }
         }
+    }
+
+    /// What a template that stands at `base` reaches.
+    pub(crate) fn template(&mut self, base: u64, found: Vec<jinja::Found>) {
+        for found in found {
+            let message = format!("the template {}", found.message);
+            self.found(threat::TEMPLATE, found.verdict, base + found.at as u64, None, message);
+        }
+    }
+
+    /// A limit that was reached.
+    pub(crate) fn budget(&mut self, at: u64, what: &str) {
+        let message = format!("more {what} than the limit: nothing behind was looked at");
+        self.gap(GapReason::Budget, at, None, message);
     }
 
     /// A source that could not be read to its end.

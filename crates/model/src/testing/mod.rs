@@ -5,7 +5,7 @@ mod containers;
 mod differential;
 mod hostile;
 mod ordinary;
-mod python;
+pub(crate) mod python;
 mod random;
 
 use std::sync::Arc;

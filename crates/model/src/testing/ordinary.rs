@@ -36,8 +36,7 @@ fn what_cpythons_library_writes_is_clean() {
     let printed = python::run(WRITER, b"");
     let mut count = 0;
     for line in printed.lines() {
-        let digit = |at: usize| u8::from_str_radix(&line[at..at + 2], 16).unwrap();
-        let bytes: Vec<u8> = (0..line.len()).step_by(2).map(digit).collect();
+        let bytes = python::bytes(line);
         let file = judge(&bytes);
         assert_eq!(
             file.verdict,

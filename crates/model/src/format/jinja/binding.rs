@@ -1,0 +1,277 @@
+//! Room `model`, format `jinja`: what variables hold: constants, macros, and text that is put together while rendering.
+//!
+//! Attributes may be reached by `value[name]`, where `name` is computed piece by piece so that no constant of the template
+//! gives it away. So it is followed, without regard to order and scope, which names can hold text of the template's own
+//! making; looking something up by it is *review*.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use minijinja::machinery::ast::BinOpKind;
+use minijinja::machinery::ast::Call;
+use minijinja::machinery::ast::CallArg;
+use minijinja::machinery::ast::Expr;
+use minijinja::machinery::ast::Stmt;
+
+use super::fold::Folded;
+use super::fold::Folder;
+use super::tree;
+
+/// Rounds until what holds built text is known; templates that need more are taken at their worst.
+const ROUNDS: usize = 8;
+
+/// What is known of names. An attribute or item `x` of anything is kept as `.x`.
+pub(super) struct Bindings<'t> {
+    pub(super) folder: Folder<'t>,
+    pub(super) macros: HashMap<String, Vec<String>>,
+    pub(super) blocks: HashSet<String>,
+    pub(super) bound: HashSet<String>,
+    built: HashSet<String>,
+}
+
+/// A name, what is put into it, and whether an element of it is.
+type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
+
+impl<'t> Bindings<'t> {
+    pub(super) fn read(source: &'t str, statements: &[&Stmt<'_>]) -> Self {
+        let folder = Folder { source, constants: HashMap::new() };
+        let (macros, blocks) = (HashMap::new(), HashSet::new());
+        let mut read = Self { folder, macros, blocks, bound: HashSet::new(), built: HashSet::new() };
+        for statement in statements {
+            match statement {
+                Stmt::Macro(each) => {
+                    read.macros.insert(each.name.to_owned(), each.args.iter().flat_map(targets).collect());
+                }
+                Stmt::Block(block) => _ = read.blocks.insert(block.name.to_owned()),
+                _ => {}
+            }
+        }
+        let mut all: Vec<Binding<'_, '_>> = Vec::new();
+        for statement in statements {
+            read.of_statement(statement, &mut all);
+            let mut rest = tree::parts(statement);
+            while let Some(expr) = rest.pop() {
+                rest.extend(tree::children(expr));
+                read.of_expr(expr, &mut all);
+            }
+        }
+        read.constants(&all);
+        read.spread(&all);
+        read
+    }
+
+    fn of_statement<'e, 's>(&mut self, statement: &'e Stmt<'s>, all: &mut Vec<Binding<'e, 's>>) {
+        match statement {
+            Stmt::Set(set) => assign(&set.target, &set.expr, all),
+            Stmt::WithBlock(block) => {
+                block.assignments.iter().for_each(|(target, value)| assign(target, value, all));
+            }
+            Stmt::ForLoop(each) => {
+                all.extend(targets(&each.target).into_iter().map(|name| (name, &each.iter, true)));
+            }
+            // What a block writes is text of the template.
+            Stmt::SetBlock(block) => {
+                self.bound.extend(targets(&block.target));
+                self.built.extend(targets(&block.target));
+            }
+            Stmt::Macro(each) => defaults(&each.args, &each.defaults, all),
+            Stmt::CallBlock(block) => {
+                defaults(&block.macro_decl.args, &block.macro_decl.defaults, all);
+                self.of_call(&block.call, all);
+            }
+            Stmt::Do(call) => self.of_call(&call.call, all),
+            _ => {}
+        }
+        if let Stmt::Macro(each) = statement {
+            self.bound.extend(each.args.iter().flat_map(targets));
+        }
+    }
+
+    fn of_expr<'e, 's>(&mut self, expr: &'e Expr<'s>, all: &mut Vec<Binding<'e, 's>>) {
+        match expr {
+            Expr::Call(call) => self.of_call(call, all),
+            Expr::Map(map) => {
+                for (key, value) in map.keys.iter().zip(&map.values) {
+                    if let Some(key) = self.folder.text(key) {
+                        all.push((format!(".{key}"), value, false));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of_call<'e, 's>(&mut self, call: &'e Call<'s>, all: &mut Vec<Binding<'e, 's>>) {
+        let parameters = match &call.expr {
+            Expr::Var(var) => self.macros.get(var.id),
+            _ => None,
+        };
+        for (index, argument) in call.args.iter().enumerate() {
+            match argument {
+                CallArg::Kwarg(name, value) => {
+                    all.push((format!(".{name}"), value, false));
+                    if parameters.is_some() {
+                        all.push(((*name).to_owned(), value, false));
+                    }
+                }
+                CallArg::Pos(value) => {
+                    if let Some(name) = parameters.and_then(|names| names.get(index)) {
+                        all.push((name.clone(), value, false));
+                    }
+                    // `list.append(text)`: the list holds it from then on.
+                    if let Expr::GetAttr(method) = &call.expr
+                        && matches!(method.name, "append" | "extend" | "insert" | "setdefault" | "update")
+                    {
+                        all.extend(targets(&method.expr).into_iter().map(|name| (name, value, true)));
+                    }
+                }
+                CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
+                    let names = parameters.into_iter().flatten();
+                    all.extend(names.map(|name| (name.clone(), value, true)));
+                }
+            }
+        }
+    }
+
+    /// Names that are bound once, to a constant. A loop's variable is not.
+    fn constants(&mut self, all: &[Binding<'_, '_>]) {
+        let mut times: HashMap<&str, usize> = HashMap::new();
+        for (name, ..) in all {
+            *times.entry(name).or_default() += 1;
+        }
+        for (name, value, is_element) in all {
+            let once =
+                times.get(name.as_str()) == Some(&1) && !self.built.contains(name) && !name.starts_with('.');
+            // A parameter without a caller that is seen may be given anything.
+            if once
+                && !is_element
+                && !self.bound.contains(name)
+                && let Some(folded) = self.folder.fold(value)
+            {
+                self.folder.constants.insert(name.clone(), folded);
+            }
+        }
+        self.bound.extend(all.iter().map(|(name, ..)| name.clone()));
+    }
+
+    fn spread(&mut self, all: &[Binding<'_, '_>]) {
+        for _ in 0..ROUNDS {
+            let before = self.built.len();
+            for (name, value, is_element) in all {
+                if self.is_built(value) || *is_element && self.is_text(value) {
+                    self.built.insert(name.clone());
+                }
+            }
+            if self.built.len() == before {
+                return;
+            }
+        }
+        self.built.extend(all.iter().map(|(name, ..)| name.clone()));
+    }
+
+    fn is_text(&self, expr: &Expr<'_>) -> bool {
+        matches!(self.folder.fold(expr), Some(Folded::Text(_)))
+    }
+
+    /// Whether an expression may give text that the template puts together and that no constant shows.
+    pub(super) fn is_built(&self, expr: &Expr<'_>) -> bool {
+        match expr {
+            Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
+            Expr::Var(var) => self.built.contains(var.id),
+            Expr::GetAttr(attribute) => self.built.contains(&format!(".{}", attribute.name)),
+            Expr::GetItem(item) => {
+                let key = self.folder.text(&item.subscript_expr);
+                key.is_some_and(|key| self.built.contains(&format!(".{key}")))
+                    || self.is_built(&item.expr)
+                    || self.is_text(&item.expr)
+            }
+            Expr::Slice(slice) => self.is_built(&slice.expr) || self.is_text(&slice.expr),
+            Expr::BinOp(binary) => {
+                let of = |expr| self.is_built(expr) || self.is_text(expr);
+                match binary.op {
+                    BinOpKind::Concat => self.folder.fold(expr).is_none(),
+                    BinOpKind::Add | BinOpKind::Mul => {
+                        (of(&binary.left) || of(&binary.right)) && self.folder.fold(expr).is_none()
+                    }
+                    BinOpKind::Rem => of(&binary.left) && self.folder.fold(expr).is_none(),
+                    BinOpKind::ScAnd | BinOpKind::ScOr => {
+                        self.is_built(&binary.left) || self.is_built(&binary.right)
+                    }
+                    _ => false,
+                }
+            }
+            Expr::IfExpr(each) => {
+                self.is_built(&each.true_expr)
+                    || each.false_expr.as_ref().is_some_and(|expr| self.is_built(expr))
+            }
+            Expr::Filter(filter) => match filter.name {
+                "abs" | "count" | "float" | "int" | "length" | "max" | "min" | "round" | "sum"
+                | "wordcount" => false,
+                "batch" | "capitalize" | "d" | "default" | "dictsort" | "first" | "items" | "last"
+                | "list" | "lower" | "reject" | "rejectattr" | "reverse" | "select" | "selectattr"
+                | "slice" | "sort" | "title" | "trim" | "unique" | "upper" => filter
+                    .expr
+                    .iter()
+                    .chain(filter.args.iter().map(tree::value))
+                    .any(|expr| self.is_built(expr)),
+                _ => self.folder.fold(expr).is_none(),
+            },
+            Expr::Call(call) => self.is_built_call(call) && self.folder.fold(expr).is_none(),
+            Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => {
+                tree::children(expr).into_iter().any(|child| self.is_built(child))
+            }
+        }
+    }
+
+    fn is_built_call(&self, call: &Call<'_>) -> bool {
+        match &call.expr {
+            Expr::Var(var) => !matches!(var.id, "range" | "namespace" | "raise_exception"),
+            Expr::GetAttr(method) => match method.name {
+                "count" | "endswith" | "find" | "index" | "isdigit" | "rfind" | "rindex" | "startswith" => {
+                    false
+                }
+                "copy" | "get" | "items" | "keys" | "lower" | "lstrip" | "partition" | "pop"
+                | "removeprefix" | "removesuffix" | "rpartition" | "rsplit" | "rstrip" | "split"
+                | "splitlines" | "strip" | "title" | "upper" | "values" => {
+                    let from = |expr| self.is_built(expr) || self.is_text(expr);
+                    from(&method.expr)
+                        || call.args.iter().any(|argument| self.is_built(tree::value(argument)))
+                }
+                _ => true,
+            },
+            _ => true,
+        }
+    }
+}
+
+/// Names that a target binds; an attribute is kept as `.x`.
+fn targets(target: &Expr<'_>) -> Vec<String> {
+    match target {
+        Expr::Var(var) => vec![var.id.to_owned()],
+        Expr::GetAttr(attribute) => vec![format!(".{}", attribute.name)],
+        Expr::List(list) => list.items.iter().flat_map(targets).collect(),
+        _ => vec![],
+    }
+}
+
+fn assign<'e, 's>(target: &Expr<'s>, value: &'e Expr<'s>, all: &mut Vec<Binding<'e, 's>>) {
+    let values = match value {
+        Expr::List(list) => Some(&list.items),
+        Expr::Tuple(tuple) => Some(&tuple.items),
+        _ => None,
+    };
+    match (target, values) {
+        (Expr::List(names), Some(values)) if names.items.len() == values.len() => {
+            names.items.iter().zip(values).for_each(|(name, value)| assign(name, value, all));
+        }
+        (Expr::List(_), _) => all.extend(targets(target).into_iter().map(|name| (name, value, true))),
+        _ => all.extend(targets(target).into_iter().map(|name| (name, value, false))),
+    }
+}
+
+fn defaults<'e, 's>(names: &[Expr<'s>], values: &'e [Expr<'s>], all: &mut Vec<Binding<'e, 's>>) {
+    let without = names.len().saturating_sub(values.len());
+    for (name, value) in names.iter().skip(without).zip(values) {
+        all.extend(targets(name).into_iter().map(|name| (name, value, false)));
+    }
+}

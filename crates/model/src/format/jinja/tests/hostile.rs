@@ -1,0 +1,298 @@
+//! Room `model`, format `jinja`, tests: templates that leave their data, each with the verdict it must get; those that act
+//! are rendered by Jinja2's own environment in a child that ends at the first act. Payloads are `echo`.
+
+use ringfence_finding::Verdict;
+
+use super::judge;
+use crate::testing::python;
+
+/// A hostile template: name, text, verdict at least, and whether rendering it runs a program.
+const HOSTILE: &[(&str, &str, Verdict, bool)] = {
+    use Verdict::Malicious;
+    use Verdict::Review;
+    &[
+        (
+            "globals-of-cycler",
+            "{{ cycler.__init__.__globals__.os.popen('echo hi').read() }}",
+            Malicious,
+            true,
+        ),
+        ("globals-of-lipsum", "{{ lipsum.__globals__['os'].system('echo hi') }}", Malicious, true),
+        (
+            "globals-of-macro",
+            "{% macro m() %}{% endmacro %}{{ namespace.__init__.__globals__.__builtins__.__import__('os').system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "subclasses",
+            "{% for c in ''.__class__.__base__.__subclasses__() if c.__name__ == '_wrap_close' %}{{ c.__init__.__globals__['system']('echo hi') }}{% endfor %}",
+            Malicious,
+            true,
+        ),
+        ("items", "{{ cycler['__init__']['__globals__']['os']['system']('echo hi') }}", Malicious, true),
+        (
+            "attr-filter",
+            "{{ ((cycler|attr('__init__'))|attr('__globals__')).os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "escapes",
+            r"{{ cycler['\x5f\137init\u005f_']['\U0000005f\x5fglobals__'].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "concatenation",
+            "{{ cycler['__in' ~ 'it__']['__glo' + 'bals__'].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "adjacent-strings",
+            "{{ cycler['__in' 'it__']['__globals' \"__\"].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "join",
+            "{{ cycler[['__', 'init', '__']|join]['__'.join(['', 'globals', ''])].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "reversed",
+            "{{ cycler['__tini__'[::-1]]['__slabolg__'|reverse].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "replaced",
+            "{{ cycler['xxinitxx'|replace('x', '_')]['..globals..'.replace('.', '_')].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "formatted",
+            "{{ cycler['%sinit%s' % ('__', '__')]['%c%cglobals__'|format(95, 95)].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "variables",
+            "{% set a = '__in' %}{% set b = a ~ 'it__' %}{% set c = '_' * 2 %}{{ cycler[b][c ~ 'globals' ~ c].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        ("mapped", "{{ ([cycler]|map(attribute='__init__')|list)[0]|string }}", Malicious, false),
+        ("mapped-by-attr", "{{ [cycler]|map('attr', '__init__')|list }}", Malicious, false),
+        ("selected", "{{ [1]|selectattr('__class__.__base__')|list }}", Malicious, false),
+        ("frame", "{{ ''.x.gi_frame.f_globals }}", Malicious, false),
+        ("self", "{{ self._TemplateReference__context.cycler.__init__ }}", Malicious, false),
+        ("host", "{{ config.items() }}{{ request.application }}", Malicious, false),
+        ("format-fields", "{{ '{0.__class__.__init__}'.format(messages) }}", Malicious, false),
+        (
+            "in-a-macro",
+            "{% macro m(x) %}{{ x.__init__.__globals__.os.system('echo hi') }}{% endmacro %}{{ m(cycler) }}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-condition",
+            "{% if cycler.__init__.__globals__.os.system('echo hi') %}{% endif %}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-default",
+            "{% macro m(x=cycler.__init__.__globals__.os.system('echo hi')) %}{% endmacro %}{{ m() }}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-call-block",
+            "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ cycler.__init__.__globals__.os.system('echo hi') }}{% endcall %}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-an-argument",
+            "{% set x = dict(a=cycler.__init__.__globals__.os.system('echo hi')) %}",
+            Malicious,
+            true,
+        ),
+        ("in-a-slice", "{{ 'ab'[cycler.__init__.__globals__.os.system('echo hi'):] }}", Malicious, true),
+        (
+            "in-a-filter-block",
+            "{% filter replace('a', cycler.__init__.__globals__.os.system('echo hi')|string) %}a{% endfilter %}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-loop-filter",
+            "{% for x in [1] if cycler.__init__.__globals__.os.system('echo hi') %}{% endfor %}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-with",
+            "{% with x = cycler.__init__.__globals__.os.system('echo hi') %}{% endwith %}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-test",
+            "{% if 1 is divisibleby(1 + cycler.__init__.__globals__.os.system('echo hi')) %}{% endif %}",
+            Malicious,
+            true,
+        ),
+        (
+            "in-a-set-block",
+            "{% set x | replace('a', 'b') %}{{ cycler.__init__.__globals__.os.system('echo hi') }}{% endset %}",
+            Malicious,
+            true,
+        ),
+        // Text that is put together piece by piece: what it is called is not known, that something is looked up so is.
+        (
+            "by-a-loop",
+            "{% set ns = namespace(s='') %}{% for c in '__init__' %}{% set ns.s = ns.s ~ c %}{% endfor %}{% set ns.t = '_' ~ '_' ~ 'globals' %}{{ cycler[ns.s][ns.t ~ '__'].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-keywords",
+            "{{ cycler[dict(__in=1, it__=2)|join][dict(__glob=1, als__=1)|join].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-set-block",
+            "{% set k %}__in{% endset %}{% set g %}__globals__{% endset %}{{ cycler[k ~ 'it__'][g].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-list",
+            "{% set l = [] %}{% set _ = l.append('__in' ~ 'it__') %}{% set _ = l.append('__glob' + 'als__') %}{{ cycler[l[0]][l[1]].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-macro",
+            "{% macro u() %}__init__{% endmacro %}{% macro g() %}__globals__{% endmacro %}{{ cycler[u()][g()].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-parameter",
+            "{% macro m(k, g) %}{{ cycler[k][g].os.system('echo hi') }}{% endmacro %}{{ m('__in' ~ 'it__', '_' ~ '_globals__') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-slice",
+            "{% set s = 'x__init__x__globals__' %}{% for i in [1] %}{{ cycler[s[i:9]][s[i + 9:]].os.system('echo hi') }}{% endfor %}",
+            Review,
+            true,
+        ),
+        (
+            "by-attr-of-a-variable",
+            "{% for k in ['__init__'] %}{{ ((cycler|attr(k))|attr('__glob' ~ 'als__')).os.system('echo hi') }}{% endfor %}",
+            Malicious,
+            true,
+        ),
+        (
+            "by-unicode-names",
+            r"{{ cycler['\N{LOW LINE}_init__']['\N{LOW LINE}_globals__'].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        ("called-variable", "{% for f in [lipsum] %}{{ f(1) }}{% endfor %}", Review, false),
+        ("called-item", "{{ tools[0]('echo hi') }}", Review, false),
+        ("called-host", "{{ get_flag('x') }}", Review, false),
+        ("unknown-filter", "{{ 'x'|shell }}", Review, false),
+        ("unknown-method", "{{ messages.run('x') }}", Review, false),
+        ("include", "{% include 'other' %}", Review, false),
+        ("import", "{% from 'other' import x %}", Review, false),
+        ("extends", "{% extends 'other' %}", Review, false),
+        ("unparsed", "{% print(cycler.__init__.__globals__.os.system('echo hi')) %}", Malicious, true),
+        ("not-a-template", "{{ a b }}", Review, false),
+        ("unknown-tag", "{% debug %}", Review, false),
+        // Jinja2 ends a raw block at any blank of Unicode; the reader here does not.
+        (
+            "raw-that-ends-early",
+            "{% raw %}{%\u{a0}endraw\u{a0}%}{{ cycler.__init__.__globals__.os.system('echo hi') }}{% raw %}{% endraw %}",
+            Malicious,
+            true,
+        ),
+        ("generation-in-a-variable", "{{% generation %}{ cycler.__init__ }}", Malicious, false),
+    ]
+};
+
+#[test]
+fn every_hostile_template_is_told() {
+    for (name, text, verdict, _) in HOSTILE {
+        let (judged, words) = judge(text);
+        assert!(judged >= *verdict, "{name}: {judged} {words:?}");
+        assert!(
+            *verdict == Verdict::Malicious || judged == *verdict || name.starts_with("by-"),
+            "{name}: {judged} {words:?}"
+        );
+    }
+}
+
+/// Prints whether each template acts; a child of its own for each, which ends at the first act.
+const RENDER: &str = r"
+import os, struct, sys
+import jinja2
+def render(text):
+    def hook(name, args):
+        if name in ('os.system', 'subprocess.Popen'):
+            os.write(1, b'acts\n')
+            os._exit(0)
+    environment = jinja2.Environment(extensions=['jinja2.ext.loopcontrols'])
+    sys.addaudithook(hook)
+    try: environment.from_string(text).render(messages=[{'role': 'user', 'content': 'x'}], tools=[])
+    except Exception as error: os.write(1, ('none ' + type(error).__name__ + '\n').encode())
+    else: os.write(1, b'none\n')
+    os._exit(0)
+data = sys.stdin.buffer
+while head := data.read(4):
+    text = data.read(struct.unpack('<I', head)[0]).decode()
+    if pid := os.fork(): os.waitpid(pid, 0)
+    else: render(text)
+";
+
+#[test]
+#[ignore = "needs model-peers: renders each hostile template in a child that ends at its first act"]
+fn the_templates_act_in_jinja2() {
+    let acting: Vec<_> = HOSTILE.iter().filter(|(.., acts)| *acts).collect();
+    let printed = python::peers(RENDER, &python::frames(acting.iter().map(|(_, text, ..)| text.as_bytes())));
+    let seen: Vec<_> = acting.iter().map(|(name, ..)| *name).zip(printed.lines()).collect();
+    let expected: Vec<_> = acting.iter().map(|(name, ..)| (*name, "acts")).collect();
+    assert_eq!(seen, expected);
+}
+
+/// Parses each template and says how it went.
+const PARSE: &str = r"
+import struct, sys
+import jinja2
+environment = jinja2.Environment(extensions=['jinja2.ext.loopcontrols'])
+data = sys.stdin.buffer
+while head := data.read(4):
+    text = data.read(struct.unpack('<I', head)[0]).decode()
+    for word in ('{% generation %}', '{% endgeneration %}'): text = text.replace(word, '')
+    try: environment.from_string(text)
+    except Exception as error: print(error)
+    else: print('parsed')
+";
+
+#[test]
+#[ignore = "needs model-peers: parses each ordinary template with Jinja2"]
+fn ordinary_templates_are_templates_for_jinja2() {
+    let all = super::ordinary::ORDINARY;
+    let printed = python::peers(PARSE, &python::frames(all.iter().map(|(_, text)| text.as_bytes())));
+    let seen: Vec<_> = all.iter().map(|(name, _)| *name).zip(printed.lines()).collect();
+    assert!(seen.iter().all(|(_, line)| *line == "parsed") && seen.len() == all.len(), "{seen:?}");
+}

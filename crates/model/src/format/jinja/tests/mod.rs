@@ -1,0 +1,79 @@
+//! Room `model`, format `jinja`, tests: ordinary templates are clean, hostile ones are not, and Jinja2 itself shows what they do.
+
+mod hostile;
+mod ordinary;
+
+use ringfence_finding::Verdict;
+
+use super::read;
+
+/// Verdict and messages of a template.
+fn judge(text: &str) -> (Verdict, Vec<String>) {
+    let facts = read(text);
+    assert_eq!(facts.budget, None);
+    let worst = facts.found.iter().map(|found| found.verdict).max().unwrap_or(Verdict::Clean);
+    (worst, facts.found.into_iter().map(|found| format!("{} {}", found.at, found.message)).collect())
+}
+
+#[test]
+fn templates_in_the_style_of_public_models_are_clean() {
+    for (name, text) in ordinary::ORDINARY {
+        assert_eq!(judge(text), (Verdict::Clean, vec![]), "{name}");
+    }
+    assert!(ordinary::ORDINARY.len() >= 10);
+}
+
+#[test]
+fn a_payload_in_any_ordinary_template_is_found() {
+    for (name, text) in ordinary::ORDINARY {
+        for (start, _) in text.match_indices("{{").step_by(7) {
+            let changed = format!("{}{{{{ ''.__class__ }}}}{}", &text[..start], &text[start..]);
+            // Inside of a string or raw block it is text; nowhere else may it be missed.
+            let is_text = name == &"parameters-by-name" && text[..start].ends_with("{% raw %}")
+                || text[..start].ends_with(['\'', '"']);
+            assert!(is_text || judge(&changed).0 == Verdict::Malicious, "{name} at {start}");
+        }
+    }
+}
+
+#[test]
+fn long_chains_end_no_process() {
+    for (unit, times) in [
+        ("{% if a %}b{% elif c %}d{% endif %}", 1),
+        ("{{ (((((((((a))))))))) }}", 1000),
+        ("{% if a %}{% elif b %}", 1),
+    ] {
+        read(&unit.repeat(times));
+    }
+    let elif = format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(12_000));
+    let minus = format!("{{{{ {}a }}}}", "-".repeat(49_000));
+    let not = format!("{{{{ {} a }}}}", "not ".repeat(49_000));
+    let attributes = format!("{{{{ a{} }}}}", ".b".repeat(24_000));
+    let sum = format!("{{{{ a{} }}}}", " ~ 'b'".repeat(24_000));
+    let filters = format!("{{{{ a{} }}}}", "|e".repeat(24_000));
+    let ternary = format!("{{{{ a{} }}}}", " if b else c".repeat(12_000));
+    for chain in [elif, minus, not, attributes, sum, filters, ternary] {
+        let facts = read(&chain);
+        assert!(
+            facts.budget.is_none() && facts.found.iter().all(|found| found.verdict == Verdict::Review),
+            "{:?}",
+            facts.found
+        );
+    }
+    assert_eq!(read(&"{{ a }}".repeat(20_000)).budget, Some("tokens of a template"));
+    assert_eq!(read(&"a".repeat((1 << 20) + 1)).budget, Some("bytes of a template"));
+    // Constants that double stay small.
+    let doubling = (0..2000).fold("{% set a0 = 'aaaaaaaa' %}".to_owned(), |text, at| {
+        text + &format!("{{% set a{} = a{at} ~ a{at} %}}", at + 1)
+    });
+    assert_eq!(read(&doubling).budget, None);
+}
+
+#[test]
+fn every_start_of_a_template_is_read_without_harm() {
+    for (_, text) in ordinary::ORDINARY.iter().take(3) {
+        for (end, _) in text.char_indices().step_by(13) {
+            read(&text[..end]);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Room `model`, format `onnx`: what closed messages say: operators, functions, tensors and the files they name.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use ringfence_finding::Verdict;
+
+use super::Field;
+use super::schema::Message;
+use crate::Limits;
+
+/// Domains whose operators are in every runtime and touch nothing but tensors.
+const DOMAINS: [&str; 5] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"];
+/// Names that `ExternalDataInfo` of PyPI's onnx has; it sets whatever else is there as an attribute.
+const KEYS: [&str; 5] = ["location", "offset", "length", "checksum", "basepath"];
+
+/// A range of another file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct External {
+    /// Byte of the tensor in the model.
+    pub(crate) at: u64,
+    /// Path below the folder of the model.
+    pub(crate) location: String,
+    pub(crate) offset: u64,
+    /// None where it goes on to the end of the file.
+    pub(crate) len: Option<u64>,
+}
+
+/// What a model says.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) odd: Vec<(u64, String)>,
+    /// The file ends before what it announces.
+    pub(crate) truncated: Option<u64>,
+    pub(crate) budget: Option<(u64, &'static str)>,
+    /// Bytes that no schema explains: where, how many, what.
+    pub(crate) unknown: Vec<(u64, u64, String)>,
+    /// What reaches out of the model: place, verdict, words.
+    pub(crate) reaches: Vec<(u64, Verdict, String)>,
+    pub(crate) externals: Vec<External>,
+    pub(crate) explained: u64,
+    unknown_bytes: u64,
+    /// Operators of domains that are not known, with the first place of each.
+    custom: BTreeMap<(String, String), u64>,
+    functions: BTreeSet<(String, String)>,
+}
+
+/// A message that is being walked.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) message: Message,
+    at: u64,
+    pub(super) end: u64,
+    /// Name and domain, or key and value.
+    first: String,
+    second: String,
+    tensor: Tensor,
+}
+
+#[derive(Debug, Default)]
+struct Tensor {
+    /// Product of the dimensions, where it fits; none before the first.
+    items: Option<u64>,
+    is_beyond: bool,
+    kind: u64,
+    raw: Option<u64>,
+    location: u64,
+    entries: Vec<(u64, String, String)>,
+}
+
+impl Frame {
+    pub(super) fn new(message: Message, at: u64, end: u64) -> Self {
+        let (first, second) = (String::new(), String::new());
+        Self { message, at, end, first, second, tensor: Tensor::default() }
+    }
+
+    /// Whether a text of this field is judged.
+    pub(super) fn keeps(&self, number: u64) -> bool {
+        matches!(
+            (self.message, number),
+            (Message::Node, 4 | 7) | (Message::Function, 1 | 10) | (Message::External, 1 | 2)
+        )
+    }
+
+    pub(super) fn text(&mut self, number: u64, text: String) {
+        match number {
+            1 | 4 => self.first = text,
+            _ => self.second = text,
+        }
+    }
+
+    pub(super) fn dimension(&mut self, size: u64) {
+        let product = self.tensor.items.unwrap_or(1).checked_mul(size);
+        self.tensor.is_beyond |= product.is_none_or(|items| i64::try_from(items).is_err());
+        self.tensor.items = Some(product.unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn number(&mut self, field: &Field) {
+        match (self.message, field.number) {
+            (Message::Tensor, 1) => self.dimension(field.value),
+            (Message::Tensor, 2) => self.tensor.kind = field.value,
+            (Message::Tensor, 9) => self.tensor.raw = Some(field.len),
+            (Message::Tensor, 14) => self.tensor.location = field.value,
+            _ => {}
+        }
+    }
+}
+
+impl Facts {
+    pub(super) fn odd(&mut self, at: u64, message: String) {
+        if self.odd.len() < Limits::GAPS {
+            self.odd.push((at, message));
+        }
+    }
+
+    pub(super) fn unknown(&mut self, at: u64, bytes: u64, what: String) {
+        self.unknown_bytes += bytes;
+        if self.unknown.len() < Limits::GAPS {
+            self.unknown.push((at, bytes, what));
+        }
+    }
+
+    fn reach(&mut self, at: u64, verdict: Verdict, message: String) {
+        if self.reaches.len() < Limits::GAPS || verdict == Verdict::Malicious {
+            self.reaches.push((at, verdict, message));
+            self.reaches.truncate(2 * Limits::GAPS);
+        }
+    }
+
+    pub(super) fn close(&mut self, frame: Frame, parent: Option<&mut Frame>) {
+        match frame.message {
+            Message::External => {
+                if let Some(parent) = parent.filter(|parent| parent.tensor.entries.len() < Limits::GAPS) {
+                    parent.tensor.entries.push((frame.at, frame.first, frame.second));
+                } else {
+                    self.odd(frame.at, "more words about external data than there are".to_owned());
+                }
+            }
+            Message::Node => self.node(frame),
+            Message::Function => _ = self.functions.insert((frame.second, frame.first)),
+            Message::Tensor => self.tensor(&frame),
+            _ => {}
+        }
+    }
+
+    fn node(&mut self, node: Frame) {
+        let (operator, domain) = (node.first, node.second);
+        if matches!(operator.as_str(), "PyOp" | "PyCustomOp") {
+            let message = format!("operator {operator} runs Python of the host");
+            self.reach(node.at, Verdict::Malicious, message);
+        } else if operator == "EPContext" {
+            let message =
+                "operator EPContext holds or names code that is compiled for an accelerator".to_owned();
+            self.reach(node.at, Verdict::Review, message);
+        }
+        if !DOMAINS.contains(&domain.as_str()) && self.custom.len() < Limits::GAPS {
+            self.custom.entry((domain, operator)).or_insert(node.at);
+        }
+    }
+
+    fn tensor(&mut self, frame: &Frame) {
+        let tensor = &frame.tensor;
+        if tensor.is_beyond {
+            self.odd(frame.at, "a tensor beyond all measure".to_owned());
+        }
+        let bytes =
+            bits(tensor.kind).and_then(|bits| Some(tensor.items.unwrap_or(1).checked_mul(bits)?.div_ceil(8)));
+        if bits(tensor.kind).is_none() && !matches!(tensor.kind, 0 | 8) {
+            self.odd(frame.at, format!("a tensor of type {}, which is not known", tensor.kind));
+        }
+        if let (Some(raw), Some(bytes)) = (tensor.raw.filter(|raw| *raw > 0), bytes)
+            && raw != bytes
+        {
+            self.odd(frame.at, format!("a tensor of {bytes} bytes with {raw} bytes of data"));
+        }
+        if tensor.entries.is_empty() {
+            if tensor.location == 1 {
+                self.odd(frame.at, "a tensor elsewhere, and nothing says where".to_owned());
+            }
+            return;
+        }
+        if tensor.location != 1 {
+            self.odd(
+                frame.at,
+                "words about external data of a tensor that has none: some readers follow them".to_owned(),
+            );
+        }
+        self.external(frame, bytes);
+    }
+
+    fn external(&mut self, frame: &Frame, bytes: Option<u64>) {
+        let entries = &frame.tensor.entries;
+        for (at, key, value) in entries {
+            match key.as_str() {
+                "location" => {
+                    if let Some(what) = outside(value) {
+                        let message = format!("takes data from {}, {what}", value.escape_debug());
+                        self.reach(*at, Verdict::Malicious, message);
+                    }
+                }
+                key if key.starts_with("__") => {
+                    let message = format!("sets the attribute {} of the loader", key.escape_debug());
+                    self.reach(*at, Verdict::Malicious, message);
+                }
+                key if !KEYS.contains(&key) => {
+                    let message = format!("hands the loader {}, which no writer does", key.escape_debug());
+                    self.reach(*at, Verdict::Review, message);
+                }
+                _ => {}
+            }
+        }
+        // The last of each, as loaders take it.
+        let last = |key: &str| {
+            entries.iter().rev().find(|(_, name, _)| name == key).map(|(.., value)| value.as_str())
+        };
+        let number = |key: &str| last(key).map(|value| value.parse::<u64>().ok());
+        let (offset, len) =
+            (number("offset").unwrap_or(Some(0)), number("length").map_or(Some(None), |len| len.map(Some)));
+        let (Some(location), Some(offset), Some(len)) = (last("location"), offset, len) else {
+            return self.odd(frame.at, "external data without a place, or one that is no number".to_owned());
+        };
+        if let (Some(len), Some(bytes)) = (len, bytes)
+            && len != bytes
+        {
+            self.odd(frame.at, format!("a tensor of {bytes} bytes with {len} bytes of external data"));
+        }
+        if outside(location).is_none() && self.externals.len() < 1_000_000 {
+            let len = len.or(bytes);
+            self.externals.push(External { at: frame.at, location: location.to_owned(), offset, len });
+        }
+    }
+
+    /// When everything is known: which operators are the model's own functions.
+    pub(super) fn finish(&mut self) {
+        self.explained = self.explained.saturating_sub(self.unknown_bytes);
+        for ((domain, operator), at) in std::mem::take(&mut self.custom) {
+            if !self.functions.contains(&(domain.clone(), operator.clone())) {
+                let (domain, operator) = (domain.escape_debug(), operator.escape_debug());
+                let message =
+                    format!("operator {operator} of {domain} is code of a library that the host has to load");
+                self.reach(at, Verdict::Review, message);
+            }
+        }
+    }
+}
+
+/// Why a path is not one below the folder of the model.
+fn outside(location: &str) -> Option<&'static str> {
+    let parts = || location.split(['/', '\\']);
+    if location.is_empty() || location.contains('\0') {
+        Some("which is no name")
+    } else if location.starts_with(['/', '\\', '~']) || location.get(1..2) == Some(":") {
+        Some("a path from the root of the system")
+    } else if location.contains("://") {
+        Some("which is no file of the model")
+    } else if parts().any(|part| part == "..") {
+        Some("outside of its folder")
+    } else {
+        None
+    }
+}
+
+/// Bits of an item, by `TensorProto.DataType`.
+fn bits(kind: u64) -> Option<u64> {
+    Some(match kind {
+        25 | 26 => 2,
+        21..=23 => 4,
+        27 | 28 => 6,
+        2 | 3 | 9 | 17..=20 | 24 => 8,
+        4 | 5 | 10 | 16 => 16,
+        1 | 6 | 12 => 32,
+        7 | 11 | 13 | 14 => 64,
+        15 => 128,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_stays_in_the_folder() {
+        for location in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../../x",
+            "..\\x",
+            "a\\..\\x",
+            "C:\\x",
+            "c:x",
+            "\\\\host\\x",
+            "file:///x",
+            "a\0b",
+            "~/x",
+        ] {
+            assert!(outside(location).is_some(), "{location:?}");
+        }
+        for location in ["model.onnx.data", "weights/a.bin", "a..b", "./x"] {
+            assert_eq!(outside(location), None, "{location}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Room `model`: the files of one scan together: data that lies beside its model, parts of a model that are not there.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+
+use ringfence_finding::GapReason;
+use ringfence_finding::ModelFile;
+use ringfence_finding::ModelGap;
+use ringfence_finding::ModelPlace;
+use ringfence_finding::Verdict;
+
+use crate::file;
+use crate::format::onnx::External;
+
+/// Holes between tensors of one data file: writers align them to pages.
+const HOLE: u64 = 64 << 10;
+
+/// A file, and the ranges of others that its tensors are in.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) file: ModelFile,
+    pub(crate) externals: Vec<External>,
+}
+
+/// Holds the files of a folder against each other.
+pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
+    let (mut files, externals): (Vec<_>, Vec<_>) =
+        judged.into_iter().map(|judged| (judged.file, judged.externals)).unzip();
+    let index: HashMap<String, usize> =
+        files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
+    let mut ranges: HashMap<usize, Vec<(u64, u64)>> = HashMap::new();
+    for (at, externals) in externals.into_iter().enumerate() {
+        let Some(model) = files.get(at).map(|file| file.path.clone()) else { continue };
+        let mut gaps = Vec::new();
+        for external in &externals {
+            let other = index.get(&beside(&model, &external.location)).copied();
+            let bytes = other.and_then(|other| files.get(other)).map(|file| file.bytes);
+            let end = external.len.map_or(bytes, |len| external.offset.checked_add(len));
+            match (other, bytes, end) {
+                (Some(other), Some(bytes), Some(end)) if end <= bytes && external.offset <= end => {
+                    ranges.entry(other).or_default().push((external.offset, end));
+                }
+                (Some(_), ..) => {
+                    let message =
+                        format!("{} ends before the data that the model takes from it", external.location);
+                    gaps.push(gap(GapReason::Truncated, &model, external.at, message));
+                }
+                (None, ..) => gaps.push(missing(&model, external)),
+            }
+        }
+        add(files.get_mut(at), gaps);
+    }
+    for (at, ranges) in ranges {
+        if let Some(data) = files.get_mut(at) {
+            explain(data, ranges);
+        }
+    }
+    parts(&mut files, &index);
+    files
+}
+
+/// A model that is looked at alone: what it takes from other files is a gap.
+pub(crate) fn alone(judged: Judged) -> ModelFile {
+    let Judged { mut file, externals } = judged;
+    let gaps = externals.iter().map(|external| missing(&file.path, external)).collect();
+    add(Some(&mut file), gaps);
+    file
+}
+
+fn missing(model: &str, external: &External) -> ModelGap {
+    let message = format!("its data is in {}, which was not looked at", external.location);
+    gap(GapReason::OutOfBand, model, external.at, message)
+}
+
+fn gap(reason: GapReason, path: &str, offset: u64, message: String) -> ModelGap {
+    let place = ModelPlace { path: path.to_owned(), offset };
+    ModelGap { reason, place, bytes: None, message }
+}
+
+/// One gap for each cause, at its first place.
+fn add(file: Option<&mut ModelFile>, gaps: Vec<ModelGap>) {
+    let Some(file) = file.filter(|_| !gaps.is_empty()) else { return };
+    let mut seen = BTreeSet::new();
+    file.gaps
+        .extend(gaps.into_iter().filter(|gap| seen.insert(gap.message.clone())).take(crate::Limits::GAPS));
+    file::draw(file);
+}
+
+/// A path from the folder of a model, as the listing writes it.
+fn beside(model: &str, location: &str) -> String {
+    let folder = model.rsplit_once('/').map(|(folder, _)| folder);
+    let parts = location.split('/').filter(|part| !matches!(*part, "" | "."));
+    folder.into_iter().chain(parts).collect::<Vec<_>>().join("/")
+}
+
+/// Data without a format of its own, that models account for.
+fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
+    let is_unknown = data.findings.is_empty()
+        && matches!(data.gaps.as_slice(), [gap] if gap.reason == GapReason::UnknownFormat);
+    if !is_unknown {
+        return;
+    }
+    ranges.sort_unstable();
+    let mut last = 0;
+    for (start, end) in ranges {
+        if start.saturating_sub(last) > HOLE {
+            break;
+        }
+        last = last.max(end);
+    }
+    data.formats = vec!["onnx-data"];
+    data.gaps.clear();
+    data.explained = data.bytes;
+    if data.bytes.saturating_sub(last) > HOLE {
+        data.explained = last;
+        let message = "bytes that no tensor of a model is in".to_owned();
+        data.gaps.push(gap(GapReason::Unexplained, &data.path, last, message));
+    }
+    data.verdict = Verdict::Clean;
+    file::draw(data);
+}
+
+/// `NAME-00002-of-00003.gguf`: a loader that is given one part reads them all.
+fn parts(files: &mut [ModelFile], index: &HashMap<String, usize>) {
+    for file in files.iter_mut().filter(|file| file.formats.contains(&"gguf")) {
+        let Some((name, count)) = part(&file.path) else { continue };
+        let other = |number: u64| format!("{name}-{number:05}-of-{count:05}.gguf");
+        if let Some(missing) = (1..=count).map(other).find(|other| !index.contains_key(other)) {
+            let message = format!("{missing} is a part of the same model and was not looked at");
+            let gap = gap(GapReason::OutOfBand, &file.path, 0, message);
+            add(Some(file), vec![gap]);
+        }
+    }
+}
+
+/// The name without its number, and the number of parts.
+fn part(path: &str) -> Option<(&str, u64)> {
+    let (rest, count) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let (name, number) = rest.rsplit_once('-')?;
+    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number(number) && is_number(count)).then_some((name, count.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(path: &str, bytes: u64) -> Judged {
+        let gaps = vec![gap(GapReason::UnknownFormat, path, 0, "unknown".to_owned())];
+        let file = ModelFile {
+            path: path.to_owned(),
+            bytes,
+            gaps,
+            verdict: Verdict::Incomplete,
+            ..ModelFile::default()
+        };
+        Judged { file, externals: vec![] }
+    }
+
+    fn model(path: &str, externals: &[(&str, u64, Option<u64>)]) -> Judged {
+        let file = ModelFile {
+            path: path.to_owned(),
+            bytes: 9,
+            explained: 9,
+            formats: vec!["onnx"],
+            ..ModelFile::default()
+        };
+        let external = |&(location, offset, len): &(&str, u64, Option<u64>)| External {
+            at: 3,
+            location: location.to_owned(),
+            offset,
+            len,
+        };
+        Judged { file, externals: externals.iter().map(external).collect() }
+    }
+
+    fn verdicts(judged: Vec<Judged>) -> Vec<Verdict> {
+        together(judged).into_iter().map(|file| file.verdict).collect()
+    }
+
+    #[test]
+    fn data_beside_a_model_is_explained_by_it() {
+        use Verdict::Clean;
+        use Verdict::Incomplete;
+        let at = |externals: &[(&str, u64, Option<u64>)]| {
+            vec![data("m/a.data", 200_000), model("m/a.onnx", externals)]
+        };
+        assert_eq!(
+            verdicts(at(&[("a.data", 4096, Some(100_000)), ("./a.data", 104_096, Some(95_904))])),
+            [Clean, Clean]
+        );
+        assert_eq!(verdicts(at(&[("a.data", 0, None)])), [Clean, Clean]);
+        assert_eq!(
+            verdicts(at(&[("a.data", 0, Some(100))])),
+            [Incomplete, Clean],
+            "the rest belongs to nobody"
+        );
+        assert_eq!(verdicts(at(&[("a.data", 0, Some(200_001))])), [Incomplete, Incomplete]);
+        assert_eq!(verdicts(at(&[("a.data", u64::MAX, Some(2))])), [Incomplete, Incomplete]);
+        assert_eq!(verdicts(at(&[("b.data", 0, Some(1))])), [Incomplete, Incomplete]);
+        assert_eq!(alone(model("a.onnx", &[("a.data", 0, Some(1))])).gaps[0].reason, GapReason::OutOfBand);
+        // What the data is of its own accord stays.
+        let mut pickle = data("m/a.data", 10);
+        pickle.file.verdict = Verdict::Malicious;
+        pickle.file.gaps.clear();
+        assert_eq!(verdicts(vec![pickle, model("m/a.onnx", &[("a.data", 0, None)])])[0], Verdict::Malicious);
+    }
+
+    #[test]
+    fn a_part_without_the_others_is_incomplete() {
+        let part = |number: u64| {
+            let path = format!("x/m-{number:05}-of-00003.gguf");
+            Judged {
+                file: ModelFile { path, formats: vec!["gguf"], ..ModelFile::default() },
+                externals: vec![],
+            }
+        };
+        assert_eq!(verdicts((1..=3).map(part).collect()), [Verdict::Clean; 3]);
+        assert_eq!(verdicts(vec![part(1), part(3)]), [Verdict::Incomplete; 2]);
+    }
+}
