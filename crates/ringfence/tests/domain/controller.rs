@@ -26,7 +26,7 @@ use crate::set_up;
 use crate::support::Folder;
 
 /// For what takes the controller moments, on a crowded machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// Who it is.
 const ACCOUNT: &str = "system:serviceaccount:ringfence-system:ringfence";
 /// What a cluster has of its DNS.
