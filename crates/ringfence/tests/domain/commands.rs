@@ -1,6 +1,12 @@
 //! Tests: the commands on a real API server where no controller runs: what they say must not be a promise.
 
+use std::time::Duration;
+
+use ringfence_lab::until;
+
 use crate::run;
+use crate::support;
+use crate::support::Folder;
 use crate::world;
 
 #[test]
@@ -27,4 +33,67 @@ fn without_a_controller_nothing_is_promised() {
     assert!(gone.out.ends_with(&format!("securitydomain {name} deleted\n")), "{gone:#?}");
     let missing = run(lab, &["domain", "status", name], "");
     assert_eq!(missing.code, 2, "{missing:#?}");
+}
+
+/// A Deployment whose pods see the node's processes, or do not.
+fn deployment(namespace: &str, sees_node: bool) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: {namespace}}}\nspec:\n  selector: \
+         {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      hostPID: \
+         {sees_node}\n      automountServiceAccountToken: false\n      containers:\n      - {{name: main, image: \
+         registry.example/web@sha256:0, resources: {{limits: {{cpu: 1, memory: 1Gi}}}}}}\n"
+    )
+}
+
+/// A domain without nodes over one namespace.
+fn domain(namespace: &str) -> String {
+    format!(
+        "apiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: {namespace}}}\nspec:\n  namespaces: \
+         {{names: [{namespace}]}}\n"
+    )
+}
+
+#[test]
+#[ignore = "needs lab tier 1b: Deployments of a real API server"]
+fn a_simulation_says_whom_it_would_hurt_before_anything_is_applied() {
+    let Some(lab) = world() else { return };
+    let namespace = lab.namespace("foreseen");
+    let name = namespace.name();
+    let file = domain(name);
+    lab.apply(&deployment(name, true)).ok();
+    let simulate = |more: &[&str], code| {
+        run(lab, &[&["domain", "simulate", "-f", "-"], more].concat(), &file).ends(code).out
+    };
+    let text = simulate(&[], 1);
+    assert!(text.contains(&format!("{name}/Deployment/web")), "{text}");
+    assert!(text.contains("RF-RUN-010 spec.hostPID") && text.contains("Fix: remove hostPID."), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&simulate(&["--format", "json"], 1)).unwrap();
+    let found = &json["domains"][0];
+    assert!(found["simulation"]["wouldDeny"].as_u64() >= Some(1), "{found}");
+    assert!(text.contains(&format!("acknowledged: {}", found["hash"].as_str().unwrap())), "{text}");
+
+    // Its pods go a moment later.
+    lab.apply(&deployment(name, false)).ok();
+    let repaired = || {
+        let now = run(lab, &["domain", "simulate", "-f", "-"], &file);
+        // Policies of the other tests may refuse to answer: then something was not seen, and it is said.
+        let is_said = now.code == 0 || now.code == 3 && now.out.contains("not seen:");
+        (is_said && now.out.contains("Enforce would refuse nothing")).then_some(())
+    };
+    until("nothing would be refused", Duration::from_mins(1), repaired);
+    let missing = run(lab, &["domain", "simulate", "none"], "");
+    assert_eq!(missing.code, 2, "{missing:#?}");
+}
+
+#[test]
+fn manifests_that_are_in_no_cluster_are_simulated_and_never_called_clean() {
+    let folder = Folder::new("simulate");
+    let domain = folder.write("ml.yaml", domain("ml"));
+    for (sees_node, code) in [(true, 1), (false, 3)] {
+        let manifest = folder.write("web.yaml", deployment("ml", sees_node));
+        let out =
+            support::run(&["domain", "simulate", "-f", &domain, "--manifests", &manifest]).ends(code).out;
+        assert_eq!(out.contains("ml/Deployment/web"), sees_node, "{out}");
+        assert!(out.contains("not seen: Pod Security, quota usage"), "{out}");
+    }
 }
