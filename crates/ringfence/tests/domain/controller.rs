@@ -27,7 +27,7 @@ use crate::support::Folder;
 use crate::written::what_is_planned_is_what_was_written;
 
 /// For what takes the controller moments, on a crowded machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 /// Who it is.
 const ACCOUNT: &str = "system:serviceaccount:ringfence-system:ringfence";
 /// What a cluster has of its DNS.
