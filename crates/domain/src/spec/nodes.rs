@@ -38,7 +38,8 @@ pub struct Nodes {
     /// Namespaces outside whose pods may run on the nodes: drivers, device plugins, network and storage agents.
     #[serde(default)]
     pub system_allow_list: SystemAllowList,
-    /// Accept that effect NoExecute evicts what does not tolerate the taint.
+    /// Accept that effect NoExecute evicts what does not tolerate the taint. Pods of DaemonSets are not evicted: while one
+    /// on a node does not tolerate the taint, it is not set there.
     #[serde(default)]
     pub acknowledge_eviction: bool,
 }

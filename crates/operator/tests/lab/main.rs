@@ -9,12 +9,14 @@
 )]
 
 mod away;
+mod bounds;
 mod ends;
 mod facts;
 mod ground;
 mod keeps;
 mod killed;
 mod others;
+mod place;
 mod rules;
 mod simulation;
 mod wire;

@@ -14,6 +14,7 @@ mod support;
 mod commands;
 mod controller;
 mod people;
+mod written;
 
 use std::sync::OnceLock;
 
