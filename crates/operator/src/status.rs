@@ -74,7 +74,7 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let of_namespaces: Vec<String> =
         unknown.iter().filter(|it| it.starts_with("spec.namespaces")).cloned().collect();
     promises.say("NamespacesReady", of_namespaces.is_empty(), "AllThere", "Missing", &of_namespaces);
-    isolation(&mut promises, nodes, modes.mode);
+    isolation(&mut promises, nodes, modes.mode, &ways(&name, look));
     let opened = look.opened.get(&name).cloned().unwrap_or_default();
     network(&mut promises, &opened);
     admission(&mut promises, all);
@@ -158,7 +158,8 @@ fn network(promises: &mut Promises<'_>, opened: &[String]) {
 fn admission(promises: &mut Promises<'_>, all: &Report) {
     let missing: Vec<String> = all.faults.iter().chain(&all.contests).cloned().chain(waiting(all)).collect();
     if missing.is_empty() {
-        let words = "policies and bindings are written and compiled; whether a pod is refused was not tried";
+        let words = "policies and bindings are written and compiled; whether a pod is refused was not tried, and they cannot \
+                     tell which devices stand behind a claim, what a RuntimeClass does, and what an image sets by itself";
         promises.unknown("AdmissionActive", "NotProbed", words);
     } else {
         promises.say("AdmissionActive", false, "", "NotInPlace", &missing);
@@ -171,7 +172,28 @@ fn waiting(all: &Report) -> Vec<String> {
     words.into_iter().collect()
 }
 
-fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode) {
+/// Other domains whose pods may come onto the nodes of this one: those that do not refuse yet, and those that place GPU pods
+/// nowhere. Their namespaces are judged by their own mode.
+fn ways(name: &str, look: &Look) -> Vec<String> {
+    let others =
+        look.desired.outcomes.iter().filter(|(other, it)| *other != name && !it.namespaces.is_empty());
+    let ways = others.filter_map(|(other, it)| {
+        let nodes = &it.resolved.as_ref()?.spec.nodes;
+        let why = if it.mode < Mode::Enforce {
+            format!("is in mode {:?}", it.mode)
+        } else if nodes.selector.is_none() || !nodes.inject_node_selector {
+            "does not place its GPU pods".to_owned()
+        } else {
+            return None;
+        };
+        Some(format!(
+            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own"
+        ))
+    });
+    ways.collect()
+}
+
+fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode, ways: &[String]) {
     if promises.domain.spec.nodes.selector.is_none() {
         promises.say("NodesIsolated", true, "NoNodes", "", &[]);
     } else if mode < Mode::Enforce {
@@ -183,6 +205,9 @@ fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode) {
         let words =
             format!("{}/{} nodes labelled, {} tainted", nodes.labelled, nodes.selected, nodes.tainted);
         let whole = nodes.labelled == nodes.selected && want == nodes.selected;
+        if whole && promises.domain.spec.nodes.dedicated && !ways.is_empty() {
+            return promises.say("NodesIsolated", false, "", "OpenToDomains", ways);
+        }
         promises.say("NodesIsolated", whole, "AllNodes", "SomeNodes", &[words]);
     }
 }
