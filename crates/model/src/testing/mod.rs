@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod containers;
 mod differential;
 mod hostile;
+mod memory;
 mod ordinary;
 mod python;
 mod random;
