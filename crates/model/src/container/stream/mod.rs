@@ -64,13 +64,15 @@ pub(crate) fn read(source: &Arc<dyn Source>, codec: Codec, budget: &Budget, wind
     let start =
         move || -> Box<dyn Read + Send> { Box::new(Unpacker::new(codec, Arc::clone(&input), windows)) };
     let (decoded, error) = Decoded::measured(Box::new(start), &mut unpacker, limit, budget.clone(), cursors);
+    // A window is never larger than what was decoded.
+    let taken = wanted.min(decoded.len()).saturating_mul(cursors as u64).min(windows);
     Stream {
         decoded: Arc::new(decoded),
         end: unpacker.end,
         error: error.map(|error| (unpacker.at, error)),
         wrong: unpacker.wrong,
         skipped: unpacker.skipped,
-        windows: wanted.saturating_mul(cursors as u64).min(windows),
+        windows: taken,
     }
 }
 

@@ -223,3 +223,16 @@ fn skippable_frames_are_passed_over_and_looked_at() {
     let front = judge(&[frame(b"\0\0\0\0"), pack(Codec::Zstd, EVIL)].concat());
     assert_eq!(front.verdict, Verdict::Malicious, "{front:#?}");
 }
+
+#[test]
+fn a_small_stream_with_a_large_window_leaves_room_for_what_is_in_it() {
+    // `xz -9` asks for 64 MiB whatever it packs.
+    let xz = |bytes: &[u8]| {
+        let options = lzma_rust2::XzOptions::with_preset(9);
+        let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let file = judge(&xz(&xz(&pack(Codec::Bzip2, CLEAN))));
+    assert_eq!((file.verdict, file.explained), (Verdict::Clean, file.bytes), "{file:#?}");
+}

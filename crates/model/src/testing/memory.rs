@@ -1,0 +1,123 @@
+//! Room `model`, tests: how much memory a judgement takes at the most, as the kernel counts it for a child of its own.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use ringfence_artifact::OpenFile;
+use ringfence_artifact::Source;
+use ringfence_finding::Verdict;
+
+use crate::Limits;
+use crate::Policy;
+use crate::container::stream::Codec;
+use crate::container::stream::tests::pack;
+use crate::container::tar::tests::Block;
+
+const FILE: &str = "RINGFENCE_MEMORY_FILE";
+/// Peak of a worker, of which the test's own program takes some: models.md, budgets.
+const PEAK_KIB: u64 = 64 << 10;
+const SPARSE: u64 = 100 << 30;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], len: Option<u64>) -> PathBuf {
+        let path = self.0.join(name);
+        let mut file = File::create(&path).unwrap();
+        file.write_all(bytes).unwrap();
+        file.set_len(len.unwrap_or(bytes.len() as u64)).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Judges the file in a child, and gives verdict and peak in KiB.
+fn child(path: &Path) -> (String, u64) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "testing::memory::judges_the_file_that_it_is_told", "--nocapture"]);
+    let output = command.env(FILE, path).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let line = printed.lines().find(|line| line.starts_with("peak ")).unwrap_or_else(|| panic!("{printed}"));
+    let mut words = line.split(' ').skip(1);
+    let peak = words.next().unwrap().parse().unwrap();
+    (words.collect::<Vec<_>>().join(" "), peak)
+}
+
+/// The child of the tests below; without a file it has nothing to do.
+#[test]
+fn judges_the_file_that_it_is_told() {
+    let Some(path) = std::env::var_os(FILE) else { return };
+    let source: Arc<dyn Source> = Arc::new(OpenFile::open(Path::new(&path), false).unwrap());
+    let file = crate::judge("x", &source, Policy::embedded(), &Limits::default());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    println!("\npeak {peak} {}", file.verdict);
+}
+
+#[test]
+fn a_sparse_file_of_100_gb_takes_neither_time_nor_memory() {
+    let folder = Folder::new("sparse");
+    let tensor = format!(r#"{{"w":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}}}}"#, SPARSE - 4096);
+    let tensor = format!("{tensor:<4088}");
+    let header = [&4088_u64.to_le_bytes()[..], tensor.as_bytes()].concat();
+    // One opcode that is as long as the file, but for the STOP behind it.
+    let bytes = [&b"\x80\x04\x8e"[..], &(SPARSE - 12).to_le_bytes()].concat();
+    let size = SPARSE - 1024;
+    let member = Block::new(b'0', "model.bin", 0);
+    let member = member.with(124, &[0x80, 0, 0, 0]).with(128, &size.to_be_bytes()).sum();
+    for (name, start, verdict) in [
+        ("zeros", &b""[..], Verdict::Incomplete),
+        ("m.safetensors", &header, Verdict::Clean),
+        ("m.pkl", &bytes, Verdict::Clean),
+        ("m.tar", &member, Verdict::Incomplete),
+        ("m.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", Verdict::Incomplete),
+    ] {
+        let path = folder.write(name, start, Some(SPARSE));
+        if name == "m.pkl" {
+            File::options().write(true).open(&path).unwrap().write_all_at(b".", SPARSE - 1).unwrap();
+        }
+        let (start, (told, peak)) = (Instant::now(), child(&path));
+        println!("{name}: {told}, {peak} KiB, {:?}", start.elapsed());
+        assert_eq!(told, verdict.as_str(), "{name}");
+        assert!(peak < PEAK_KIB && start.elapsed() < Duration::from_secs(20), "{name}: {peak} KiB");
+    }
+}
+
+#[test]
+fn streams_of_any_size_are_decoded_in_bounded_memory() {
+    let folder = Folder::new("streams");
+    // Text that packs well, and is as long as several windows.
+    let text: Vec<u8> = (0..4_000_000_u32).flat_map(|at| (at / 3 % 9973).to_le_bytes()).collect();
+    for (name, codec) in [
+        ("gz", Codec::Gzip),
+        ("bz2", Codec::Bzip2),
+        ("xz", Codec::Xz),
+        ("lz4", Codec::Lz4),
+        ("zst", Codec::Zstd),
+    ] {
+        let path = folder.write(name, &pack(codec, &text), None);
+        let (told, peak) = child(&path);
+        println!("{name}: {told}, {peak} KiB");
+        assert_eq!(told, "incomplete", "{name}: decoded, and of no format");
+        assert!(peak < PEAK_KIB, "{name}: {peak} KiB");
+    }
+}
