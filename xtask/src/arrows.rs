@@ -20,7 +20,7 @@ const ROOMS: &[Room] = &[
     Room { name: "ringfence-artifact", ours: &[], others: &["rustix", "thiserror"] },
     Room {
         name: "ringfence-model",
-        ours: &["ringfence-artifact", "ringfence-finding"],
+        ours: &["ringfence-artifact", "ringfence-finding", "ringfence-secret"],
         others: &["flate2", "memchr", "minijinja", "rayon", "serde", "sha2", "thiserror", "toml"],
     },
     Room {

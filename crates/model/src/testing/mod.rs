@@ -3,6 +3,7 @@
 pub(crate) mod build;
 mod differential;
 mod hostile;
+mod keys;
 mod ordinary;
 pub(crate) mod python;
 mod random;
