@@ -45,3 +45,18 @@ fn safetensors_holds_on_its_corpus() {
 fn npy_holds_on_its_corpus() {
     replay("npy");
 }
+
+#[test]
+fn jinja_holds_on_its_corpus() {
+    replay("jinja");
+}
+
+#[test]
+fn gguf_holds_on_its_corpus() {
+    replay("gguf");
+}
+
+#[test]
+fn onnx_holds_on_its_corpus() {
+    replay("onnx");
+}
