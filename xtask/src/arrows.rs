@@ -20,7 +20,7 @@ const ROOMS: &[Room] = &[
     Room { name: "ringfence-artifact", ours: &[], others: &["rustix", "thiserror"] },
     Room {
         name: "ringfence-model",
-        ours: &["ringfence-artifact", "ringfence-finding"],
+        ours: &["ringfence-artifact", "ringfence-finding", "ringfence-secret"],
         others: &[
             "bzip2",
             "flate2",

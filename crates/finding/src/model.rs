@@ -132,7 +132,7 @@ pub struct ModelFinding {
     pub id: ControlId,
     /// What the class is called.
     pub title: &'static str,
-    /// `review` or `malicious`.
+    /// `review` or `malicious`; `clean` where it is no part of the verdict, as a key that stands in a model.
     pub verdict: Verdict,
     /// Malicious is critical; review is high or medium.
     pub severity: Severity,
@@ -231,10 +231,17 @@ impl ModelScan {
         self.files.iter().flat_map(|file| &file.gaps).any(|gap| gap.reason == GapReason::Internal)
     }
 
-    /// Review and malicious are findings; findings win over incomplete.
+    /// Whether something was found that is no part of a verdict: a key.
+    pub fn has_key(&self) -> bool {
+        let mut findings = self.files.iter().flat_map(|file| &file.findings);
+        findings.any(|finding| finding.verdict < Verdict::Review && finding.severity >= Severity::High)
+    }
+
+    /// Review, malicious and keys are findings; findings win over incomplete.
     pub fn exit(&self, allow_incomplete: bool) -> ExitCode {
         match self.verdict() {
             Verdict::Malicious | Verdict::Review => ExitCode::Findings,
+            _ if self.has_key() => ExitCode::Findings,
             // Nothing scanned is never a success, whatever was allowed.
             Verdict::Incomplete if allow_incomplete && !self.files.is_empty() && !self.has_internal() => {
                 ExitCode::Clean
@@ -282,5 +289,29 @@ mod tests {
         let mut unreadable = scan(&[(Clean, true)]);
         unreadable.gaps = scan(&[(Clean, false)]).files[0].gaps.clone();
         assert_eq!(unreadable.exit(false), ExitCode::Incomplete);
+    }
+
+    #[test]
+    fn a_key_is_a_finding_and_no_part_of_the_verdict() {
+        let key = ModelFinding {
+            id: ControlId::new(crate::Family::Sec, 1),
+            title: "literal-key",
+            verdict: Verdict::Clean,
+            severity: Severity::Critical,
+            place: ModelPlace::default(),
+            subject: None,
+            message: String::new(),
+            why: String::new(),
+        };
+        for (file, verdict) in
+            [((Verdict::Clean, true), Verdict::Clean), ((Verdict::Incomplete, false), Verdict::Incomplete)]
+        {
+            let mut scan = scan(&[file]);
+            scan.files[0].findings.push(key.clone());
+            assert_eq!(
+                (scan.verdict(), scan.exit(false), scan.exit(true)),
+                (verdict, ExitCode::Findings, ExitCode::Findings)
+            );
+        }
     }
 }

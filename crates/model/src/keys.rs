@@ -1,7 +1,12 @@
-//! Room `model`: texts of a model -> what is looked for in them, wherever a format keeps text.
+//! Room `model`: texts of a model, wherever a format keeps them -> keys of providers that stand in them, by place.
+//!
+//! A key says nothing about whether loading runs code: the verdict stays as it is. Numbers are never looked at.
 
 use ringfence_artifact::ReadError;
+use ringfence_artifact::Source;
 use ringfence_artifact::Window;
+use ringfence_secret::Engine;
+use ringfence_secret::KeyHit;
 
 /// Takes a text and the byte of the source at which it stands.
 pub(crate) type Texts<'t> = dyn FnMut(u64, &[u8]) + 't;
@@ -9,6 +14,38 @@ pub(crate) type Texts<'t> = dyn FnMut(u64, &[u8]) + 't;
 /// Bytes of a text that are looked at in one piece, and how many of them again in the next.
 const PIECE: usize = 1 << 20;
 const OVERLAP: u64 = 4096;
+
+/// Shortest text that can hold a key and is looked at by itself.
+pub(crate) const SHORTEST: u64 = 16;
+
+/// Keys, with the byte of the source at which each stands.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(pub(crate) Vec<(u64, KeyHit)>);
+
+impl Keys {
+    /// Looks at a text that stands at byte `at`.
+    pub(crate) fn look(&mut self, at: u64, text: &[u8]) {
+        if self.0.len() >= crate::Limits::GAPS || !Engine::shared().may_match(text) {
+            return;
+        }
+        for hit in Engine::shared().scan(text) {
+            let place = at + hit.range.start as u64;
+            // The end of a piece is looked at again with the next one, and a stream is read twice where loaders differ.
+            match self.0.iter_mut().find(|(known, _)| *known == place) {
+                Some((_, known)) if known.range.len() < hit.range.len() => *known = hit,
+                Some(_) => {}
+                None => self.0.push((place, hit)),
+            }
+        }
+    }
+
+    /// Looks at a range of a source.
+    pub(crate) fn range(source: &dyn Source, at: u64, len: u64) -> Result<Self, ReadError> {
+        let mut keys = Self::default();
+        pieces(&mut Window::new(source, at), len, &mut |at, text| keys.look(at, text))?;
+        Ok(keys)
+    }
+}
 
 /// Gives the next `len` bytes, in pieces where they are many, and moves behind them; false where the source ends before.
 pub(crate) fn pieces(window: &mut Window<'_>, len: u64, texts: &mut Texts<'_>) -> Result<bool, ReadError> {

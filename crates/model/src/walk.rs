@@ -30,6 +30,7 @@ use crate::format::onnx::External;
 use crate::format::safetensors;
 use crate::format::text;
 use crate::format::torch;
+use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::pickle;
 use crate::pickle::Facts;
@@ -117,6 +118,10 @@ impl<'p> Walk<'p> {
                 Some(text::Kind::Jinja) => "jinja",
                 _ => "text",
             });
+        }
+        if kind.is_some() {
+            let keys = Keys::range(source.as_ref(), 0, source.len())?;
+            self.tell(path, |judge| judge.keys(&keys));
         }
         match kind {
             Some(text::Kind::Prose) => Ok(source.len()),
@@ -228,13 +233,18 @@ impl<'p> Walk<'p> {
     fn safetensors(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
         let facts = safetensors::read(source.as_ref())?;
         self.layout(path, &facts.odd, facts.truncated);
+        let header = facts.header.min(source.len().saturating_sub(8));
+        let keys = Keys::range(source.as_ref(), 8, header)?;
+        self.tell(path, |judge| judge.keys(&keys));
         Ok(facts.explained)
     }
 
     fn gguf(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
-        let facts = gguf::read(source.as_ref(), &mut |_, _| {})?;
+        let mut keys = Keys::default();
+        let facts = gguf::read(source.as_ref(), &mut |at, text| keys.look(at, text))?;
         self.layout(path, &facts.odd, facts.truncated);
         self.tell(path, |judge| {
+            judge.keys(&keys);
             judge.template(0, facts.templates);
             for (at, what) in facts.budget {
                 judge.budget(at, what);
@@ -252,9 +262,11 @@ impl<'p> Walk<'p> {
     }
 
     fn onnx(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
-        let facts = onnx::read(source.as_ref(), &mut |_, _| {})?;
+        let mut keys = Keys::default();
+        let facts = onnx::read(source.as_ref(), &mut |at, text| keys.look(at, text))?;
         self.layout(path, &facts.odd, facts.truncated);
         self.tell(path, |judge| {
+            judge.keys(&keys);
             for (at, verdict, message) in facts.reaches {
                 judge.found(threat::ONNX, verdict, at, None, message);
             }

@@ -70,3 +70,18 @@ fn torch_tar_holds_on_its_corpus() {
 fn joblib_holds_on_its_corpus() {
     replay("joblib");
 }
+
+#[test]
+fn jinja_holds_on_its_corpus() {
+    replay("jinja");
+}
+
+#[test]
+fn gguf_holds_on_its_corpus() {
+    replay("gguf");
+}
+
+#[test]
+fn onnx_holds_on_its_corpus() {
+    replay("onnx");
+}

@@ -143,3 +143,50 @@ fn a_file_for_the_result_is_written_whole() {
     let line = std::fs::read_to_string(&file).unwrap();
     assert_eq!(line, "m.pkl@0x0: MALICIOUS RF-MOD-101 calls os.system, which starts programs\n");
 }
+
+#[test]
+fn templates_gguf_and_onnx_are_judged_by_their_bytes() {
+    let folder = Folder::new("formats");
+    let corpus = support::root().join("fuzz/corpus");
+    for (name, file, code, words) in [
+        ("chat_template.jinja", "jinja/thinking", 0, "CLEAN"),
+        ("evil.jinja", "jinja/hostile-globals-of-cycler", 1, "RF-MOD-146"),
+        ("m.gguf", "gguf/little", 0, "CLEAN"),
+        ("big.gguf", "gguf/big", 0, "CLEAN"),
+        ("template.gguf", "gguf/template", 1, "RF-MOD-146"),
+        ("overlap.gguf", "gguf/overlap", 1, "RF-MOD-147"),
+        ("cut.gguf", "gguf/little-cut", 3, "ends before"),
+        ("m.onnx", "onnx/plain", 0, "CLEAN"),
+        ("outside.onnx", "onnx/outside", 1, "RF-MOD-145"),
+        ("unknown.onnx", "onnx/unknown", 3, "field 99 of Model"),
+    ] {
+        let path = folder.write(name, std::fs::read(corpus.join(file)).unwrap());
+        let ran = run(&["model", "scan", &path]);
+        assert_eq!(ran.code, code, "{name}: {ran:#?}");
+        assert!(ran.out.contains(words), "{name}: {}", ran.out);
+    }
+    // Data beside a model: missing, then there.
+    let model = std::fs::read(corpus.join("onnx/external")).unwrap();
+    let path = folder.write("beside/m.onnx", &model);
+    let beside = path.trim_end_matches("/m.onnx").to_owned();
+    assert!(run(&["model", "scan", &beside]).ends(3).out.contains("w.bin"));
+    folder.write("beside/w.bin", [1_u8, 2, 3, 4, 5, 6, 7, 8]);
+    run(&["model", "scan", &beside]).ends(0);
+    folder.write("beside/w.bin", [1_u8, 2, 3]);
+    assert!(run(&["model", "scan", &beside]).ends(3).out.contains("ends before"));
+}
+
+#[test]
+fn a_key_in_a_model_is_told_and_ends_with_1() {
+    let folder = Folder::new("keys");
+    let key = ringfence_secret::synthetic::key("huggingface", 5).unwrap();
+    let path = folder.write("config.json", format!("{{\"token\": \"{key}\"}}"));
+    let ran = run(&["model", "scan", &path, "--allow-incomplete"]).ends(1);
+    assert!(ran.out.starts_with("A KEY STANDS IN THIS\n") && ran.out.contains("RF-SEC-001"), "{}", ran.out);
+    assert!(!ran.out.contains(&key));
+    let document = run(&["model", "scan", &path, "--format", "json"]).ends(1).json();
+    assert_eq!(
+        (&document["verdict"], &document["files"][0]["findings"][0]["place"]["offset"]),
+        (&"clean".into(), &11.into())
+    );
+}

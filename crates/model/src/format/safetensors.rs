@@ -17,8 +17,8 @@ pub(crate) struct Facts {
     /// The file ends before what the header announces.
     pub(crate) truncated: Option<u64>,
     pub(crate) explained: u64,
-    /// Text of `__metadata__`, with the place of its header.
-    pub(crate) metadata: Vec<(String, String)>,
+    /// Bytes of the header, as the file says.
+    pub(crate) header: u64,
 }
 
 /// Reads the header.
@@ -27,6 +27,7 @@ pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
     let mut prefix = [0; 8];
     source.read_at(0, &mut prefix)?;
     let header_len = u64::from_le_bytes(prefix);
+    facts.header = header_len;
     let Ok(len) = usize::try_from(header_len) else { return Ok(facts) };
     let mut header = vec![0; len];
     let got = source.read_at(8, &mut header)?;
@@ -94,9 +95,8 @@ impl Facts {
 
     fn metadata(&mut self, metadata: &Json) {
         for (key, value) in metadata.entries() {
-            match value.text() {
-                Some(text) => self.metadata.push((key.clone(), text.to_owned())),
-                None => self.odd.push((8 + value.at as u64, format!("metadata {key} is not text"))),
+            if value.text().is_none() {
+                self.odd.push((8 + value.at as u64, format!("metadata {key} is not text")));
             }
         }
         if !matches!(metadata.value, Value::Object(_)) {

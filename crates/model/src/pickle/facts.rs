@@ -1,5 +1,6 @@
 //! Room `model`, pickle: what a stream does, without judgement: names with their uses, faults, storages.
 
+use crate::keys::Keys;
 use crate::limits::Limits;
 
 /// What is done with a name.
@@ -188,6 +189,8 @@ pub(crate) struct Facts {
     pub(crate) storages: Vec<Storage>,
     /// Persistent ids that are numbers.
     pub(crate) numbers: Vec<i64>,
+    /// Keys of providers in its texts.
+    pub(crate) keys: Keys,
     pub(crate) opcodes: u64,
     /// Bytes that opcodes and their operands account for.
     pub(crate) explained: u64,

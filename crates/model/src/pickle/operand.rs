@@ -10,6 +10,7 @@ use super::value::Coding;
 use super::value::Container;
 use super::value::Value;
 use super::value::is_loadable_utf8;
+use crate::keys::SHORTEST;
 
 /// Longest line that is read as a number; the longest of 64 bits has twenty digits.
 const NUMBER: u64 = 4096;
@@ -34,8 +35,32 @@ impl Machine<'_> {
         if coding == Coding::Utf8 {
             self.check_text(at, count)?;
         }
+        if count >= SHORTEST {
+            self.look(at, count)?;
+        }
         let len = u32::try_from(count).unwrap_or(u32::MAX);
         self.stack.push(Value::Text { at, len, coding });
+        Ok(())
+    }
+
+    /// Keys of providers in a text.
+    fn look(&mut self, at: u64, count: u64) -> Step {
+        let held = usize::try_from(count).ok().and_then(|count| self.window.held(at, count));
+        if let Some(bytes) = held {
+            self.facts.keys.look(at, bytes);
+            return Ok(());
+        }
+        let end = at + count;
+        let mut from = at;
+        while from < end {
+            let want = usize::try_from((end - from).min(CHECKED)).unwrap_or(0);
+            let bytes = self.window.bytes_at(from, want)?;
+            self.facts.keys.look(from, &bytes);
+            let next = from + bytes.len() as u64;
+            // The longest key fits what is looked at twice.
+            from =
+                if next < end && bytes.len() > PIECE { next - PIECE as u64 / 16 } else { next.max(from + 1) };
+        }
         Ok(())
     }
 
@@ -198,6 +223,7 @@ impl Machine<'_> {
 
     pub(super) fn unicode_line(&mut self) -> Step {
         let line = self.line()?;
+        self.look(line.at, line.len)?;
         let len = u32::try_from(line.len).unwrap_or(u32::MAX);
         self.stack.push(Value::Text { at: line.at, len, coding: Coding::Raw });
         Ok(())
@@ -208,6 +234,7 @@ impl Machine<'_> {
         let first = self.window.bytes_at(line.at, 1)?;
         let last = self.window.bytes_at((line.at + line.len).saturating_sub(1), 1)?;
         let is_quoted = line.len >= 2 && first == last && matches!(first.as_slice(), b"'" | b"\"");
+        self.look(line.at, line.len)?;
         if is_quoted {
             let len = u32::try_from(line.len - 2).unwrap_or(u32::MAX);
             self.stack.push(Value::Text { at: line.at + 1, len, coding: Coding::Escaped });

@@ -1,15 +1,20 @@
 //! Room `model`, policy: facts of a pickle -> findings and gaps. The only place where a name becomes a verdict.
 
+use ringfence_finding::Confidence;
+use ringfence_finding::ControlId;
+use ringfence_finding::Family;
 use ringfence_finding::GapReason;
 use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelGap;
 use ringfence_finding::ModelLookup;
 use ringfence_finding::ModelPlace;
+use ringfence_finding::Severity;
 use ringfence_finding::Verdict;
 
 use super::Policy;
 use super::Uses;
 use crate::format::jinja;
+use crate::keys::Keys;
 use crate::pickle::facts::Facts;
 use crate::pickle::facts::Fault;
 use crate::pickle::facts::FaultKind;
@@ -49,6 +54,7 @@ impl<'p> Judge<'p> {
         for unread in &facts.unread {
             self.unread(unread);
         }
+        self.keys(&facts.keys);
     }
 
     fn name(&mut self, name: &Name) {
@@ -162,6 +168,26 @@ impl<'p> Judge<'p> {
         for found in found {
             let message = format!("the template {}", found.message);
             self.found(threat::TEMPLATE, found.verdict, base + found.at as u64, None, message);
+        }
+    }
+
+    /// Keys of providers: told, and no part of the verdict.
+    pub(crate) fn keys(&mut self, keys: &Keys) {
+        for (at, hit) in &keys.0 {
+            self.findings.push(ModelFinding {
+                id: ControlId::new(Family::Sec, 1),
+                title: "literal-key",
+                verdict: Verdict::Clean,
+                severity: if hit.confidence == Confidence::High {
+                    Severity::Critical
+                } else {
+                    Severity::High
+                },
+                place: self.place(*at),
+                subject: None,
+                message: format!("holds {} {} {}", hit.provider, hit.kind, hit.shown),
+                why: "whoever has the model has the key; take it back where it was issued".to_owned(),
+            });
         }
     }
 

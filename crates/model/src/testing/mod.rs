@@ -4,6 +4,7 @@ pub(crate) mod build;
 mod containers;
 mod differential;
 mod hostile;
+mod keys;
 mod memory;
 mod ordinary;
 pub(crate) mod python;

@@ -21,7 +21,7 @@ use crate::clean;
 use crate::machine;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.0";
+const SCHEMA_VERSION: &str = "1.1";
 
 /// Forms of a scan of models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::io;
 
 use ringfence_finding::ExitCode;
 use ringfence_finding::ModelFile;
+use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelPlace;
 use ringfence_finding::ModelScan;
 use ringfence_finding::Verdict;
@@ -23,7 +24,7 @@ const SHOWN: usize = 5;
 pub(super) fn concise(scan: &ModelScan, out: &mut dyn io::Write) -> io::Result<()> {
     for file in &scan.files {
         for finding in &file.findings {
-            let (word, id) = (finding.verdict.as_str().to_uppercase(), finding.id);
+            let (word, id) = (asked(finding).to_uppercase(), finding.id);
             let message = clean::sentence(&finding.message);
             writeln!(out, "{}: {word} {id} {message}", place(&finding.place))?;
         }
@@ -33,6 +34,11 @@ pub(super) fn concise(scan: &ModelScan, out: &mut dyn io::Write) -> io::Result<(
         writeln!(out, "{}: INCOMPLETE {} {message}", place(&gap.place), gap.reason)?;
     }
     Ok(())
+}
+
+/// The verdict that a finding asks for, or what it is where it asks for none.
+fn asked(finding: &ModelFinding) -> &'static str {
+    if finding.verdict < Verdict::Review { "key" } else { finding.verdict.as_str() }
 }
 
 fn place(place: &ModelPlace) -> String {
@@ -51,10 +57,16 @@ pub(super) fn write(
         page.line(&format!("{}: {counts}", headline(scan)));
         return out.write_all(page.into_text().as_bytes());
     }
-    let headline = style.paint(tone(scan.verdict()), headline(scan)).into_owned();
+    let tone_of_scan =
+        if scan.has_key() { tone(scan.verdict().max(Verdict::Review)) } else { tone(scan.verdict()) };
+    let headline = style.paint(tone_of_scan, headline(scan)).into_owned();
     page.line(&headline);
     page.line(&format!("{}: {counts}", clean::path(&scan.source)));
-    for file in scan.files.iter().filter(|file| style.verbose || file.verdict != Verdict::Clean) {
+    for file in scan
+        .files
+        .iter()
+        .filter(|file| style.verbose || file.verdict != Verdict::Clean || !file.findings.is_empty())
+    {
         write_file(file, &mut page);
     }
     if !scan.gaps.is_empty() || style.verbose && !scan.passed_over.is_empty() {
@@ -76,6 +88,8 @@ pub(super) fn write(
 
 fn headline(scan: &ModelScan) -> &'static str {
     match scan.verdict() {
+        Verdict::Clean if scan.has_key() => "A KEY STANDS IN THIS",
+        Verdict::Incomplete if scan.has_key() => "A KEY STANDS IN THIS, AND IT IS NOT PROVEN CLEAN",
         Verdict::Clean => "CLEAN",
         Verdict::Incomplete if scan.files.is_empty() => "NOTHING WAS SCANNED",
         Verdict::Incomplete => "NOT PROVEN CLEAN",
@@ -119,9 +133,9 @@ fn write_file(file: &ModelFile, page: &mut Page<'_>) {
     let shown = |length: usize| if style.verbose { length } else { SHOWN.min(length) };
     for finding in file.findings.iter().take(shown(file.findings.len())) {
         let inner = inner(&finding.place, file);
-        let label = format!("  {:<9} {}", finding.verdict.as_str(), finding.id);
+        let label = format!("  {:<9} {}", asked(finding), finding.id);
         let words = format!("{inner} {}: {}", clean::sentence(&finding.message), finding.why);
-        page.labelled(&label, tone(finding.verdict), 24, &words);
+        page.labelled(&label, tone(finding.verdict.max(Verdict::Review)), 24, &words);
     }
     more(file.findings.len(), shown(file.findings.len()), "finding", page);
     for gap in file.gaps.iter().take(shown(file.gaps.len())) {

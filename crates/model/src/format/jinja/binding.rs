@@ -23,10 +23,13 @@ const ROUNDS: usize = 8;
 /// What is known of names. An attribute or item `x` of anything is kept as `.x`.
 pub(super) struct Bindings<'t> {
     pub(super) folder: Folder<'t>,
-    pub(super) macros: HashMap<String, Vec<String>>,
+    /// Parameters of each macro, of each time it is defined.
+    pub(super) macros: HashMap<String, Vec<Vec<String>>>,
     pub(super) blocks: HashSet<String>,
     pub(super) bound: HashSet<String>,
     built: HashSet<String>,
+    /// What `caller(...)` and `loop(...)` hand their arguments to.
+    late: Vec<String>,
 }
 
 /// A name, what is put into it, and whether an element of it is.
@@ -36,12 +39,16 @@ impl<'t> Bindings<'t> {
     pub(super) fn read(source: &'t str, statements: &[&Stmt<'_>]) -> Self {
         let folder = Folder { source, constants: HashMap::new() };
         let (macros, blocks) = (HashMap::new(), HashSet::new());
-        let mut read = Self { folder, macros, blocks, bound: HashSet::new(), built: HashSet::new() };
+        let mut read =
+            Self { folder, macros, blocks, bound: HashSet::new(), built: HashSet::new(), late: vec![] };
         for statement in statements {
             match statement {
                 Stmt::Macro(each) => {
-                    read.macros.insert(each.name.to_owned(), each.args.iter().flat_map(targets).collect());
+                    let names = each.args.iter().flat_map(targets).collect();
+                    read.macros.entry(each.name.to_owned()).or_default().push(names);
                 }
+                Stmt::CallBlock(block) => read.late.extend(block.macro_decl.args.iter().flat_map(targets)),
+                Stmt::ForLoop(each) if each.recursive => read.late.extend(targets(&each.target)),
                 Stmt::Block(block) => _ = read.blocks.insert(block.name.to_owned()),
                 _ => {}
             }
@@ -82,8 +89,10 @@ impl<'t> Bindings<'t> {
             Stmt::Do(call) => self.of_call(&call.call, all),
             _ => {}
         }
-        if let Stmt::Macro(each) = statement {
-            self.bound.extend(each.args.iter().flat_map(targets));
+        match statement {
+            Stmt::Macro(each) => self.bound.extend(each.args.iter().flat_map(targets)),
+            Stmt::CallBlock(block) => self.bound.extend(block.macro_decl.args.iter().flat_map(targets)),
+            _ => {}
         }
     }
 
@@ -102,9 +111,10 @@ impl<'t> Bindings<'t> {
     }
 
     fn of_call<'e, 's>(&mut self, call: &'e Call<'s>, all: &mut Vec<Binding<'e, 's>>) {
-        let parameters = match &call.expr {
-            Expr::Var(var) => self.macros.get(var.id),
-            _ => None,
+        let (parameters, late) = match &call.expr {
+            Expr::Var(var) if matches!(var.id, "caller" | "loop") => (None, self.late.as_slice()),
+            Expr::Var(var) => (self.macros.get(var.id), [].as_slice()),
+            _ => (None, [].as_slice()),
         };
         for (index, argument) in call.args.iter().enumerate() {
             match argument {
@@ -112,12 +122,16 @@ impl<'t> Bindings<'t> {
                     all.push((format!(".{name}"), value, false));
                     if parameters.is_some() {
                         all.push(((*name).to_owned(), value, false));
+                        all.push(("kwargs".to_owned(), value, true));
                     }
+                    all.extend(late.iter().map(|name| (name.clone(), value, true)));
                 }
                 CallArg::Pos(value) => {
-                    if let Some(name) = parameters.and_then(|names| names.get(index)) {
-                        all.push((name.clone(), value, false));
+                    for names in parameters.into_iter().flatten() {
+                        let name = names.get(index).map_or("varargs", String::as_str);
+                        all.push((name.to_owned(), value, name == "varargs"));
                     }
+                    all.extend(late.iter().map(|name| (name.clone(), value, true)));
                     // `list.append(text)`: the list holds it from then on.
                     if let Expr::GetAttr(method) = &call.expr
                         && matches!(method.name, "append" | "extend" | "insert" | "setdefault" | "update")
@@ -126,8 +140,9 @@ impl<'t> Bindings<'t> {
                     }
                 }
                 CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
-                    let names = parameters.into_iter().flatten();
+                    let names = parameters.into_iter().flatten().flatten().chain(late);
                     all.extend(names.map(|name| (name.clone(), value, true)));
+                    all.extend(["varargs", "kwargs"].map(|name| (name.to_owned(), value, true)));
                 }
             }
         }
@@ -178,7 +193,11 @@ impl<'t> Bindings<'t> {
         match expr {
             Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
             Expr::Var(var) => self.built.contains(var.id),
-            Expr::GetAttr(attribute) => self.built.contains(&format!(".{}", attribute.name)),
+            Expr::GetAttr(attribute) => {
+                matches!(attribute.name, "nextitem" | "previtem")
+                    || self.built.contains(&format!(".{}", attribute.name))
+                    || self.is_built(&attribute.expr)
+            }
             Expr::GetItem(item) => {
                 let key = self.folder.text(&item.subscript_expr);
                 key.is_some_and(|key| self.built.contains(&format!(".{key}")))
@@ -209,11 +228,11 @@ impl<'t> Bindings<'t> {
                 | "wordcount" => false,
                 "batch" | "capitalize" | "d" | "default" | "dictsort" | "first" | "items" | "last"
                 | "list" | "lower" | "reject" | "rejectattr" | "reverse" | "select" | "selectattr"
-                | "slice" | "sort" | "title" | "trim" | "unique" | "upper" => filter
-                    .expr
-                    .iter()
-                    .chain(filter.args.iter().map(tree::value))
-                    .any(|expr| self.is_built(expr)),
+                | "slice" | "sort" | "title" | "trim" | "unique" | "upper" => {
+                    let mut parts = filter.expr.iter().chain(filter.args.iter().map(tree::value));
+                    let of_text = filter.expr.as_ref().is_some_and(|expr| self.is_text(expr));
+                    parts.any(|expr| self.is_built(expr)) || of_text && self.folder.fold(expr).is_none()
+                }
                 _ => self.folder.fold(expr).is_none(),
             },
             Expr::Call(call) => self.is_built_call(call) && self.folder.fold(expr).is_none(),

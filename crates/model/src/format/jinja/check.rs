@@ -4,6 +4,7 @@ use minijinja::machinery::ast::BinOpKind;
 use minijinja::machinery::ast::CallArg;
 use minijinja::machinery::ast::Expr;
 use minijinja::machinery::ast::Filter;
+use minijinja::machinery::ast::Macro;
 use minijinja::machinery::ast::Stmt;
 use ringfence_finding::Verdict;
 
@@ -57,7 +58,11 @@ impl<'t> Check<'t> {
             Stmt::FromImport(each) => self.other_template(at(each.span())),
             Stmt::Include(each) => self.other_template(at(each.span())),
             Stmt::Extends(each) => self.other_template(at(each.span())),
-            Stmt::CallBlock(block) => self.call(&block.call, at(block.call.span())),
+            Stmt::CallBlock(block) => {
+                self.call(&block.call, at(block.call.span()));
+                self.parameters(&block.macro_decl);
+            }
+            Stmt::Macro(each) => self.parameters(each),
             Stmt::Do(each) => self.call(&each.call, at(each.call.span())),
             _ => {}
         }
@@ -128,6 +133,16 @@ impl<'t> Check<'t> {
             }
             Expr::Call(call) => self.call(call, place),
             _ => {}
+        }
+    }
+
+    /// `name` and `arguments` of a macro give its words back as text.
+    fn parameters(&mut self, each: &Macro<'_>) {
+        self.attribute(0, each.name);
+        for argument in &each.args {
+            if let Expr::Var(var) = argument {
+                self.attribute(at(var.span()), var.id);
+            }
         }
     }
 

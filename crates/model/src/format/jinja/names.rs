@@ -139,7 +139,7 @@ const METHODS: [&str; 49] = [
 ];
 const MORE_METHODS: [&str; 7] = ["strip", "swapcase", "title", "update", "upper", "values", "zfill"];
 /// Filters of Jinja2.
-const FILTERS: [&str; 55] = [
+const FILTERS: [&str; 53] = [
     "abs",
     "attr",
     "batch",
@@ -156,8 +156,6 @@ const FILTERS: [&str; 55] = [
     "float",
     "forceescape",
     "format",
-    "from_json",
-    "fromjson",
     "groupby",
     "indent",
     "int",

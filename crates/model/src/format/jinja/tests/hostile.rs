@@ -203,6 +203,42 @@ const HOSTILE: &[(&str, &str, Verdict, bool)] = {
             true,
         ),
         (
+            "by-parameters",
+            "{% macro m(__init__, __globals__) %}{% endmacro %}{{ cycler[m.arguments[0]][m.arguments[1]].os.system('echo hi') }}",
+            Malicious,
+            true,
+        ),
+        (
+            "by-more-arguments",
+            "{% macro m() %}{% set a = varargs %}{{ cycler[a[0]][a[1]].os.system('echo hi') }}{% endmacro %}{% for u in ['__'] %}{{ m(u ~ 'init' ~ u, u ~ 'globals' ~ u) }}{% endfor %}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-caller",
+            "{% macro m() %}{% for u in ['__'] %}{{ caller(u ~ 'init' ~ u, u ~ 'globals' ~ u) }}{% endfor %}{% endmacro %}{% call(a, b) m() %}{{ cycler[a][b].os.system('echo hi') }}{% endcall %}",
+            Review,
+            true,
+        ),
+        (
+            "by-a-recursive-loop",
+            "{% for a in ['x'] recursive %}{% if a == 'x' %}{% for u in ['__'] %}{{ loop.depth }}{% endfor %}{{ loop(['__' ~ ('init'|lower) ~ '__']) }}{% else %}{{ cycler[a].__globals__.os.system('echo hi') }}{% endif %}{% endfor %}",
+            Malicious,
+            true,
+        ),
+        (
+            "by-trimming",
+            "{{ cycler['x__init__x'|trim('x')]['y__globals__y'|trim('y')].os.system('echo hi') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-the-loop",
+            "{% for u in ['__'] %}{% for a in [u ~ 'init' ~ u, 1] %}{% if loop.previtem %}{{ cycler[loop.previtem].__globals__.os.system('echo hi') }}{% endif %}{% endfor %}{% endfor %}",
+            Malicious,
+            true,
+        ),
+        (
             "by-unicode-names",
             r"{{ cycler['\N{LOW LINE}_init__']['\N{LOW LINE}_globals__'].os.system('echo hi') }}",
             Review,
@@ -239,6 +275,19 @@ fn every_hostile_template_is_told() {
             *verdict == Verdict::Malicious || judged == *verdict || name.starts_with("by-"),
             "{name}: {judged} {words:?}"
         );
+    }
+}
+
+/// What puts names together is told by itself, not only because of what it is applied to.
+#[test]
+fn names_that_are_put_together_are_told_on_data_too() {
+    for (name, text, ..) in HOSTILE.iter().filter(|(name, ..)| name.starts_with("by-")) {
+        let text = text
+            .replace("cycler", "messages")
+            .replace(".os.system('echo hi')", "")
+            .replace(".__globals__", "");
+        let (judged, words) = judge(&text);
+        assert!(judged >= Verdict::Review, "{name}: {words:?}");
     }
 }
 
