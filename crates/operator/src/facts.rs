@@ -50,7 +50,24 @@ pub async fn read(client: &Client) -> Result<(ClusterFacts, Vec<SecurityDomain>)
             domain.map_err(|words| Error::Unexpected { what: format!("SecurityDomain {name}"), words })?,
         );
     }
-    Ok((facts(&store, OperatorIdentity::default()), domains))
+    // Who may not list policies is told of the usual controller.
+    let _ = list(client, Source::Validating, &mut store).await;
+    let operator = store.all(Source::Validating).find_map(|(_, live)| operator_of(live)).unwrap_or_default();
+    Ok((facts(&store, operator), domains))
+}
+
+/// Who the controller is, by the policy that lets it change labels: run from a terminal it is a person, and what it writes names
+/// that person.
+fn operator_of(policy: &Live) -> Option<OperatorIdentity> {
+    let conditions = policy.value.pointer("/spec/matchConditions")?.as_array()?;
+    let condition = conditions.iter().find(|it| it["name"] == "not-operator")?;
+    let expression = condition.get("expression")?.as_str()?;
+    let quoted = expression.strip_prefix("request.userInfo.username != '")?.strip_suffix('\'')?;
+    let username = quoted.replace(r"\'", "'").replace(r"\\", r"\");
+    let of_account = username.strip_prefix("system:serviceaccount:").and_then(|it| it.split_once(':'));
+    let namespace = of_account
+        .map_or_else(|| OperatorIdentity::default().namespace, |(namespace, _)| namespace.to_owned());
+    Some(OperatorIdentity { namespace, username })
 }
 
 /// Every SecurityDomain by name, or why it cannot be read.
@@ -254,6 +271,29 @@ mod tests {
     #[test]
     fn dns_is_unknown_while_no_pod_says_what_a_named_port_is() {
         assert_eq!(dns(&store(vec![dns_service()])), None);
+    }
+
+    #[test]
+    fn the_controller_is_known_by_the_policy_that_exempts_it() {
+        let facts = |username: &str| ClusterFacts {
+            operator: OperatorIdentity { namespace: "sec".into(), username: username.into() },
+            ..ClusterFacts::default()
+        };
+        let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+            "metadata": {"name": "ml"}, "spec": {"namespaces": {"names": ["ml"]}}});
+        let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
+        let asked =
+            [ringfence_domain::Asked { domain: &domain, mode: ringfence_domain::spec::Mode::Observe }];
+        let found = |username: &str| {
+            let objects = ringfence_domain::desired(&asked, &facts(username)).objects;
+            let policies = objects.into_iter().filter(|it| it.id.kind == "ValidatingAdmissionPolicy");
+            let mut found =
+                policies.map(|it| Live::new(Source::Validating, it.body)).filter_map(|it| operator_of(&it));
+            found.next().unwrap()
+        };
+        let account = "system:serviceaccount:sec:ringfence";
+        assert_eq!(found(account), facts(account).operator);
+        assert_eq!(found(r"o'brien\x").username, r"o'brien\x");
     }
 
     #[test]
