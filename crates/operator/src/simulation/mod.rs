@@ -14,6 +14,7 @@ use kube::Client;
 use ringfence_domain::Asked;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Desired;
+use ringfence_domain::DesiredObject;
 use ringfence_domain::Resolved;
 use ringfence_domain::Rules;
 use ringfence_domain::SecurityDomain;
@@ -58,10 +59,12 @@ pub async fn simulate(
     unread.sort();
     let unwritten = found.unwritten();
     let subjects = found.subjects();
+    let running = subjects.iter().filter(|it| !it.pods.is_empty()).map(|it| it.namespace.as_str()).collect();
     let mut simulated = BTreeMap::new();
     for (name, resolved) in plan.named(names) {
         let mut missing = unread.clone();
-        let violations = security::violations(client, facts, &plan.enforced, name, &mut missing).await;
+        let violations =
+            security::violations(client, facts, &running, &plan.enforced, name, &mut missing).await;
         missing.extend(refused(client, &plan.enforced, name).await);
         let one = plan.one(name, resolved, &subjects, violations, missing, unwritten.clone());
         simulated.extend(one.map(|it| (name.clone(), it)));
@@ -128,9 +131,18 @@ impl Plan {
     }
 }
 
-/// Writes of a domain that the API server would refuse, or that could not be tried.
+/// Writes of a domain that the API server would refuse, or that could not be tried. Of those that differ in nothing but the
+/// namespace one is tried: a domain of a thousand namespaces is not asked nine thousand questions.
 async fn refused(client: &Client, enforced: &Desired, domain: &str) -> Vec<String> {
-    let own: Vec<_> = enforced.objects.iter().filter(|it| it.domain() == Some(domain)).cloned().collect();
+    let mut forms = BTreeSet::new();
+    let is_new = |it: &&DesiredObject| {
+        let name = if it.id.namespace.is_empty() { "" } else { it.id.name.as_str() };
+        let parts = it.body.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata");
+        let form: Vec<_> = parts.map(|(key, value)| format!("{key}: {value}")).collect();
+        forms.insert(format!("{name} {}", form.join(" ")))
+    };
+    let own = enforced.objects.iter().filter(|it| it.domain() == Some(domain)).filter(is_new);
+    let own: Vec<_> = own.cloned().collect();
     let observed = observe(client, &own, true).await;
     observed
         .into_iter()

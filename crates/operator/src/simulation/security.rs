@@ -1,6 +1,7 @@
 //! Room `operator`: running pods below a Pod Security level, by the API server's own judgement: the label is put on each
 //! namespace by dry-run, and what it warns of is read.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -25,10 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Labels of the level that is refused below.
 const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
 
-/// Asks for each namespace of a domain. What could not be learned goes to `missing`, in words.
+/// Asks for each namespace of a domain in which pods run. What could not be learned goes to `missing`, in words.
 pub(super) async fn violations(
     client: &Client,
     facts: &ClusterFacts,
+    running: &BTreeSet<&str>,
     enforced: &Desired,
     domain: &str,
     missing: &mut Vec<String>,
@@ -43,7 +45,11 @@ pub(super) async fn violations(
                 .any(|(key, level)| live.labels.get(key) != level.as_str().map(str::to_owned).as_ref())
         })
     };
-    let asked: Vec<_> = namespaces.filter(is_new).map(|it| one(client, it)).collect();
+    let asked: Vec<_> = namespaces
+        .filter(|it| running.contains(it.id.name.as_str()))
+        .filter(is_new)
+        .map(|it| one(client, it))
+        .collect();
     let mut violations = Vec::new();
     let mut answers = futures::stream::iter(asked).buffered(CONCURRENCY);
     while let Some((namespace, answer)) = answers.next().await {
