@@ -12,9 +12,14 @@ use serde_json::Value;
 use crate::source::Source;
 use crate::store::Key;
 
-/// Most entries and most objects per entry that the definition allows.
+/// Most entries, and most namespaces and objects per entry, that the definition allows.
 const ENTRIES: usize = 400;
+const NAMESPACES: usize = 1_000;
 const OBJECTS: usize = 128;
+/// Bytes of all of them: a status as a whole stays below 30 KB.
+const BYTES: usize = 20_000;
+/// A namespace itself, among its objects.
+const OWN: &str = "Namespace";
 
 /// An object that was written. Of a node, also the taint, `key=value:effect`: who takes a taint away must know that it put
 /// it there.
@@ -54,40 +59,69 @@ pub(crate) fn taint_words(taint: &Value) -> String {
 
 /// What a status says was written. Kinds that are not watched are passed over.
 pub(crate) fn read(entries: &[InventoryEntry]) -> BTreeSet<Written> {
-    let objects = entries.iter().flat_map(|entry| entry.objects.iter().map(move |object| (entry, object)));
-    let written = objects.filter_map(|(entry, object)| {
-        let (kind, name) = object.split_once('/')?;
-        let source = Source::of_kind(kind)?;
-        let (name, taint) = match name.split_once('/') {
-            Some((name, taint)) => (name, Some(taint.to_owned())),
-            None => (name, None),
-        };
-        // A Namespace stands in the entry of its own.
-        let namespace = if source == Source::Namespaces { String::new() } else { entry.namespace.clone() };
-        Some(Written { key: Key { source, namespace, name: name.into() }, taint })
-    });
-    written.collect()
+    let mut written = BTreeSet::new();
+    for entry in entries {
+        let none = [String::new()];
+        let namespaces = if entry.namespaces.is_empty() { &none[..] } else { &entry.namespaces };
+        for namespace in namespaces {
+            written.extend(entry.objects.iter().filter_map(|object| one(namespace, object)));
+        }
+    }
+    written
 }
 
-/// The form of a status; whether all of it found room.
+fn one(namespace: &str, object: &str) -> Option<Written> {
+    if object == OWN {
+        return Some(Written { key: Key::global(Source::Namespaces, namespace), taint: None });
+    }
+    let (kind, name) = object.split_once('/')?;
+    let source = Source::of_kind(kind)?;
+    let (name, taint) = match name.split_once('/') {
+        Some((name, taint)) => (name, Some(taint.to_owned())),
+        None => (name, None),
+    };
+    Some(Written { key: Key { source, namespace: namespace.into(), name: name.into() }, taint })
+}
+
+/// The form of a status; whether all of it found room. Most namespaces of a domain get the same objects, which stand once.
 pub(crate) fn entries(written: &BTreeSet<Written>) -> (Vec<InventoryEntry>, bool) {
     let mut by_namespace: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for it in written {
         let key = &it.key;
-        let namespace = if key.source == Source::Namespaces { &key.name } else { &key.namespace };
-        let taint = it.taint.as_ref().map_or_else(String::new, |taint| format!("/{taint}"));
-        let object = format!("{}/{}{taint}", key.source.kind(), key.name);
+        let (namespace, object) = if key.source == Source::Namespaces {
+            (&key.name, OWN.to_owned())
+        } else {
+            let taint = it.taint.as_ref().map_or_else(String::new, |taint| format!("/{taint}"));
+            (&key.namespace, format!("{}/{}{taint}", key.source.kind(), key.name))
+        };
         by_namespace.entry(namespace).or_default().push(object);
     }
-    let mut entries: Vec<_> = by_namespace
-        .into_iter()
-        .flat_map(|(namespace, objects)| {
-            let chunks: Vec<_> = objects.chunks(OBJECTS).map(<[String]>::to_vec).collect();
-            chunks.into_iter().map(|objects| InventoryEntry { namespace: namespace.into(), objects })
-        })
-        .collect();
-    let fits = entries.len() <= ENTRIES;
+    let mut by_objects: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for (namespace, mut objects) in by_namespace {
+        objects.sort();
+        for objects in objects.chunks(OBJECTS) {
+            by_objects.entry(objects.to_vec()).or_default().push(namespace.to_owned());
+        }
+    }
+    let mut entries = Vec::new();
+    for (objects, namespaces) in by_objects {
+        let is_of_cluster = namespaces.iter().all(String::is_empty);
+        let chunks: &[Vec<String>] = &namespaces.chunks(NAMESPACES).map(<[_]>::to_vec).collect::<Vec<_>>();
+        entries.extend(chunks.iter().map(|namespaces| InventoryEntry {
+            namespaces: if is_of_cluster { Vec::new() } else { namespaces.clone() },
+            objects: objects.clone(),
+        }));
+    }
+    let before = entries.len();
+    let mut left = BYTES;
     entries.truncate(ENTRIES);
+    entries.retain(|entry| {
+        let bytes: usize = entry.namespaces.iter().chain(&entry.objects).map(|it| it.len() + 3).sum();
+        let fits = bytes <= left;
+        left = if fits { left - bytes } else { 0 };
+        fits
+    });
+    let fits = entries.len() == before;
     (entries, fits)
 }
 
@@ -111,16 +145,30 @@ mod tests {
         let (entries, fits) = entries(&all);
         assert!(fits);
         assert_eq!(entries.len(), 2, "one of the namespace, one of the cluster");
-        assert_eq!(entries[1].objects, ["Namespace/ml", "NetworkPolicy/rf-egress"]);
+        assert_eq!(entries[0].objects, ["Namespace", "NetworkPolicy/rf-egress"]);
         assert_eq!(read(&entries), all);
     }
 
     #[test]
-    fn many_nodes_take_several_entries_and_too_many_namespaces_do_not_fit() {
+    fn many_nodes_take_several_entries_and_a_thousand_namespaces_with_the_same_take_one() {
         let nodes = (0..300).map(|it| written(Source::Nodes, "", &format!("n{it}"), None)).collect();
         let (found, fits) = entries(&nodes);
         assert!(fits && found.len() == 3 && found.iter().all(|it| it.objects.len() <= 128));
-        let many = (0..401).map(|it| written(Source::Namespaces, "", &format!("n{it}"), None)).collect();
-        assert!(!entries(&many).1);
+        assert_eq!(read(&found), nodes);
+        let team = |number: usize| {
+            let name = format!("team-{number:04}");
+            [
+                written(Source::Namespaces, "", &name, None),
+                written(Source::ResourceQuotas, &name, "rf-quota", None),
+                written(Source::NetworkPolicies, &name, "rf-default-deny", None),
+            ]
+        };
+        let many: BTreeSet<_> = (0..1_000).flat_map(team).collect();
+        let (found, fits) = entries(&many);
+        assert!(fits && found.len() == 1);
+        assert_eq!(read(&found), many);
+        let too_many = (0..4_000).flat_map(team).collect();
+        let (found, fits) = entries(&too_many);
+        assert!(!fits && !found.is_empty() && serde_json::to_string(&found).unwrap().len() < 30_000);
     }
 }

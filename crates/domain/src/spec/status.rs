@@ -27,7 +27,7 @@ pub struct SecurityDomainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16_384))]
     pub accepted_spec: Option<String>,
-    /// What was written, one entry per namespace: evidence for what may be removed again.
+    /// What was written, one entry for namespaces that got the same: evidence for what may be removed again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub inventory: Vec<InventoryEntry>,
@@ -87,14 +87,16 @@ pub struct SimulationStatus {
     pub missing: Vec<String>,
 }
 
-/// What was written into one namespace, or with an empty name into the cluster.
+/// What was written into namespaces that got the same, or without namespaces into the cluster.
 #[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryEntry {
-    /// The namespace.
-    #[serde(default)]
-    pub namespace: String,
-    /// `Kind/name` of each object; `Node/name/key=value:effect` of a node with its taint.
+    /// The namespaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1_000))]
+    pub namespaces: Vec<String>,
+    /// `Kind/name` of each object; `Namespace` alone is each namespace itself, `Node/name/key=value:effect` a node with its
+    /// taint.
     #[schemars(length(max = 128))]
     pub objects: Vec<String>,
 }

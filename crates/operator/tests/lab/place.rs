@@ -184,8 +184,19 @@ impl<'a> Place<'a> {
     pub(crate) async fn inventory(&self) -> BTreeSet<String> {
         let domain = self.state().await.unwrap_or_default();
         let entries = domain["status"]["inventory"].as_array().cloned().unwrap_or_default();
-        let objects = entries.iter().flat_map(|it| it["objects"].as_array().cloned().unwrap_or_default());
-        let objects: BTreeSet<String> = objects.map(|it| it.as_str().unwrap().to_owned()).collect();
+        let list = |entry: &Value, key: &str| -> Vec<String> {
+            let items = entry[key].as_array().into_iter().flatten();
+            items.map(|it| it.as_str().unwrap().to_owned()).collect()
+        };
+        let objects = entries.iter().flat_map(|entry| {
+            let (objects, namespaces) = (list(entry, "objects"), list(entry, "namespaces"));
+            objects.into_iter().flat_map(move |it| {
+                // A namespace itself stands among its objects by its kind alone.
+                let own: Vec<_> = namespaces.iter().map(|name| format!("Namespace/{name}")).collect();
+                if it == "Namespace" { own } else { vec![it] }
+            })
+        });
+        let objects: BTreeSet<String> = objects.collect();
         // A node with its taint stands for the node as well.
         let nodes = objects.iter().filter(|it| it.starts_with("Node/"));
         let nodes: BTreeSet<String> =

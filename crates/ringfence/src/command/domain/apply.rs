@@ -222,10 +222,12 @@ fn show(domain: &SecurityDomain, policy: DeletionPolicy, out: &mut dyn Write) ->
     say(out, "  labels of namespaces         go")?;
     say(out, &format!("  label and taint of nodes     go ({} nodes)", status.nodes.labelled))?;
     let word = if policy == DeletionPolicy::Delete { "go" } else { "stay in force, nobody keeps them" };
-    for entry in status.inventory.iter().filter(|it| !it.namespace.is_empty()) {
-        for object in entry.objects.iter().filter(|it| !it.starts_with("Namespace/")) {
-            let what = format!("{}/{object}", entry.namespace);
-            say(out, &format!("  {what:<44} {word}"))?;
+    for entry in &status.inventory {
+        for namespace in &entry.namespaces {
+            for object in entry.objects.iter().filter(|it| *it != "Namespace") {
+                let what = format!("{namespace}/{object}");
+                say(out, &format!("  {what:<44} {word}"))?;
+            }
         }
     }
     Ok(())

@@ -194,9 +194,8 @@ fn probes(remote: &Remote, domain: &SecurityDomain) -> Vec<Probe> {
     let Some(status) = domain.status.as_ref().filter(|it| it.effective_modes.mode == Mode::Enforce) else {
         return Vec::new();
     };
-    let namespaces = status.inventory.iter().map(|it| it.namespace.clone()).filter(|it| !it.is_empty());
-    let namespaces: BTreeSet<String> = namespaces.collect();
-    namespaces.into_iter().map(|namespace| probe(remote, namespace)).collect()
+    let namespaces: BTreeSet<&String> = status.inventory.iter().flat_map(|it| &it.namespaces).collect();
+    namespaces.into_iter().map(|namespace| probe(remote, namespace.clone())).collect()
 }
 
 fn probe(remote: &Remote, namespace: String) -> Probe {
