@@ -21,15 +21,21 @@ const PODS: &str = "10000";
 const SCANNED: [i64; 1] = [1];
 
 pub(super) fn run() -> Result<(), Failure> {
+    inside_a_lab("1a", "live")
+}
+
+/// Runs `cargo xtask bench NAME inside` in a lab that ends with it.
+pub(super) fn inside_a_lab(tier: &str, name: &str) -> Result<(), Failure> {
     let mut cargo = shell::cargo(["build", "--quiet", "--locked", "--release", "--target-dir", "target"]);
     shell::run(cargo.args(["--package", "ringfence", "--package", "ringfence-lab"]))?;
     let own = std::env::current_exe().map_err(Failure::while_("own program"))?;
     let mut lab = Command::new(built("ringfence-lab"));
-    lab.args(["exec", "--tier", "1a", "--"]).arg(own).args(["bench", "live", "inside"]);
+    lab.args(["exec", "--tier", tier, "--"]).arg(own).args(["bench", name, "inside"]);
     shell::run(lab.current_dir(shell::root()))
 }
 
-fn built(program: &str) -> PathBuf {
+/// A program of the release build.
+pub(super) fn built(program: &str) -> PathBuf {
     shell::root().join("target/release").join(program)
 }
 

@@ -2,6 +2,7 @@
 //! in CI: bars are ratios and CPU-seconds of interleaved runs on one machine.
 
 mod build;
+mod domain;
 mod live;
 mod measure;
 mod scan;
@@ -18,6 +19,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["scan"] => scan::run(),
         ["build"] => build::run(),
+        ["domain"] => domain::run(),
+        ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
         ["live", "inside"] => live::inside(),
         ["yaml"] => shell::run(&mut shell::cargo(["bench", "--package", "ringfence-inventory"])),
@@ -26,9 +29,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             let count = count.parse().map_err(Failure::while_(format!("--objects {count}")))?;
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
-        _ => {
-            Err(Failure::new("usage: cargo xtask bench scan | build | live | yaml | tree [--objects N] DIR"))
-        }
+        _ => Err(Failure::new(
+            "usage: cargo xtask bench scan | build | domain | live | yaml | tree [--objects N] DIR",
+        )),
     }
 }
 
