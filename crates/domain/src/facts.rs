@@ -45,6 +45,8 @@ pub struct NamespaceFact {
     pub uid: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Pod Security level that it asked for before it came to a domain, if that was noted.
+    pub level: Option<String>,
     /// Whether it is going away: nothing is written into it any more.
     pub terminating: bool,
 }

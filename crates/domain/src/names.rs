@@ -32,6 +32,8 @@ pub const SHM_ANNOTATION: &str = "ringfence.dev/shm-percent";
 pub const TOLERATION_ANNOTATION: &str = "ringfence.dev/gpu-toleration";
 /// Namespace annotation: `true` where GPU pods are placed on the domain's nodes.
 pub const PLACEMENT_ANNOTATION: &str = "ringfence.dev/gpu-placement";
+/// Annotation of a namespace: the Pod Security level it asked for before it came to a domain.
+pub const LEVEL_ANNOTATION: &str = "ringfence.dev/pod-security-before";
 /// Annotation of every object written: SHA-256 of what was written, hex.
 pub const HASH_ANNOTATION: &str = "ringfence.dev/applied-hash";
 /// Annotation of every object written: UID of its SecurityDomain.

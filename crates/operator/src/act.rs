@@ -40,6 +40,8 @@ pub(crate) struct Act {
     pub(crate) hash: String,
     /// What somebody changed, if that is why.
     pub(crate) drift: Option<Drifted>,
+    /// It was seen in order before, so whatever it looks like now, it is ours.
+    pub(crate) is_known: bool,
 }
 
 /// What somebody changed.
@@ -89,7 +91,12 @@ pub(crate) enum Done {
 pub(crate) async fn perform(client: &Client, act: &Act) -> Result<Done, String> {
     let key = &act.key;
     match &act.what {
-        What::Apply(object, live) => apply(client, key, object, live.as_deref()).await,
+        What::Apply(object, live) => {
+            if live.is_none() && !act.is_known {
+                foreign(client, key, object).await?;
+            }
+            apply(client, key, object, live.as_deref()).await
+        }
         What::Mend(object, live) => {
             let done = json_patch(client, key, mending(object, live)).await?;
             kept(object, done, |_| true)
@@ -120,9 +127,6 @@ async fn apply(
     }
     let patch = Patch::Apply(&body);
     let params = PatchParams::apply(names::FIELD_MANAGER).force();
-    if live.is_none() {
-        foreign(client, key, object).await?;
-    }
     let first = request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await;
     let done = match (first, live) {
         (Err(words), Some(live))
@@ -164,7 +168,12 @@ async fn foreign(client: &Client, key: &Key, object: &DesiredObject) -> Result<(
     if hash.is_some() && owner(Some(&found)) == owner(object.body.get("metadata")) {
         return Ok(());
     }
-    Err(format!("{key} exists and is not ours; rename or delete it, then it is written"))
+    Err(not_ours(key))
+}
+
+/// What is said of an object that somebody else has under our name.
+pub(crate) fn not_ours(key: &Key) -> String {
+    format!("{key} exists and is not ours; rename or delete it, then it is written")
 }
 
 /// A field that only a new object can have otherwise, in the API server's words (apimachinery's `FieldImmutableErrorMsg`;
@@ -337,6 +346,6 @@ impl Act {
             Source::Namespaces | Source::ServiceAccounts => What::Release(live),
             _ => What::Delete(live),
         };
-        Self { key, what, hash: String::new(), drift: None }
+        Self { key, what, hash: String::new(), drift: None, is_known: false }
     }
 }

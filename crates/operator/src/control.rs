@@ -167,10 +167,11 @@ impl Controller {
     }
 
     fn take(&mut self, source: Source, seen: Seen) -> bool {
-        if let Seen::Refused(words) = &seen {
+        let refused = if let Seen::Refused(words) = &seen { Some(words.clone()) } else { None };
+        let is_new = self.store.take(source, seen);
+        if let Some(words) = refused.filter(|_| is_new) {
             (self.tell)(&format!("watch of {}: {words}", source.resource()));
         }
-        let is_new = self.store.take(source, seen);
         if is_new && source == Source::Definitions {
             let now = Instant::now();
             self.discover_at = self.discover_at.map(|it| it.min(now)).or(Some(now));

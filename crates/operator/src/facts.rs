@@ -15,6 +15,7 @@ use ringfence_domain::NodeFact;
 use ringfence_domain::OperatorIdentity;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::ServiceFact;
+use ringfence_domain::names;
 use ringfence_inventory::accelerator::is_accelerator;
 use serde_json::Value;
 
@@ -136,6 +137,7 @@ fn namespace(live: &Live) -> NamespaceFact {
         name: live.text("/metadata/name").into(),
         uid: live.text("/metadata/uid").into(),
         labels: strings(live.value.pointer("/metadata/labels")),
+        level: live.annotation(names::LEVEL_ANNOTATION).map(str::to_owned),
         terminating: live.is_going() || live.text("/status/phase") == "Terminating",
     }
 }

@@ -103,25 +103,32 @@ pub(crate) fn entries(written: &BTreeSet<Written>) -> (Vec<InventoryEntry>, bool
             by_objects.entry(objects.to_vec()).or_default().push(namespace.to_owned());
         }
     }
-    let mut entries = Vec::new();
-    for (objects, namespaces) in by_objects {
-        let is_of_cluster = namespaces.iter().all(String::is_empty);
-        let chunks: &[Vec<String>] = &namespaces.chunks(NAMESPACES).map(<[_]>::to_vec).collect::<Vec<_>>();
-        entries.extend(chunks.iter().map(|namespaces| InventoryEntry {
-            namespaces: if is_of_cluster { Vec::new() } else { namespaces.clone() },
-            objects: objects.clone(),
-        }));
+    // What stands in no namespace first: taints that nobody knows of would close nodes for ever.
+    let mut groups: Vec<_> = by_objects.into_iter().collect();
+    groups.sort_by_key(|(_, namespaces)| !namespaces.iter().all(String::is_empty));
+    let (mut entries, mut left, mut fits) = (Vec::new(), BYTES, true);
+    for (objects, namespaces) in groups {
+        let fixed: usize = objects.iter().map(|it| it.len() + 3).sum();
+        let mut rest = namespaces.as_slice();
+        while !rest.is_empty() {
+            let mut room = left.saturating_sub(fixed);
+            let mut holds = |name: &String| {
+                let holds = name.len() + 3 <= room;
+                room = room.saturating_sub(name.len() + 3);
+                holds
+            };
+            let count = rest.iter().take(NAMESPACES).take_while(|it| holds(it)).count();
+            if count == 0 || entries.len() == ENTRIES {
+                fits = false;
+                break;
+            }
+            let (now, later) = rest.split_at(count);
+            left = left.saturating_sub(fixed + now.iter().map(|it| it.len() + 3).sum::<usize>());
+            let namespaces = now.iter().filter(|it| !it.is_empty()).cloned().collect();
+            entries.push(InventoryEntry { namespaces, objects: objects.clone() });
+            rest = later;
+        }
     }
-    let before = entries.len();
-    let mut left = BYTES;
-    entries.truncate(ENTRIES);
-    entries.retain(|entry| {
-        let bytes: usize = entry.namespaces.iter().chain(&entry.objects).map(|it| it.len() + 3).sum();
-        let fits = bytes <= left;
-        left = if fits { left - bytes } else { 0 };
-        fits
-    });
-    let fits = entries.len() == before;
     (entries, fits)
 }
 
@@ -145,7 +152,7 @@ mod tests {
         let (entries, fits) = entries(&all);
         assert!(fits);
         assert_eq!(entries.len(), 2, "one of the namespace, one of the cluster");
-        assert_eq!(entries[0].objects, ["Namespace", "NetworkPolicy/rf-egress"]);
+        assert_eq!(entries[1].objects, ["Namespace", "NetworkPolicy/rf-egress"]);
         assert_eq!(read(&entries), all);
     }
 
@@ -167,8 +174,13 @@ mod tests {
         let (found, fits) = entries(&many);
         assert!(fits && found.len() == 1);
         assert_eq!(read(&found), many);
-        let too_many = (0..4_000).flat_map(team).collect();
+        // What does not fit is missing by itself, and nothing else is.
+        let long = |number: usize| written(Source::Namespaces, "", &format!("{number:0>60}"), None);
+        let node = written(Source::Nodes, "", "gpu-1", Some("a=b:NoSchedule"));
+        let too_many: BTreeSet<_> = (0..1_000).map(long).chain([node.clone()]).collect();
         let (found, fits) = entries(&too_many);
-        assert!(!fits && !found.is_empty() && serde_json::to_string(&found).unwrap().len() < 30_000);
+        let known = read(&found);
+        assert!(!fits && known.contains(&node) && known.len() > 300 && known.is_subset(&too_many));
+        assert!(serde_json::to_string(&found).unwrap().len() < 30_000);
     }
 }

@@ -251,15 +251,32 @@ fn one(
         report.faults.push(format!("{key}: {}", fault.words));
         return None;
     }
+    let is_known = ledger.was_settled(&key, &object.hash);
+    if !is_known
+        && matches!(what, What::Apply(..))
+        && object.write == Write::Apply
+        && live.is_some_and(is_foreign)
+    {
+        report.faults.push(act::not_ours(&key));
+        return None;
+    }
     report.pending += 1;
     let written = live.and_then(|it| it.annotation(names::HASH_ANNOTATION)) == Some(object.hash.as_str());
-    let drift = (ledger.was_settled(&key, &object.hash) || written && !fields.is_empty()).then(|| Drifted {
+    let drift = (is_known || written && !fields.is_empty()).then(|| Drifted {
         domain: owner.map(kube::ResourceExt::name_any),
         generation,
         fields,
         by: live.and_then(|it| it.by.clone()),
     });
-    Some(Act { key, what, hash: object.hash.clone(), drift })
+    Some(Act { key, what, hash: object.hash.clone(), drift, is_known })
+}
+
+/// Whether nothing of an object says that we wrote it.
+fn is_foreign(live: &Live) -> bool {
+    live.annotation(names::HASH_ANNOTATION).is_none()
+        && live.annotation(names::OWNER_ANNOTATION).is_none()
+        && live.label(names::DOMAIN_LABEL).is_none()
+        && live.label("app.kubernetes.io/managed-by") != Some(names::MANAGED_BY)
 }
 
 /// Namespaces that say they are of a domain and are not: their pods would meet no policy, or be taken for the domain's. What a
@@ -281,7 +298,13 @@ fn planted(look: &Look, store: &Store, ledger: &Ledger, now: Instant) -> Vec<Act
         .filter(|((_, name), live)| !live.is_going() && is_planted(live) && !has(name));
     let acts = acts.map(|((_, name), live)| {
         let key = Key::global(Source::Namespaces, name);
-        Act { key, what: What::Release(Box::new(live.clone())), hash: "planted".into(), drift: None }
+        Act {
+            key,
+            what: What::Release(Box::new(live.clone())),
+            hash: "planted".into(),
+            drift: None,
+            is_known: false,
+        }
     });
     acts.filter(|act| ledger.waiting(&act.key, &act.hash, now).is_none()).collect()
 }

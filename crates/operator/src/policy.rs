@@ -95,6 +95,7 @@ pub(crate) fn removals(
                     what: What::Delete(Box::new(live.clone())),
                     hash: String::new(),
                     drift: None,
+                    is_known: false,
                 })
                 .collect(),
             );

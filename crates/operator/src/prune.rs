@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
+use ringfence_domain::Outcome;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::names;
+use ringfence_domain::spec::Mode;
 
 use crate::act::Act;
 use crate::act::What;
@@ -47,10 +49,7 @@ pub(crate) fn of(
     let gives = |key: &Key| {
         matches!(key.source, Source::ExternalSecrets | Source::RoleBindings) && held_back.contains(key)
     };
-    // What could not be derived is not what nobody wants.
-    let is_unknown =
-        outcome.is_some_and(|it| it.unknown.iter().any(|it| it.field.starts_with("spec.network")));
-    let stays = |key: &Key| gives(key) || is_unknown && key.source == Source::NetworkPolicies;
+    let stays = |key: &Key| gives(key) || outcome.is_some_and(|it| is_unknown(it, key));
     for written in before.into_iter().filter(|it| !left.contains(it)).collect::<Vec<_>>() {
         // Of a node that stays an old taint goes by its own write; until then it is known as ours.
         if wanted.contains(&written.key) {
@@ -73,6 +72,19 @@ pub(crate) fn of(
     let mut stages = removal::in_order(acts);
     stages.retain(|stage| !stage.is_empty());
     (left, stages)
+}
+
+/// Whether a NetworkPolicy is one that could not be derived: that is not one that nobody wants. Only where it would be wanted.
+fn is_unknown(outcome: &Outcome, key: &Key) -> bool {
+    let field = match key.name.as_str() {
+        "rf-allow-dns" => "spec.network.allowDNS",
+        "rf-egress" => "spec.network.egress",
+        _ => return false,
+    };
+    key.source == Source::NetworkPolicies
+        && outcome.mode >= Mode::Enforce
+        && outcome.namespaces.contains(&key.namespace)
+        && outcome.unknown.iter().any(|it| it.field.starts_with(field))
 }
 
 /// Whether what was written is still there and ours.
@@ -120,5 +132,11 @@ fn removal_of(written: &Written, live: &Live) -> Act {
     }
     let mark = Mark { without: written.taint.iter().cloned().collect(), ..Mark::default() };
     let hash = written.taint.clone().unwrap_or_default();
-    Act { key: written.key.clone(), what: What::Node(mark, Box::new(live.clone())), hash, drift: None }
+    Act {
+        key: written.key.clone(),
+        what: What::Node(mark, Box::new(live.clone())),
+        hash,
+        drift: None,
+        is_known: false,
+    }
 }

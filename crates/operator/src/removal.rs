@@ -136,14 +136,26 @@ fn act(written: &Written, live: &Live, orphan: Option<&[&str]>, domain: &Securit
         let has_label = live.label(names::NODE_LABEL).is_some();
         let taint = Mark { label: taint.label.filter(|_| has_label), ..taint };
         if !operations(live, &taint).is_empty() {
-            return Some(Act { key, what: What::Node(taint, boxed), hash: "taint".into(), drift: None });
+            return Some(Act {
+                key,
+                what: What::Node(taint, boxed),
+                hash: "taint".into(),
+                drift: None,
+                is_known: false,
+            });
         }
-        let act = Act { key, what: What::Node(Mark::default(), boxed), hash: String::new(), drift: None };
+        let act = Act {
+            key,
+            what: What::Node(Mark::default(), boxed),
+            hash: String::new(),
+            drift: None,
+            is_known: false,
+        };
         return has_label.then_some(act);
     }
     if let Some(namespaces) = orphan.filter(|_| key.source != Source::Namespaces) {
         let what = What::Strip(boxed, by_name(live, namespaces));
-        return Some(Act { key, what, hash: String::new(), drift: None });
+        return Some(Act { key, what, hash: String::new(), drift: None, is_known: false });
     }
     Some(Act::removal(key, live))
 }

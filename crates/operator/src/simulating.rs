@@ -39,10 +39,12 @@ struct Last {
 }
 
 impl Simulations {
-    /// The last one of a domain: of this controller, else of the one before it.
+    /// The last one of a domain: of this controller or of another that led in between, whichever is younger.
     pub(crate) fn of<'a>(&'a self, domain: &'a SecurityDomain) -> Option<&'a SimulationStatus> {
         let own = self.last.get(&domain.name_any()).map(|it| &it.status);
-        own.or_else(|| domain.status.as_ref()?.simulation.as_ref())
+        let told = domain.status.as_ref().and_then(|it| it.simulation.as_ref());
+        // Times of one form sort as texts.
+        told.into_iter().chain(own).max_by(|one, other| one.at.cmp(&other.at))
     }
 
     /// When a domain is to be simulated; none: what is known will do. `hash` is what a simulation would have now.
@@ -68,7 +70,14 @@ impl Simulations {
     /// Notes what one found. `clock`: RFC 3339.
     pub(crate) fn note(&mut self, name: &str, found: &Simulated, clock: &str, now: Instant) {
         let status = found.simulation.status(found.hash.clone(), clock.into(), found.missing.clone());
-        let before = self.last.get(name).filter(|it| says_the_same(&it.status, &status));
+        // Only what was repaired brings the next one forward: numbers of a cluster that lives change all the time.
+        let is_no_better = |it: &&Last| {
+            it.status.hash == status.hash
+                && it.status.would_deny <= status.would_deny
+                && it.status.missing.len() <= status.missing.len()
+                && it.status.missing.is_empty() == status.missing.is_empty()
+        };
+        let before = self.last.get(name).filter(is_no_better);
         // What could not be read is mostly there in a moment: a connection that broke, a policy on its way.
         let first = if status.missing.is_empty() { FIRST_PAUSE } else { SHORTEST };
         let pause = before.map_or(first, |it| (it.pause * 2).min(LONGEST_PAUSE));

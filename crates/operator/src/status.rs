@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use ringfence_domain::Outcome;
 use ringfence_domain::Problem;
 use ringfence_domain::SecurityDomain;
+use ringfence_domain::SecurityDomainSpec;
 use ringfence_domain::kept;
 use ringfence_domain::names;
 use ringfence_domain::spec::Condition;
 use ringfence_domain::spec::Mode;
 use ringfence_domain::spec::NodeCounts;
+use ringfence_domain::spec::Nodes;
 use ringfence_domain::spec::SimulationStatus;
 
 use crate::inventory;
@@ -74,7 +77,7 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let of_namespaces: Vec<String> =
         unknown.iter().filter(|it| it.starts_with("spec.namespaces")).cloned().collect();
     promises.say("NamespacesReady", of_namespaces.is_empty(), "AllThere", "Missing", &of_namespaces);
-    isolation(&mut promises, nodes, modes.mode, &ways(&name, look));
+    isolation(&mut promises, &in_force(domain, outcome).nodes, nodes, modes.mode, &ways(&name, look));
     let opened = look.opened.get(&name).cloned().unwrap_or_default();
     network(&mut promises, &opened);
     admission(&mut promises, all);
@@ -140,7 +143,9 @@ fn simulated(promises: &mut Promises<'_>, simulation: Option<&SimulationStatus>,
         return promises.say(kind, false, "", "InputMissing", &simulation.missing);
     }
     let words = match simulation.would_deny {
-        0 => "Enforce would refuse nothing that runs or is defined".to_owned(),
+        0 => "Enforce would refuse no pod that runs, and no template by its own rules; templates without pods were not held \
+              against Pod Security"
+            .to_owned(),
         count => format!("Enforce would refuse {count} pods and templates, see status.simulation"),
     };
     promises.say(kind, true, "Current", "", &[words]);
@@ -193,19 +198,24 @@ fn ways(name: &str, look: &Look) -> Vec<String> {
     ways.collect()
 }
 
-fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode, ways: &[String]) {
-    if promises.domain.spec.nodes.selector.is_none() {
+/// The spec that is in force: the accepted one while an edit waits.
+fn in_force<'a>(domain: &'a SecurityDomain, outcome: &'a Outcome) -> &'a SecurityDomainSpec {
+    outcome.resolved.as_ref().map_or(&domain.spec, |it| &it.spec)
+}
+
+fn isolation(promises: &mut Promises<'_>, spec: &Nodes, nodes: NodeCounts, mode: Mode, ways: &[String]) {
+    if spec.selector.is_none() {
         promises.say("NodesIsolated", true, "NoNodes", "", &[]);
     } else if mode < Mode::Enforce {
         let words =
             format!("{} nodes are selected; label and taint are written in mode Enforce", nodes.selected);
         promises.say("NodesIsolated", false, "", "NotEnforced", &[words]);
     } else {
-        let want = if promises.domain.spec.nodes.manage_taint { nodes.tainted } else { nodes.selected };
+        let want = if spec.manage_taint { nodes.tainted } else { nodes.selected };
         let words =
             format!("{}/{} nodes labelled, {} tainted", nodes.labelled, nodes.selected, nodes.tainted);
         let whole = nodes.labelled == nodes.selected && want == nodes.selected;
-        if whole && promises.domain.spec.nodes.dedicated && !ways.is_empty() {
+        if whole && spec.dedicated && !ways.is_empty() {
             return promises.say("NodesIsolated", false, "", "OpenToDomains", ways);
         }
         promises.say("NodesIsolated", whole, "AllNodes", "SomeNodes", &[words]);
@@ -215,9 +225,10 @@ fn isolation(promises: &mut Promises<'_>, nodes: NodeCounts, mode: Mode, ways: &
 fn nodes(domain: &SecurityDomain, look: &Look, store: &Store) -> NodeCounts {
     let name = domain.name_any();
     let mut counts = NodeCounts::default();
-    let taint = &domain.spec.nodes.taint;
+    let Some(outcome) = look.desired.outcomes.get(&name) else { return counts };
+    let taint = &in_force(domain, outcome).nodes.taint;
     let words = format!("{}={}:{}", taint.key, taint.value, taint.effect.name());
-    for node in look.desired.outcomes.get(&name).into_iter().flat_map(|it| &it.nodes) {
+    for node in &outcome.nodes {
         let Some(live) = store.get(Source::Nodes, "", node) else { continue };
         let taints = live.value.pointer("/spec/taints").and_then(serde_json::Value::as_array);
         let is_tainted = taints.into_iter().flatten().any(|it| inventory::taint_words(it) == words);

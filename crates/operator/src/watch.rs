@@ -19,8 +19,10 @@ use crate::store::Store;
 /// Events that may wait; then the watches wait.
 const QUEUE: usize = 1024;
 
-/// Pause after a refusal: the API server refuses for a moment when it starts, and for good where a right is missing.
-const REFUSED: Duration = Duration::from_secs(2);
+/// Pauses after refusals, growing from the first to the last: the API server refuses for a moment when it starts, and for good
+/// where a right is missing.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What was seen.
 #[derive(Debug)]
@@ -84,6 +86,7 @@ async fn follow(client: Client, source: Source, sender: mpsc::Sender<(Source, Se
         field_selector: params.field_selector,
         ..watcher::Config::default()
     };
+    let mut pause = FIRST_PAUSE;
     loop {
         let mut events = watcher(source.api(&client), config.clone()).default_backoff().boxed();
         while let Some(event) = events.next().await {
@@ -96,6 +99,9 @@ async fn follow(client: Client, source: Source, sender: mpsc::Sender<(Source, Se
             };
             let Some(seen) = seen else { continue };
             let is_refused = matches!(seen, Seen::Refused(_));
+            if matches!(seen, Seen::End) {
+                pause = FIRST_PAUSE;
+            }
             if sender.send((source, seen)).await.is_err() {
                 return;
             }
@@ -104,7 +110,8 @@ async fn follow(client: Client, source: Source, sender: mpsc::Sender<(Source, Se
             }
         }
         // A watch that goes on after a refusal tells nothing of what was before: who was refused lists anew.
-        tokio::time::sleep(REFUSED).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
     }
 }
 

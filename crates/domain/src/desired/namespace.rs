@@ -31,6 +31,9 @@ pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
             "annotations": notes(cx.resolved),
         },
     });
+    if let Some(asked) = asked(namespace) {
+        body["metadata"]["annotations"][names::LEVEL_ANNOTATION] = Value::from(asked.as_str());
+    }
     if !namespace.uid.is_empty() {
         // A precondition: a namespace that vanishes in between is not made again.
         body["metadata"]["uid"] = Value::from(namespace.uid.as_str());
@@ -60,17 +63,23 @@ fn label_map(cx: &Cx<'_>, namespace: &NamespaceFact) -> Map<String, Value> {
     labels
 }
 
-/// The level below which pods are refused: that of the tier at least. A namespace that asks for more keeps it, unless the
-/// spec says the level itself.
+/// The level below which pods are refused: that of the tier, and at least that which the namespace asked for itself, unless
+/// the spec says the level.
 fn enforced(cx: &Cx<'_>, namespace: &NamespaceFact) -> Level {
     let of_tier = cx.resolved.pod_security;
     if cx.resolved.spec.pod_security.enforce.is_some() {
         return of_tier;
     }
-    let live = namespace.labels.get("pod-security.kubernetes.io/enforce").map(String::as_str);
     let all = [Level::Privileged, Level::Baseline, Level::Restricted];
-    let live = all.into_iter().find(|it| Some(it.label()) == live);
-    live.map_or(of_tier, |live| live.max(of_tier))
+    let asked = asked(namespace).and_then(|asked| all.into_iter().find(|it| it.label() == asked));
+    asked.map_or(of_tier, |asked| asked.max(of_tier))
+}
+
+/// The level that a namespace asked for before it came to a domain: what was noted, else its label while that is not ours.
+fn asked(namespace: &NamespaceFact) -> Option<&String> {
+    let own = || namespace.labels.get("pod-security.kubernetes.io/enforce");
+    let is_ours = namespace.labels.contains_key(names::DOMAIN_LABEL);
+    namespace.level.as_ref().or_else(|| own().filter(|_| !is_ours))
 }
 
 /// What the policies read. See the names for the forms.
@@ -124,4 +133,54 @@ fn mountable(resolved: &Resolved) -> String {
 
 fn listed(items: impl Iterator<Item = String>) -> String {
     items.fold(",".into(), |text, item| text + &item + ",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Asked;
+    use crate::desired::desired;
+    use crate::facts::ClusterFacts;
+    use crate::spec::SecurityDomain;
+
+    /// The level that is written, and the fact that the next look finds.
+    fn level(spec: &Value, namespace: NamespaceFact) -> (String, NamespaceFact) {
+        let mut spec = spec.clone();
+        spec["namespaces"] = json!({"names": ["ml"]});
+        let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain", "metadata": {"name": "a"}, "spec": spec});
+        let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
+        let facts = ClusterFacts {
+            namespaces: Some(vec![namespace]),
+            nodes: Some(Vec::new()),
+            ..ClusterFacts::default()
+        };
+        let desired = desired(&[Asked { domain: &domain, mode: Mode::Enforce }], &facts);
+        let written = desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body;
+        let labels: BTreeMap<String, String> =
+            serde_json::from_value(written["metadata"]["labels"].clone()).unwrap();
+        let level = written["metadata"]["annotations"][names::LEVEL_ANNOTATION].as_str().map(str::to_owned);
+        let enforced = labels["pod-security.kubernetes.io/enforce"].clone();
+        (enforced, NamespaceFact { name: "ml".into(), uid: "u".into(), labels, level, terminating: false })
+    }
+
+    #[test]
+    fn a_namespace_keeps_the_level_it_asked_for_and_not_the_one_a_tier_gave_it() {
+        let fact = |level: Option<&str>| NamespaceFact {
+            name: "ml".into(),
+            uid: "u".into(),
+            labels: level
+                .map(|it| ("pod-security.kubernetes.io/enforce".to_owned(), it.to_owned()))
+                .into_iter()
+                .collect(),
+            ..NamespaceFact::default()
+        };
+        let (first, next) = level(&json!({}), fact(Some("restricted")));
+        let (second, _) = level(&json!({}), next);
+        assert_eq!((first.as_str(), second.as_str()), ("restricted", "restricted"));
+        let (sealed, next) = level(&json!({"tier": "Sealed"}), fact(None));
+        let (lowered, _) = level(&json!({}), next);
+        assert_eq!((sealed.as_str(), lowered.as_str()), ("restricted", "baseline"));
+        let said = json!({"podSecurity": {"enforce": "baseline"}});
+        assert_eq!(level(&said, fact(Some("restricted"))).0, "baseline");
+    }
 }

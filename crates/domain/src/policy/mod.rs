@@ -13,6 +13,8 @@ mod render;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use kube::ResourceExt as _;
+
 use crate::desired::Asked;
 use crate::desired::Outcome;
 use crate::facts::ClusterFacts;
@@ -41,6 +43,8 @@ pub struct Rules {
     pub(crate) taint_effects: BTreeSet<&'static str>,
     /// Namespaces outside all domains whose pods may run on the nodes.
     pub(crate) allowed: BTreeSet<String>,
+    /// Names of all domains.
+    pub(crate) names: BTreeSet<String>,
     /// User name of the controller.
     pub(crate) operator: String,
     /// The cluster's DNS.
@@ -62,7 +66,13 @@ impl Rules {
     pub fn of(asked: &[Asked<'_>], facts: &ClusterFacts) -> Self {
         let nodes = || asked.iter().map(|it| (it.mode, &it.domain.spec.nodes));
         let closed = || nodes().filter(|(_, it)| it.selector.is_some() && it.dedicated);
-        let tainting = || nodes().map(|(_, it)| it).filter(|it| it.selector.is_some());
+        // A domain that only watches must not make the policies of one that refuses refuse more.
+        let strongest = nodes().filter(|(_, it)| it.selector.is_some()).map(|(mode, _)| mode).max();
+        let tainting = || {
+            let counting =
+                nodes().filter(move |(mode, it)| it.selector.is_some() && Some(*mode) == strongest);
+            counting.map(|(_, it)| it)
+        };
         let always = ["kube-system", &facts.operator.namespace].map(str::to_owned);
         let declared = closed().flat_map(|(_, it)| it.system_allow_list.namespaces.iter().cloned());
         let serves = |kind| facts.serves("admissionregistration.k8s.io", "v1", kind) != Some(false);
@@ -73,6 +83,7 @@ impl Rules {
                 .chain([Effect::NoSchedule.name()])
                 .collect(),
             allowed: always.into_iter().chain(declared).collect(),
+            names: asked.iter().map(|it| it.domain.name_any()).collect(),
             operator: facts.operator.username.clone(),
             dns: facts.dns.clone().unwrap_or_else(Dns::usual),
             audiences: USUAL_AUDIENCES.map(str::to_owned).into_iter().chain(facts.issuer.clone()).collect(),

@@ -53,7 +53,9 @@ pub(super) fn pods(rules: &Rules) -> Vec<DesiredObject> {
 /// How long Jobs stay and run, where they do not say. Jobs of a controller are its own to time, but for those of a CronJob:
 /// one that vanishes from under its controller may be made again.
 pub(super) fn jobs() -> Vec<DesiredObject> {
-    let own = "!request.userInfo.username.startsWith('system:') || !has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && \
+    let own = "!request.userInfo.username.startsWith('system:') || \
+               request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || \
+               !has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && \
                o.controller && o.kind != 'CronJob')";
     let fill = |field: &str, value: &str| {
         format!(

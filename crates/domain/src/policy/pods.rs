@@ -44,7 +44,8 @@ pub(super) fn outside(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
     };
     let binding = |resources: Value, mode| {
         let mut matching = bound_to(&json!([
-            {"key": names::DOMAIN_LABEL, "operator": "DoesNotExist"},
+            // A label that names no domain takes nobody out.
+            {"key": names::DOMAIN_LABEL, "operator": "NotIn", "values": rules.names},
             {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": rules.allowed},
         ]));
         matching["resourceRules"] = resources;
@@ -97,7 +98,7 @@ fn conditions() -> Value {
         named(
             "not-owned",
             "request.kind.kind == 'Pod' || !request.userInfo.username.startsWith('system:') || \
-             !has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && \
+             request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':') || !has(object.metadata.ownerReferences) || !object.metadata.ownerReferences.exists(o, has(o.controller) && \
              o.controller)",
         ),
     ])

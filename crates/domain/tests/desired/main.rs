@@ -41,6 +41,7 @@ pub(crate) fn facts() -> ClusterFacts {
         name: name.into(),
         uid: format!("ns-{name}"),
         labels: labels(&[("team", team)]),
+        level: None,
         terminating: false,
     };
     let node = |name: &str, gpus: u64| NodeFact {

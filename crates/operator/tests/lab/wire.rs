@@ -165,7 +165,9 @@ impl Liar {
 
 fn is_write(request: &Request<Body>) -> bool {
     let path = request.uri().path();
-    request.method() != Method::GET && !path.contains("/leases") && !path.contains("selfsubjectreviews")
+    let is_tried = request.uri().query().is_some_and(|it| it.contains("dryRun="));
+    let is_own = path.contains("/leases") || path.contains("selfsubjectreviews");
+    request.method() != Method::GET && !is_tried && !is_own
 }
 
 /// An object or list as JSON; none if there is none.
