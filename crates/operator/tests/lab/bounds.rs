@@ -119,7 +119,7 @@ fn full() -> Value {
         },
         "jobs": {"ttlSecondsAfterFinished": 60, "activeDeadlineSeconds": 3600},
         "podSecurity": {
-            "enforce": "baseline", "warn": "restricted", "audit": "restricted",
+            "enforce": "privileged", "warn": "restricted", "audit": "restricted",
             "shm": {"autoMount": true, "percent": 50},
             "allowDevices": ["/dev/infiniband"],
         },

@@ -194,8 +194,8 @@ fn others() -> Vec<Case> {
         ),
         (
             "a path below /dev, without `..`",
-            json!({"podSecurity": {"allowDevices": ["/dev/../etc"]}}),
-            json!({"podSecurity": {"allowDevices": ["/dev/infiniband/uverbs0"]}}),
+            json!({"podSecurity": {"enforce": "privileged", "allowDevices": ["/dev/../etc"]}}),
+            json!({"podSecurity": {"enforce": "privileged", "allowDevices": ["/dev/infiniband/uverbs0"]}}),
         ),
         (
             "a time such as 1h, 30m or 1h30m",

@@ -172,7 +172,11 @@ fn health_and_metrics_are_served(controller: &Controller, lab: &ControlPlane) {
         text.lines().find_map(|it| it.strip_prefix("ringfence_writes_total{kind=\"NetworkPolicy\"} "));
     assert!(written.is_some_and(|it| it.parse::<u64>().unwrap() >= 8), "{text}");
     let lease = get(lab, &["-n", "ringfence-system", "lease/ringfence-controller"]).unwrap();
-    assert!(lease["spec"]["holderIdentity"].as_str().unwrap().starts_with("test-"), "{lease}");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert!(
+        lease["spec"]["holderIdentity"].as_str().unwrap().starts_with(&format!("{}-", host.trim())),
+        "{lease}"
+    );
 }
 
 /// The probe of `status`, while the policies hold and when somebody took one away.
@@ -300,7 +304,6 @@ impl Controller {
             ])
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOSTNAME", "test")
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
