@@ -95,7 +95,7 @@ impl Simulate {
                 out,
                 "No SecurityDomain in this cluster. To begin: ringfence domain init NAME -n NAMESPACE",
             ),
-            ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, out)),
+            ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, self.manifests.is_empty(), out)),
             ScreenFormat::Json => write_json(&rows, out),
         })?;
         Ok(exit(&rows))
@@ -129,7 +129,8 @@ impl Simulate {
     }
 }
 
-fn text(row: &Row<'_>, out: &mut dyn Write) -> io::Result<()> {
+/// `is_of_cluster`: only there is the hash the one that the controller will ask for.
+fn text(row: &Row<'_>, is_of_cluster: bool, out: &mut dyn Write) -> io::Result<()> {
     let Row { name, problems, found } = row;
     let Some(found) = found else {
         say(out, &format!("SecurityDomain {name}: not simulated, its spec cannot hold"))?;
@@ -159,7 +160,7 @@ fn text(row: &Row<'_>, out: &mut dyn Write) -> io::Result<()> {
     for (kind, count) in &found.unwritten {
         say(out, &format!("  {count} {kind}: pods are built by an operator, only running ones were judged"))?;
     }
-    if simulation.would_deny > 0 {
+    if simulation.would_deny > 0 && is_of_cluster {
         let hash = &found.hash;
         say(out, "  Repair them, or accept what would be refused for exactly this spec:")?;
         say(out, &format!("    spec.enforcement.acknowledged: {hash}"))?;

@@ -1,0 +1,181 @@
+//! Tests: whom a simulation counts, and what it says of them.
+
+use super::*;
+use crate::desired::Asked;
+use crate::desired::desired;
+use crate::facts::ClusterFacts;
+use crate::spec::Mode;
+use crate::spec::SecurityDomain;
+
+fn domain(spec: Value) -> SecurityDomain {
+    let mut spec = spec;
+    spec["namespaces"] = json!({"names": ["ml"]});
+    let object = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+        "metadata": {"name": "a"}, "spec": spec});
+    serde_json::from_value(object).unwrap()
+}
+
+fn subject(namespace: &str, fields: &Value) -> Subject {
+    let limits = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
+    let mut spec = json!({"containers": [{"name": "main", "image": "it", "resources": limits}]});
+    spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    Subject {
+        namespace: namespace.into(),
+        owner: "Deployment/it".into(),
+        pod_spec: spec,
+        ..Subject::default()
+    }
+}
+
+fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
+    warned(domain, subjects, Vec::new())
+}
+
+fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Vec<Violation>) -> Simulation {
+    let asked = [Asked { domain, mode: Mode::Enforce }];
+    let rules = Rules::of(&asked, &ClusterFacts::default());
+    simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, violations).unwrap()
+}
+
+fn pods(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("it-{number}")).collect()
+}
+
+fn controls(domain: &SecurityDomain, subject: &Subject) -> Vec<String> {
+    let simulation = simulated(domain, std::slice::from_ref(subject));
+    simulation.denied.iter().flat_map(|it| &it.reasons).map(|it| it.control.to_string()).collect()
+}
+
+#[test]
+fn counts_pods_and_a_template_without_pods_as_one() {
+    let bad = json!({"hostPID": true, "hostIPC": true});
+    let twelve = Subject { pods: pods(12), ..subject("ml", &bad) };
+    let template = subject("ml", &bad);
+    let none = Subject { owner: "CronJob/nightly".into(), ..subject("ml", &bad) };
+    let good = Subject { owner: "Deployment/good".into(), ..subject("ml", &json!({})) };
+    let simulation = simulated(&domain(json!({})), &[twelve, template, none, good]);
+    assert_eq!((simulation.judged, simulation.would_deny), (3, 13));
+    let status = simulation.status("h".into(), "2026-03-02T11:00:00Z".into(), Vec::new());
+    assert_eq!(
+        status.owners,
+        ["ml/CronJob/nightly: RF-DATA-009, RF-RUN-010", "ml/Deployment/it: RF-DATA-009, RF-RUN-010"]
+    );
+}
+
+#[test]
+fn all_pods_of_a_refused_template_are_lost_and_of_a_good_one_those_that_differ() {
+    let bad = json!({"hostPID": true});
+    let good_pods = Subject { pods: pods(3), ..subject("ml", &json!({})) };
+    let refused = simulated(&domain(json!({})), &[subject("ml", &bad), good_pods.clone()]);
+    assert_eq!((refused.would_deny, refused.denied[0].pods), (3, 3));
+    let odd = Subject { pods: vec!["odd".into()], ..subject("ml", &bad) };
+    let changed = simulated(&domain(json!({})), &[subject("ml", &json!({})), good_pods, odd]);
+    assert_eq!((changed.would_deny, changed.denied[0].pods), (1, 1));
+}
+
+#[test]
+fn pods_below_the_security_level_count_once() {
+    let violation = |pod: &str, pods| Violation {
+        namespace: "ml".into(),
+        pod: pod.into(),
+        pods,
+        message: "hostPath volumes".into(),
+    };
+    let bad = Subject { pods: pods(2), ..subject("ml", &json!({"hostPID": true})) };
+    let simulation = warned(&domain(json!({})), &[bad], vec![violation("it-1", 2), violation("other", 3)]);
+    assert_eq!((simulation.would_deny, simulation.violations.len()), (5, 2));
+    let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
+    assert_eq!(lines[2], "ml/Pod/other and 2 more: Pod Security: hostPath volumes");
+}
+
+#[test]
+fn a_status_is_of_bounded_size() {
+    let many = |number: usize| Subject {
+        owner: format!("Deployment/{number:0>250}"),
+        ..subject("ml", &json!({"hostPID": true}))
+    };
+    let simulation = simulated(&domain(json!({})), &(0..50).map(many).collect::<Vec<_>>());
+    let status = simulation.status("h".repeat(64), String::new(), vec!["é".repeat(300); 20]);
+    assert_eq!((status.owners.len(), status.missing.len()), (20, 8));
+    assert!(status.owners.iter().chain(&status.missing).all(|it| it.len() <= 256 && it.ends_with("...")));
+}
+
+#[test]
+fn judges_those_outside_only_if_the_domain_closes_nodes_to_them() {
+    let tolerant = |namespace| subject(namespace, &json!({"tolerations": [{"operator": "Exists"}]}));
+    let subjects = [tolerant("shop"), tolerant("kube-system"), tolerant("drivers")];
+    assert_eq!(simulated(&domain(json!({})), &subjects).judged, 0);
+    let nodes = json!({"selector": {}, "systemAllowList": {"namespaces": ["drivers"]}});
+    let simulation = simulated(&domain(json!({"nodes": nodes})), &subjects);
+    let denied: Vec<_> = simulation.denied.iter().map(|it| it.namespace.as_str()).collect();
+    assert_eq!((simulation.judged, denied), (1, vec!["shop"]));
+}
+
+#[test]
+fn what_would_be_filled_in_is_not_missed() {
+    let bare = subject("ml", &json!({"containers": [{"name": "main", "image": "it"}]}));
+    assert_eq!(controls(&domain(json!({})), &bare), ["RF-RUN-002"]);
+    let defaults = json!({"limits": {"default": {"cpu": "1"}, "max": {"memory": "1Gi"}}});
+    assert!(controls(&domain(defaults), &bare).is_empty());
+
+    let gpu = json!({"limits": {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"}});
+    let gpu = subject("ml", &json!({"containers": [{"name": "main", "image": "it", "resources": gpu}]}));
+    let noded = domain(json!({"nodes": {"selector": {}}}));
+    assert!(controls(&noded, &gpu).is_empty());
+    // Where the server fills nothing in, the author has to.
+    let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
+    let facts =
+        ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
+    let asked = [Asked { domain: &noded, mode: Mode::Enforce }];
+    let rules = Rules::of(&asked, &facts);
+    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], Vec::new()).unwrap();
+    assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
+}
+
+#[test]
+fn a_token_is_foreseen_where_admission_will_mount_one() {
+    let limited = domain(json!({"tier": "Restricted", "jobs": {"activeDeadlineSeconds": 60},
+        "access": {"mountable": {"serviceAccounts": ["trainer"]}}}));
+    assert!(controls(&limited, &subject("ml", &json!({}))).is_empty());
+    let asks = json!({"automountServiceAccountToken": true});
+    assert_eq!(controls(&limited, &subject("ml", &asks)), ["RF-RBAC-008"]);
+    let other = subject("ml", &json!({"serviceAccountName": "other"}));
+    assert_eq!(controls(&limited, &other), ["RF-RBAC-008", "RF-RBAC-003"]);
+    let silent = Subject { automount: Some(false), ..other };
+    assert_eq!(controls(&limited, &silent), ["RF-RBAC-003"]);
+    assert!(controls(&limited, &subject("ml", &json!({"serviceAccountName": "trainer"}))).is_empty());
+    let meant = domain(json!({"access": {"serviceAccounts": {"automountDefault": true}}}));
+    assert!(controls(&meant, &subject("ml", &json!({}))).is_empty());
+}
+
+#[test]
+fn a_job_needs_a_deadline_where_none_is_given_to_it() {
+    let strict = domain(json!({"tier": "Restricted"}));
+    let job = |spec: Value| Subject {
+        job_spec: Some(spec),
+        ..subject("ml", &json!({"automountServiceAccountToken": false}))
+    };
+    assert_eq!(controls(&strict, &job(json!({}))), ["RF-RUN-013"]);
+    assert!(controls(&strict, &job(json!({"activeDeadlineSeconds": 60}))).is_empty());
+    assert!(controls(&domain(json!({})), &job(json!({}))).is_empty());
+}
+
+#[test]
+fn the_hash_follows_spec_and_rules_but_not_the_mode() {
+    let hash = |domain: &SecurityDomain, all: &[&SecurityDomain]| {
+        let asked: Vec<_> = all.iter().map(|domain| Asked { domain, mode: Mode::Observe }).collect();
+        let rules = Rules::of(&asked, &ClusterFacts::default());
+        simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules)
+    };
+    let plain = domain(json!({}));
+    let before = hash(&plain, &[&plain]);
+    assert_eq!(before.len(), 64);
+    let mut raised = plain.clone();
+    raised.spec.enforcement.mode = Mode::Enforce;
+    raised.spec.enforcement.acknowledged = Some(before.clone());
+    assert_eq!(hash(&raised, &[&raised]), before);
+    let stricter = domain(json!({"limits": {"maxGPUsPerPod": 1}}));
+    assert_ne!(hash(&stricter, &[&stricter]), before);
+    let taints = domain(json!({"nodes": {"selector": {}, "taint": {"key": "example.com/gpu"}}}));
+    assert_ne!(hash(&plain, &[&plain, &taints]), before);
+}
