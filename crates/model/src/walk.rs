@@ -345,6 +345,9 @@ impl<'p> Walk<'p> {
 
     /// Something in a container at `depth`, as a file of its own: all of it is explained, or a gap says why not.
     fn inside(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) {
+        if self.is_too_deep(path, source, depth) {
+            return;
+        }
         let before = self.gaps.len();
         let covered = self.source(path, source, depth + 1);
         if covered < source.len() && self.gaps.len() == before {
