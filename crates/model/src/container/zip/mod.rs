@@ -99,7 +99,13 @@ impl Member {
 
 /// Reads every record of the archive.
 pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, ReadError> {
-    let mut union = Union { source, limits, archive: Archive::default(), by_data: BTreeMap::new(), ends: 0 };
+    let mut union = Union {
+        source,
+        limits,
+        archive: Archive::default(),
+        by_data: BTreeMap::new(),
+        read: BTreeMap::new(),
+    };
     union.directories()?;
     union.local_headers()?;
     union.gaps()?;
@@ -119,7 +125,8 @@ struct Union<'s> {
     archive: Archive,
     /// Members by (data, method, packed), so that every view of the same bytes is one member.
     by_data: BTreeMap<(u64, u16, u64), Member>,
-    ends: u32,
+    /// Where directories start, and the byte up to which they were read.
+    read: BTreeMap<u64, u64>,
 }
 
 impl Union<'_> {
@@ -144,16 +151,19 @@ impl Union<'_> {
                 .by_data
                 .values()
                 .any(|member| (member.data..member.data.saturating_add(member.packed)).contains(&at));
-            let Some(end) = record::end(self.source, at)?.filter(|_| !inside) else { continue };
-            self.directory(&end)?;
+            if !inside {
+                for end in record::end(self.source, at)? {
+                    self.directory(&end)?;
+                }
+            }
         }
-        if self.ends == 0 {
+        if self.read.is_empty() {
             self.odd(OddKind::Views, start, "no central directory");
-        } else if self.ends > 1 {
+        } else if self.read.len() > 1 {
             self.odd(
                 OddKind::Views,
                 start,
-                format!("{} central directories: loaders pick different ones", self.ends),
+                format!("{} central directories: loaders pick different ones", self.read.len()),
             );
         }
         Ok(())
@@ -179,13 +189,21 @@ impl Union<'_> {
                     format!("{shift} bytes before the archive, which not every loader passes over"),
                 );
             }
-            self.records(start, shift, end)?;
+            // Many end records of one directory are read as one.
+            if self.read.get(&start).is_none_or(|until| *until < end.at) {
+                self.read.insert(start, end.at);
+                self.records(start, shift, end)?;
+            }
         }
         if found {
-            self.ends += 1;
-            self.span(end.at, end.until.saturating_sub(end.at));
+            self.span(end.plain, end.until - end.plain);
+            if end.at != end.plain {
+                // What stands between the records is none of them.
+                self.span(end.at, record::END64_LEN);
+                self.span(end.plain - record::LOCATOR_LEN, record::LOCATOR_LEN);
+            }
             if end.until > self.source.len() {
-                self.odd(OddKind::Views, end.at, "a comment that runs past the end");
+                self.odd(OddKind::Views, end.plain, "a comment that runs past the end");
             }
         }
         Ok(())

@@ -4,6 +4,8 @@ use ringfence_artifact::Slice;
 
 use super::*;
 
+const CLEAN: &[u8] = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00K\x01\x94.";
+
 /// A member to write.
 pub(crate) struct Write<'b> {
     pub(crate) name: &'b str,
@@ -121,6 +123,45 @@ fn every_disagreement_of_loaders_is_told() {
         let bytes = archive_of_one(name);
         assert!(odd(&bytes).contains("a member named"), "{name}");
     }
+}
+
+/// The records of ZIP64 for one member whose directory of `size` bytes starts at `offset`; the first stands at `place`.
+fn zip64(size: usize, offset: usize, place: usize) -> (Vec<u8>, Vec<u8>) {
+    let field = |value: usize| u64::try_from(value).unwrap().to_le_bytes();
+    let front = [&b"PK\x06\x06"[..], &field(44), &[45, 0, 45, 0], &[0; 8], &field(1), &field(1)].concat();
+    let end = [front, field(size).to_vec(), field(offset).to_vec()].concat();
+    (end, [&b"PK\x06\x07"[..], &[0; 4], &field(place), &[1, 0, 0, 0]].concat())
+}
+
+#[test]
+fn a_zip64_record_elsewhere_hides_no_directory() {
+    use crate::testing::judge;
+    use ringfence_finding::Verdict;
+    let good = archive(&[Write { name: "good.npy", data: CLEAN, deflate: false }]);
+    let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
+    let end = good.len() - 22;
+    let start = memmem::find(&good, b"PK\x01\x02").unwrap();
+    let (end64, locator) = zip64(end - start, start, end);
+    // Right before the locator it is an ordinary archive of ZIP64.
+    let plain = [&good[..end], &end64, &locator, &good[end..]].concat();
+    let file = judge(&plain);
+    assert_eq!((file.verdict, file.explained), (Verdict::Clean, file.bytes), "{file:#?}");
+
+    // The locator is in the comment of a second directory: Python finds no ZIP64 record before it and takes that one.
+    let second = archive(&[Write { name: "evil.pkl", data: evil, deflate: false }]);
+    let at = u32::try_from(end + end64.len()).unwrap();
+    let central = memmem::find(&second, b"PK\x01\x02").unwrap();
+    let mut directory = [&second[central..second.len() - 22], &locator].concat();
+    directory[32] = 20;
+    directory[42..46].copy_from_slice(&at.to_le_bytes());
+    let mut last = second[second.len() - 22..].to_vec();
+    last[12..16].copy_from_slice(&u32::try_from(directory.len()).unwrap().to_le_bytes());
+    last[16..20].copy_from_slice(&(at + u32::try_from(central).unwrap()).to_le_bytes());
+    let hidden = [&good[..end], &end64, &second[..central], &directory, &last].concat();
+    assert_eq!(names(&read_bytes(&hidden)), ["good.npy", "evil.pkl"]);
+    assert!(read_bytes(&hidden).odd.iter().any(|(.., words)| words.contains("2 central directories")));
+    let file = judge(&hidden);
+    assert_eq!(file.verdict, Verdict::Malicious, "{file:#?}");
 }
 
 fn archive_of_one(name: &str) -> Vec<u8> {
