@@ -37,7 +37,11 @@ impl Budget {
         Self { left: Arc::new(AtomicU64::new(limit)), limit }
     }
 
-    /// Takes what was decoded; false where more was decoded than was left.
+    /// Takes what was decoded; an error where more was decoded than was left.
+    pub(crate) fn charge(&self, bytes: u64) -> Result<(), ReadError> {
+        if self.spend(bytes) { Ok(()) } else { Err(ReadError::Limit { limit: self.limit }) }
+    }
+
     fn spend(&self, bytes: u64) -> bool {
         let take = |left: u64| Some(left.saturating_sub(bytes));
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok_and(|left| left >= bytes)
@@ -218,9 +222,7 @@ impl Source for Decoded {
                 }
                 let got = cursor.advance(&self.start)?;
                 *spent += got as u64;
-                if !self.budget.spend(got as u64) {
-                    return Err(ReadError::Limit { limit: self.budget.limit });
-                }
+                self.budget.charge(got as u64)?;
                 if got == 0 {
                     let cause = Arc::from("the stream is shorter than the container says");
                     return Err(ReadError::Decode { at: cursor.at, cause });

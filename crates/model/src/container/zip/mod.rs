@@ -3,6 +3,7 @@
 //! Python's `zipfile` takes the last end record, PyTorch's miniz the central directory and no check sum, streaming readers
 //! the local headers. A member that any of them would read is a member here.
 
+mod inflate;
 mod record;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use super::odd::Odd;
 use super::odd::OddKind;
 use super::odd::leaves_folder;
 use crate::limits::Limits;
+pub(crate) use inflate::Inflated;
+pub(crate) use inflate::inflate;
 use record::Header;
 
 /// End record and the longest comment.
@@ -55,6 +58,8 @@ pub(crate) struct Member {
     pub(crate) size: u64,
     pub(crate) method: u16,
     pub(crate) crc: u32,
+    /// Whether a directory lists it, and its bytes count as explained.
+    pub(crate) is_listed: bool,
     flags: u16,
 }
 
@@ -77,9 +82,19 @@ impl Member {
         self.method == 0
     }
 
+    /// Whether its bytes are packed by deflate.
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.method == 8
+    }
+
+    /// Its bytes as they stand in the archive.
+    pub(crate) fn packed(&self, source: &Arc<dyn Source>) -> View {
+        View::new(Arc::clone(source), self.data, self.packed)
+    }
+
     /// Its decoded bytes; none for a method that is not read.
     pub(crate) fn open(&self, source: &Arc<dyn Source>, budget: &Budget) -> Option<Arc<dyn Source>> {
-        let view = View::new(Arc::clone(source), self.data, self.packed);
+        let view = self.packed(source);
         match self.method {
             0 => Some(Arc::new(view)),
             8 => {
@@ -303,7 +318,8 @@ impl Union<'_> {
             self.odd(OddKind::Path, at, format!("a member named {name}"));
         }
         let flags = others.iter().fold(header.flags, |flags, header| flags | header.flags);
-        let member = Member { names, at, data, packed, size, method, crc: header.crc, flags };
+        let is_listed = !others.is_empty();
+        let member = Member { names, at, data, packed, size, method, crc: header.crc, is_listed, flags };
         let known = self.by_data.entry((data, method, packed)).or_insert_with(|| member.clone());
         for name in member.names {
             if !known.names.contains(&name) {

@@ -164,6 +164,41 @@ fn a_zip64_record_elsewhere_hides_no_directory() {
     assert_eq!(file.verdict, Verdict::Malicious, "{file:#?}");
 }
 
+/// One deflated member whose records state these lengths.
+fn stating(packed: &[u8], data: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = archive(&[Write { name: "a.pkl", data: packed, deflate: false }]);
+    let central = memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    for at in [8, central + 10] {
+        bytes[at] = 8;
+        bytes[at + 6..at + 10].copy_from_slice(&crc.sum().to_le_bytes());
+        bytes[at + 14..at + 18].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_packed_member_is_read_to_the_end_of_its_stream_and_behind_it() {
+    use crate::testing::judge;
+    use ringfence_finding::Verdict;
+    let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
+    let honest = judge(&stating(&deflate(CLEAN), CLEAN, CLEAN.len()));
+    assert_eq!((honest.verdict, honest.explained), (Verdict::Clean, honest.bytes), "{honest:#?}");
+    let behind = judge(&stating(&[deflate(CLEAN), evil.to_vec()].concat(), CLEAN, CLEAN.len()));
+    assert_eq!(behind.verdict, Verdict::Malicious, "{behind:#?}");
+    assert!(behind.findings.iter().any(|found| found.place.path == "x!/a.pkl!/behind"), "{behind:#?}");
+    // Python cuts at the stated size; who reads the stream goes on.
+    let both = [CLEAN, evil].concat();
+    let longer = judge(&stating(&deflate(&both), CLEAN, CLEAN.len()));
+    assert_eq!(longer.verdict, Verdict::Malicious, "{longer:#?}");
+    // A stated size beyond the end of the stream: Python reads what there is.
+    for more in [1, 200_000] {
+        let shorter = judge(&stating(&deflate(evil), evil, evil.len() + more));
+        assert_eq!((shorter.verdict, shorter.is_complete()), (Verdict::Malicious, false), "{shorter:#?}");
+    }
+}
+
 fn archive_of_one(name: &str) -> Vec<u8> {
     archive(&[Write { name, data: b"x", deflate: false }])
 }
