@@ -12,6 +12,7 @@ use super::Walk;
 use crate::container::stream;
 use crate::container::stream::Codec;
 use crate::container::stream::Stream;
+use crate::format::zfile;
 use crate::threat;
 
 /// Ends of names that say how a file is packed; the rest is the name of what it holds.
@@ -44,7 +45,7 @@ impl Walk<'_> {
         self.members(path, source, 0, &stream, depth)
     }
 
-    /// joblib before 0.10: `ZF`, the length of what follows in 19 characters of hex, and zlib, behind a blank or not.
+    /// The zlib stream of an old joblib file, behind a blank or not.
     pub(super) fn zfile(
         &mut self,
         path: &str,
@@ -57,8 +58,7 @@ impl Walk<'_> {
         let mut head = [0; 22];
         let got = source.read_at(0, &mut head)?;
         let base = if head.last() == Some(&b' ') { 22 } else { 21_u64 };
-        let stated = head.get(4..21).and_then(|digits| std::str::from_utf8(digits).ok());
-        let stated = stated.and_then(|digits| u64::from_str_radix(digits.trim_end(), 16).ok());
+        let stated = zfile::length(&head);
         let packed: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), base, source.len()));
         let mut stream = stream::read(&packed, Codec::Zlib, &self.budget, self.windows);
         if got == head.len() && stream.error.is_none() && stated != Some(stream.decoded.len()) {

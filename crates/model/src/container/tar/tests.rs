@@ -81,6 +81,38 @@ fn each_member_is_a_file_of_its_own() {
 }
 
 #[test]
+fn what_only_its_readers_know_as_a_format_is_found_in_a_header() {
+    use crate::container::stream::Codec;
+    use crate::container::stream::tests::pack;
+    // An old header, its check sum in base 256.
+    let mut old = Block::new(b'0', "a.pkl", EVIL.len()).with(257, &[0; 8]).sum();
+    let sum: u64 = old
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) })
+        .sum();
+    old[148..156].copy_from_slice(&((0x80 << 56) | sum).to_be_bytes());
+    let file = judge(&archive(&[old, padded(EVIL)]));
+    assert_eq!(
+        (file.verdict, file.formats.as_slice()),
+        (Verdict::Malicious, &["tar"][..]),
+        "{}",
+        told(&file)
+    );
+    // The name of the first member is a packed pickle.
+    let zfile = [format!("ZF{:<19x}", EVIL.len()).as_bytes(), &pack(Codec::Zlib, EVIL)].concat();
+    let mut lzma = pack(Codec::Lzma, EVIL);
+    lzma[1..5].copy_from_slice(&4096_u32.to_le_bytes());
+    for (name, format) in [(zfile, "joblib-zfile"), (lzma, "lzma")] {
+        let mut block = Block::new(b'0', "", CLEAN.len());
+        block.0[..name.len()].copy_from_slice(&name);
+        let file = judge(&archive(&[block.sum(), padded(CLEAN)]));
+        assert_eq!(file.verdict, Verdict::Malicious, "{format}: {}", told(&file));
+        assert!(file.formats.contains(&format), "{format}: {:?}", file.formats);
+    }
+}
+
+#[test]
 fn a_zip_at_the_end_is_a_member_and_no_second_format() {
     use crate::container::zip::testing::Write;
     let zip = crate::container::zip::testing::archive(&[Write { name: "a.pkl", data: CLEAN, deflate: true }]);
