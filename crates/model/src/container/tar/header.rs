@@ -79,7 +79,7 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 /// Records of a pax header, `LENGTH KEY=VALUE\n` each; none where they are not written so.
-pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
+pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let blank = bytes.iter().take(20).position(|byte| *byte == b' ')?;
@@ -87,9 +87,7 @@ pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
         let record = bytes.get(blank + 1..len)?.strip_suffix(b"\n")?;
         let equals = record.iter().position(|byte| *byte == b'=')?;
         let (key, value) = record.split_at(equals);
-        let value = value.get(1..).unwrap_or_default();
-        records
-            .push((String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()));
+        records.push((key, value.get(1..).unwrap_or_default()));
         bytes = bytes.get(len..)?;
     }
     Some(records)
@@ -127,10 +125,9 @@ mod tests {
 
     #[test]
     fn records_of_pax_hold_line_feeds_and_equals_signs() {
-        let read = |text: &str| records(text.as_bytes());
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let read = |text: &'static str| records(text.as_bytes());
         assert_eq!(read("12 path=a/b\n7 x=1\n=\n"), None, "a length that is not that of the record");
-        assert_eq!(read("12 path=a/b\n8 x=1\n=\n"), Some(vec![pair("path", "a/b"), pair("x", "1\n=")]));
+        assert_eq!(read("12 path=a/b\n8 x=1\n=\n"), Some(vec![(&b"path"[..], &b"a/b"[..]), (b"x", b"1\n=")]));
         for wrong in ["12 path=a/b", "99 path=a\n", "x path=a\n", "0 \n", "5 ab\n", " 5 a=\n", "-1 a=b\n"] {
             assert_eq!(read(wrong), None, "{wrong:?}");
         }

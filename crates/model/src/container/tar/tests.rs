@@ -141,6 +141,18 @@ fn long_names_are_those_that_readers_take() {
 }
 
 #[test]
+fn a_name_that_no_system_takes_is_a_budget() {
+    let long = "d/".repeat(2049);
+    let l = [Block::new(b'L', "././@LongLink", long.len() + 1).sum(), padded(format!("{long}\0").as_bytes())];
+    let record = format!("{} path={long}\n", long.len() + 11);
+    for front in [l.concat(), pax(b'x', &record), pax(b'g', &record)] {
+        let file = judge(&archive(&[front, member("short", EVIL)]));
+        assert_eq!(file.verdict, Verdict::Malicious, "{}", told(&file));
+        assert!(told(&file).contains("more bytes of a name than the limit"), "{}", told(&file));
+    }
+}
+
+#[test]
 fn what_unpacks_outside_is_malicious_and_a_link_inside_review() {
     for (bytes, verdict) in [
         (member("../x.pkl", CLEAN), Verdict::Malicious),
