@@ -8,6 +8,7 @@ use ringfence_artifact::Window;
 
 use crate::container::tar;
 use crate::format::onnx;
+use crate::format::zfile;
 use crate::pickle;
 
 /// A format that is recognised.
@@ -97,6 +98,9 @@ impl Format {
     }
 }
 
+/// Signature of the superblock of HDF5.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
 /// Bytes at the beginning that give a format away.
 const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"GGUF", Format::Gguf),
@@ -105,19 +109,15 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"tjgg", Format::Ggml),
     (0, b"algg", Format::Ggml),
     (0, b"\x93NUMPY", Format::Npy),
-    (0, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
-    (512, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
-    (1024, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
-    (2048, b"\x89HDF\r\n\x1a\n", Format::Hdf5),
+    (0, HDF5, Format::Hdf5),
     (4, b"TFL3", Format::TfLite),
     (4, b"ET12", Format::ExecuTorch),
     (0, b"\x1f\x8b", Format::Gzip),
     (0, b"BZh", Format::Bzip2),
     (0, b"\xfd7zXZ\0", Format::Xz),
-    (0, b"\x5d\0\0", Format::Lzma),
+    (0, b"\x5d\0", Format::Lzma),
     (0, b"\x28\xb5\x2f\xfd", Format::Zstd),
     (0, b"\x04\x22\x4d\x18", Format::Lz4),
-    (0, b"ZF0x", Format::ZFile),
     (0, b"7z\xbc\xaf\x27\x1c", Format::SevenZip),
     (257, b"ustar", Format::Tar),
     (0, b"\x7fELF", Format::Executable),
@@ -151,6 +151,12 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
         formats.push(Format::Tar);
     }
     formats.dedup();
+    if is_hdf5_inside(source)? {
+        formats.push(Format::Hdf5);
+    }
+    if zfile::is_zfile(&head) {
+        formats.push(Format::ZFile);
+    }
     if is_skippable(&head) {
         formats.push(Format::Zstd);
     }
@@ -176,6 +182,21 @@ fn is_safetensors(head: &[u8], len: u64) -> bool {
     let Some((header, rest)) = head.split_first_chunk::<8>() else { return false };
     let header = u64::from_le_bytes(*header);
     (2..=HEADER).contains(&header) && header <= len.saturating_sub(8) && rest.first() == Some(&b'{')
+}
+
+/// A superblock behind a block for the user: at 512 bytes and at every double of that, to the end of the file (HDF5 File
+/// Format Specification 3.0, II.A).
+fn is_hdf5_inside(source: &dyn Source) -> Result<bool, ReadError> {
+    let mut at = 512_u64;
+    while at < source.len() {
+        let mut bytes = [0; 8];
+        let got = source.read_at(at, &mut bytes)?;
+        if bytes.get(..got) == Some(HDF5) {
+            return Ok(true);
+        }
+        at = at.saturating_mul(2);
+    }
+    Ok(false)
 }
 
 /// A skippable frame in front (RFC 8878, section 3.1.2), and a frame of zstd behind it or further frames to pass over.
@@ -221,6 +242,15 @@ mod tests {
     }
 
     #[test]
+    fn a_superblock_of_hdf5_is_found_wherever_its_readers_look() {
+        for (at, is_one) in [(512, true), (4096, true), (1 << 20, true), (1536, false), (4097, false)] {
+            let mut bytes = vec![1; (1 << 20) + 8];
+            bytes[at..at + 8].copy_from_slice(HDF5);
+            assert_eq!(sniff(&bytes) == ["hdf5"], is_one, "{at}");
+        }
+    }
+
+    #[test]
     fn content_decides_and_a_polyglot_is_both() {
         for (bytes, names) in [
             (&b""[..], &["empty"][..]),
@@ -230,6 +260,10 @@ mod tests {
             (b"\x08\0\0\0\0\0\0\0{}      ", &["safetensors"]),
             (b"\x78\x9cxx", &["zlib"]),
             (b"\x80\x04N.PK\x05\x06", &["zip", "pickle"]),
+            (b"ZF0x1a               \x78", &["joblib-zfile"]),
+            (b"ZF1a                 \x78", &["joblib-zfile"]),
+            (b"ZF, this is text and nothing more", &[]),
+            (b"\x5d\0\x10\0\0", &["lzma"]),
             (b"Hello, this is text.", &[]),
             (b"N.B. this is text as well", &[]),
             (b"\x01\x02\x03", &[]),

@@ -3,6 +3,7 @@
 mod pickles;
 mod stream;
 mod tar;
+mod zip;
 
 use std::sync::Arc;
 
@@ -19,9 +20,6 @@ use crate::container::decoded::Budget;
 use crate::container::odd::Odd;
 use crate::container::odd::OddKind;
 use crate::container::stream::Codec;
-use crate::container::zip;
-use crate::container::zip::Archive;
-use crate::container::zip::Member;
 use crate::format::gguf;
 use crate::format::jinja;
 use crate::format::npy;
@@ -29,7 +27,6 @@ use crate::format::onnx;
 use crate::format::onnx::External;
 use crate::format::safetensors;
 use crate::format::text;
-use crate::format::torch;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::pickle;
@@ -301,39 +298,6 @@ impl<'p> Walk<'p> {
         });
     }
 
-    fn zip(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
-        let archive = zip::read(source.as_ref(), self.limits)?;
-        self.records(path, &archive, source.len());
-        if self.is_too_deep(path, source, depth) {
-            return Ok(0);
-        }
-        let root = torch::root(&archive).map(str::to_owned);
-        let mut explained = vec![false; archive.members.len()];
-        if let Some(root) = &root {
-            if depth == 0 {
-                self.formats.push("torch");
-            }
-            self.torch(path, source, &archive, root, &mut explained);
-        }
-        for (member, explained) in archive.members.iter().zip(explained) {
-            if explained || member.is_folder() {
-                continue;
-            }
-            let inner = format!("{path}!/{}", member.name());
-            let Some(opened) = self.member(path, source, member) else { continue };
-            let description = root.as_deref().and_then(|root| member.name().strip_prefix(root));
-            if description.is_some_and(torch::is_description) {
-                let mut bytes = vec![0; 65];
-                let got = opened.read_at(0, &mut bytes)?;
-                if torch::is_plain(bytes.get(..got).unwrap_or_default()) {
-                    continue;
-                }
-            }
-            self.inside(&inner, &opened, depth);
-        }
-        Ok(archive.spans.iter().map(|(start, end)| end.min(&source.len()).saturating_sub(*start)).sum())
-    }
-
     /// Whether a container lies too deep in others to be opened; that is told.
     fn is_too_deep(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> bool {
         let is_too_deep = depth >= self.limits.depth;
@@ -345,90 +309,14 @@ impl<'p> Walk<'p> {
 
     /// Something in a container at `depth`, as a file of its own: all of it is explained, or a gap says why not.
     fn inside(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) {
+        if self.is_too_deep(path, source, depth) {
+            return;
+        }
         let before = self.gaps.len();
         let covered = self.source(path, source, depth + 1);
         if covered < source.len() && self.gaps.len() == before {
             let message = "bytes that its format does not account for".to_owned();
             self.gap(path, GapReason::Unexplained, source.len() - covered, message);
-        }
-    }
-
-    /// What loaders disagree on, and what no record accounts for.
-    fn records(&mut self, path: &str, archive: &Archive, len: u64) {
-        self.tell(path, |judge| {
-            odd(judge, &archive.odd);
-            if let Some((at, what)) = archive.budget {
-                let message = format!("more {what} than the limit: the rest was not looked at");
-                judge.gap(GapReason::Budget, at, None, message);
-            }
-            let mut from = 0;
-            for (start, end) in archive.spans.iter().copied().chain([(len, len)]) {
-                if start > from {
-                    let message = "bytes that no record of the archive accounts for".to_owned();
-                    judge.gap(GapReason::Unexplained, from, Some(start - from), message);
-                }
-                from = from.max(end);
-            }
-        });
-    }
-
-    /// The decoded bytes of a member, held against its check sum; none where nobody can look.
-    fn member(&mut self, path: &str, source: &Arc<dyn Source>, member: &Member) -> Option<Arc<dyn Source>> {
-        let inner = format!("{path}!/{}", member.name());
-        let Some(opened) = member.open(source, &self.budget) else {
-            let message = format!("packed by method {}, which is not read by this build", member.method);
-            self.gap(&inner, GapReason::Unsupported, member.packed, message);
-            return None;
-        };
-        match sum(opened.as_ref(), member.size) {
-            Ok(sum) if sum == member.crc => {
-                if member.claims_encryption() {
-                    let message = "marked as encrypted, and its data is plain".to_owned();
-                    self.tell(&inner, |judge| {
-                        judge.found(threat::CHECK_SUM, Verdict::Review, 0, None, message);
-                    });
-                }
-            }
-            _ if member.claims_encryption() => {
-                let message = "encrypted: nobody without the key can look".to_owned();
-                self.gap(&inner, GapReason::Encrypted, member.packed, message);
-                return None;
-            }
-            Ok(_) => {
-                let message = "a check sum that is not that of the data: some loaders do not look".to_owned();
-                self.tell(&inner, |judge| judge.found(threat::CHECK_SUM, Verdict::Review, 0, None, message));
-            }
-            // What can be decoded is looked at; the rest is a gap.
-            Err(error) => self.tell(&inner, |judge| judge.read_error(0, &error)),
-        }
-        Some(opened)
-    }
-
-    fn torch(
-        &mut self,
-        path: &str,
-        source: &Arc<dyn Source>,
-        archive: &Archive,
-        root: &str,
-        explained: &mut [bool],
-    ) {
-        let name = format!("{root}data.pkl");
-        for (index, member) in archive.members.iter().enumerate().filter(|(_, member)| member.name() == name)
-        {
-            let inner = format!("{path}!/{name}");
-            let Some(opened) = self.member(path, source, member) else { continue };
-            let facts = self.pickle(&inner, &opened);
-            let storages = torch::storages(archive, root, &facts);
-            self.tell(&inner, |judge| {
-                for message in storages.odd {
-                    judge.found(threat::PERSISTENT, Verdict::Malicious, 0, None, message);
-                }
-            });
-            for index in storages.explained.into_iter().chain([index]) {
-                if let Some(slot) = explained.get_mut(index) {
-                    *slot = true;
-                }
-            }
         }
     }
 }
@@ -443,20 +331,4 @@ fn odd(judge: &mut Judge<'_>, odd: &Odd) {
         };
         judge.found(threat, verdict, *at, None, message.clone());
     }
-}
-
-/// CRC-32 of a member.
-fn sum(source: &dyn Source, size: u64) -> Result<u32, ReadError> {
-    let mut crc = flate2::Crc::new();
-    let mut buffer = vec![0; usize::try_from(size.min(256 << 10)).unwrap_or(0)];
-    let mut at = 0;
-    while at < size {
-        let got = source.read_at(at, &mut buffer)?;
-        if got == 0 {
-            break;
-        }
-        crc.update(buffer.get(..got).unwrap_or_default());
-        at += got as u64;
-    }
-    Ok(crc.sum())
 }

@@ -37,7 +37,11 @@ impl Budget {
         Self { left: Arc::new(AtomicU64::new(limit)), limit }
     }
 
-    /// Takes what was decoded; false where more was decoded than was left.
+    /// Takes what was decoded; an error where more was decoded than was left.
+    pub(crate) fn charge(&self, bytes: u64) -> Result<(), ReadError> {
+        if self.spend(bytes) { Ok(()) } else { Err(ReadError::Limit { limit: self.limit }) }
+    }
+
     fn spend(&self, bytes: u64) -> bool {
         let take = |left: u64| Some(left.saturating_sub(bytes));
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok_and(|left| left >= bytes)
@@ -69,6 +73,8 @@ struct Cursor {
     /// Decoded bytes up to `at`.
     kept: Vec<u8>,
     at: u64,
+    /// What ended it; it is told to whoever asks for what comes behind `at`.
+    failed: Option<ReadError>,
 }
 
 impl Decoded {
@@ -147,8 +153,11 @@ impl Cursor {
         self.at - self.kept.len() as u64
     }
 
-    /// Decodes the next piece and says how much it was; nothing at the end.
+    /// Decodes the next piece and says how much it was; nothing at the end. What came before an error counts.
     fn advance(&mut self, start: &Start) -> Result<usize, ReadError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let decoder = self.decoder.get_or_insert_with(start);
         if self.kept.len() > KEPT {
             self.kept.drain(..self.kept.len() - KEPT / 2);
@@ -158,9 +167,10 @@ impl Cursor {
         let (got, error) = fill(decoder.as_mut(), self.kept.get_mut(from..).unwrap_or_default());
         self.kept.truncate(from + got);
         self.at += got as u64;
-        match error {
-            Some(error) => Err(read_error(&error, self.at)),
-            None => Ok(got),
+        self.failed = error.map(|error| read_error(&error, self.at));
+        match &self.failed {
+            Some(error) if got == 0 => Err(error.clone()),
+            _ => Ok(got),
         }
     }
 }
@@ -190,6 +200,7 @@ impl Source for Decoded {
         self.len
     }
 
+    /// An error is told where it stands: what was given before it is handed out first.
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let want = buffer.len().min(usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX));
         let mut done = 0;
@@ -205,29 +216,39 @@ impl Source for Decoded {
             let state =
                 state.get_or_insert_with(|| self.state.lock().unwrap_or_else(PoisonError::into_inner));
             let index = *chosen.get_or_insert_with(|| state.pick(place));
-            let State { cursors, spent } = &mut **state;
-            let Some(cursor) = cursors.get_mut(index) else { return Ok(done) };
-            if place < cursor.first() {
-                *cursor = Cursor::default();
-            } else if place < cursor.at {
-                let from = usize::try_from(place - cursor.first()).unwrap_or(usize::MAX);
-                done += copy(cursor.kept.get(from..).unwrap_or_default(), room);
-            } else {
-                if *spent >= self.limit {
-                    return Err(ReadError::Limit { limit: self.limit });
-                }
-                let got = cursor.advance(&self.start)?;
-                *spent += got as u64;
-                if !self.budget.spend(got as u64) {
-                    return Err(ReadError::Limit { limit: self.budget.limit });
-                }
-                if got == 0 {
-                    let cause = Arc::from("the stream is shorter than the container says");
-                    return Err(ReadError::Decode { at: cursor.at, cause });
-                }
+            match self.step(state, index, place, room) {
+                Ok(count) => done += count,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
             }
         }
         Ok(done)
+    }
+}
+
+impl Decoded {
+    /// Copies what a cursor holds from `place` on, or brings it nearer to that.
+    fn step(&self, state: &mut State, index: usize, place: u64, room: &mut [u8]) -> Result<usize, ReadError> {
+        let State { cursors, spent } = state;
+        let Some(cursor) = cursors.get_mut(index) else { return Err(ReadError::Limit { limit: self.limit }) };
+        if place < cursor.first() {
+            *cursor = Cursor::default();
+        } else if place < cursor.at {
+            let from = usize::try_from(place - cursor.first()).unwrap_or(usize::MAX);
+            return Ok(copy(cursor.kept.get(from..).unwrap_or_default(), room));
+        } else {
+            if *spent >= self.limit {
+                return Err(ReadError::Limit { limit: self.limit });
+            }
+            let got = cursor.advance(&self.start)?;
+            *spent += got as u64;
+            self.budget.charge(got as u64)?;
+            if got == 0 {
+                let cause = Arc::from("the stream is shorter than the container says");
+                return Err(ReadError::Decode { at: cursor.at, cause });
+            }
+        }
+        Ok(0)
     }
 }
 
@@ -308,6 +329,16 @@ mod tests {
             matches!(error, Some(ReadError::Limit { limit: 400_000_000 })),
             "one budget for all: {error:?}"
         );
+    }
+
+    #[test]
+    fn what_was_given_before_an_error_is_handed_out() {
+        let bytes = bytes();
+        let more = bytes.len() as u64 + 500;
+        let source = Decoded::new(start(&bytes), more, 1 << 40, Budget::new(1 << 40));
+        let at = bytes.len() - 700;
+        assert_eq!(read(&source, at).unwrap(), bytes[at..]);
+        assert!(matches!(read(&source, bytes.len()), Err(ReadError::Decode { .. })));
     }
 
     #[test]

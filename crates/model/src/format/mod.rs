@@ -11,3 +11,4 @@ pub(crate) mod text;
 pub(crate) mod torch;
 pub(crate) mod torch_legacy;
 pub(crate) mod torch_tar;
+pub(crate) mod zfile;

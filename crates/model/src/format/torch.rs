@@ -28,9 +28,9 @@ pub(crate) fn is_description(name: &str) -> bool {
     )
 }
 
-/// Whether a description is one: a few printable characters.
+/// Whether a description is one: a number or a word. A pickle that does something needs a point at least.
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    bytes.len() <= 64 && bytes.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+    bytes.len() <= 64 && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace())
 }
 
 /// What is wrong with the storages, and which members they explain, by index.
@@ -157,6 +157,17 @@ mod tests {
         assert_eq!(judged.findings[0].place.path, "x!/m/nested.zip!/inner.pkl", "{judged:#?}");
         let renamed = judge(&model(evil, &[0; 24], &[]));
         assert_eq!(renamed.verdict, Verdict::Malicious);
+    }
+
+    #[test]
+    fn a_payload_in_place_of_a_description_is_found() {
+        let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
+        for name in ["m/.format_version", "m/.data/serialization_id"] {
+            let judged = judge(&model(&pickle(6, 0), &[0; 24], &[(name, evil)]));
+            assert_eq!(judged.verdict, Verdict::Malicious, "{name}: {judged:#?}");
+            let plain = judge(&model(&pickle(6, 0), &[0; 24], &[(name, b"0174318000\n")]));
+            assert_eq!(plain.verdict, Verdict::Clean, "{name}: {plain:#?}");
+        }
     }
 
     #[test]

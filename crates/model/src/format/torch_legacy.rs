@@ -215,6 +215,13 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_of_files_ends_at_the_depth_and_not_at_the_stack() {
+        let chain = judge(&file(b"\x80\x02N.", &[], b"").repeat(5000));
+        assert_eq!(chain.verdict, Verdict::Review, "{}", told(&chain));
+        assert!(chain.gaps.iter().any(|gap| gap.reason == GapReason::Budget), "{}", told(&chain));
+    }
+
+    #[test]
     fn a_class_with_its_source_is_judged_as_the_name_it_is() {
         let module = |class: &str| {
             let id = Stream::protocol(2)

@@ -12,6 +12,7 @@ use super::Walk;
 use crate::container::stream;
 use crate::container::stream::Codec;
 use crate::container::stream::Stream;
+use crate::format::zfile;
 use crate::threat;
 
 /// Ends of names that say how a file is packed; the rest is the name of what it holds.
@@ -44,7 +45,7 @@ impl Walk<'_> {
         self.members(path, source, 0, &stream, depth)
     }
 
-    /// joblib before 0.10: `ZF`, the length of what follows in 19 characters of hex, and zlib, behind a blank or not.
+    /// The zlib stream of an old joblib file, behind a blank or not.
     pub(super) fn zfile(
         &mut self,
         path: &str,
@@ -57,8 +58,7 @@ impl Walk<'_> {
         let mut head = [0; 22];
         let got = source.read_at(0, &mut head)?;
         let base = if head.last() == Some(&b' ') { 22 } else { 21_u64 };
-        let stated = head.get(4..21).and_then(|digits| std::str::from_utf8(digits).ok());
-        let stated = stated.and_then(|digits| u64::from_str_radix(digits.trim_end(), 16).ok());
+        let stated = zfile::length(&head);
         let packed: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), base, source.len()));
         let mut stream = stream::read(&packed, Codec::Zlib, &self.budget, self.windows);
         if got == head.len() && stream.error.is_none() && stated != Some(stream.decoded.len()) {
@@ -109,6 +109,10 @@ impl Walk<'_> {
                 Some((at, error)) => judge.read_error(base + at, error),
                 None => {}
             }
+            if let Some(at) = stream.unlisted {
+                let message = "more skippable frames than the limit: the rest was not looked at".to_owned();
+                judge.gap(GapReason::Budget, base + at, None, message);
+            }
         });
     }
 
@@ -126,13 +130,15 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a skippable frame is what parallel and seekable writers leave: a size, or a table of sizes (the seekable format
-/// of zstd 0.1.0 ends with its own magic).
+/// Whether a skippable frame is what seekable writers leave: a table of sizes (the seekable format of zstd 0.1.0, section
+/// "Seek Table"), two or three numbers of four bytes for each frame, and a footer that says how many.
 fn is_index(frame: &dyn Source) -> Result<bool, ReadError> {
-    let mut end = [0; 4];
-    let len = frame.len();
-    frame.read_at(len.saturating_sub(4), &mut end)?;
-    Ok(len <= 4 || len % 4 == 1 && end == [0xb1, 0xea, 0x92, 0x8f])
+    let Some(at) = frame.len().checked_sub(9) else { return Ok(false) };
+    let mut footer = [0; 9];
+    let got = frame.read_at(at, &mut footer)?;
+    let [a, b, c, d, descriptor, 0xb1, 0xea, 0x92, 0x8f] = footer else { return Ok(false) };
+    let each = if descriptor & 0x80 == 0 { 8 } else { 12 };
+    Ok(got == footer.len() && at == u64::from(u32::from_le_bytes([a, b, c, d])) * each)
 }
 
 /// What a packed file's content is called.

@@ -42,7 +42,7 @@ pub(super) fn begins(codec: Codec, bytes: [u8; 6]) -> bool {
         Codec::Bzip2 => bytes.starts_with(b"BZh"),
         Codec::Gzip => bytes.starts_with(b"\x1f\x8b"),
         Codec::Lz4 => bytes.starts_with(b"\x04\x22\x4d\x18"),
-        Codec::Lzma => bytes.starts_with(b"\x5d\0\0"),
+        Codec::Lzma => bytes.starts_with(b"\x5d\0"),
         Codec::Xz => bytes == *b"\xfd7zXZ\0",
         // Nothing that reads zlib goes on behind its end.
         Codec::Zlib => false,

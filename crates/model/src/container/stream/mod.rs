@@ -26,6 +26,9 @@ use feed::Feed;
 /// What a decoder needs beside its window.
 const OVERHEAD: u64 = 1 << 20;
 
+/// Bytes of a skippable frame that hold a size and no code.
+const SIZE: u64 = 4;
+
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
@@ -45,8 +48,9 @@ pub(crate) struct Stream {
     pub(crate) end: u64,
     /// Members whose check sum or length is false, with the place of the member.
     pub(crate) wrong: Vec<(u64, &'static str)>,
-    /// Contents of skippable frames.
+    /// Contents of skippable frames that hold more than a size, and the first of those that are not listed any more.
     pub(crate) skipped: Vec<(u64, u64)>,
+    pub(crate) unlisted: Option<u64>,
     /// Why it was not decoded to its end, and the compressed byte where it stopped.
     pub(crate) error: Option<(u64, ReadError)>,
     /// Memory that its decoders may take.
@@ -72,6 +76,7 @@ pub(crate) fn read(source: &Arc<dyn Source>, codec: Codec, budget: &Budget, wind
         error: error.map(|error| (unpacker.at, error)),
         wrong: unpacker.wrong,
         skipped: unpacker.skipped,
+        unlisted: unpacker.unlisted,
         windows: taken,
     }
 }
@@ -90,6 +95,7 @@ struct Unpacker {
     end: u64,
     wrong: Vec<(u64, &'static str)>,
     skipped: Vec<(u64, u64)>,
+    unlisted: Option<u64>,
 }
 
 enum State {
@@ -111,6 +117,7 @@ impl Unpacker {
             end: 0,
             wrong: Vec::new(),
             skipped: Vec::new(),
+            unlisted: None,
         }
     }
 
@@ -129,8 +136,13 @@ impl Unpacker {
             if until > feed.len() {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
-            if self.skipped.len() < Limits::GAPS {
-                self.skipped.push((start, until));
+            // Parallel writers put one with a size of four bytes before each of their frames.
+            if until - start > SIZE {
+                if self.skipped.len() < Limits::GAPS {
+                    self.skipped.push((start, until));
+                } else {
+                    self.unlisted.get_or_insert(start);
+                }
             }
             feed.seek(until);
             self.end = until;

@@ -219,6 +219,18 @@ fn skippable_frames_are_passed_over_and_looked_at() {
         assert_eq!(with(EVIL).verdict, Verdict::Malicious);
         assert_eq!(with(b"\x01\x02\x03\x04\x05").verdict, Verdict::Incomplete);
     }
+    for codec in [Codec::Lz4, Codec::Zstd] {
+        // One frame too many to list is a gap; frames of a size alone are none.
+        let many = [pack(codec, CLEAN), frame(b"12345").repeat(64), frame(EVIL)].concat();
+        assert!(judge(&many).gaps.iter().any(|gap| gap.reason == GapReason::Budget));
+        let sizes = judge(&[pack(codec, CLEAN), frame(b"1234").repeat(200)].concat());
+        assert_eq!((sizes.verdict, sizes.explained), (Verdict::Clean, sizes.bytes), "{sizes:#?}");
+        let sizes = judge(&[pack(codec, CLEAN), frame(b"1234").repeat(64), frame(EVIL)].concat());
+        assert_eq!(sizes.verdict, Verdict::Malicious);
+        let table = |count: u8| [&[0; 24][..], &[count, 0, 0, 0, 0], b"\xb1\xea\x92\x8f"].concat();
+        assert_eq!(judge(&[pack(codec, CLEAN), frame(&table(3))].concat()).verdict, Verdict::Clean);
+        assert_ne!(judge(&[pack(codec, CLEAN), frame(&table(2))].concat()).verdict, Verdict::Clean);
+    }
     // In front, where only the frame's own magic gives the format away.
     let front = judge(&[frame(b"\0\0\0\0"), pack(Codec::Zstd, EVIL)].concat());
     assert_eq!(front.verdict, Verdict::Malicious, "{front:#?}");

@@ -53,22 +53,33 @@ pub(super) fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).into_owned()
 }
 
-/// Octal digits, or base 256 where the first bit is set. Negative numbers are none.
+/// Base 256 where the first byte says so, or what Python's `int(.., 8)` takes: blanks around it, a sign, `0o`, single
+/// underscores between digits. Negative numbers are none.
 fn number(field: &[u8]) -> Option<u64> {
     if let Some((0x80, rest)) = field.split_first() {
-        let (high, low) = rest.split_at(rest.len().checked_sub(8)?);
-        let low = <[u8; 8]>::try_from(low).ok()?;
-        return high.iter().all(|byte| *byte == 0).then(|| u64::from_be_bytes(low));
+        return rest
+            .iter()
+            .try_fold(0_u64, |sum, byte| (sum >> 56 == 0).then(|| sum << 8 | u64::from(*byte)));
     }
     let digits = field.split(|byte| *byte == 0).next().unwrap_or_default().trim_ascii();
-    digits.iter().try_fold(0_u64, |sum, digit| match digit {
-        b'0'..=b'7' => Some(sum.checked_mul(8)? + u64::from(digit - b'0')),
-        _ => None,
-    })
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
+    let bare = digits.strip_prefix(b"0o").or_else(|| digits.strip_prefix(b"0O"));
+    let digits = bare.map_or(digits, |bare| bare.strip_prefix(b"_").unwrap_or(bare));
+    let mut sum = (!digits.is_empty() || bare.is_none()).then_some(0_u64)?;
+    let mut was_digit = false;
+    for byte in digits {
+        match byte {
+            b'0'..=b'7' => sum = sum.checked_mul(8)? + u64::from(byte - b'0'),
+            b'_' if was_digit => {}
+            _ => return None,
+        }
+        was_digit = *byte != b'_';
+    }
+    (was_digit || digits.is_empty()).then_some(sum)
 }
 
 /// Records of a pax header, `LENGTH KEY=VALUE\n` each; none where they are not written so.
-pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
+pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut records = Vec::new();
     while !bytes.is_empty() {
         let blank = bytes.iter().take(20).position(|byte| *byte == b' ')?;
@@ -76,9 +87,7 @@ pub(super) fn records(mut bytes: &[u8]) -> Option<Vec<(String, String)>> {
         let record = bytes.get(blank + 1..len)?.strip_suffix(b"\n")?;
         let equals = record.iter().position(|byte| *byte == b'=')?;
         let (key, value) = record.split_at(equals);
-        let value = value.get(1..).unwrap_or_default();
-        records
-            .push((String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()));
+        records.push((key, value.get(1..).unwrap_or_default()));
         bytes = bytes.get(len..)?;
     }
     Some(records)
@@ -97,6 +106,15 @@ mod tests {
             (b"\x80\0\0\0\0\0\0\0\0\0\x01\x02", Some(0x102)),
             (b"\x80\0\0\x01\0\0\0\0\0\0\0\0", None),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", None),
+            (b"\x80\0\0\0\0\0\x01\x02", Some(0x102)),
+            (b"0o17\0", Some(0o17)),
+            (b"0O_1_7 ", Some(0o17)),
+            (b"+7\0", Some(7)),
+            (b"1_0\0", Some(8)),
+            (b"1__0\0", None),
+            (b"1_\0", None),
+            (b"_1\0", None),
+            (b"0o\0", None),
             (b"00009\0", None),
             (b"-1\0", None),
             (b"7777777777777777777777777", None),
@@ -107,10 +125,9 @@ mod tests {
 
     #[test]
     fn records_of_pax_hold_line_feeds_and_equals_signs() {
-        let read = |text: &str| records(text.as_bytes());
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let read = |text: &'static str| records(text.as_bytes());
         assert_eq!(read("12 path=a/b\n7 x=1\n=\n"), None, "a length that is not that of the record");
-        assert_eq!(read("12 path=a/b\n8 x=1\n=\n"), Some(vec![pair("path", "a/b"), pair("x", "1\n=")]));
+        assert_eq!(read("12 path=a/b\n8 x=1\n=\n"), Some(vec![(&b"path"[..], &b"a/b"[..]), (b"x", b"1\n=")]));
         for wrong in ["12 path=a/b", "99 path=a\n", "x path=a\n", "0 \n", "5 ab\n", " 5 a=\n", "-1 a=b\n"] {
             assert_eq!(read(wrong), None, "{wrong:?}");
         }

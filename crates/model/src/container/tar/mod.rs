@@ -4,6 +4,7 @@
 //! others go on; where a size is stated twice, each reader believes another one. What any of them would read is read.
 
 mod header;
+mod pax;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -19,9 +20,13 @@ use super::odd::OddKind;
 use crate::limits::Limits;
 use header::BLOCK;
 use header::Header;
+use pax::Pax;
 
 /// Longest name or set of pax records that is read.
 const EXTENSION: u64 = 1 << 20;
+/// Longest name that is kept, that of Linux; and bytes of the names of all members.
+const NAME: usize = 4096;
+const NAMES: usize = 64 << 20;
 /// Largest size that eleven octal digits hold: what is larger stands in pax records alone.
 const OCTAL: u64 = 1 << 33;
 
@@ -67,6 +72,7 @@ pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, Read
         seen: BTreeSet::new(),
         later: vec![0],
         added: BTreeSet::new(),
+        names: 0,
         links: BTreeSet::new(),
         ended: false,
     };
@@ -86,6 +92,8 @@ struct Walk<'s> {
     later: Vec<u64>,
     /// Data that is a member.
     added: BTreeSet<(u64, u64)>,
+    /// Bytes of the names of members.
+    names: usize,
     /// Names of symbolic links.
     links: BTreeSet<String>,
     /// Whether the blocks that end an archive are there.
@@ -97,13 +105,13 @@ struct Walk<'s> {
 struct Before {
     long_name: Option<String>,
     long_link: Option<String>,
-    pax: Vec<(String, String)>,
+    pax: Pax,
 }
 
 impl Walk<'_> {
     /// Header by header, from `at` to the end of the source.
     fn run(&mut self, mut at: u64) -> Result<(), ReadError> {
-        let mut global: Vec<(String, String)> = Vec::new();
+        let mut global = Pax::default();
         let mut before = Before::default();
         while at < self.source.len() {
             if !self.seen.insert(at) {
@@ -128,8 +136,7 @@ impl Walk<'_> {
                 }
                 _ => {
                     let mut told = std::mem::take(&mut before);
-                    let own = std::mem::take(&mut told.pax);
-                    told.pax = global.iter().cloned().chain(own).collect();
+                    told.pax = global.clone().with(told.pax);
                     self.member(&header, at, &told)?
                 }
             };
@@ -205,7 +212,7 @@ impl Walk<'_> {
         header: &Header,
         data: u64,
         before: &mut Before,
-        global: &mut Vec<(String, String)>,
+        global: &mut Pax,
     ) -> Result<u64, ReadError> {
         let next = self.padded(data, header.size)?;
         if header.size > EXTENSION {
@@ -215,22 +222,33 @@ impl Walk<'_> {
         self.span(data, header.size.min(self.source.len().saturating_sub(data)));
         let bytes = self.bytes(data, header.size)?;
         match header.kind {
-            b'L' => before.long_name = Some(header::text(&bytes)),
-            b'K' => before.long_link = Some(header::text(&bytes)),
+            b'L' => before.long_name = self.long(data, &bytes),
+            b'K' => before.long_link = self.long(data, &bytes),
             kind => match header::records(&bytes) {
-                Some(records) if kind == b'g' => global.extend(records),
-                Some(records) => before.pax.extend(records),
+                Some(records) => {
+                    let pax = if kind == b'g' { global } else { &mut before.pax };
+                    if !pax.take(&records) {
+                        self.archive.budget = Some((data, "bytes of a name"));
+                    }
+                }
                 None => self.odd(OddKind::Views, data, "pax records that are not written as such"),
             },
         }
         Ok(next)
     }
 
+    fn long(&mut self, data: u64, bytes: &[u8]) -> Option<String> {
+        let name = header::text(bytes);
+        if name.len() > NAME {
+            self.archive.budget = Some((data, "bytes of a name"));
+            return None;
+        }
+        Some(name)
+    }
+
     /// A file, folder, link or device; where the next header stands.
     fn member(&mut self, header: &Header, at: u64, before: &Before) -> Result<u64, ReadError> {
-        let pax = |key: &str| {
-            before.pax.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-        };
+        let pax = |key: &str| before.pax.get(key);
         let long = [pax("GNU.sparse.name"), pax("path"), before.long_name.as_deref()];
         let mut names: Vec<String> = long.into_iter().flatten().map(str::to_owned).collect();
         if names.is_empty() {
@@ -267,7 +285,7 @@ impl Walk<'_> {
             }
             return Ok(data);
         }
-        if header.kind == b'S' || before.pax.iter().any(|(key, _)| key.starts_with("GNU.sparse.")) {
+        if header.kind == b'S' || before.pax.is_sparse {
             self.archive.unread.push((data, size, "a sparse file, which is not read by this build"));
             self.span(data, size.min(self.source.len().saturating_sub(data)));
         } else {
@@ -320,6 +338,11 @@ impl Walk<'_> {
             return;
         }
         if !self.added.insert((data, size)) {
+            return;
+        }
+        self.names += name.len();
+        if self.names > NAMES {
+            self.archive.budget = Some((at, "bytes of names"));
             return;
         }
         let left = self.source.len().saturating_sub(data);

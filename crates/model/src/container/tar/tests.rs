@@ -81,6 +81,38 @@ fn each_member_is_a_file_of_its_own() {
 }
 
 #[test]
+fn what_only_its_readers_know_as_a_format_is_found_in_a_header() {
+    use crate::container::stream::Codec;
+    use crate::container::stream::tests::pack;
+    // An old header, its check sum in base 256.
+    let mut old = Block::new(b'0', "a.pkl", EVIL.len()).with(257, &[0; 8]).sum();
+    let sum: u64 = old
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) })
+        .sum();
+    old[148..156].copy_from_slice(&((0x80 << 56) | sum).to_be_bytes());
+    let file = judge(&archive(&[old, padded(EVIL)]));
+    assert_eq!(
+        (file.verdict, file.formats.as_slice()),
+        (Verdict::Malicious, &["tar"][..]),
+        "{}",
+        told(&file)
+    );
+    // The name of the first member is a packed pickle.
+    let zfile = [format!("ZF{:<19x}", EVIL.len()).as_bytes(), &pack(Codec::Zlib, EVIL)].concat();
+    let mut lzma = pack(Codec::Lzma, EVIL);
+    lzma[1..5].copy_from_slice(&4096_u32.to_le_bytes());
+    for (name, format) in [(zfile, "joblib-zfile"), (lzma, "lzma")] {
+        let mut block = Block::new(b'0', "", CLEAN.len());
+        block.0[..name.len()].copy_from_slice(&name);
+        let file = judge(&archive(&[block.sum(), padded(CLEAN)]));
+        assert_eq!(file.verdict, Verdict::Malicious, "{format}: {}", told(&file));
+        assert!(file.formats.contains(&format), "{format}: {:?}", file.formats);
+    }
+}
+
+#[test]
 fn a_zip_at_the_end_is_a_member_and_no_second_format() {
     use crate::container::zip::testing::Write;
     let zip = crate::container::zip::testing::archive(&[Write { name: "a.pkl", data: CLEAN, deflate: true }]);
@@ -106,6 +138,18 @@ fn long_names_are_those_that_readers_take() {
     assert_eq!(file.findings[0].place.path, "x!/folder/x.bin");
     let both = [l.concat(), pax(b'x', "10 path=a\n"), member("short", CLEAN)];
     assert!(told(&judge(&archive(&both))).contains("124: one member with two names"));
+}
+
+#[test]
+fn a_name_that_no_system_takes_is_a_budget() {
+    let long = "d/".repeat(2049);
+    let l = [Block::new(b'L', "././@LongLink", long.len() + 1).sum(), padded(format!("{long}\0").as_bytes())];
+    let record = format!("{} path={long}\n", long.len() + 11);
+    for front in [l.concat(), pax(b'x', &record), pax(b'g', &record)] {
+        let file = judge(&archive(&[front, member("short", EVIL)]));
+        assert_eq!(file.verdict, Verdict::Malicious, "{}", told(&file));
+        assert!(told(&file).contains("more bytes of a name than the limit"), "{}", told(&file));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Python's `zipfile` takes the last end record, PyTorch's miniz the central directory and no check sum, streaming readers
 //! the local headers. A member that any of them would read is a member here.
 
+mod inflate;
 mod record;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use super::odd::Odd;
 use super::odd::OddKind;
 use super::odd::leaves_folder;
 use crate::limits::Limits;
+pub(crate) use inflate::Inflated;
+pub(crate) use inflate::inflate;
 use record::Header;
 
 /// End record and the longest comment.
@@ -55,6 +58,8 @@ pub(crate) struct Member {
     pub(crate) size: u64,
     pub(crate) method: u16,
     pub(crate) crc: u32,
+    /// Whether a directory lists it, and its bytes count as explained.
+    pub(crate) is_listed: bool,
     flags: u16,
 }
 
@@ -77,9 +82,19 @@ impl Member {
         self.method == 0
     }
 
+    /// Whether its bytes are packed by deflate.
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.method == 8
+    }
+
+    /// Its bytes as they stand in the archive.
+    pub(crate) fn packed(&self, source: &Arc<dyn Source>) -> View {
+        View::new(Arc::clone(source), self.data, self.packed)
+    }
+
     /// Its decoded bytes; none for a method that is not read.
     pub(crate) fn open(&self, source: &Arc<dyn Source>, budget: &Budget) -> Option<Arc<dyn Source>> {
-        let view = View::new(Arc::clone(source), self.data, self.packed);
+        let view = self.packed(source);
         match self.method {
             0 => Some(Arc::new(view)),
             8 => {
@@ -99,7 +114,13 @@ impl Member {
 
 /// Reads every record of the archive.
 pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, ReadError> {
-    let mut union = Union { source, limits, archive: Archive::default(), by_data: BTreeMap::new(), ends: 0 };
+    let mut union = Union {
+        source,
+        limits,
+        archive: Archive::default(),
+        by_data: BTreeMap::new(),
+        read: BTreeMap::new(),
+    };
     union.directories()?;
     union.local_headers()?;
     union.gaps()?;
@@ -119,7 +140,8 @@ struct Union<'s> {
     archive: Archive,
     /// Members by (data, method, packed), so that every view of the same bytes is one member.
     by_data: BTreeMap<(u64, u16, u64), Member>,
-    ends: u32,
+    /// Where directories start, and the byte up to which they were read.
+    read: BTreeMap<u64, u64>,
 }
 
 impl Union<'_> {
@@ -144,16 +166,19 @@ impl Union<'_> {
                 .by_data
                 .values()
                 .any(|member| (member.data..member.data.saturating_add(member.packed)).contains(&at));
-            let Some(end) = record::end(self.source, at)?.filter(|_| !inside) else { continue };
-            self.directory(&end)?;
+            if !inside {
+                for end in record::end(self.source, at)? {
+                    self.directory(&end)?;
+                }
+            }
         }
-        if self.ends == 0 {
+        if self.read.is_empty() {
             self.odd(OddKind::Views, start, "no central directory");
-        } else if self.ends > 1 {
+        } else if self.read.len() > 1 {
             self.odd(
                 OddKind::Views,
                 start,
-                format!("{} central directories: loaders pick different ones", self.ends),
+                format!("{} central directories: loaders pick different ones", self.read.len()),
             );
         }
         Ok(())
@@ -179,13 +204,21 @@ impl Union<'_> {
                     format!("{shift} bytes before the archive, which not every loader passes over"),
                 );
             }
-            self.records(start, shift, end)?;
+            // Many end records of one directory are read as one.
+            if self.read.get(&start).is_none_or(|until| *until < end.at) {
+                self.read.insert(start, end.at);
+                self.records(start, shift, end)?;
+            }
         }
         if found {
-            self.ends += 1;
-            self.span(end.at, end.until.saturating_sub(end.at));
+            self.span(end.plain, end.until - end.plain);
+            if end.at != end.plain {
+                // What stands between the records is none of them.
+                self.span(end.at, record::END64_LEN);
+                self.span(end.plain - record::LOCATOR_LEN, record::LOCATOR_LEN);
+            }
             if end.until > self.source.len() {
-                self.odd(OddKind::Views, end.at, "a comment that runs past the end");
+                self.odd(OddKind::Views, end.plain, "a comment that runs past the end");
             }
         }
         Ok(())
@@ -285,7 +318,8 @@ impl Union<'_> {
             self.odd(OddKind::Path, at, format!("a member named {name}"));
         }
         let flags = others.iter().fold(header.flags, |flags, header| flags | header.flags);
-        let member = Member { names, at, data, packed, size, method, crc: header.crc, flags };
+        let is_listed = !others.is_empty();
+        let member = Member { names, at, data, packed, size, method, crc: header.crc, is_listed, flags };
         let known = self.by_data.entry((data, method, packed)).or_insert_with(|| member.clone());
         for name in member.names {
             if !known.names.contains(&name) {

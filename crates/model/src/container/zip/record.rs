@@ -10,6 +10,10 @@ const END64: [u8; 4] = *b"PK\x06\x06";
 const LOCATOR: [u8; 4] = *b"PK\x06\x07";
 pub(super) const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
 
+/// Lengths of the two records of ZIP64.
+pub(super) const END64_LEN: u64 = 56;
+pub(super) const LOCATOR_LEN: u64 = 20;
+
 /// Sizes that stand in the ZIP64 extra field instead.
 const IN_EXTRA: u64 = 0xffff_ffff;
 
@@ -30,11 +34,13 @@ pub(super) struct Header {
     pub(super) len: u64,
 }
 
-/// An end record, ZIP64 or not.
+/// One reading of an end record: its own fields, or those of a ZIP64 record before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct End {
-    /// First byte of the first of its records.
+    /// Byte behind the directory: the first one of the record that the fields are of.
     pub(super) at: u64,
+    /// The end record itself, which is not the ZIP64 one.
+    pub(super) plain: u64,
     /// Byte behind the comment.
     pub(super) until: u64,
     pub(super) entries: u64,
@@ -142,36 +148,43 @@ impl Header {
     }
 }
 
-/// The end record at `at`, with the ZIP64 records before it where there are some.
-pub(super) fn end(source: &dyn Source, at: u64) -> Result<Option<End>, ReadError> {
+/// Every reading of the end record at `at`: with a locator before it, miniz takes the ZIP64 record at the stated place,
+/// Python the one right before the locator, and whoever finds none there takes the fields of the record itself.
+pub(super) fn end(source: &dyn Source, at: u64) -> Result<Vec<End>, ReadError> {
     let fixed = bytes(source, at, 22)?;
     if fixed.len() < 22 || !fixed.starts_with(&END) {
-        return Ok(None);
+        return Ok(vec![]);
     }
     let fields = Fields(&fixed);
-    let comment = u64::from(fields.u16(20));
-    let mut end = End {
+    let plain = End {
         at,
-        until: at + 22 + comment,
+        plain: at,
+        until: at + 22 + u64::from(fields.u16(20)),
         entries: fields.u16(10).into(),
         size: fields.u32(12).into(),
         offset: fields.u32(16).into(),
     };
-    let locator = at.checked_sub(20).map(|at| bytes(source, at, 20)).transpose()?.unwrap_or_default();
+    let mut all = vec![plain.clone()];
+    let locator =
+        at.checked_sub(LOCATOR_LEN).map(|at| bytes(source, at, 20)).transpose()?.unwrap_or_default();
     if locator.starts_with(&LOCATOR) {
-        let stated = Fields(&locator).u64(8);
-        // Where it says, or right before the locator, as readers of prefixed files look for it.
-        for place in [stated, at.saturating_sub(20 + 56)] {
+        let (stated, before) = (Fields(&locator).u64(8), at.saturating_sub(LOCATOR_LEN + END64_LEN));
+        for place in [Some(before), Some(stated).filter(|stated| *stated != before)].into_iter().flatten() {
             let record = bytes(source, place, 56)?;
             if record.len() == 56 && record.starts_with(&END64) {
                 let fields = Fields(&record);
-                end.at = place;
-                (end.entries, end.size, end.offset) = (fields.u64(32), fields.u64(40), fields.u64(48));
-                break;
+                let (entries, size, offset) = (fields.u64(32), fields.u64(40), fields.u64(48));
+                all.push(End { at: place, entries, size, offset, ..plain.clone() });
             }
         }
     }
-    Ok(Some(end))
+    // A count that does not fit is no count.
+    if let [plain, other, ..] = all.as_mut_slice()
+        && plain.entries == 0xffff
+    {
+        plain.entries = other.entries;
+    }
+    Ok(all)
 }
 
 /// Length of the data descriptor at `at`, with or without signature, 32 or 64 bits; 0 where none fits.

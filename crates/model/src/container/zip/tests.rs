@@ -4,6 +4,8 @@ use ringfence_artifact::Slice;
 
 use super::*;
 
+const CLEAN: &[u8] = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00K\x01\x94.";
+
 /// A member to write.
 pub(crate) struct Write<'b> {
     pub(crate) name: &'b str,
@@ -120,6 +122,80 @@ fn every_disagreement_of_loaders_is_told() {
     for name in ["../x", "/etc/x", "C:\\x", "a\\..\\b"] {
         let bytes = archive_of_one(name);
         assert!(odd(&bytes).contains("a member named"), "{name}");
+    }
+}
+
+/// The records of ZIP64 for one member whose directory of `size` bytes starts at `offset`; the first stands at `place`.
+fn zip64(size: usize, offset: usize, place: usize) -> (Vec<u8>, Vec<u8>) {
+    let field = |value: usize| u64::try_from(value).unwrap().to_le_bytes();
+    let front = [&b"PK\x06\x06"[..], &field(44), &[45, 0, 45, 0], &[0; 8], &field(1), &field(1)].concat();
+    let end = [front, field(size).to_vec(), field(offset).to_vec()].concat();
+    (end, [&b"PK\x06\x07"[..], &[0; 4], &field(place), &[1, 0, 0, 0]].concat())
+}
+
+#[test]
+fn a_zip64_record_elsewhere_hides_no_directory() {
+    use crate::testing::judge;
+    use ringfence_finding::Verdict;
+    let good = archive(&[Write { name: "good.npy", data: CLEAN, deflate: false }]);
+    let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
+    let end = good.len() - 22;
+    let start = memmem::find(&good, b"PK\x01\x02").unwrap();
+    let (end64, locator) = zip64(end - start, start, end);
+    // Right before the locator it is an ordinary archive of ZIP64.
+    let plain = [&good[..end], &end64, &locator, &good[end..]].concat();
+    let file = judge(&plain);
+    assert_eq!((file.verdict, file.explained), (Verdict::Clean, file.bytes), "{file:#?}");
+
+    // The locator is in the comment of a second directory: Python finds no ZIP64 record before it and takes that one.
+    let second = archive(&[Write { name: "evil.pkl", data: evil, deflate: false }]);
+    let at = u32::try_from(end + end64.len()).unwrap();
+    let central = memmem::find(&second, b"PK\x01\x02").unwrap();
+    let mut directory = [&second[central..second.len() - 22], &locator].concat();
+    directory[32] = 20;
+    directory[42..46].copy_from_slice(&at.to_le_bytes());
+    let mut last = second[second.len() - 22..].to_vec();
+    last[12..16].copy_from_slice(&u32::try_from(directory.len()).unwrap().to_le_bytes());
+    last[16..20].copy_from_slice(&(at + u32::try_from(central).unwrap()).to_le_bytes());
+    let hidden = [&good[..end], &end64, &second[..central], &directory, &last].concat();
+    assert_eq!(names(&read_bytes(&hidden)), ["good.npy", "evil.pkl"]);
+    assert!(read_bytes(&hidden).odd.iter().any(|(.., words)| words.contains("2 central directories")));
+    let file = judge(&hidden);
+    assert_eq!(file.verdict, Verdict::Malicious, "{file:#?}");
+}
+
+/// One deflated member whose records state these lengths.
+fn stating(packed: &[u8], data: &[u8], size: usize) -> Vec<u8> {
+    let mut bytes = archive(&[Write { name: "a.pkl", data: packed, deflate: false }]);
+    let central = memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    for at in [8, central + 10] {
+        bytes[at] = 8;
+        bytes[at + 6..at + 10].copy_from_slice(&crc.sum().to_le_bytes());
+        bytes[at + 14..at + 18].copy_from_slice(&u32::try_from(size).unwrap().to_le_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_packed_member_is_read_to_the_end_of_its_stream_and_behind_it() {
+    use crate::testing::judge;
+    use ringfence_finding::Verdict;
+    let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
+    let honest = judge(&stating(&deflate(CLEAN), CLEAN, CLEAN.len()));
+    assert_eq!((honest.verdict, honest.explained), (Verdict::Clean, honest.bytes), "{honest:#?}");
+    let behind = judge(&stating(&[deflate(CLEAN), evil.to_vec()].concat(), CLEAN, CLEAN.len()));
+    assert_eq!(behind.verdict, Verdict::Malicious, "{behind:#?}");
+    assert!(behind.findings.iter().any(|found| found.place.path == "x!/a.pkl!/behind"), "{behind:#?}");
+    // Python cuts at the stated size; who reads the stream goes on.
+    let both = [CLEAN, evil].concat();
+    let longer = judge(&stating(&deflate(&both), CLEAN, CLEAN.len()));
+    assert_eq!(longer.verdict, Verdict::Malicious, "{longer:#?}");
+    // A stated size beyond the end of the stream: Python reads what there is.
+    for more in [1, 200_000] {
+        let shorter = judge(&stating(&deflate(evil), evil, evil.len() + more));
+        assert_eq!((shorter.verdict, shorter.is_complete()), (Verdict::Malicious, false), "{shorter:#?}");
     }
 }
 
