@@ -1,8 +1,8 @@
 //! Room `model`, format `jinja`: what variables hold: constants, macros, and text that is put together while rendering.
 //!
 //! Attributes may be reached by `value[name]`, where `name` is computed piece by piece so that no constant of the template
-//! gives it away. So it is followed, without regard to order and scope, which names can hold text of the template's own
-//! making; looking something up by it is *review*.
+//! gives it away. So it is followed, without regard to order and scope, which names can hold text of the template (`held`)
+//! and which can hold text that is put together of it; looking something up by the latter is *review*.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -13,8 +13,10 @@ use minijinja::machinery::ast::CallArg;
 use minijinja::machinery::ast::Expr;
 use minijinja::machinery::ast::Stmt;
 
-use super::fold::Folded;
 use super::fold::Folder;
+use super::held;
+use super::held::Held;
+use super::names;
 use super::tree;
 
 /// Rounds until what holds built text is known; templates that need more are taken at their worst.
@@ -27,7 +29,10 @@ pub(super) struct Bindings<'t> {
     pub(super) macros: HashMap<String, Vec<Vec<String>>>,
     pub(super) blocks: HashSet<String>,
     pub(super) bound: HashSet<String>,
+    /// A word of the template, whole, leads out of it: whatever is looked up by text of the template may be that word.
+    pub(super) has_way_out: bool,
     built: HashSet<String>,
+    held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
     late: Vec<String>,
 }
@@ -37,10 +42,18 @@ type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
 
 impl<'t> Bindings<'t> {
     pub(super) fn read(source: &'t str, statements: &[&Stmt<'_>]) -> Self {
-        let folder = Folder { source, constants: HashMap::new() };
+        let folder = Folder::new(source);
         let (macros, blocks) = (HashMap::new(), HashSet::new());
-        let mut read =
-            Self { folder, macros, blocks, bound: HashSet::new(), built: HashSet::new(), late: vec![] };
+        let mut read = Self {
+            folder,
+            macros,
+            blocks,
+            bound: HashSet::new(),
+            has_way_out: false,
+            built: HashSet::new(),
+            held: Held::default(),
+            late: vec![],
+        };
         for statement in statements {
             match statement {
                 Stmt::Macro(each) => {
@@ -64,7 +77,22 @@ impl<'t> Bindings<'t> {
         }
         read.constants(&all);
         read.spread(&all);
+        read.has_way_out = read.is_way_out(statements);
         read
+    }
+
+    fn is_way_out(&self, statements: &[&Stmt<'_>]) -> bool {
+        let mut rest: Vec<_> = statements.iter().flat_map(|statement| tree::parts(statement)).collect();
+        while let Some(expr) = rest.pop() {
+            rest.extend(tree::children(expr));
+            // A mere `_` is a word of many templates.
+            let is_name = |text: &str| text.contains(|letter: char| letter.is_ascii_alphanumeric());
+            if self.folder.text(expr).is_some_and(|text| is_name(&text) && names::attribute(&text).is_some())
+            {
+                return true;
+            }
+        }
+        false
     }
 
     fn of_statement<'e, 's>(&mut self, statement: &'e Stmt<'s>, all: &mut Vec<Binding<'e, 's>>) {
@@ -163,7 +191,7 @@ impl<'t> Bindings<'t> {
                 && !self.bound.contains(name)
                 && let Some(folded) = self.folder.fold(value)
             {
-                self.folder.constants.insert(name.clone(), folded);
+                self.folder.constant(name, folded);
             }
         }
         self.bound.extend(all.iter().map(|(name, ..)| name.clone()));
@@ -171,25 +199,31 @@ impl<'t> Bindings<'t> {
 
     fn spread(&mut self, all: &[Binding<'_, '_>]) {
         for _ in 0..ROUNDS {
-            let before = self.built.len();
+            let before = self.built.len() + self.held.len();
             for (name, value, is_element) in all {
-                if self.is_built(value) || *is_element && self.is_text(value) {
+                self.held.bind(&self.folder, name, value, *is_element);
+                if self.is_built(value) || *is_element && self.folder.text(value).is_some() {
                     self.built.insert(name.clone());
                 }
             }
-            if self.built.len() == before {
+            if self.built.len() + self.held.len() == before {
                 return;
             }
         }
         self.built.extend(all.iter().map(|(name, ..)| name.clone()));
     }
 
-    fn is_text(&self, expr: &Expr<'_>) -> bool {
-        matches!(self.folder.fold(expr), Some(Folded::Text(_)))
+    /// Whether an expression may give a text that the template holds.
+    pub(super) fn is_text(&self, expr: &Expr<'_>) -> bool {
+        self.held.is_plain(&self.folder, expr)
     }
 
     /// Whether an expression may give text that the template puts together and that no constant shows.
     pub(super) fn is_built(&self, expr: &Expr<'_>) -> bool {
+        self.folder.step() && self.may_be_built(expr)
+    }
+
+    fn may_be_built(&self, expr: &Expr<'_>) -> bool {
         match expr {
             Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
             Expr::Var(var) => self.built.contains(var.id),
@@ -202,7 +236,7 @@ impl<'t> Bindings<'t> {
                 let key = self.folder.text(&item.subscript_expr);
                 key.is_some_and(|key| self.built.contains(&format!(".{key}")))
                     || self.is_built(&item.expr)
-                    || self.is_text(&item.expr)
+                    || self.folder.text(&item.expr).is_some()
             }
             Expr::Slice(slice) => self.is_built(&slice.expr) || self.is_text(&slice.expr),
             Expr::BinOp(binary) => {
@@ -224,13 +258,19 @@ impl<'t> Bindings<'t> {
                     || each.false_expr.as_ref().is_some_and(|expr| self.is_built(expr))
             }
             Expr::Filter(filter) => match filter.name {
-                "abs" | "count" | "float" | "int" | "length" | "max" | "min" | "round" | "sum"
-                | "wordcount" => false,
+                "abs" | "count" | "float" | "int" | "length" | "round" | "wordcount" => false,
                 "batch" | "capitalize" | "d" | "default" | "dictsort" | "first" | "items" | "last"
-                | "list" | "lower" | "reject" | "rejectattr" | "reverse" | "select" | "selectattr"
-                | "slice" | "sort" | "title" | "trim" | "unique" | "upper" => {
+                | "list" | "lower" | "max" | "min" | "reject" | "rejectattr" | "reverse" | "select"
+                | "selectattr" | "slice" | "sort" | "sum" | "title" | "trim" | "unique" | "upper" => {
                     let mut parts = filter.expr.iter().chain(filter.args.iter().map(tree::value));
-                    let of_text = filter.expr.as_ref().is_some_and(|expr| self.is_text(expr));
+                    let is_text = |expr| {
+                        if held::gives_list(filter.name) {
+                            self.folder.text(expr).is_some()
+                        } else {
+                            self.is_text(expr)
+                        }
+                    };
+                    let of_text = filter.expr.as_ref().is_some_and(is_text);
                     parts.any(|expr| self.is_built(expr)) || of_text && self.folder.fold(expr).is_none()
                 }
                 _ => self.folder.fold(expr).is_none(),

@@ -121,6 +121,10 @@ impl<'t> Check<'t> {
                     let message = "looks something up by a name that the template puts together".to_owned();
                     self.tell(place, Verdict::Review, message);
                 }
+                None if self.bindings.has_way_out && self.bindings.is_text(&item.subscript_expr) => {
+                    let message = "looks something up by one of several words of the template".to_owned();
+                    self.tell(place, Verdict::Review, message);
+                }
                 None => self.of_host(&item.expr, "an item"),
             },
             Expr::Filter(filter) => self.filter(filter, place),

@@ -62,6 +62,11 @@ fn long_chains_end_no_process() {
     }
     assert_eq!(read(&"{{ a }}".repeat(20_000)).budget, Some("tokens of a template"));
     assert_eq!(read(&"a".repeat((1 << 20) + 1)).budget, Some("bytes of a template"));
+    // A look at each part of a chain takes the rest of it.
+    for unit in [" + b", " ~ ''", "|first"] {
+        let chain = format!("{{% set x = a{} %}}{{{{ y[x] }}}}", unit.repeat(24_000));
+        assert!(matches!(read(&chain).budget, None | Some("steps through the expressions of a template")));
+    }
     // Constants that double stay small.
     let doubling = (0..2000).fold("{% set a0 = 'aaaaaaaa' %}".to_owned(), |text, at| {
         text + &format!("{{% set a{} = a{at} ~ a{at} %}}", at + 1)
