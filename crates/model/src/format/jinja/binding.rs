@@ -31,6 +31,8 @@ pub(super) struct Bindings<'t> {
     pub(super) bound: HashSet<String>,
     /// A word of the template, whole, leads out of it: whatever is looked up by text of the template may be that word.
     pub(super) has_way_out: bool,
+    /// Items and attributes that hold what may be called, as `.x`; a mere `.` where their names are not known.
+    callable: HashSet<String>,
     built: HashSet<String>,
     held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
@@ -50,6 +52,7 @@ impl<'t> Bindings<'t> {
             blocks,
             bound: HashSet::new(),
             has_way_out: false,
+            callable: HashSet::new(),
             built: HashSet::new(),
             held: Held::default(),
             late: vec![],
@@ -129,8 +132,13 @@ impl<'t> Bindings<'t> {
             Expr::Call(call) => self.of_call(call, all),
             Expr::Map(map) => {
                 for (key, value) in map.keys.iter().zip(&map.values) {
-                    if let Some(key) = self.folder.text(key) {
-                        all.push((format!(".{key}"), value, false));
+                    match self.folder.text(key) {
+                        Some(key) => all.push((format!(".{key}"), value, false)),
+                        // `{key: value}` of data is ordinary; a key of pieces is not.
+                        None if !matches!(key, Expr::Var(_) | Expr::GetAttr(_)) => {
+                            all.push((".".to_owned(), value, false));
+                        }
+                        None => {}
                     }
                 }
             }
@@ -144,6 +152,9 @@ impl<'t> Bindings<'t> {
             Expr::Var(var) => (self.macros.get(var.id), [].as_slice()),
             _ => (None, [].as_slice()),
         };
+        if fills_by_list(call) {
+            self.callable.insert(".".to_owned());
+        }
         for (index, argument) in call.args.iter().enumerate() {
             match argument {
                 CallArg::Kwarg(name, value) => {
@@ -195,6 +206,13 @@ impl<'t> Bindings<'t> {
             }
         }
         self.bound.extend(all.iter().map(|(name, ..)| name.clone()));
+        let items = all.iter().filter(|(name, value, _)| name.starts_with('.') && may_be_called(value));
+        self.callable.extend(items.map(|(name, ..)| name.clone()));
+    }
+
+    /// Whether a method may be an item instead, which the template has put there.
+    pub(super) fn may_be_item(&self, method: &str) -> bool {
+        self.callable.contains(".") || self.callable.contains(&format!(".{method}"))
     }
 
     fn spread(&mut self, all: &[Binding<'_, '_>]) {
@@ -300,6 +318,39 @@ impl<'t> Bindings<'t> {
             },
             _ => true,
         }
+    }
+}
+
+/// Calls that make items of a list of keys and values.
+fn fills_by_list(call: &Call<'_>) -> bool {
+    let fills = match &call.expr {
+        Expr::Var(var) => matches!(var.id, "dict" | "namespace"),
+        Expr::GetAttr(method) => matches!(method.name, "setdefault" | "update"),
+        _ => false,
+    };
+    let is_dict =
+        |argument: &CallArg<'_>| !matches!(argument, CallArg::Pos(value) if !matches!(value, Expr::Map(_)));
+    fills && !call.args.iter().all(is_dict)
+}
+
+/// Whether a value may be something else than data that the template writes down.
+fn may_be_called(value: &Expr<'_>) -> bool {
+    match value {
+        Expr::Const(_)
+        | Expr::Compare(_)
+        | Expr::Test(_)
+        | Expr::UnaryOp(_)
+        | Expr::List(_)
+        | Expr::Tuple(_)
+        | Expr::Map(_)
+        | Expr::Slice(_) => false,
+        Expr::BinOp(binary) => matches!(binary.op, BinOpKind::ScAnd | BinOpKind::ScOr),
+        Expr::Var(_)
+        | Expr::GetAttr(_)
+        | Expr::GetItem(_)
+        | Expr::IfExpr(_)
+        | Expr::Filter(_)
+        | Expr::Call(_) => true,
     }
 }
 
