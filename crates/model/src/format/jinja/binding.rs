@@ -244,7 +244,7 @@ impl<'t> Bindings<'t> {
     fn may_be_built(&self, expr: &Expr<'_>) -> bool {
         match expr {
             Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
-            Expr::Var(var) => self.built.contains(var.id),
+            Expr::Var(var) => self.built.contains(var.id) || names::is_token(var.id),
             Expr::GetAttr(attribute) => {
                 matches!(attribute.name, "nextitem" | "previtem")
                     || self.built.contains(&format!(".{}", attribute.name))

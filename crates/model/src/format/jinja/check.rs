@@ -125,6 +125,10 @@ impl<'t> Check<'t> {
                     let message = "looks something up by one of several words of the template".to_owned();
                     self.tell(place, Verdict::Review, message);
                 }
+                None if self.has_no_items(&item.expr) && !is_number(&item.subscript_expr) => {
+                    let message = "looks up by a variable what has attributes alone".to_owned();
+                    self.tell(place, Verdict::Review, message);
+                }
                 None => self.of_host(&item.expr, "an item"),
             },
             Expr::Filter(filter) => self.filter(filter, place),
@@ -175,6 +179,18 @@ impl<'t> Check<'t> {
         if !self.is_own(var.id) {
             let message = format!("reaches {} of {}, an object of the program around it", cut(name), var.id);
             self.tell(at(var.span()), Verdict::Malicious, message);
+        }
+    }
+
+    /// A function, a macro, or a constant without letters: a subscript of it is its attribute or nothing.
+    fn has_no_items(&self, base: &Expr<'_>) -> bool {
+        match base {
+            Expr::Var(var) => {
+                let is_data = var.id == "dict" && self.bindings.bound.contains(var.id);
+                (names::is_function(var.id) || self.bindings.macros.contains_key(var.id)) && !is_data
+            }
+            Expr::Const(constant) => constant.value.as_str().is_none_or(str::is_empty),
+            _ => false,
         }
     }
 

@@ -288,6 +288,17 @@ const HOSTILE: &[(&str, &str, Verdict, bool)] = {
         ("called-get-of-a-namespace", "{{ namespace(get=tools).get('x') }}", Review, false),
         ("called-strip-of-a-list", "{{ dict([['strip', tools]]).strip('x') }}", Review, false),
         ("called-strip-of-pieces", "{{ {'st' ~ role: tools}.strip('x') }}", Review, false),
+        // Tokens stand in the same file.
+        (
+            "by-a-token",
+            "{% set p = bos_token.split(',') %}{% set d = {'join': cycler[p[0]][p[1]][p[2]][p[3]]} %}{{ d.join('echo hi') }}",
+            Review,
+            false,
+        ),
+        ("by-a-token-alone", "{{ cycler[eos_token] }}", Review, false),
+        ("function-by-a-variable", "{{ namespace[documents[0]] }}", Review, false),
+        ("macro-by-a-variable", "{% macro f() %}{% endmacro %}{{ f[documents[0]] }}", Review, false),
+        ("nothing-by-a-variable", "{{ ''[documents[0]] }}", Review, false),
         ("called-item", "{{ tools[0]('echo hi') }}", Review, false),
         ("called-host", "{{ get_flag('x') }}", Review, false),
         ("unknown-filter", "{{ 'x'|shell }}", Review, false),
