@@ -16,9 +16,10 @@ use super::tree;
 use super::tree::at;
 
 /// Filters that take attributes by name, with the place of that argument.
-const BY_NAME: [(&str, usize); 10] = [
+const BY_NAME: [(&str, usize); 11] = [
     ("attr", 0),
     ("groupby", 0),
+    ("join", 1),
     ("map", usize::MAX),
     ("max", 1),
     ("min", 1),
@@ -216,11 +217,10 @@ impl<'t> Check<'t> {
             };
             // `map("attr", name)` applies another filter.
             let names_filter = filter.name == "map" && index == 0 && matches!(argument, CallArg::Pos(_));
-            let follows_attr = is_by_attribute && index == 1;
+            let follows_attr = is_by_attribute && index >= 1;
             match &text {
                 Some(text) if names_filter => {
-                    is_by_attribute =
-                        matches!(text.as_str(), "attr" | "map" | "groupby" | "sum" | "selectattr");
+                    is_by_attribute = BY_NAME.iter().any(|(name, _)| name == text);
                     if !names::is_filter(text) {
                         let message = format!("applies the filter {}, which is not Jinja's own", cut(text));
                         self.tell(place, Verdict::Review, message);
