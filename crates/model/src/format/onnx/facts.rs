@@ -14,6 +14,9 @@ const DOMAINS: [&str; 5] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.traini
 /// Names that `ExternalDataInfo` of PyPI's onnx has; it sets whatever else is there as an attribute.
 const KEYS: [&str; 5] = ["location", "offset", "length", "checksum", "basepath"];
 
+/// What a name takes beside its bytes, once it is kept.
+const KEPT: usize = 64;
+
 /// A range of another file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct External {
@@ -40,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) externals: Vec<External>,
     pub(crate) explained: u64,
     unknown_bytes: u64,
+    /// Bytes of names that are kept.
+    names: usize,
     /// Operators of domains that are not known, with the first place of each.
     custom: BTreeMap<(String, String), u64>,
     functions: BTreeSet<(String, String)>,
@@ -137,10 +142,22 @@ impl Facts {
                 }
             }
             Message::Node => self.node(frame),
-            Message::Function => _ = self.functions.insert((frame.second, frame.first)),
+            Message::Function if self.has_room(frame.at, frame.first.len() + frame.second.len()) => {
+                self.functions.insert((frame.second, frame.first));
+            }
             Message::Tensor => self.tensor(&frame),
             _ => {}
         }
+    }
+
+    /// Counts what is kept of a text; one too many ends what may be said of the model.
+    fn has_room(&mut self, at: u64, bytes: usize) -> bool {
+        self.names = self.names.saturating_add(bytes.saturating_add(KEPT));
+        let has_room = self.names <= Limits::NAMES;
+        if !has_room {
+            self.budget.get_or_insert((at, "bytes of names"));
+        }
+        has_room
     }
 
     fn node(&mut self, node: Frame) {
@@ -153,8 +170,13 @@ impl Facts {
                 "operator EPContext holds or names code that is compiled for an accelerator".to_owned();
             self.reach(node.at, Verdict::Review, message);
         }
-        if !DOMAINS.contains(&domain.as_str()) && self.custom.len() < Limits::GAPS {
-            self.custom.entry((domain, operator)).or_insert(node.at);
+        let key = (domain, operator);
+        if DOMAINS.contains(&key.0.as_str()) || self.custom.contains_key(&key) {
+            return;
+        }
+        // All of them: which are the model's own functions is known at the end.
+        if self.has_room(node.at, key.0.len() + key.1.len()) {
+            self.custom.insert(key, node.at);
         }
     }
 

@@ -156,6 +156,26 @@ fn each_way_out_of_the_model_is_told_wherever_it_stands() {
     }
 }
 
+fn function(name: &str, domain: &str) -> Vec<u8> {
+    bytes(25, [bytes(1, name), bytes(10, domain)].concat())
+}
+
+#[test]
+fn a_foreign_operator_is_told_behind_any_number_of_own_functions() {
+    let names: Vec<_> = (0..100).map(|at| format!("f{at:03}")).collect();
+    let mut nodes: Vec<_> = names.iter().map(|name| bytes(1, node(name, "a"))).collect();
+    let functions: Vec<_> = names.iter().map(|name| function(name, "a")).collect();
+    assert_eq!(judge(&model(&nodes, &functions)).verdict, Verdict::Clean);
+    nodes.push(bytes(1, node("Evil", "zz")));
+    let judged = judge(&model(&nodes, &functions));
+    assert_eq!(judged.verdict, Verdict::Review);
+    assert!(words(&judged).contains("Evil of zz"), "{}", words(&judged));
+    // More names than are kept: the rest was not looked at.
+    let many: Vec<_> = (0..300).map(|at| bytes(1, node("x", &format!("{at:060000}")))).collect();
+    let judged = judge(&model(&many, &[]));
+    assert!(judged.gaps.iter().any(|gap| gap.reason == GapReason::Budget), "{}", words(&judged).len());
+}
+
 #[test]
 fn what_no_schema_explains_is_incomplete_with_its_place() {
     for (more, flaw, count) in [
