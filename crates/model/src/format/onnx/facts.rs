@@ -29,6 +29,9 @@ pub(crate) struct External {
     pub(crate) len: Option<u64>,
 }
 
+/// Domain, name, overload: a function of another overload is another operator.
+type Operator = (String, String, String);
+
 /// What a model says.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -46,8 +49,8 @@ pub(crate) struct Facts {
     /// Bytes of names that are kept.
     names: usize,
     /// Operators of domains that are not known, with the first place of each.
-    custom: BTreeMap<(String, String), u64>,
-    functions: BTreeSet<(String, String)>,
+    custom: BTreeMap<Operator, u64>,
+    functions: BTreeSet<Operator>,
 }
 
 /// A message that is being walked.
@@ -56,9 +59,10 @@ pub(super) struct Frame {
     pub(super) message: Message,
     at: u64,
     pub(super) end: u64,
-    /// Name and domain, or key and value.
+    /// Name, domain and overload, or key and value.
     first: String,
     second: String,
+    third: String,
     tensor: Tensor,
 }
 
@@ -75,23 +79,28 @@ struct Tensor {
 
 impl Frame {
     pub(super) fn new(message: Message, at: u64, end: u64) -> Self {
-        let (first, second) = (String::new(), String::new());
-        Self { message, at, end, first, second, tensor: Tensor::default() }
+        let (first, second, third) = (String::new(), String::new(), String::new());
+        Self { message, at, end, first, second, third, tensor: Tensor::default() }
     }
 
     /// Whether a text of this field is judged.
     pub(super) fn keeps(&self, number: u64) -> bool {
         matches!(
             (self.message, number),
-            (Message::Node, 4 | 7) | (Message::Function, 1 | 10) | (Message::External, 1 | 2)
+            (Message::Node, 4 | 7 | 8) | (Message::Function, 1 | 10 | 13) | (Message::External, 1 | 2)
         )
     }
 
     pub(super) fn text(&mut self, number: u64, text: String) {
         match number {
             1 | 4 => self.first = text,
+            8 | 13 => self.third = text,
             _ => self.second = text,
         }
+    }
+
+    fn operator(self) -> Operator {
+        (self.second, self.first, self.third)
     }
 
     pub(super) fn dimension(&mut self, size: u64) {
@@ -142,8 +151,12 @@ impl Facts {
                 }
             }
             Message::Node => self.node(frame),
-            Message::Function if self.has_room(frame.at, frame.first.len() + frame.second.len()) => {
-                self.functions.insert((frame.second, frame.first));
+            Message::Function => {
+                let at = frame.at;
+                let key = frame.operator();
+                if self.has_room(at, len(&key)) {
+                    self.functions.insert(key);
+                }
             }
             Message::Tensor => self.tensor(&frame),
             _ => {}
@@ -161,8 +174,8 @@ impl Facts {
     }
 
     fn node(&mut self, node: Frame) {
-        let (operator, domain) = (node.first, node.second);
-        if matches!(operator.as_str(), "PyOp" | "PyCustomOp") {
+        let operator = node.first.as_str();
+        if matches!(operator, "PyOp" | "PyCustomOp") {
             let message = format!("operator {operator} runs Python of the host");
             self.reach(node.at, Verdict::Malicious, message);
         } else if operator == "EPContext" {
@@ -170,13 +183,14 @@ impl Facts {
                 "operator EPContext holds or names code that is compiled for an accelerator".to_owned();
             self.reach(node.at, Verdict::Review, message);
         }
-        let key = (domain, operator);
+        let at = node.at;
+        let key = node.operator();
         if DOMAINS.contains(&key.0.as_str()) || self.custom.contains_key(&key) {
             return;
         }
         // All of them: which are the model's own functions is known at the end.
-        if self.has_room(node.at, key.0.len() + key.1.len()) {
-            self.custom.insert(key, node.at);
+        if self.has_room(at, len(&key)) {
+            self.custom.insert(key, at);
         }
     }
 
@@ -255,8 +269,9 @@ impl Facts {
     /// When everything is known: which operators are the model's own functions.
     pub(super) fn finish(&mut self) {
         self.explained = self.explained.saturating_sub(self.unknown_bytes);
-        for ((domain, operator), at) in std::mem::take(&mut self.custom) {
-            if !self.functions.contains(&(domain.clone(), operator.clone())) {
+        for (key, at) in std::mem::take(&mut self.custom) {
+            if !self.functions.contains(&key) {
+                let (domain, operator, _) = key;
                 let (domain, operator) = (domain.escape_debug(), operator.escape_debug());
                 let message =
                     format!("operator {operator} of {domain} is code of a library that the host has to load");
@@ -264,6 +279,10 @@ impl Facts {
             }
         }
     }
+}
+
+fn len((domain, name, overload): &Operator) -> usize {
+    domain.len() + name.len() + overload.len()
 }
 
 /// Why a path is not one below the folder of the model.

@@ -177,6 +177,17 @@ fn a_foreign_operator_is_told_behind_any_number_of_own_functions() {
 }
 
 #[test]
+fn a_function_of_another_overload_is_another_operator() {
+    let call = bytes(1, node("Evil", "zz"));
+    let overload = |name: &str| bytes(25, [bytes(1, "Evil"), bytes(10, "zz"), bytes(13, name)].concat());
+    assert_eq!(judge(&model(std::slice::from_ref(&call), &[overload("other")])).verdict, Verdict::Review);
+    assert_eq!(judge(&model(&[call], &[overload("")])).verdict, Verdict::Clean);
+    let call = bytes(1, [node("Evil", "zz"), bytes(8, "other")].concat());
+    assert_eq!(judge(&model(std::slice::from_ref(&call), &[overload("other")])).verdict, Verdict::Clean);
+    assert_eq!(judge(&model(&[call], &[overload("")])).verdict, Verdict::Review);
+}
+
+#[test]
 fn what_no_schema_explains_is_incomplete_with_its_place() {
     for (more, flaw, count) in [
         (bytes(99, "hidden"), "field 99 of Model", 9),
