@@ -228,10 +228,14 @@ impl Facts {
         let entries = &frame.tensor.entries;
         for (at, key, value) in entries {
             match key.as_str() {
-                "location" => {
+                "basepath" if value.is_empty() => {}
+                "basepath" | "location" => {
                     if let Some(what) = outside(value) {
                         let message = format!("takes data from {}, {what}", value.escape_debug());
                         self.reach(*at, Verdict::Malicious, message);
+                    } else if key == "basepath" {
+                        let message = "moves the folder that its data is taken from".to_owned();
+                        self.reach(*at, Verdict::Review, message);
                     }
                 }
                 key if key.starts_with("__") => {

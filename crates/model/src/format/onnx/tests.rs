@@ -128,6 +128,18 @@ fn each_way_out_of_the_model_is_told_wherever_it_stands() {
             145,
             "hands the loader mode",
         ),
+        (
+            model(&[bytes(5, external(&[("location", "a"), ("basepath", "/etc")]))], &[]),
+            Malicious,
+            145,
+            "root of the system",
+        ),
+        (
+            model(&[bytes(5, external(&[("location", "a"), ("basepath", "b")]))], &[]),
+            Review,
+            145,
+            "the folder",
+        ),
         (model(&[bytes(5, external(&[("location", "a"), ("offset", "-1")]))], &[]), Review, 147, "no number"),
         (
             model(&[bytes(5, external(&[("location", "a"), ("length", "7")]))], &[]),
