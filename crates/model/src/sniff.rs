@@ -13,6 +13,7 @@ use crate::pickle;
 /// A format that is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
+    Bytecode,
     Bzip2,
     Empty,
     ExecuTorch,
@@ -41,6 +42,7 @@ impl Format {
     /// The word in reports.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Bytecode => "python-bytecode",
             Self::Bzip2 => "bzip2",
             Self::Empty => "empty",
             Self::ExecuTorch => "executorch",
@@ -83,7 +85,8 @@ impl Format {
             | Self::TfLite
             | Self::ZFile
             | Self::Zip => true,
-            Self::Bzip2
+            Self::Bytecode
+            | Self::Bzip2
             | Self::Empty
             | Self::Executable
             | Self::Gzip
@@ -151,6 +154,9 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
         formats.push(Format::Tar);
     }
     formats.dedup();
+    if is_bytecode(&head) {
+        formats.push(Format::Bytecode);
+    }
     if is_skippable(&head) {
         formats.push(Format::Zstd);
     }
@@ -170,6 +176,11 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
         formats.push(Format::Pickle);
     }
     Ok(formats)
+}
+
+/// Python 3.3 and later: a magic number above 3200 before `\r\n` (CPython's `importlib`), then flags, of which two are known.
+fn is_bytecode(head: &[u8]) -> bool {
+    matches!(head, [_, 0x0c..=0x0f, b'\r', b'\n', 0..=3, 0, 0, 0, ..])
 }
 
 fn is_safetensors(head: &[u8], len: u64) -> bool {
@@ -229,6 +240,7 @@ mod tests {
             (b"GGUF\x03\0\0\0", &["gguf"]),
             (b"\x08\0\0\0\0\0\0\0{}      ", &["safetensors"]),
             (b"\x78\x9cxx", &["zlib"]),
+            (b"\xcb\r\r\n\0\0\0\0code", &["python-bytecode"]),
             (b"\x80\x04N.PK\x05\x06", &["zip", "pickle"]),
             (b"Hello, this is text.", &[]),
             (b"N.B. this is text as well", &[]),
