@@ -74,7 +74,18 @@ struct Tensor {
     kind: u64,
     raw: Option<u64>,
     location: u64,
-    entries: Vec<(u64, String, String)>,
+    /// The last of each name that loaders read, as they take it.
+    entries: BTreeMap<&'static str, String>,
+    has_entries: bool,
+}
+
+impl Tensor {
+    fn entry(&mut self, key: &str, value: String) {
+        self.has_entries = true;
+        if let Some(known) = KEYS.into_iter().find(|known| *known == key) {
+            self.entries.insert(known, value);
+        }
+    }
 }
 
 impl Frame {
@@ -144,10 +155,9 @@ impl Facts {
     pub(super) fn close(&mut self, frame: Frame, parent: Option<&mut Frame>) {
         match frame.message {
             Message::External => {
-                if let Some(parent) = parent.filter(|parent| parent.tensor.entries.len() < Limits::GAPS) {
-                    parent.tensor.entries.push((frame.at, frame.first, frame.second));
-                } else {
-                    self.odd(frame.at, "more words about external data than there are".to_owned());
+                self.entry(&frame);
+                if let Some(parent) = parent {
+                    parent.tensor.entry(&frame.first, frame.second);
                 }
             }
             Message::Node => self.node(frame),
@@ -209,7 +219,7 @@ impl Facts {
         {
             self.odd(frame.at, format!("a tensor of {bytes} bytes with {raw} bytes of data"));
         }
-        if tensor.entries.is_empty() {
+        if !tensor.has_entries {
             if tensor.location == 1 {
                 self.odd(frame.at, "a tensor elsewhere, and nothing says where".to_owned());
             }
@@ -224,35 +234,34 @@ impl Facts {
         self.external(frame, bytes);
     }
 
-    fn external(&mut self, frame: &Frame, bytes: Option<u64>) {
-        let entries = &frame.tensor.entries;
-        for (at, key, value) in entries {
-            match key.as_str() {
-                "basepath" if value.is_empty() => {}
-                "basepath" | "location" => {
-                    if let Some(what) = outside(value) {
-                        let message = format!("takes data from {}, {what}", value.escape_debug());
-                        self.reach(*at, Verdict::Malicious, message);
-                    } else if key == "basepath" {
-                        let message = "moves the folder that its data is taken from".to_owned();
-                        self.reach(*at, Verdict::Review, message);
-                    }
+    /// One word about external data, of however many: an earlier one of the same name is judged, too.
+    fn entry(&mut self, frame: &Frame) {
+        let value = frame.second.as_str();
+        match frame.first.as_str() {
+            "basepath" if value.is_empty() => {}
+            key @ ("basepath" | "location") => {
+                if let Some(what) = outside(value) {
+                    let message = format!("takes data from {}, {what}", value.escape_debug());
+                    self.reach(frame.at, Verdict::Malicious, message);
+                } else if key == "basepath" {
+                    let message = "moves the folder that its data is taken from".to_owned();
+                    self.reach(frame.at, Verdict::Review, message);
                 }
-                key if key.starts_with("__") => {
-                    let message = format!("sets the attribute {} of the loader", key.escape_debug());
-                    self.reach(*at, Verdict::Malicious, message);
-                }
-                key if !KEYS.contains(&key) => {
-                    let message = format!("hands the loader {}, which no writer does", key.escape_debug());
-                    self.reach(*at, Verdict::Review, message);
-                }
-                _ => {}
             }
+            key if key.starts_with("__") => {
+                let message = format!("sets the attribute {} of the loader", key.escape_debug());
+                self.reach(frame.at, Verdict::Malicious, message);
+            }
+            key if !KEYS.contains(&key) => {
+                let message = format!("hands the loader {}, which no writer does", key.escape_debug());
+                self.reach(frame.at, Verdict::Review, message);
+            }
+            _ => {}
         }
-        // The last of each, as loaders take it.
-        let last = |key: &str| {
-            entries.iter().rev().find(|(_, name, _)| name == key).map(|(.., value)| value.as_str())
-        };
+    }
+
+    fn external(&mut self, frame: &Frame, bytes: Option<u64>) {
+        let last = |key: &str| frame.tensor.entries.get(key).map(String::as_str);
         let number = |key: &str| last(key).map(|value| value.parse::<u64>().ok());
         let (offset, len) =
             (number("offset").unwrap_or(Some(0)), number("length").map_or(Some(None), |len| len.map(Some)));

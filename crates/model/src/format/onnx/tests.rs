@@ -200,6 +200,18 @@ fn a_function_of_another_overload_is_another_operator() {
 }
 
 #[test]
+fn a_location_is_judged_behind_any_number_of_other_words() {
+    let mut entries = vec![("checksum", "0"); 100];
+    entries.push(("location", "../../etc/passwd"));
+    let judged = judge(&model(&[bytes(5, external(&entries))], &[]));
+    assert_eq!(judged.verdict, Verdict::Malicious, "{}", words(&judged));
+    // Nor does what is told of others take its place.
+    let mut entries = vec![("unheard", "0"); 100];
+    entries.push(("location", "../../etc/passwd"));
+    assert_eq!(judge(&model(&[bytes(5, external(&entries))], &[])).verdict, Verdict::Malicious);
+}
+
+#[test]
 fn what_no_schema_explains_is_incomplete_with_its_place() {
     for (more, flaw, count) in [
         (bytes(99, "hidden"), "field 99 of Model", 9),
