@@ -4,6 +4,7 @@
 //! gives it away. So it is followed, without regard to order and scope, which names can hold text of the template (`held`)
 //! and which can hold text that is put together of it; looking something up by the latter is *review*.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -21,6 +22,8 @@ use super::tree;
 
 /// Rounds until what holds built text is known; templates that need more are taken at their worst.
 const ROUNDS: usize = 8;
+/// Most values of names. Each argument of a call counts for each parameter that it may be given to.
+const BINDINGS: usize = 200_000;
 
 /// What is known of names. An attribute or item `x` of anything is kept as `.x`.
 pub(super) struct Bindings<'t> {
@@ -36,7 +39,9 @@ pub(super) struct Bindings<'t> {
     built: HashSet<String>,
     held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
-    late: Vec<String>,
+    late: BTreeSet<String>,
+    /// There are more bindings than are followed.
+    is_over: bool,
 }
 
 /// A name, what is put into it, and whether an element of it is.
@@ -55,7 +60,8 @@ impl<'t> Bindings<'t> {
             callable: HashSet::new(),
             built: HashSet::new(),
             held: Held::default(),
-            late: vec![],
+            late: BTreeSet::new(),
+            is_over: false,
         };
         for statement in statements {
             match statement {
@@ -147,11 +153,18 @@ impl<'t> Bindings<'t> {
     }
 
     fn of_call<'e, 's>(&mut self, call: &'e Call<'s>, all: &mut Vec<Binding<'e, 's>>) {
+        let none = BTreeSet::new();
         let (parameters, late) = match &call.expr {
-            Expr::Var(var) if matches!(var.id, "caller" | "loop") => (None, self.late.as_slice()),
-            Expr::Var(var) => (self.macros.get(var.id), [].as_slice()),
-            _ => (None, [].as_slice()),
+            Expr::Var(var) if matches!(var.id, "caller" | "loop") => (None, &self.late),
+            Expr::Var(var) => (self.macros.get(var.id), &none),
+            _ => (None, &none),
         };
+        let each =
+            late.len() + parameters.into_iter().flatten().map(|names| names.len() + 1).sum::<usize>() + 4;
+        if each.saturating_mul(call.args.len()).saturating_add(all.len()) > BINDINGS {
+            self.is_over = true;
+            return;
+        }
         if fills_by_list(call) {
             self.callable.insert(".".to_owned());
         }
@@ -185,6 +198,14 @@ impl<'t> Bindings<'t> {
                 }
             }
         }
+    }
+
+    /// A limit that was reached.
+    pub(super) fn budget(&self) -> Option<&'static str> {
+        if self.is_over {
+            return Some("values of the names of a template");
+        }
+        self.folder.is_exhausted().then_some("steps through the expressions of a template")
     }
 
     /// Names that are bound once, to a constant. A loop's variable is not.

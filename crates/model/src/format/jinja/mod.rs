@@ -106,7 +106,7 @@ fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
     found.dedup_by_key(|found| found.at);
     found.sort_by_key(|found| std::cmp::Reverse(found.verdict));
     found.truncate(crate::Limits::GAPS);
-    (found, bindings.folder.is_exhausted().then_some("steps through the expressions of a template"))
+    (found, bindings.budget())
 }
 
 /// Blanks `{% generation %}` and its end, which Hugging Face's environment knows and the parser does not; every other byte

@@ -74,6 +74,22 @@ fn long_chains_end_no_process() {
     assert_eq!(read(&doubling).budget, None);
 }
 
+/// Each argument may be given to each parameter: 12 KB of text would be two million bindings.
+#[test]
+fn bindings_that_multiply_are_a_gap() {
+    let names: Vec<_> = (0..1500).map(|at| format!("a{at}")).collect();
+    let call = format!("{{{{ caller({}) }}}}", vec!["1"; 1500].join(","));
+    let template = format!(
+        "{{% macro f() %}}{{% endmacro %}}{{% call({}) f() %}}{{% endcall %}}{call}{{{{ x.__class__ }}}}",
+        names.join(",")
+    );
+    let facts = read(&template);
+    assert_eq!(facts.budget, Some("values of the names of a template"), "{:?}", facts.found);
+    assert_eq!(facts.found[0].verdict, Verdict::Malicious, "what is seen is told all the same");
+    let same = template.replace(&names.join(","), &vec!["a"; 1500].join(","));
+    assert_eq!(read(&same).budget, None, "a name that is given twice is one");
+}
+
 #[test]
 fn every_start_of_a_template_is_read_without_harm() {
     for (_, text) in ordinary::ORDINARY.iter().take(3) {
