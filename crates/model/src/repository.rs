@@ -93,8 +93,40 @@ fn beside(model: &str, location: &str) -> String {
     folder.into_iter().chain(parts).collect::<Vec<_>>().join("/")
 }
 
+/// Endings of what other programs load by its name, in formats that are not known here. A model that names such a file says
+/// nothing about it; names of data have no rule (old writers name files after tensors).
+const LOADED: [&str; 23] = [
+    ".caffemodel",
+    ".cbm",
+    ".dll",
+    ".dylib",
+    ".engine",
+    ".h5",
+    ".keras",
+    ".mlmodel",
+    ".msgpack",
+    ".pb",
+    ".pbtxt",
+    ".pdmodel",
+    ".pkl",
+    ".plan",
+    ".pt",
+    ".pth",
+    ".pyc",
+    ".pyo",
+    ".rds",
+    ".rknn",
+    ".so",
+    ".t7",
+    ".trt",
+];
+
 /// Data without a format of its own, that models account for.
 fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
+    let name = data.path.to_ascii_lowercase();
+    if LOADED.iter().any(|ending| name.ends_with(ending)) {
+        return;
+    }
     let is_unknown = data.findings.is_empty()
         && matches!(data.gaps.as_slice(), [gap] if gap.reason == GapReason::UnknownFormat);
     if !is_unknown {
@@ -199,6 +231,12 @@ mod tests {
         assert_eq!(verdicts(at(&[("a.data", u64::MAX, Some(2))])), [Incomplete, Incomplete]);
         assert_eq!(verdicts(at(&[("b.data", 0, Some(1))])), [Incomplete, Incomplete]);
         assert_eq!(alone(model("a.onnx", &[("a.data", 0, Some(1))])).gaps[0].reason, GapReason::OutOfBand);
+        // What another program loads by its name is no data because a model says so.
+        for name in ["m/modeling.pyc", "m/saved_model.PB"] {
+            let location = name.trim_start_matches("m/");
+            let judged = vec![data(name, 10), model("m/a.onnx", &[(location, 0, None)])];
+            assert_eq!(verdicts(judged), [Incomplete, Clean], "{name}");
+        }
         // What the data is of its own accord stays.
         let mut pickle = data("m/a.data", 10);
         pickle.file.verdict = Verdict::Malicious;

@@ -14,6 +14,7 @@ use crate::pickle;
 /// A format that is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
+    Bytecode,
     Bzip2,
     Empty,
     ExecuTorch,
@@ -42,6 +43,7 @@ impl Format {
     /// The word in reports.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Bytecode => "python-bytecode",
             Self::Bzip2 => "bzip2",
             Self::Empty => "empty",
             Self::ExecuTorch => "executorch",
@@ -84,7 +86,8 @@ impl Format {
             | Self::TfLite
             | Self::ZFile
             | Self::Zip => true,
-            Self::Bzip2
+            Self::Bytecode
+            | Self::Bzip2
             | Self::Empty
             | Self::Executable
             | Self::Gzip
@@ -157,6 +160,9 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     if zfile::is_zfile(&head) {
         formats.push(Format::ZFile);
     }
+    if is_bytecode(&head) {
+        formats.push(Format::Bytecode);
+    }
     if is_skippable(&head) {
         formats.push(Format::Zstd);
     }
@@ -176,6 +182,11 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
         formats.push(Format::Pickle);
     }
     Ok(formats)
+}
+
+/// Python 3.3 and later: a magic number above 3200 before `\r\n` (CPython's `importlib`), then flags, of which two are known.
+fn is_bytecode(head: &[u8]) -> bool {
+    matches!(head, [_, 0x0c..=0x0f, b'\r', b'\n', 0..=3, 0, 0, 0, ..])
 }
 
 fn is_safetensors(head: &[u8], len: u64) -> bool {
@@ -259,6 +270,7 @@ mod tests {
             (b"GGUF\x03\0\0\0", &["gguf"]),
             (b"\x08\0\0\0\0\0\0\0{}      ", &["safetensors"]),
             (b"\x78\x9cxx", &["zlib"]),
+            (b"\xcb\r\r\n\0\0\0\0code", &["python-bytecode"]),
             (b"\x80\x04N.PK\x05\x06", &["zip", "pickle"]),
             (b"ZF0x1a               \x78", &["joblib-zfile"]),
             (b"ZF1a                 \x78", &["joblib-zfile"]),

@@ -1,9 +1,10 @@
 //! Room `model`, format `jinja`: what variables hold: constants, macros, and text that is put together while rendering.
 //!
 //! Attributes may be reached by `value[name]`, where `name` is computed piece by piece so that no constant of the template
-//! gives it away. So it is followed, without regard to order and scope, which names can hold text of the template's own
-//! making; looking something up by it is *review*.
+//! gives it away. So it is followed, without regard to order and scope, which names can hold text of the template (`held`)
+//! and which can hold text that is put together of it; looking something up by the latter is *review*.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -13,12 +14,16 @@ use minijinja::machinery::ast::CallArg;
 use minijinja::machinery::ast::Expr;
 use minijinja::machinery::ast::Stmt;
 
-use super::fold::Folded;
 use super::fold::Folder;
+use super::held;
+use super::held::Held;
+use super::names;
 use super::tree;
 
 /// Rounds until what holds built text is known; templates that need more are taken at their worst.
 const ROUNDS: usize = 8;
+/// Most values of names. Each argument of a call counts for each parameter that it may be given to.
+const BINDINGS: usize = 200_000;
 
 /// What is known of names. An attribute or item `x` of anything is kept as `.x`.
 pub(super) struct Bindings<'t> {
@@ -27,9 +32,16 @@ pub(super) struct Bindings<'t> {
     pub(super) macros: HashMap<String, Vec<Vec<String>>>,
     pub(super) blocks: HashSet<String>,
     pub(super) bound: HashSet<String>,
+    /// A word of the template, whole, leads out of it: whatever is looked up by text of the template may be that word.
+    pub(super) has_way_out: bool,
+    /// Items and attributes that hold what may be called, as `.x`; a mere `.` where their names are not known.
+    callable: HashSet<String>,
     built: HashSet<String>,
+    held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
-    late: Vec<String>,
+    late: BTreeSet<String>,
+    /// There are more bindings than are followed.
+    is_over: bool,
 }
 
 /// A name, what is put into it, and whether an element of it is.
@@ -37,10 +49,20 @@ type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
 
 impl<'t> Bindings<'t> {
     pub(super) fn read(source: &'t str, statements: &[&Stmt<'_>]) -> Self {
-        let folder = Folder { source, constants: HashMap::new() };
+        let folder = Folder::new(source);
         let (macros, blocks) = (HashMap::new(), HashSet::new());
-        let mut read =
-            Self { folder, macros, blocks, bound: HashSet::new(), built: HashSet::new(), late: vec![] };
+        let mut read = Self {
+            folder,
+            macros,
+            blocks,
+            bound: HashSet::new(),
+            has_way_out: false,
+            callable: HashSet::new(),
+            built: HashSet::new(),
+            held: Held::default(),
+            late: BTreeSet::new(),
+            is_over: false,
+        };
         for statement in statements {
             match statement {
                 Stmt::Macro(each) => {
@@ -64,7 +86,22 @@ impl<'t> Bindings<'t> {
         }
         read.constants(&all);
         read.spread(&all);
+        read.has_way_out = read.is_way_out(statements);
         read
+    }
+
+    fn is_way_out(&self, statements: &[&Stmt<'_>]) -> bool {
+        let mut rest: Vec<_> = statements.iter().flat_map(|statement| tree::parts(statement)).collect();
+        while let Some(expr) = rest.pop() {
+            rest.extend(tree::children(expr));
+            // A mere `_` is a word of many templates.
+            let is_name = |text: &str| text.contains(|letter: char| letter.is_ascii_alphanumeric());
+            if self.folder.text(expr).is_some_and(|text| is_name(&text) && names::attribute(&text).is_some())
+            {
+                return true;
+            }
+        }
+        false
     }
 
     fn of_statement<'e, 's>(&mut self, statement: &'e Stmt<'s>, all: &mut Vec<Binding<'e, 's>>) {
@@ -101,8 +138,13 @@ impl<'t> Bindings<'t> {
             Expr::Call(call) => self.of_call(call, all),
             Expr::Map(map) => {
                 for (key, value) in map.keys.iter().zip(&map.values) {
-                    if let Some(key) = self.folder.text(key) {
-                        all.push((format!(".{key}"), value, false));
+                    match self.folder.text(key) {
+                        Some(key) => all.push((format!(".{key}"), value, false)),
+                        // `{key: value}` of data is ordinary; a key of pieces is not.
+                        None if !matches!(key, Expr::Var(_) | Expr::GetAttr(_)) => {
+                            all.push((".".to_owned(), value, false));
+                        }
+                        None => {}
                     }
                 }
             }
@@ -111,11 +153,21 @@ impl<'t> Bindings<'t> {
     }
 
     fn of_call<'e, 's>(&mut self, call: &'e Call<'s>, all: &mut Vec<Binding<'e, 's>>) {
+        let none = BTreeSet::new();
         let (parameters, late) = match &call.expr {
-            Expr::Var(var) if matches!(var.id, "caller" | "loop") => (None, self.late.as_slice()),
-            Expr::Var(var) => (self.macros.get(var.id), [].as_slice()),
-            _ => (None, [].as_slice()),
+            Expr::Var(var) if matches!(var.id, "caller" | "loop") => (None, &self.late),
+            Expr::Var(var) => (self.macros.get(var.id), &none),
+            _ => (None, &none),
         };
+        let each =
+            late.len() + parameters.into_iter().flatten().map(|names| names.len() + 1).sum::<usize>() + 4;
+        if each.saturating_mul(call.args.len()).saturating_add(all.len()) > BINDINGS {
+            self.is_over = true;
+            return;
+        }
+        if fills_by_list(call) {
+            self.callable.insert(".".to_owned());
+        }
         for (index, argument) in call.args.iter().enumerate() {
             match argument {
                 CallArg::Kwarg(name, value) => {
@@ -148,6 +200,14 @@ impl<'t> Bindings<'t> {
         }
     }
 
+    /// A limit that was reached.
+    pub(super) fn budget(&self) -> Option<&'static str> {
+        if self.is_over {
+            return Some("values of the names of a template");
+        }
+        self.folder.is_exhausted().then_some("steps through the expressions of a template")
+    }
+
     /// Names that are bound once, to a constant. A loop's variable is not.
     fn constants(&mut self, all: &[Binding<'_, '_>]) {
         let mut times: HashMap<&str, usize> = HashMap::new();
@@ -163,36 +223,49 @@ impl<'t> Bindings<'t> {
                 && !self.bound.contains(name)
                 && let Some(folded) = self.folder.fold(value)
             {
-                self.folder.constants.insert(name.clone(), folded);
+                self.folder.constant(name, folded);
             }
         }
         self.bound.extend(all.iter().map(|(name, ..)| name.clone()));
+        let items = all.iter().filter(|(name, value, _)| name.starts_with('.') && may_be_called(value));
+        self.callable.extend(items.map(|(name, ..)| name.clone()));
+    }
+
+    /// Whether a method may be an item instead, which the template has put there.
+    pub(super) fn may_be_item(&self, method: &str) -> bool {
+        self.callable.contains(".") || self.callable.contains(&format!(".{method}"))
     }
 
     fn spread(&mut self, all: &[Binding<'_, '_>]) {
         for _ in 0..ROUNDS {
-            let before = self.built.len();
+            let before = self.built.len() + self.held.len();
             for (name, value, is_element) in all {
-                if self.is_built(value) || *is_element && self.is_text(value) {
+                self.held.bind(&self.folder, name, value, *is_element);
+                if self.is_built(value) || *is_element && self.folder.text(value).is_some() {
                     self.built.insert(name.clone());
                 }
             }
-            if self.built.len() == before {
+            if self.built.len() + self.held.len() == before {
                 return;
             }
         }
         self.built.extend(all.iter().map(|(name, ..)| name.clone()));
     }
 
-    fn is_text(&self, expr: &Expr<'_>) -> bool {
-        matches!(self.folder.fold(expr), Some(Folded::Text(_)))
+    /// Whether an expression may give a text that the template holds.
+    pub(super) fn is_text(&self, expr: &Expr<'_>) -> bool {
+        self.held.is_plain(&self.folder, expr)
     }
 
     /// Whether an expression may give text that the template puts together and that no constant shows.
     pub(super) fn is_built(&self, expr: &Expr<'_>) -> bool {
+        self.folder.step() && self.may_be_built(expr)
+    }
+
+    fn may_be_built(&self, expr: &Expr<'_>) -> bool {
         match expr {
             Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
-            Expr::Var(var) => self.built.contains(var.id),
+            Expr::Var(var) => self.built.contains(var.id) || names::is_token(var.id),
             Expr::GetAttr(attribute) => {
                 matches!(attribute.name, "nextitem" | "previtem")
                     || self.built.contains(&format!(".{}", attribute.name))
@@ -202,7 +275,7 @@ impl<'t> Bindings<'t> {
                 let key = self.folder.text(&item.subscript_expr);
                 key.is_some_and(|key| self.built.contains(&format!(".{key}")))
                     || self.is_built(&item.expr)
-                    || self.is_text(&item.expr)
+                    || self.folder.text(&item.expr).is_some()
             }
             Expr::Slice(slice) => self.is_built(&slice.expr) || self.is_text(&slice.expr),
             Expr::BinOp(binary) => {
@@ -224,13 +297,19 @@ impl<'t> Bindings<'t> {
                     || each.false_expr.as_ref().is_some_and(|expr| self.is_built(expr))
             }
             Expr::Filter(filter) => match filter.name {
-                "abs" | "count" | "float" | "int" | "length" | "max" | "min" | "round" | "sum"
-                | "wordcount" => false,
+                "abs" | "count" | "float" | "int" | "length" | "round" | "wordcount" => false,
                 "batch" | "capitalize" | "d" | "default" | "dictsort" | "first" | "items" | "last"
-                | "list" | "lower" | "reject" | "rejectattr" | "reverse" | "select" | "selectattr"
-                | "slice" | "sort" | "title" | "trim" | "unique" | "upper" => {
+                | "list" | "lower" | "max" | "min" | "reject" | "rejectattr" | "reverse" | "select"
+                | "selectattr" | "slice" | "sort" | "sum" | "title" | "trim" | "unique" | "upper" => {
                     let mut parts = filter.expr.iter().chain(filter.args.iter().map(tree::value));
-                    let of_text = filter.expr.as_ref().is_some_and(|expr| self.is_text(expr));
+                    let is_text = |expr| {
+                        if held::gives_list(filter.name) {
+                            self.folder.text(expr).is_some()
+                        } else {
+                            self.is_text(expr)
+                        }
+                    };
+                    let of_text = filter.expr.as_ref().is_some_and(is_text);
                     parts.any(|expr| self.is_built(expr)) || of_text && self.folder.fold(expr).is_none()
                 }
                 _ => self.folder.fold(expr).is_none(),
@@ -260,6 +339,39 @@ impl<'t> Bindings<'t> {
             },
             _ => true,
         }
+    }
+}
+
+/// Calls that make items of a list of keys and values.
+fn fills_by_list(call: &Call<'_>) -> bool {
+    let fills = match &call.expr {
+        Expr::Var(var) => matches!(var.id, "dict" | "namespace"),
+        Expr::GetAttr(method) => matches!(method.name, "setdefault" | "update"),
+        _ => false,
+    };
+    let is_dict =
+        |argument: &CallArg<'_>| !matches!(argument, CallArg::Pos(value) if !matches!(value, Expr::Map(_)));
+    fills && !call.args.iter().all(is_dict)
+}
+
+/// Whether a value may be something else than data that the template writes down.
+fn may_be_called(value: &Expr<'_>) -> bool {
+    match value {
+        Expr::Const(_)
+        | Expr::Compare(_)
+        | Expr::Test(_)
+        | Expr::UnaryOp(_)
+        | Expr::List(_)
+        | Expr::Tuple(_)
+        | Expr::Map(_)
+        | Expr::Slice(_) => false,
+        Expr::BinOp(binary) => matches!(binary.op, BinOpKind::ScAnd | BinOpKind::ScOr),
+        Expr::Var(_)
+        | Expr::GetAttr(_)
+        | Expr::GetItem(_)
+        | Expr::IfExpr(_)
+        | Expr::Filter(_)
+        | Expr::Call(_) => true,
     }
 }
 

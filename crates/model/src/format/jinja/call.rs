@@ -28,14 +28,14 @@ impl Check<'_> {
     }
 
     fn function(&mut self, place: usize, name: &str) {
-        let is_own = self.bindings.macros.contains_key(name);
-        if is_own || names::is_function(name) && !self.bindings.bound.contains(name) {
+        let is_bound = self.bindings.bound.contains(name);
+        if !is_bound && (self.bindings.macros.contains_key(name) || names::is_function(name)) {
             return;
         }
         if names::is_sink(name) {
             return self.tell(place, Verdict::Malicious, format!("calls {name}, which runs code"));
         }
-        let message = if self.bindings.bound.contains(name) {
+        let message = if is_bound {
             format!("calls what the variable {name} holds")
         } else {
             format!("calls {name}, a function of the program around it that nobody has judged")
@@ -53,6 +53,11 @@ impl Check<'_> {
             matches!(&method.expr, Expr::Var(var) if var.id == "self") && self.bindings.blocks.contains(name);
         if !names::is_method(name) && !is_block {
             let message = format!("calls the method {}, which is none of text, lists or dicts", cut(name));
+            return self.tell(place, Verdict::Review, message);
+        }
+        // Where an object has no such method, Jinja2 takes the item.
+        if self.bindings.may_be_item(name) {
+            let message = format!("calls {}, which may be an item of a dict or namespace", cut(name));
             return self.tell(place, Verdict::Review, message);
         }
         if name == "format" {

@@ -16,9 +16,10 @@ use super::tree;
 use super::tree::at;
 
 /// Filters that take attributes by name, with the place of that argument.
-const BY_NAME: [(&str, usize); 10] = [
+const BY_NAME: [(&str, usize); 11] = [
     ("attr", 0),
     ("groupby", 0),
+    ("join", 1),
     ("map", usize::MAX),
     ("max", 1),
     ("min", 1),
@@ -121,6 +122,14 @@ impl<'t> Check<'t> {
                     let message = "looks something up by a name that the template puts together".to_owned();
                     self.tell(place, Verdict::Review, message);
                 }
+                None if self.bindings.has_way_out && self.bindings.is_text(&item.subscript_expr) => {
+                    let message = "looks something up by one of several words of the template".to_owned();
+                    self.tell(place, Verdict::Review, message);
+                }
+                None if self.has_no_items(&item.expr) && !is_number(&item.subscript_expr) => {
+                    let message = "looks up by a variable what has attributes alone".to_owned();
+                    self.tell(place, Verdict::Review, message);
+                }
                 None => self.of_host(&item.expr, "an item"),
             },
             Expr::Filter(filter) => self.filter(filter, place),
@@ -174,6 +183,18 @@ impl<'t> Check<'t> {
         }
     }
 
+    /// A function, a macro, or a constant without letters: a subscript of it is its attribute or nothing.
+    fn has_no_items(&self, base: &Expr<'_>) -> bool {
+        match base {
+            Expr::Var(var) => {
+                let is_data = var.id == "dict" && self.bindings.bound.contains(var.id);
+                (names::is_function(var.id) || self.bindings.macros.contains_key(var.id)) && !is_data
+            }
+            Expr::Const(constant) => constant.value.as_str().is_none_or(str::is_empty),
+            _ => false,
+        }
+    }
+
     /// A variable of the template, under a name that some programs use for theirs.
     fn is_own(&self, name: &str) -> bool {
         self.bindings.bound.contains(name) && names::is_common(name)
@@ -196,11 +217,10 @@ impl<'t> Check<'t> {
             };
             // `map("attr", name)` applies another filter.
             let names_filter = filter.name == "map" && index == 0 && matches!(argument, CallArg::Pos(_));
-            let follows_attr = is_by_attribute && index == 1;
+            let follows_attr = is_by_attribute && index >= 1;
             match &text {
                 Some(text) if names_filter => {
-                    is_by_attribute =
-                        matches!(text.as_str(), "attr" | "map" | "groupby" | "sum" | "selectattr");
+                    is_by_attribute = BY_NAME.iter().any(|(name, _)| name == text);
                     if !names::is_filter(text) {
                         let message = format!("applies the filter {}, which is not Jinja's own", cut(text));
                         self.tell(place, Verdict::Review, message);

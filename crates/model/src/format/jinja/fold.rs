@@ -1,7 +1,10 @@
 //! Room `model`, format `jinja`: expressions of constants -> their value, as Jinja2 computes it. What is not computed here
 //! is told by `binding`: text that is put together at run time.
 
+use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use minijinja::machinery::ast::BinOpKind;
 use minijinja::machinery::ast::Call;
@@ -15,6 +18,8 @@ use super::literal;
 
 /// Longest text, and most items with the text in them, that is computed; attributes are shorter.
 const SIZE: usize = 1024;
+/// Looks at an expression in one template. Ordinary ones take thousands; each look at a chain may take its length.
+const STEPS: u32 = 2_000_000;
 
 /// A value that does not depend on data.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +42,34 @@ impl Folded {
 /// The text and the variables that hold constants.
 pub(super) struct Folder<'t> {
     pub(super) source: &'t str,
-    pub(super) constants: HashMap<String, Folded>,
+    constants: HashMap<String, Folded>,
+    steps: Cell<u32>,
+    /// Addresses of expressions that have no value: without it each part of a chain would be folded again for each.
+    without: RefCell<HashSet<usize>>,
 }
 
-impl Folder<'_> {
+impl<'t> Folder<'t> {
+    pub(super) fn new(source: &'t str) -> Self {
+        let (steps, without) = (Cell::new(0), RefCell::default());
+        Self { source, constants: HashMap::new(), steps, without }
+    }
+
+    /// A variable that holds one value wherever it is read.
+    pub(super) fn constant(&mut self, name: &str, value: Folded) {
+        self.constants.insert(name.to_owned(), value);
+        self.without.get_mut().clear();
+    }
+
+    /// Counts a look; false where there were too many.
+    pub(super) fn step(&self) -> bool {
+        self.steps.set(self.steps.get().saturating_add(1));
+        !self.is_exhausted()
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.steps.get() > STEPS
+    }
+
     pub(super) fn text(&self, expr: &Expr<'_>) -> Option<String> {
         match self.fold(expr) {
             Some(Folded::Text(text)) => Some(text),
@@ -49,6 +78,18 @@ impl Folder<'_> {
     }
 
     pub(super) fn fold(&self, expr: &Expr<'_>) -> Option<Folded> {
+        let address = std::ptr::from_ref(expr).addr();
+        if !self.step() || self.without.borrow().contains(&address) {
+            return None;
+        }
+        let folded = self.value(expr);
+        if folded.is_none() {
+            self.without.borrow_mut().insert(address);
+        }
+        folded
+    }
+
+    fn value(&self, expr: &Expr<'_>) -> Option<Folded> {
         let folded = match expr {
             Expr::Const(constant) if constant.value.as_str().is_some() => {
                 let span = constant.span();

@@ -11,6 +11,7 @@ mod binding;
 mod call;
 mod check;
 mod fold;
+mod held;
 mod literal;
 mod names;
 #[cfg(test)]
@@ -73,7 +74,10 @@ pub(crate) fn read(text: &str) -> Facts {
     facts.found = std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parsed(&source));
         match reader.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(found)) => found,
+            Ok(Ok((found, budget))) => {
+                facts.budget = budget;
+                found
+            }
             // The guard around each file tells of it.
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
             Err(_) => {
@@ -85,10 +89,10 @@ pub(crate) fn read(text: &str) -> Facts {
     facts
 }
 
-/// Runs on a stack of its own.
-fn parsed(source: &str) -> Vec<Found> {
+/// Runs on a stack of its own; with a limit that was reached.
+fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
     let Ok(root) = machinery::parse(source, "", minijinja::syntax::SyntaxConfig::default()) else {
-        return vec![literal::unparsed(source)];
+        return (vec![literal::unparsed(source)], None);
     };
     let statements = tree::statements(&root);
     let bindings = Bindings::read(source, &statements);
@@ -102,7 +106,7 @@ fn parsed(source: &str) -> Vec<Found> {
     found.dedup_by_key(|found| found.at);
     found.sort_by_key(|found| std::cmp::Reverse(found.verdict));
     found.truncate(crate::Limits::GAPS);
-    found
+    (found, bindings.budget())
 }
 
 /// Blanks `{% generation %}` and its end, which Hugging Face's environment knows and the parser does not; every other byte

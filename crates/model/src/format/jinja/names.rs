@@ -267,6 +267,11 @@ pub(super) fn is_common(name: &str) -> bool {
     matches!(name, "application" | "config" | "environ" | "g" | "request" | "session")
 }
 
+/// A token of the tokenizer: a text that the author of the template writes, too, in another file or beside it.
+pub(super) fn is_token(name: &str) -> bool {
+    name.ends_with("_token") || name.ends_with("_tokens")
+}
+
 pub(super) fn is_sink(name: &str) -> bool {
     SINKS.contains(&name) || name.starts_with("__")
 }

@@ -14,6 +14,9 @@ const DOMAINS: [&str; 5] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.traini
 /// Names that `ExternalDataInfo` of PyPI's onnx has; it sets whatever else is there as an attribute.
 const KEYS: [&str; 5] = ["location", "offset", "length", "checksum", "basepath"];
 
+/// What a name takes beside its bytes, once it is kept.
+const KEPT: usize = 64;
+
 /// A range of another file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct External {
@@ -25,6 +28,9 @@ pub(crate) struct External {
     /// None where it goes on to the end of the file.
     pub(crate) len: Option<u64>,
 }
+
+/// Domain, name, overload: a function of another overload is another operator.
+type Operator = (String, String, String);
 
 /// What a model says.
 #[derive(Debug, Default)]
@@ -40,9 +46,11 @@ pub(crate) struct Facts {
     pub(crate) externals: Vec<External>,
     pub(crate) explained: u64,
     unknown_bytes: u64,
+    /// Bytes of names that are kept.
+    names: usize,
     /// Operators of domains that are not known, with the first place of each.
-    custom: BTreeMap<(String, String), u64>,
-    functions: BTreeSet<(String, String)>,
+    custom: BTreeMap<Operator, u64>,
+    functions: BTreeSet<Operator>,
 }
 
 /// A message that is being walked.
@@ -51,9 +59,10 @@ pub(super) struct Frame {
     pub(super) message: Message,
     at: u64,
     pub(super) end: u64,
-    /// Name and domain, or key and value.
+    /// Name, domain and overload, or key and value.
     first: String,
     second: String,
+    third: String,
     tensor: Tensor,
 }
 
@@ -65,28 +74,44 @@ struct Tensor {
     kind: u64,
     raw: Option<u64>,
     location: u64,
-    entries: Vec<(u64, String, String)>,
+    /// The last of each name that loaders read, as they take it.
+    entries: BTreeMap<&'static str, String>,
+    has_entries: bool,
+}
+
+impl Tensor {
+    fn entry(&mut self, key: &str, value: String) {
+        self.has_entries = true;
+        if let Some(known) = KEYS.into_iter().find(|known| *known == key) {
+            self.entries.insert(known, value);
+        }
+    }
 }
 
 impl Frame {
     pub(super) fn new(message: Message, at: u64, end: u64) -> Self {
-        let (first, second) = (String::new(), String::new());
-        Self { message, at, end, first, second, tensor: Tensor::default() }
+        let (first, second, third) = (String::new(), String::new(), String::new());
+        Self { message, at, end, first, second, third, tensor: Tensor::default() }
     }
 
     /// Whether a text of this field is judged.
     pub(super) fn keeps(&self, number: u64) -> bool {
         matches!(
             (self.message, number),
-            (Message::Node, 4 | 7) | (Message::Function, 1 | 10) | (Message::External, 1 | 2)
+            (Message::Node, 4 | 7 | 8) | (Message::Function, 1 | 10 | 13) | (Message::External, 1 | 2)
         )
     }
 
     pub(super) fn text(&mut self, number: u64, text: String) {
         match number {
             1 | 4 => self.first = text,
+            8 | 13 => self.third = text,
             _ => self.second = text,
         }
+    }
+
+    fn operator(self) -> Operator {
+        (self.second, self.first, self.third)
     }
 
     pub(super) fn dimension(&mut self, size: u64) {
@@ -130,22 +155,37 @@ impl Facts {
     pub(super) fn close(&mut self, frame: Frame, parent: Option<&mut Frame>) {
         match frame.message {
             Message::External => {
-                if let Some(parent) = parent.filter(|parent| parent.tensor.entries.len() < Limits::GAPS) {
-                    parent.tensor.entries.push((frame.at, frame.first, frame.second));
-                } else {
-                    self.odd(frame.at, "more words about external data than there are".to_owned());
+                self.entry(&frame);
+                if let Some(parent) = parent {
+                    parent.tensor.entry(&frame.first, frame.second);
                 }
             }
             Message::Node => self.node(frame),
-            Message::Function => _ = self.functions.insert((frame.second, frame.first)),
+            Message::Function => {
+                let at = frame.at;
+                let key = frame.operator();
+                if self.has_room(at, len(&key)) {
+                    self.functions.insert(key);
+                }
+            }
             Message::Tensor => self.tensor(&frame),
             _ => {}
         }
     }
 
+    /// Counts what is kept of a text; one too many ends what may be said of the model.
+    fn has_room(&mut self, at: u64, bytes: usize) -> bool {
+        self.names = self.names.saturating_add(bytes.saturating_add(KEPT));
+        let has_room = self.names <= Limits::NAMES;
+        if !has_room {
+            self.budget.get_or_insert((at, "bytes of names"));
+        }
+        has_room
+    }
+
     fn node(&mut self, node: Frame) {
-        let (operator, domain) = (node.first, node.second);
-        if matches!(operator.as_str(), "PyOp" | "PyCustomOp") {
+        let operator = node.first.as_str();
+        if matches!(operator, "PyOp" | "PyCustomOp") {
             let message = format!("operator {operator} runs Python of the host");
             self.reach(node.at, Verdict::Malicious, message);
         } else if operator == "EPContext" {
@@ -153,8 +193,14 @@ impl Facts {
                 "operator EPContext holds or names code that is compiled for an accelerator".to_owned();
             self.reach(node.at, Verdict::Review, message);
         }
-        if !DOMAINS.contains(&domain.as_str()) && self.custom.len() < Limits::GAPS {
-            self.custom.entry((domain, operator)).or_insert(node.at);
+        let at = node.at;
+        let key = node.operator();
+        if DOMAINS.contains(&key.0.as_str()) || self.custom.contains_key(&key) {
+            return;
+        }
+        // All of them: which are the model's own functions is known at the end.
+        if self.has_room(at, len(&key)) {
+            self.custom.insert(key, at);
         }
     }
 
@@ -173,7 +219,7 @@ impl Facts {
         {
             self.odd(frame.at, format!("a tensor of {bytes} bytes with {raw} bytes of data"));
         }
-        if tensor.entries.is_empty() {
+        if !tensor.has_entries {
             if tensor.location == 1 {
                 self.odd(frame.at, "a tensor elsewhere, and nothing says where".to_owned());
             }
@@ -188,31 +234,34 @@ impl Facts {
         self.external(frame, bytes);
     }
 
-    fn external(&mut self, frame: &Frame, bytes: Option<u64>) {
-        let entries = &frame.tensor.entries;
-        for (at, key, value) in entries {
-            match key.as_str() {
-                "location" => {
-                    if let Some(what) = outside(value) {
-                        let message = format!("takes data from {}, {what}", value.escape_debug());
-                        self.reach(*at, Verdict::Malicious, message);
-                    }
+    /// One word about external data, of however many: an earlier one of the same name is judged, too.
+    fn entry(&mut self, frame: &Frame) {
+        let value = frame.second.as_str();
+        match frame.first.as_str() {
+            "basepath" if value.is_empty() => {}
+            key @ ("basepath" | "location") => {
+                if let Some(what) = outside(value) {
+                    let message = format!("takes data from {}, {what}", value.escape_debug());
+                    self.reach(frame.at, Verdict::Malicious, message);
+                } else if key == "basepath" {
+                    let message = "moves the folder that its data is taken from".to_owned();
+                    self.reach(frame.at, Verdict::Review, message);
                 }
-                key if key.starts_with("__") => {
-                    let message = format!("sets the attribute {} of the loader", key.escape_debug());
-                    self.reach(*at, Verdict::Malicious, message);
-                }
-                key if !KEYS.contains(&key) => {
-                    let message = format!("hands the loader {}, which no writer does", key.escape_debug());
-                    self.reach(*at, Verdict::Review, message);
-                }
-                _ => {}
             }
+            key if key.starts_with("__") => {
+                let message = format!("sets the attribute {} of the loader", key.escape_debug());
+                self.reach(frame.at, Verdict::Malicious, message);
+            }
+            key if !KEYS.contains(&key) => {
+                let message = format!("hands the loader {}, which no writer does", key.escape_debug());
+                self.reach(frame.at, Verdict::Review, message);
+            }
+            _ => {}
         }
-        // The last of each, as loaders take it.
-        let last = |key: &str| {
-            entries.iter().rev().find(|(_, name, _)| name == key).map(|(.., value)| value.as_str())
-        };
+    }
+
+    fn external(&mut self, frame: &Frame, bytes: Option<u64>) {
+        let last = |key: &str| frame.tensor.entries.get(key).map(String::as_str);
         let number = |key: &str| last(key).map(|value| value.parse::<u64>().ok());
         let (offset, len) =
             (number("offset").unwrap_or(Some(0)), number("length").map_or(Some(None), |len| len.map(Some)));
@@ -233,8 +282,9 @@ impl Facts {
     /// When everything is known: which operators are the model's own functions.
     pub(super) fn finish(&mut self) {
         self.explained = self.explained.saturating_sub(self.unknown_bytes);
-        for ((domain, operator), at) in std::mem::take(&mut self.custom) {
-            if !self.functions.contains(&(domain.clone(), operator.clone())) {
+        for (key, at) in std::mem::take(&mut self.custom) {
+            if !self.functions.contains(&key) {
+                let (domain, operator, _) = key;
                 let (domain, operator) = (domain.escape_debug(), operator.escape_debug());
                 let message =
                     format!("operator {operator} of {domain} is code of a library that the host has to load");
@@ -242,6 +292,10 @@ impl Facts {
             }
         }
     }
+}
+
+fn len((domain, name, overload): &Operator) -> usize {
+    domain.len() + name.len() + overload.len()
 }
 
 /// Why a path is not one below the folder of the model.

@@ -128,6 +128,18 @@ fn each_way_out_of_the_model_is_told_wherever_it_stands() {
             145,
             "hands the loader mode",
         ),
+        (
+            model(&[bytes(5, external(&[("location", "a"), ("basepath", "/etc")]))], &[]),
+            Malicious,
+            145,
+            "root of the system",
+        ),
+        (
+            model(&[bytes(5, external(&[("location", "a"), ("basepath", "b")]))], &[]),
+            Review,
+            145,
+            "the folder",
+        ),
         (model(&[bytes(5, external(&[("location", "a"), ("offset", "-1")]))], &[]), Review, 147, "no number"),
         (
             model(&[bytes(5, external(&[("location", "a"), ("length", "7")]))], &[]),
@@ -154,6 +166,49 @@ fn each_way_out_of_the_model_is_told_wherever_it_stands() {
         assert!(judged.findings.iter().any(|finding| finding.id.number == number), "{flaw}: {judged:#?}");
         assert!(words(&judged).contains(flaw), "{flaw}: {}", words(&judged));
     }
+}
+
+fn function(name: &str, domain: &str) -> Vec<u8> {
+    bytes(25, [bytes(1, name), bytes(10, domain)].concat())
+}
+
+#[test]
+fn a_foreign_operator_is_told_behind_any_number_of_own_functions() {
+    let names: Vec<_> = (0..100).map(|at| format!("f{at:03}")).collect();
+    let mut nodes: Vec<_> = names.iter().map(|name| bytes(1, node(name, "a"))).collect();
+    let functions: Vec<_> = names.iter().map(|name| function(name, "a")).collect();
+    assert_eq!(judge(&model(&nodes, &functions)).verdict, Verdict::Clean);
+    nodes.push(bytes(1, node("Evil", "zz")));
+    let judged = judge(&model(&nodes, &functions));
+    assert_eq!(judged.verdict, Verdict::Review);
+    assert!(words(&judged).contains("Evil of zz"), "{}", words(&judged));
+    // More names than are kept: the rest was not looked at.
+    let many: Vec<_> = (0..300).map(|at| bytes(1, node("x", &format!("{at:060000}")))).collect();
+    let judged = judge(&model(&many, &[]));
+    assert!(judged.gaps.iter().any(|gap| gap.reason == GapReason::Budget), "{}", words(&judged).len());
+}
+
+#[test]
+fn a_function_of_another_overload_is_another_operator() {
+    let call = bytes(1, node("Evil", "zz"));
+    let overload = |name: &str| bytes(25, [bytes(1, "Evil"), bytes(10, "zz"), bytes(13, name)].concat());
+    assert_eq!(judge(&model(std::slice::from_ref(&call), &[overload("other")])).verdict, Verdict::Review);
+    assert_eq!(judge(&model(&[call], &[overload("")])).verdict, Verdict::Clean);
+    let call = bytes(1, [node("Evil", "zz"), bytes(8, "other")].concat());
+    assert_eq!(judge(&model(std::slice::from_ref(&call), &[overload("other")])).verdict, Verdict::Clean);
+    assert_eq!(judge(&model(&[call], &[overload("")])).verdict, Verdict::Review);
+}
+
+#[test]
+fn a_location_is_judged_behind_any_number_of_other_words() {
+    let mut entries = vec![("checksum", "0"); 100];
+    entries.push(("location", "../../etc/passwd"));
+    let judged = judge(&model(&[bytes(5, external(&entries))], &[]));
+    assert_eq!(judged.verdict, Verdict::Malicious, "{}", words(&judged));
+    // Nor does what is told of others take its place.
+    let mut entries = vec![("unheard", "0"); 100];
+    entries.push(("location", "../../etc/passwd"));
+    assert_eq!(judge(&model(&[bytes(5, external(&entries))], &[])).verdict, Verdict::Malicious);
 }
 
 #[test]

@@ -62,11 +62,32 @@ fn long_chains_end_no_process() {
     }
     assert_eq!(read(&"{{ a }}".repeat(20_000)).budget, Some("tokens of a template"));
     assert_eq!(read(&"a".repeat((1 << 20) + 1)).budget, Some("bytes of a template"));
+    // A look at each part of a chain takes the rest of it.
+    for unit in [" + b", " ~ ''", "|first"] {
+        let chain = format!("{{% set x = a{} %}}{{{{ y[x] }}}}", unit.repeat(24_000));
+        assert!(matches!(read(&chain).budget, None | Some("steps through the expressions of a template")));
+    }
     // Constants that double stay small.
     let doubling = (0..2000).fold("{% set a0 = 'aaaaaaaa' %}".to_owned(), |text, at| {
         text + &format!("{{% set a{} = a{at} ~ a{at} %}}", at + 1)
     });
     assert_eq!(read(&doubling).budget, None);
+}
+
+/// Each argument may be given to each parameter: 12 KB of text would be two million bindings.
+#[test]
+fn bindings_that_multiply_are_a_gap() {
+    let names: Vec<_> = (0..1500).map(|at| format!("a{at}")).collect();
+    let call = format!("{{{{ caller({}) }}}}", vec!["1"; 1500].join(","));
+    let template = format!(
+        "{{% macro f() %}}{{% endmacro %}}{{% call({}) f() %}}{{% endcall %}}{call}{{{{ x.__class__ }}}}",
+        names.join(",")
+    );
+    let facts = read(&template);
+    assert_eq!(facts.budget, Some("values of the names of a template"), "{:?}", facts.found);
+    assert_eq!(facts.found[0].verdict, Verdict::Malicious, "what is seen is told all the same");
+    let same = template.replace(&names.join(","), &vec!["a"; 1500].join(","));
+    assert_eq!(read(&same).budget, None, "a name that is given twice is one");
 }
 
 #[test]

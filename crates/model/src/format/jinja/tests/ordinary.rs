@@ -331,4 +331,11 @@ You are a helpful assistant.<|im_end|>
     {% raw %}{{ not code }}{% endraw %}
 {%- endfor %}"#,
     ),
+    (
+        "default-system-message",
+        r#"{%- set names = {'system': 'SYSTEM', 'user': 'USER'} %}
+{%- if messages[0].role != 'system' %}{%- set messages = [{'role': 'system', 'content': 'Follow the rules.'}] + messages %}{%- endif %}
+{%- set style = 'short' if tools else 'long' %}{%- set words = {'short': 'Be brief.', 'long': 'Explain.'} %}{{ words[style] }}
+{%- for message in messages[1:] %}{{ names[message.role] ~ ': ' ~ message.content|replace(' ', '_') }}{%- endfor %}"#,
+    ),
 ];

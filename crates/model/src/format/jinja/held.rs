@@ -1,0 +1,166 @@
+//! Room `model`, format `jinja`: which expressions may give a text that the template itself holds, behind a condition, a loop
+//! or a parameter. Two such texts can be put together to a name that no constant shows.
+
+use std::collections::HashSet;
+
+use minijinja::machinery::ast::BinOpKind;
+use minijinja::machinery::ast::Call;
+use minijinja::machinery::ast::Expr;
+
+use super::fold::Folder;
+use super::tree;
+
+/// Names that may hold text of the template. An attribute or item `x` of anything is kept as `.x`.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// The text itself.
+    plain: HashSet<String>,
+    /// The text or something with the text in it.
+    within: HashSet<String>,
+}
+
+impl Held {
+    /// How much is known, to see when nothing is added.
+    pub(super) fn len(&self) -> usize {
+        self.plain.len() + self.within.len()
+    }
+
+    /// Puts a value, or an element of it, under a name.
+    pub(super) fn bind(&mut self, folder: &Folder<'_>, name: &str, value: &Expr<'_>, is_element: bool) {
+        if self.is_within(folder, value) {
+            if is_element || self.is_plain(folder, value) {
+                self.plain.insert(name.to_owned());
+            }
+            self.within.insert(name.to_owned());
+        }
+    }
+
+    /// Whether it may give such a text.
+    pub(super) fn is_plain(&self, folder: &Folder<'_>, expr: &Expr<'_>) -> bool {
+        folder.step() && self.may_be_plain(folder, expr)
+    }
+
+    fn may_be_plain(&self, folder: &Folder<'_>, expr: &Expr<'_>) -> bool {
+        match expr {
+            Expr::Const(constant) => constant.value.as_str().is_some(),
+            Expr::Var(var) => self.plain.contains(var.id),
+            Expr::GetAttr(attribute) => {
+                self.plain.contains(&format!(".{}", attribute.name))
+                    || self.is_within(folder, &attribute.expr)
+            }
+            Expr::GetItem(item) => {
+                let key = folder.text(&item.subscript_expr);
+                key.is_some_and(|key| self.plain.contains(&format!(".{key}")))
+                    || self.is_within(folder, &item.expr)
+            }
+            Expr::Slice(slice) => self.is_plain(folder, &slice.expr),
+            Expr::BinOp(binary) if gives_operands(binary.op) => {
+                self.is_plain(folder, &binary.left) || self.is_plain(folder, &binary.right)
+            }
+            Expr::IfExpr(each) => {
+                let mut ends = [&each.true_expr].into_iter().chain(&each.false_expr);
+                ends.any(|end| self.is_plain(folder, end))
+            }
+            Expr::Filter(filter) if gives_list(filter.name) => false,
+            Expr::Call(call) if matches!(&call.expr, Expr::GetAttr(method) if gives_list(method.name)) => {
+                false
+            }
+            Expr::Filter(_) | Expr::Call(_) => self.is_within(folder, expr),
+            _ => false,
+        }
+    }
+
+    /// Whether it may give such a text, or something with the text in it.
+    fn is_within(&self, folder: &Folder<'_>, expr: &Expr<'_>) -> bool {
+        folder.step() && self.may_be_within(folder, expr)
+    }
+
+    fn may_be_within(&self, folder: &Folder<'_>, expr: &Expr<'_>) -> bool {
+        match expr {
+            Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
+            Expr::Const(_) => self.is_plain(folder, expr),
+            Expr::Var(var) => self.within.contains(var.id),
+            Expr::GetAttr(attribute) => {
+                self.within.contains(&format!(".{}", attribute.name))
+                    || self.is_within(folder, &attribute.expr)
+            }
+            Expr::GetItem(item) => {
+                let key = folder.text(&item.subscript_expr);
+                key.is_some_and(|key| self.within.contains(&format!(".{key}")))
+                    || self.is_within(folder, &item.expr)
+            }
+            Expr::Slice(slice) => self.is_within(folder, &slice.expr),
+            Expr::BinOp(binary) if !gives_operands(binary.op) => false,
+            Expr::IfExpr(each) => {
+                let mut ends = [&each.true_expr].into_iter().chain(&each.false_expr);
+                ends.any(|end| self.is_within(folder, end))
+            }
+            Expr::Filter(filter) if gives_number(filter.name) => false,
+            Expr::Call(call) => self.is_call_within(folder, call),
+            Expr::BinOp(_) | Expr::Filter(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => {
+                tree::children(expr).into_iter().any(|child| self.is_within(folder, child))
+            }
+        }
+    }
+
+    fn is_call_within(&self, folder: &Folder<'_>, call: &Call<'_>) -> bool {
+        let of_arguments = || call.args.iter().any(|argument| self.is_within(folder, tree::value(argument)));
+        match &call.expr {
+            Expr::Var(var) if matches!(var.id, "namespace" | "range" | "raise_exception") => false,
+            Expr::GetAttr(method) => match method.name {
+                "count" | "endswith" | "find" | "index" | "isdigit" | "rfind" | "rindex" | "startswith" => {
+                    false
+                }
+                // What these are given says where to cut.
+                "copy" | "items" | "keys" | "lower" | "lstrip" | "partition" | "removeprefix"
+                | "removesuffix" | "rpartition" | "rsplit" | "rstrip" | "split" | "splitlines" | "strip"
+                | "title" | "upper" | "values" => self.is_within(folder, &method.expr),
+                _ => self.is_within(folder, &method.expr) || of_arguments(),
+            },
+            _ => of_arguments(),
+        }
+    }
+}
+
+fn gives_operands(op: BinOpKind) -> bool {
+    matches!(
+        op,
+        BinOpKind::Add
+            | BinOpKind::Concat
+            | BinOpKind::Mul
+            | BinOpKind::Rem
+            | BinOpKind::ScAnd
+            | BinOpKind::ScOr
+    )
+}
+
+/// A filter or method of a text, list or dict.
+pub(super) fn gives_list(name: &str) -> bool {
+    matches!(
+        name,
+        "batch"
+            | "dictsort"
+            | "groupby"
+            | "items"
+            | "keys"
+            | "list"
+            | "map"
+            | "partition"
+            | "reject"
+            | "rejectattr"
+            | "rpartition"
+            | "rsplit"
+            | "select"
+            | "selectattr"
+            | "slice"
+            | "sort"
+            | "split"
+            | "splitlines"
+            | "unique"
+            | "values"
+    )
+}
+
+fn gives_number(name: &str) -> bool {
+    matches!(name, "abs" | "count" | "float" | "int" | "length" | "round" | "wordcount")
+}
