@@ -58,7 +58,10 @@ pub async fn simulate(
     let mut unread = list::workloads(client, facts, &mut found).await;
     unread.sort();
     let unwritten = found.unwritten();
-    let subjects = found.subjects();
+    let mut subjects = found.subjects();
+    let leaving: BTreeSet<&str> =
+        facts.namespaces.iter().flatten().filter(|it| it.terminating).map(|it| it.name.as_str()).collect();
+    subjects.retain(|it| !leaving.contains(it.namespace.as_str()));
     let running = subjects.iter().filter(|it| !it.pods.is_empty()).map(|it| it.namespace.as_str()).collect();
     let mut simulated = BTreeMap::new();
     for (name, resolved) in plan.named(names) {

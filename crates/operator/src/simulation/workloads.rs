@@ -80,6 +80,10 @@ impl Workloads {
 
     fn add(&mut self, pod: Pod<'_>) {
         let root = pod.root();
+        // What is going is not made again.
+        if root.body().at(&["metadata", "deletionTimestamp"]).is_some() {
+            return;
+        }
         if root.is("", "Pod") {
             return self.add_running(pod, root);
         }
@@ -294,7 +298,10 @@ mod tests {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web", "namespace": "ml"}, "automountServiceAccountToken": false});
         let mut done = pod("done", false);
         done["status"]["phase"] = json!("Succeeded");
+        let mut going = pod("going", true);
+        going["metadata"]["deletionTimestamp"] = json!("2026-03-02T12:00:00Z");
         let found = subjects(&json!([
+            going,
             deployment,
             set,
             account,
