@@ -199,6 +199,23 @@ fn a_packed_member_is_read_to_the_end_of_its_stream_and_behind_it() {
     }
 }
 
+#[test]
+fn members_that_overlap_end_as_a_budget() {
+    use crate::testing::judge;
+    use ringfence_finding::GapReason;
+    use ringfence_finding::Verdict;
+    // Stored, its size unknown: each runs to the end of the file, over all that follow.
+    let header = [&b"PK\x03\x04\x14\0\x08\0"[..], &[0; 18], b"\x01\0\0\0a"].concat();
+    for count in [20, 2000] {
+        let file = judge(&header.repeat(count));
+        assert_eq!(file.verdict, Verdict::Review, "{count}");
+        let is_budget = |gap: &ringfence_finding::ModelGap| {
+            gap.reason == GapReason::Budget && gap.message.contains("overlap")
+        };
+        assert_eq!(file.gaps.iter().filter(|gap| is_budget(gap)).count(), 1, "{count}");
+    }
+}
+
 fn archive_of_one(name: &str) -> Vec<u8> {
     archive(&[Write { name, data: b"x", deflate: false }])
 }
