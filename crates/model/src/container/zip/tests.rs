@@ -216,6 +216,28 @@ fn members_that_overlap_end_as_a_budget() {
     }
 }
 
+#[test]
+fn many_records_of_one_member_are_a_budget() {
+    let names: Vec<String> = (0..2000).map(|number| format!("{number:04}")).collect();
+    let members: Vec<_> = names.iter().map(|name| Write { name, data: b"x", deflate: false }).collect();
+    let mut bytes = archive(&members);
+    let central = memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    for record in 0..2000 {
+        bytes[central + record * 50 + 42..central + record * 50 + 46].fill(0);
+    }
+    let directory = bytes.split_off(central);
+    bytes.truncate(35);
+    let mut bytes = [bytes, directory].concat();
+    let end = bytes.len() - 6;
+    bytes[end..end + 4].copy_from_slice(&35_u32.to_le_bytes());
+    let one = read_bytes(&bytes);
+    assert_eq!((one.members.len(), one.members[0].names.len()), (1, Limits::GAPS));
+    assert!(matches!(one.budget, Some((_, "names of one member"))), "{:?}", one.budget);
+    let limits = Limits { members: 100, ..Limits::default() };
+    let one = read(&Slice::new(bytes), &limits).unwrap();
+    assert!(matches!(one.budget, Some((_, "members"))), "{:?}", one.budget);
+}
+
 fn archive_of_one(name: &str) -> Vec<u8> {
     archive(&[Write { name, data: b"x", deflate: false }])
 }
