@@ -49,6 +49,8 @@ pub(crate) struct Walk<'p> {
     /// Formats of the outermost source.
     pub(crate) formats: Vec<&'static str>,
     budget: Budget,
+    /// Bytes that may still be looked at, beside those that are decoded for it.
+    looks: Looks,
     /// Memory that the decoders above may still take for their windows.
     windows: u64,
 }
@@ -64,6 +66,7 @@ impl<'p> Walk<'p> {
             externals: vec![],
             formats: vec![],
             budget: Budget::new(limits.decoded),
+            looks: Looks::default(),
             windows: Limits::WINDOWS,
         }
     }
@@ -78,6 +81,7 @@ impl<'p> Walk<'p> {
             }
         };
         if depth == 0 {
+            self.looks.outer = source.len();
             self.formats.extend(formats.iter().map(|format| format.as_str()));
         }
         if formats.len() > 1 {
@@ -307,9 +311,24 @@ impl<'p> Walk<'p> {
         is_too_deep
     }
 
+    /// Whether as many bytes more may be looked at. Members that overlap can be entered in more ways than there are seconds;
+    /// honest ones are looked at a few times for each container that they are in.
+    fn may_look(&mut self, path: &str, bytes: u64) -> bool {
+        let times = 2 * (self.limits.depth as u64 + 2);
+        let most = self.looks.outer.saturating_add(self.budget.spent()).saturating_mul(times).max(LOOKS);
+        // What is told of a member, with its way, takes room too.
+        self.looks.taken = self.looks.taken.saturating_add(bytes).saturating_add(path.len() as u64);
+        if self.looks.taken > most && !self.looks.ended {
+            self.looks.ended = true;
+            let message = "members that overlap: the rest of them was not looked at".to_owned();
+            self.gap(path, GapReason::Budget, bytes, message);
+        }
+        !self.looks.ended
+    }
+
     /// Something in a container at `depth`, as a file of its own: all of it is explained, or a gap says why not.
     fn inside(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) {
-        if self.is_too_deep(path, source, depth) {
+        if self.is_too_deep(path, source, depth) || !self.may_look(path, source.len()) {
             return;
         }
         let before = self.gaps.len();
@@ -319,6 +338,18 @@ impl<'p> Walk<'p> {
             self.gap(path, GapReason::Unexplained, source.len() - covered, message);
         }
     }
+}
+
+/// Bytes that are looked at in any file.
+const LOOKS: u64 = 1 << 20;
+
+/// What was looked at in one file, its members included.
+#[derive(Default)]
+struct Looks {
+    /// Bytes of the outermost source.
+    outer: u64,
+    taken: u64,
+    ended: bool,
 }
 
 /// What readers of an archive disagree on, and names that leave the folder.

@@ -37,6 +37,11 @@ impl Budget {
         Self { left: Arc::new(AtomicU64::new(limit)), limit }
     }
 
+    /// Bytes that were decoded so far.
+    pub(crate) fn spent(&self) -> u64 {
+        self.limit.saturating_sub(self.left.load(Ordering::Relaxed))
+    }
+
     /// Takes what was decoded; an error where more was decoded than was left.
     pub(crate) fn charge(&self, bytes: u64) -> Result<(), ReadError> {
         if self.spend(bytes) { Ok(()) } else { Err(ReadError::Limit { limit: self.limit }) }

@@ -83,6 +83,10 @@ impl Walk<'_> {
         depth: usize,
     ) -> Option<Arc<dyn Source>> {
         let inner = format!("{path}!/{}", member.name());
+        // A stored one is read for its check sum before it is entered.
+        if member.is_stored() && !self.may_look(&inner, member.packed) {
+            return None;
+        }
         let mut member = member.clone();
         let sum = if member.is_deflated() {
             let end = zip::inflate(&member.packed(source), member.size, &self.budget);

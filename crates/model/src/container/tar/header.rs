@@ -11,6 +11,8 @@ pub(super) struct Header {
     pub(super) link: String,
     pub(super) size: u64,
     pub(super) kind: u8,
+    /// Whether its own name makes an old header that of a folder.
+    pub(super) is_folder: bool,
     /// Whether GNU's old sparse form goes on in the next block.
     pub(super) goes_on: bool,
 }
@@ -34,6 +36,7 @@ pub(super) fn read(block: &[u8]) -> Option<Header> {
     let size = number(block.get(124..136)?)?;
     let name = text(block.get(..100)?);
     let prefix = text(block.get(345..500)?);
+    let is_folder = kind == 0 && name.ends_with('/');
     let mut names = vec![name.clone()];
     // GNU's own kinds hold other things in place of the prefix; Python takes it for one in all others.
     if !prefix.is_empty() && block.get(257..262) == Some(b"ustar") && !matches!(kind, b'L' | b'K' | b'S') {
@@ -44,7 +47,7 @@ pub(super) fn read(block: &[u8]) -> Option<Header> {
     }
     let is_sparse = kind == b'S';
     let goes_on = is_sparse && block.get(482) != Some(&0);
-    Some(Header { names, link: text(block.get(157..257)?), size, kind, goes_on })
+    Some(Header { names, link: text(block.get(157..257)?), size, kind, is_folder, goes_on })
 }
 
 /// Bytes up to the first NUL.

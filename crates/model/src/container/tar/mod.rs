@@ -70,6 +70,7 @@ pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, Read
         limits,
         archive,
         seen: BTreeSet::new(),
+        scanned: BTreeMap::new(),
         later: vec![0],
         added: BTreeSet::new(),
         names: 0,
@@ -88,6 +89,8 @@ struct Walk<'s> {
     archive: Archive,
     /// Blocks that were taken for a header.
     seen: BTreeSet<u64>,
+    /// Blocks that are no headers, from the first one to the byte behind the last.
+    scanned: BTreeMap<u64, u64>,
     /// Where other readers would find the next header.
     later: Vec<u64>,
     /// Data that is a member.
@@ -164,11 +167,23 @@ impl Walk<'_> {
 
     /// A block that is no header: the end, or something in between. Where the next header stands.
     fn no_header(&mut self, at: u64, block: &[u8]) -> Result<Option<u64>, ReadError> {
+        // Another reading has scanned from before here to the next header, and goes on there.
+        if self.scanned.range(..=at).next_back().is_some_and(|(_, until)| at < *until) {
+            return Ok(None);
+        }
         let ends = block.iter().all(|byte| *byte == 0);
         let (mut next, mut zeros) = (if ends { at } else { at + block.len() as u64 }, ends);
         let mut header = None;
         while header.is_none() && next < self.source.len() {
             for block in self.bytes(next, EXTENSION)?.chunks(512) {
+                if let Some(until) = self.scanned.get(&next).copied() {
+                    if zeros {
+                        self.ended(at, next);
+                    }
+                    (zeros, next) = (false, until);
+                    header = Some(until).filter(|until| *until < self.source.len());
+                    break;
+                }
                 if zeros && block.iter().any(|byte| *byte != 0) {
                     zeros = false;
                     self.ended(at, next);
@@ -184,6 +199,7 @@ impl Walk<'_> {
             }
         }
         let until = header.unwrap_or(self.source.len());
+        self.scanned.insert(at, until);
         if zeros {
             self.ended(at, until);
         } else if !ends {
@@ -264,7 +280,8 @@ impl Walk<'_> {
             self.odd(OddKind::Path, at, format!("a member named {name}"));
         }
         let link = pax("linkpath").or(before.long_link.as_deref()).unwrap_or(&header.link);
-        let is_folder = header.kind == b'5' || header.kind == 0 && name.ends_with('/');
+        // Python decides by the name in the block, others by the one that counts in the end.
+        let is_folder = header.kind == b'5' || header.is_folder || header.kind == 0 && name.ends_with('/');
         match header.kind {
             b'1' | b'2' => self.link(header.kind, at, &name, link),
             b'3' | b'4' | b'6' => {
@@ -301,7 +318,9 @@ impl Walk<'_> {
             self.odd(OddKind::Views, data, format!("{name} has a size that is no number"));
             return Ok(header.size);
         };
-        if stated != header.size && stated < OCTAL {
+        // What the header has no room for is left out or cut to the largest number it holds.
+        let has_no_room = stated >= OCTAL && (header.size == 0 || header.size == OCTAL - 1);
+        if stated != header.size && !has_no_room {
             self.odd(OddKind::Views, data, format!("{name} has two sizes, {} and {stated}", header.size));
             self.add(name, data - BLOCK, data, header.size);
             let next = self.padded(data, header.size)?;

@@ -153,6 +153,28 @@ fn a_name_that_no_system_takes_is_a_budget() {
 }
 
 #[test]
+fn two_readings_scan_the_same_blocks_once() {
+    // Each member has two sizes, and both lead into one run of blocks that are no headers.
+    let (count, run) = (300, 20_000);
+    let mut bytes = Vec::new();
+    for at in 0..count {
+        let size = (count - at) * 2048 - 1536 + at * 512;
+        let size = format!(" size={size}\n");
+        let record = format!("{}{size}", size.len() + 2);
+        bytes.extend(pax(b'x', &record));
+        bytes.extend(member("f", CLEAN));
+    }
+    let mut block = [0; 512];
+    block[200] = b'x';
+    bytes.extend(block.repeat(run));
+    let start = std::time::Instant::now();
+    let read = super::read(&ringfence_artifact::Slice::new(bytes), &crate::Limits::default()).unwrap();
+    assert!(read.members.len() > count, "{}", read.members.len());
+    // 300 scans of 20,000 blocks took minutes.
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
 fn what_unpacks_outside_is_malicious_and_a_link_inside_review() {
     for (bytes, verdict) in [
         (member("../x.pkl", CLEAN), Verdict::Malicious),
@@ -191,6 +213,16 @@ fn members_that_only_some_readers_see_are_judged() {
             let inner = padded(&hidden);
             let records = format!("13 size={:04}\n", inner.len());
             archive(&[pax(b'x', &records), Block::new(b'0', "data", 0).sum(), inner])
+        }),
+        // Too large for the header, which states another size all the same.
+        ("two sizes", {
+            archive(&[pax(b'x', "19 size=8589934592\n"), member("a.bin", EVIL), member("b.bin", CLEAN)])
+        }),
+        // An old header is that of a folder by its own name, whatever the long name says.
+        ("no file and has a size", {
+            let long = [Block::new(b'L', "././@LongLink", 2).sum(), padded(b"b\0")].concat();
+            let old = Block::new(0, "d/", 0).with(124, size.as_bytes()).sum();
+            archive(&[long, old, hidden.clone()])
         }),
         // A folder with a size: Python goes on behind its header.
         ("no file and has a size", {

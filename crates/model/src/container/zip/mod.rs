@@ -32,6 +32,8 @@ const TAIL: u64 = 22 + 65_535;
 const DIRECTORY: u64 = 64 << 20;
 /// End records that are followed.
 const ENDS: usize = 64;
+/// Bytes of the names of all members.
+const NAMES: usize = 64 << 20;
 /// Flags that claim encryption.
 const ENCRYPTED: u16 = 0x1 | 0x20 | 0x40 | 0x2000;
 
@@ -120,6 +122,7 @@ pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Archive, Read
         archive: Archive::default(),
         by_data: BTreeMap::new(),
         read: BTreeMap::new(),
+        names: 0,
     };
     union.directories()?;
     union.local_headers()?;
@@ -142,6 +145,8 @@ struct Union<'s> {
     by_data: BTreeMap<(u64, u16, u64), Member>,
     /// Where directories start, and the byte up to which they were read.
     read: BTreeMap<u64, u64>,
+    /// Bytes of the names that records give.
+    names: usize,
 }
 
 impl Union<'_> {
@@ -231,9 +236,10 @@ impl Union<'_> {
             self.archive.budget = Some((start, "bytes of a central directory"));
         }
         let directory = record::bytes(self.source, start, usize::try_from(room.min(DIRECTORY)).unwrap_or(0))?;
-        let (mut rest, mut count) = (directory.as_slice(), 0);
+        let (mut rest, mut count) = (directory.as_slice(), 0_usize);
         while let Some(header) = record::central(rest) {
-            if self.by_data.len() >= self.limits.members {
+            // Records may all be of one member.
+            if self.by_data.len().max(count) >= self.limits.members {
                 self.archive.budget = Some((start, "members"));
                 break;
             }
@@ -243,7 +249,7 @@ impl Union<'_> {
             count += 1;
         }
         self.span(start, (directory.len() - rest.len()) as u64);
-        if count != end.entries {
+        if count as u64 != end.entries {
             let words = format!("the end record counts {} members, the directory holds {count}", end.entries);
             self.odd(OddKind::Views, end.at, words);
         }
@@ -318,12 +324,22 @@ impl Union<'_> {
             self.odd(OddKind::Path, at, format!("a member named {name}"));
         }
         let flags = others.iter().fold(header.flags, |flags, header| flags | header.flags);
+        self.names += names.iter().map(String::len).sum::<usize>();
+        if self.names > NAMES {
+            self.archive.budget = Some((at, "bytes of names"));
+            return;
+        }
         let is_listed = !others.is_empty();
         let member = Member { names, at, data, packed, size, method, crc: header.crc, is_listed, flags };
         let known = self.by_data.entry((data, method, packed)).or_insert_with(|| member.clone());
         for name in member.names {
-            if !known.names.contains(&name) {
+            if known.names.contains(&name) {
+                continue;
+            }
+            if known.names.len() < Limits::GAPS {
                 known.names.push(name);
+            } else {
+                self.archive.budget = Some((at, "names of one member"));
             }
         }
     }
@@ -388,6 +404,8 @@ impl Union<'_> {
             for place in places {
                 if self.by_data.len() >= self.limits.members {
                     self.archive.budget = Some((at, "members"));
+                }
+                if self.archive.budget.is_some() {
                     return Ok(());
                 }
                 self.hidden(at + place as u64)?;

@@ -199,6 +199,45 @@ fn a_packed_member_is_read_to_the_end_of_its_stream_and_behind_it() {
     }
 }
 
+#[test]
+fn members_that_overlap_end_as_a_budget() {
+    use crate::testing::judge;
+    use ringfence_finding::GapReason;
+    use ringfence_finding::Verdict;
+    // Stored, its size unknown: each runs to the end of the file, over all that follow.
+    let header = [&b"PK\x03\x04\x14\0\x08\0"[..], &[0; 18], b"\x01\0\0\0a"].concat();
+    for count in [20, 2000] {
+        let file = judge(&header.repeat(count));
+        assert_eq!(file.verdict, Verdict::Review, "{count}");
+        let is_budget = |gap: &ringfence_finding::ModelGap| {
+            gap.reason == GapReason::Budget && gap.message.contains("overlap")
+        };
+        assert_eq!(file.gaps.iter().filter(|gap| is_budget(gap)).count(), 1, "{count}");
+    }
+}
+
+#[test]
+fn many_records_of_one_member_are_a_budget() {
+    let names: Vec<String> = (0..2000).map(|number| format!("{number:04}")).collect();
+    let members: Vec<_> = names.iter().map(|name| Write { name, data: b"x", deflate: false }).collect();
+    let mut bytes = archive(&members);
+    let central = memmem::find(&bytes, b"PK\x01\x02").unwrap();
+    for record in 0..2000 {
+        bytes[central + record * 50 + 42..central + record * 50 + 46].fill(0);
+    }
+    let directory = bytes.split_off(central);
+    bytes.truncate(35);
+    let mut bytes = [bytes, directory].concat();
+    let end = bytes.len() - 6;
+    bytes[end..end + 4].copy_from_slice(&35_u32.to_le_bytes());
+    let one = read_bytes(&bytes);
+    assert_eq!((one.members.len(), one.members[0].names.len()), (1, Limits::GAPS));
+    assert!(matches!(one.budget, Some((_, "names of one member"))), "{:?}", one.budget);
+    let limits = Limits { members: 100, ..Limits::default() };
+    let one = read(&Slice::new(bytes), &limits).unwrap();
+    assert!(matches!(one.budget, Some((_, "members"))), "{:?}", one.budget);
+}
+
 fn archive_of_one(name: &str) -> Vec<u8> {
     archive(&[Write { name, data: b"x", deflate: false }])
 }
