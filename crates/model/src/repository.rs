@@ -31,7 +31,7 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
     let mut ranges: HashMap<usize, Vec<(u64, u64)>> = HashMap::new();
     for (at, externals) in externals.into_iter().enumerate() {
         let Some(model) = files.get(at).map(|file| file.path.clone()) else { continue };
-        let mut gaps = Vec::new();
+        let (mut gaps, mut told) = (Vec::new(), BTreeSet::new());
         for external in &externals {
             let other = index.get(&beside(&model, &external.location)).copied();
             let bytes = other.and_then(|other| files.get(other)).map(|file| file.bytes);
@@ -40,12 +40,15 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
                 (Some(other), Some(bytes), Some(end)) if end <= bytes && external.offset <= end => {
                     ranges.entry(other).or_default().push((external.offset, end));
                 }
-                (Some(_), ..) => {
+                (Some(_), ..) if told.insert((external.location.as_str(), GapReason::Truncated)) => {
                     let message =
                         format!("{} ends before the data that the model takes from it", external.location);
                     gaps.push(gap(GapReason::Truncated, &model, external.at, message));
                 }
-                (None, ..) => gaps.push(missing(&model, external)),
+                (None, ..) if told.insert((external.location.as_str(), GapReason::OutOfBand)) => {
+                    gaps.push(missing(&model, external));
+                }
+                _ => {}
             }
         }
         add(files.get_mut(at), gaps);
@@ -62,7 +65,10 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
 /// A model that is looked at alone: what it takes from other files is a gap.
 pub(crate) fn alone(judged: Judged) -> ModelFile {
     let Judged { mut file, externals } = judged;
-    let gaps = externals.iter().map(|external| missing(&file.path, external)).collect();
+    // A message for each file, not for each tensor in it.
+    let mut told = BTreeSet::new();
+    let files = externals.iter().filter(|external| told.insert(external.location.as_str()));
+    let gaps = files.map(|external| missing(&file.path, external)).collect();
     add(Some(&mut file), gaps);
     file
 }
