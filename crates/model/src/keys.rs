@@ -20,21 +20,34 @@ pub(crate) const SHORTEST: u64 = 16;
 
 /// Keys, with the byte of the source at which each stands.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(pub(crate) Vec<(u64, KeyHit)>);
+pub(crate) struct Keys {
+    pub(crate) hits: Vec<(u64, KeyHit)>,
+    /// Where the first text stands that was not looked at, or not to its end, because enough is told.
+    pub(crate) more: Option<u64>,
+}
 
 impl Keys {
     /// Looks at a text that stands at byte `at`.
     pub(crate) fn look(&mut self, at: u64, text: &[u8]) {
-        if self.0.len() >= crate::Limits::GAPS || !Engine::shared().may_match(text) {
+        if !Engine::shared().may_match(text) {
+            return;
+        }
+        if self.hits.len() >= crate::Limits::GAPS {
+            self.more.get_or_insert(at);
             return;
         }
         for hit in Engine::shared().scan(text) {
             let place = at + hit.range.start as u64;
             // The end of a piece is looked at again with the next one, and a stream is read twice where loaders differ.
-            match self.0.iter_mut().find(|(known, _)| *known == place) {
+            let is_full = self.hits.len() >= crate::Limits::GAPS;
+            match self.hits.iter_mut().find(|(known, _)| *known == place) {
                 Some((_, known)) if known.range.len() < hit.range.len() => *known = hit,
                 Some(_) => {}
-                None => self.0.push((place, hit)),
+                None if is_full => {
+                    self.more.get_or_insert(place);
+                    return;
+                }
+                None => self.hits.push((place, hit)),
             }
         }
     }

@@ -12,8 +12,11 @@ use ringfence_finding::Verdict;
 use crate::file;
 use crate::format::onnx::External;
 
-/// Holes between tensors of one data file: writers align them to pages.
-const HOLE: u64 = 64 << 10;
+/// Longest hole before a tensor, and behind the last: writers align to pages.
+const HOLE: u64 = 4 << 10;
+/// The same before a large tensor at a multiple of it: what Windows aligns mappings to (onnxruntime, from 1 MiB on).
+const LARGE_HOLE: u64 = 64 << 10;
+const LARGE: u64 = 1 << 20;
 
 /// A file, and the ranges of others that its tensors are in.
 #[derive(Debug, Default)]
@@ -31,7 +34,7 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
     let mut ranges: HashMap<usize, Vec<(u64, u64)>> = HashMap::new();
     for (at, externals) in externals.into_iter().enumerate() {
         let Some(model) = files.get(at).map(|file| file.path.clone()) else { continue };
-        let mut gaps = Vec::new();
+        let (mut gaps, mut told) = (Vec::new(), BTreeSet::new());
         for external in &externals {
             let other = index.get(&beside(&model, &external.location)).copied();
             let bytes = other.and_then(|other| files.get(other)).map(|file| file.bytes);
@@ -40,12 +43,15 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
                 (Some(other), Some(bytes), Some(end)) if end <= bytes && external.offset <= end => {
                     ranges.entry(other).or_default().push((external.offset, end));
                 }
-                (Some(_), ..) => {
+                (Some(_), ..) if told.insert((external.location.as_str(), GapReason::Truncated)) => {
                     let message =
                         format!("{} ends before the data that the model takes from it", external.location);
                     gaps.push(gap(GapReason::Truncated, &model, external.at, message));
                 }
-                (None, ..) => gaps.push(missing(&model, external)),
+                (None, ..) if told.insert((external.location.as_str(), GapReason::OutOfBand)) => {
+                    gaps.push(missing(&model, external));
+                }
+                _ => {}
             }
         }
         add(files.get_mut(at), gaps);
@@ -62,7 +68,10 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
 /// A model that is looked at alone: what it takes from other files is a gap.
 pub(crate) fn alone(judged: Judged) -> ModelFile {
     let Judged { mut file, externals } = judged;
-    let gaps = externals.iter().map(|external| missing(&file.path, external)).collect();
+    // A message for each file, not for each tensor in it.
+    let mut told = BTreeSet::new();
+    let files = externals.iter().filter(|external| told.insert(external.location.as_str()));
+    let gaps = files.map(|external| missing(&file.path, external)).collect();
     add(Some(&mut file), gaps);
     file
 }
@@ -133,20 +142,28 @@ fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
         return;
     }
     ranges.sort_unstable();
-    let mut last = 0;
+    let (mut last, mut holes) = (0, 0);
+    let mut first = None;
     for (start, end) in ranges {
-        if start.saturating_sub(last) > HOLE {
-            break;
+        let is_large = end.saturating_sub(start) >= LARGE && start.is_multiple_of(LARGE_HOLE);
+        let hole = start.saturating_sub(last);
+        if hole > if is_large { LARGE_HOLE } else { HOLE } {
+            first.get_or_insert(last);
+            holes += hole;
         }
         last = last.max(end);
     }
+    let tail = data.bytes.saturating_sub(last);
+    if tail > HOLE {
+        first.get_or_insert(last);
+        holes += tail;
+    }
     data.formats = vec!["onnx-data"];
     data.gaps.clear();
-    data.explained = data.bytes;
-    if data.bytes.saturating_sub(last) > HOLE {
-        data.explained = last;
+    data.explained = data.bytes.saturating_sub(holes);
+    if let Some(at) = first {
         let message = "bytes that no tensor of a model is in".to_owned();
-        data.gaps.push(gap(GapReason::Unexplained, &data.path, last, message));
+        data.gaps.push(gap(GapReason::Unexplained, &data.path, at, message));
     }
     data.verdict = Verdict::Clean;
     file::draw(data);
@@ -231,6 +248,17 @@ mod tests {
         assert_eq!(verdicts(at(&[("a.data", u64::MAX, Some(2))])), [Incomplete, Incomplete]);
         assert_eq!(verdicts(at(&[("b.data", 0, Some(1))])), [Incomplete, Incomplete]);
         assert_eq!(alone(model("a.onnx", &[("a.data", 0, Some(1))])).gaps[0].reason, GapReason::OutOfBand);
+        // Holes and a tail of up to a page are padding; longer ones before large tensors alone.
+        assert_eq!(verdicts(at(&[("a.data", 0, Some(150_000))])), [Incomplete, Clean]);
+        assert_eq!(verdicts(at(&[("a.data", 0, Some(195_904))])), [Clean, Clean]);
+        let holes = [("a.data", 0, Some(100_000)), ("a.data", 131_072, Some(68_928))];
+        assert_eq!(verdicts(at(&holes)), [Incomplete, Clean]);
+        assert_eq!(together(at(&holes))[0].explained, 200_000 - 31_072);
+        let large = vec![
+            data("a.data", 131_072 + (1 << 20)),
+            model("a.onnx", &[("a.data", 0, Some(100_000)), ("a.data", 131_072, Some(1 << 20))]),
+        ];
+        assert_eq!(verdicts(large), [Clean, Clean]);
         // What another program loads by its name is no data because a model says so.
         for name in ["m/modeling.pyc", "m/saved_model.PB"] {
             let location = name.trim_start_matches("m/");

@@ -75,7 +75,9 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
     }
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let is_prose = PROSE.iter().any(|known| name.ends_with(known) || name == *known);
-    is_template |= TEMPLATES.iter().any(|ending| name.ends_with(ending));
+    // A name may only make it stricter: whoever loads a template by such a name reads its text as one.
+    is_template |=
+        TEMPLATES.iter().any(|ending| name.ends_with(ending)) || is_prose && name.contains("template");
     Ok(Some(match first {
         _ if is_template => Kind::Jinja,
         Some(b'{' | b'[') if source.len() <= JSON => Kind::Json,
@@ -266,6 +268,7 @@ mod tests {
             ("chat_template.jinja", format!("hello {evil}")),
             ("additional_chat_templates/rag.jinja", evil.to_owned()),
             ("notes.txt", format!("{{# a #}}{evil}")),
+            ("chat_template.txt", format!("Hello {evil}")),
         ] {
             let source: Arc<dyn Source> = Arc::new(Slice::new(text.as_bytes()));
             let file = crate::judge(name, &source, Policy::embedded(), &Limits::default());

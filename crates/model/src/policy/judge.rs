@@ -173,22 +173,28 @@ impl<'p> Judge<'p> {
 
     /// Keys of providers: told, and no part of the verdict.
     pub(crate) fn keys(&mut self, keys: &Keys) {
-        for (at, hit) in &keys.0 {
-            self.findings.push(ModelFinding {
-                id: ControlId::new(Family::Sec, 1),
-                title: "literal-key",
-                verdict: Verdict::Clean,
-                severity: if hit.confidence == Confidence::High {
-                    Severity::Critical
-                } else {
-                    Severity::High
-                },
-                place: self.place(*at),
-                subject: None,
-                message: format!("holds {} {} {}", hit.provider, hit.kind, hit.shown),
-                why: "whoever has the model has the key; take it back where it was issued".to_owned(),
-            });
+        for (at, hit) in &keys.hits {
+            let is_sure = hit.confidence == Confidence::High;
+            let severity = if is_sure { Severity::Critical } else { Severity::High };
+            self.key(*at, severity, format!("holds {} {} {}", hit.provider, hit.kind, hit.shown));
         }
+        if let Some(at) = keys.more {
+            let message = "may hold more keys: behind this place nothing was looked at for them".to_owned();
+            self.key(at, Severity::High, message);
+        }
+    }
+
+    fn key(&mut self, at: u64, severity: Severity, message: String) {
+        self.findings.push(ModelFinding {
+            id: ControlId::new(Family::Sec, 1),
+            title: "literal-key",
+            verdict: Verdict::Clean,
+            severity,
+            place: self.place(at),
+            subject: None,
+            message,
+            why: "whoever has the model has the key; take it back where it was issued".to_owned(),
+        });
     }
 
     /// A limit that was reached.

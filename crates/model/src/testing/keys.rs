@@ -89,3 +89,19 @@ fn numbers_are_never_looked_at() {
     let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), key.as_bytes()].concat();
     assert!(super::judge(&bytes).findings.is_empty());
 }
+
+#[test]
+fn keys_beyond_those_that_are_told_are_not_silent() {
+    let text = |count: u64| {
+        let keys = (0..count).map(|seed| ringfence_secret::synthetic::key("huggingface", seed).unwrap());
+        format!("# A model\n\n{}\n", keys.collect::<Vec<_>>().join("\n"))
+    };
+    for (count, told, is_more) in [(64, 64, false), (65, 65, true), (200, 65, true)] {
+        let bytes = text(count);
+        let source: Arc<dyn Source> = Arc::new(Slice::new(bytes.as_bytes()));
+        let file = crate::judge("README.md", &source, Policy::embedded(), &Limits::default());
+        assert_eq!((file.verdict, file.findings.len()), (Verdict::Clean, told), "{count}");
+        let more = file.findings.iter().any(|finding| finding.message.starts_with("may hold more keys"));
+        assert_eq!(more, is_more, "{count}");
+    }
+}

@@ -67,6 +67,8 @@ struct Reader<'s, 't> {
     facts: Facts,
     alignment: u64,
     templates: usize,
+    /// Bytes of names that are kept.
+    names: usize,
     /// Takes every text with its place.
     texts: &'t mut Texts<'t>,
 }
@@ -76,7 +78,7 @@ pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, 
     let window = Window::new(source, 0);
     let facts = Facts::default();
     let mut reader =
-        Reader { window, is_big: false, facts, alignment: tensor::ALIGNMENT, templates: 0, texts };
+        Reader { window, is_big: false, facts, alignment: tensor::ALIGNMENT, templates: 0, names: 0, texts };
     let mut tensors = Vec::new();
     let head = reader.head(&mut tensors);
     let at = reader.window.at();
@@ -128,6 +130,7 @@ impl Reader<'_, '_> {
         for _ in 0..count_of_tensors {
             let at = self.window.at();
             let (name, tensor) = self.tensor()?;
+            self.keep(&name)?;
             if let Some(name) = names.replace(name) {
                 self.odd(
                     at,
@@ -137,6 +140,12 @@ impl Reader<'_, '_> {
             tensors.extend(tensor);
         }
         Ok(())
+    }
+
+    /// Counts a name that is kept, to see whether it is there twice.
+    fn keep(&mut self, name: &str) -> Step {
+        self.names = self.names.saturating_add(name.len());
+        if self.names > crate::Limits::NAMES { Err(Halt::Budget("bytes of names")) } else { Ok(()) }
     }
 
     fn odd(&mut self, at: u64, message: String) {

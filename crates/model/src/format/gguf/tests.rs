@@ -286,3 +286,16 @@ fn whatever_the_formats_own_library_refuses_is_not_clean() {
     assert_eq!(printed.lines().count(), changed.len());
     assert!(refused > 50 && clean > 50, "{refused} {clean}");
 }
+
+#[test]
+fn names_beyond_the_memory_of_one_file_are_a_gap() {
+    let mut file = Write::new(false);
+    for at in 0..300 {
+        file.head.extend(file.text(&format!("{at:060000}")));
+        file.head.extend([file.u32(4), file.u32(1)].concat());
+        file.keys += 1;
+    }
+    let judged = judge(&file.file(0));
+    assert_eq!((judged.verdict, judged.gaps[0].reason), (Verdict::Incomplete, GapReason::Budget));
+    assert!(judged.gaps[0].message.contains("bytes of names"), "{}", judged.gaps[0].message);
+}

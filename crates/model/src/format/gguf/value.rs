@@ -51,6 +51,7 @@ impl Reader<'_, '_> {
         for _ in 0..count {
             let at = self.window.at();
             let name = self.name(NAME)?;
+            self.keep(&name)?;
             let kind = self.u32()?;
             let value_at = self.window.at();
             match name.as_str() {

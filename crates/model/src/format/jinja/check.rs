@@ -61,9 +61,9 @@ impl<'t> Check<'t> {
             Stmt::Extends(each) => self.other_template(at(each.span())),
             Stmt::CallBlock(block) => {
                 self.call(&block.call, at(block.call.span()));
-                self.parameters(&block.macro_decl);
+                self.parameters(&block.macro_decl, at(block.span()));
             }
-            Stmt::Macro(each) => self.parameters(each),
+            Stmt::Macro(each) => self.parameters(each, at(each.span())),
             Stmt::Do(each) => self.call(&each.call, at(each.call.span())),
             _ => {}
         }
@@ -146,8 +146,8 @@ impl<'t> Check<'t> {
     }
 
     /// `name` and `arguments` of a macro give its words back as text.
-    fn parameters(&mut self, each: &Macro<'_>) {
-        self.attribute(0, each.name);
+    fn parameters(&mut self, each: &Macro<'_>, place: usize) {
+        self.attribute(place, each.name);
         for argument in &each.args {
             if let Expr::Var(var) = argument {
                 self.attribute(at(var.span()), var.id);

@@ -273,9 +273,12 @@ impl Facts {
         {
             self.odd(frame.at, format!("a tensor of {bytes} bytes with {len} bytes of external data"));
         }
-        if outside(location).is_none() && self.externals.len() < 1_000_000 {
-            let len = len.or(bytes);
-            self.externals.push(External { at: frame.at, location: location.to_owned(), offset, len });
+        if outside(location).is_none() {
+            let external =
+                External { at: frame.at, location: location.to_owned(), offset, len: len.or(bytes) };
+            if self.has_room(frame.at, external.location.len()) {
+                self.externals.push(external);
+            }
         }
     }
 

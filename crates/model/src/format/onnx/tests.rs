@@ -186,6 +186,10 @@ fn a_foreign_operator_is_told_behind_any_number_of_own_functions() {
     let many: Vec<_> = (0..300).map(|at| bytes(1, node("x", &format!("{at:060000}")))).collect();
     let judged = judge(&model(&many, &[]));
     assert!(judged.gaps.iter().any(|gap| gap.reason == GapReason::Budget), "{}", words(&judged).len());
+    let many: Vec<_> =
+        (0..300).map(|at| bytes(5, external(&[("location", &format!("{at:060000}"))]))).collect();
+    let judged = judge(&model(&many, &[]));
+    assert!(judged.gaps.iter().any(|gap| gap.reason == GapReason::Budget), "{}", words(&judged).len());
 }
 
 #[test]

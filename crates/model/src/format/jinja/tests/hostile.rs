@@ -345,6 +345,14 @@ fn every_hostile_template_is_told() {
     }
 }
 
+#[test]
+fn a_macro_is_told_where_it_stands() {
+    let text = "{{ bos_token }}{% macro __init__() %}{% endmacro %}";
+    let found = super::read(text).found;
+    let place = text.find("macro").unwrap();
+    assert!(found.iter().any(|found| (place - 3..=place).contains(&found.at)), "{found:?}");
+}
+
 /// What puts names together is told by itself, not only because of what it is applied to.
 #[test]
 fn names_that_are_put_together_are_told_on_data_too() {
