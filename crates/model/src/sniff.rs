@@ -98,6 +98,13 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Whether it is a compressed stream, which joblib loads whatever the file is called.
+    pub(crate) fn is_packed(self) -> bool {
+        matches!(self, Self::Bzip2 | Self::Gzip | Self::Lz4 | Self::Lzma | Self::Xz | Self::Zlib | Self::Zstd)
+    }
+}
+
 /// Signature of the superblock of HDF5.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
