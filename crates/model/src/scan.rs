@@ -91,8 +91,10 @@ fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> Judged 
 
 /// A file where tools do not look. It is told if a loader could load it; what git and its extensions keep there is not.
 fn hidden(entry: &Entry, policy: &Policy, limits: &Limits) -> Option<ModelFile> {
-    let is_loadable =
-        |source: &OpenFile| sniff::formats(source).is_ok_and(|all| all.into_iter().any(Format::is_loadable));
+    // joblib loads a packed file whatever it is called; git packs each of its own objects.
+    let is_object = is_object(&entry.name);
+    let counts = |format: Format| format.is_loadable() || format.is_packed() && !is_object;
+    let is_loadable = |source: &OpenFile| sniff::formats(source).is_ok_and(|all| all.into_iter().any(counts));
     // What cannot be opened or recognised here is not part of what is loaded.
     let open = OpenFile::open(&entry.path, false).ok();
     open.filter(is_loadable)?;
@@ -115,8 +117,44 @@ fn is_cached(name: &str) -> bool {
         if digest.len() == 64 && is_hex(digest) && digest.starts_with(&format!("{first}{second}")))
 }
 
+/// Loose objects of git: `.git/objects/ab/` and the rest of a digest of 20 or 32 bytes.
+fn is_object(name: &str) -> bool {
+    let Some((_, object)) = name.rsplit_once(".git/objects/") else { return false };
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    object.split_once('/').is_some_and(|(first, rest)| {
+        first.len() == 2 && matches!(rest.len(), 38 | 62) && is_hex(first) && is_hex(rest)
+    })
+}
+
 fn unread(entry: &Entry, gap: ModelGap) -> Judged {
     let path = entry.name.clone();
     let file = ModelFile { path, verdict: Verdict::Incomplete, gaps: vec![gap], ..ModelFile::default() };
     Judged { file, externals: vec![] }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::container::stream::Codec;
+    use crate::container::stream::tests::pack;
+
+    #[test]
+    fn a_packed_file_in_the_folder_of_git_is_told_unless_it_is_an_object() {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-git-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let digest = "0a".repeat(19);
+        let packed = pack(Codec::Zlib, b"cos\nsystem\n(S'echo hi'\ntR.");
+        for name in ["model.joblib", "objects/model", &format!("objects/ab/{digest}"), "objects/ab/0a"] {
+            let path = folder.join(".git").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, &packed).unwrap();
+        }
+        let found = scan(&folder, Policy::embedded(), &Limits::default(), &|| ()).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        let names: Vec<&str> = found.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(names, [".git/model.joblib", ".git/objects/ab/0a", ".git/objects/model"]);
+        assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
+    }
 }

@@ -101,6 +101,13 @@ impl Format {
     }
 }
 
+impl Format {
+    /// Whether it is a compressed stream, which joblib loads whatever the file is called.
+    pub(crate) fn is_packed(self) -> bool {
+        matches!(self, Self::Bzip2 | Self::Gzip | Self::Lz4 | Self::Lzma | Self::Xz | Self::Zlib | Self::Zstd)
+    }
+}
+
 /// Signature of the superblock of HDF5.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
@@ -150,10 +157,9 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     };
     let mut formats: Vec<Format> = MAGIC.iter().filter(starts).map(|(.., format)| *format).collect();
     formats.dedup();
-    if tar::is_tar(&head) {
+    if tar::is_tar(&head) && !formats.contains(&Format::Tar) {
         formats.push(Format::Tar);
     }
-    formats.dedup();
     if is_hdf5_inside(source)? {
         formats.push(Format::Hdf5);
     }
@@ -259,6 +265,12 @@ mod tests {
             bytes[at..at + 8].copy_from_slice(HDF5);
             assert_eq!(sniff(&bytes) == ["hdf5"], is_one, "{at}");
         }
+    }
+
+    #[test]
+    fn no_format_is_told_twice() {
+        let block = tar::tests::archive(&[tar::tests::member("MZ", b"x")]);
+        assert_eq!(sniff(&block), ["tar", "executable"]);
     }
 
     #[test]

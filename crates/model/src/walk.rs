@@ -73,7 +73,7 @@ impl<'p> Walk<'p> {
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
     pub(crate) fn source(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> u64 {
-        let formats = match self.formats_of(source.as_ref()) {
+        let formats = match self.formats_of(source) {
             Ok(formats) => formats,
             Err(error) => {
                 self.tell(path, |judge| judge.read_error(0, &error));
@@ -101,8 +101,8 @@ impl<'p> Walk<'p> {
         explained.unwrap_or(0)
     }
 
-    fn formats_of(&self, source: &dyn Source) -> Result<Vec<Format>, ReadError> {
-        let mut formats = sniff::formats(source)?;
+    fn formats_of(&self, source: &Arc<dyn Source>) -> Result<Vec<Format>, ReadError> {
+        let mut formats = sniff::formats(source.as_ref())?;
         let is_both = formats.contains(&Format::Tar) && formats.contains(&Format::Zip);
         if is_both && self.zip_is_a_member(source)? {
             formats.retain(|format| *format != Format::Zip);

@@ -91,14 +91,34 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether every ZIP that a reader would find at the end of a tar is inside of one of its members, where it is judged.
-    pub(super) fn zip_is_a_member(&self, source: &dyn Source) -> Result<bool, ReadError> {
-        let ends = zip::ends(source)?;
-        let archive = tar::read(source, self.limits)?;
-        let is_inside = |at: &u64| {
-            archive.members.iter().any(|member| (member.data..member.data + member.size).contains(at))
-        };
-        Ok(ends.iter().all(is_inside))
+    /// Whether every ZIP that a reader would find at the end of a tar is one of its members, where it is judged. An end record
+    /// in a member may mean another directory to who counts from the first byte of the tar: then it is both.
+    pub(super) fn zip_is_a_member(&self, source: &Arc<dyn Source>) -> Result<bool, ReadError> {
+        let mut magic = [0; 4];
+        let got = source.read_at(0, &mut magic)?;
+        let ends = zip::ends(source.as_ref())?;
+        // torch looks at the first four bytes and no further.
+        if ends.is_empty() || magic.get(..got) == Some(b"PK\x03\x04") {
+            return Ok(false);
+        }
+        let archive = tar::read(source.as_ref(), self.limits)?;
+        for at in ends {
+            let seen = zip::starts(source.as_ref(), at)?;
+            let mut is_same = false;
+            for member in &archive.members {
+                let Some(inside) = at.checked_sub(member.data).filter(|inside| *inside < member.size) else {
+                    continue;
+                };
+                let view = View::new(Arc::clone(source), member.data, member.size);
+                let starts = zip::starts(&view, inside)?;
+                let moved = |(start, shift): &(u64, u64)| (start + member.data, shift + member.data);
+                is_same |= starts.iter().map(moved).eq(seen.iter().copied());
+            }
+            if !is_same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What readers disagree on, and what is not read.

@@ -19,15 +19,14 @@ pub(super) struct Header {
 
 /// Whether the block is a header at all: its check sum is that of its bytes, signed or unsigned.
 pub(super) fn is_header(block: &[u8]) -> bool {
-    let Some(stated) = block.get(148..156).and_then(number) else { return false };
-    let (mut unsigned, mut signed) = (0_u64, 0_i64);
+    let Some(stated) = block.get(148..156).and_then(signed_number) else { return false };
+    let (mut unsigned, mut signed) = (0_i64, 0_i64);
     for (at, byte) in block.iter().enumerate().take(512) {
         let byte = if (148..156).contains(&at) { b' ' } else { *byte };
-        unsigned += u64::from(byte);
+        unsigned += i64::from(byte);
         signed += i64::from(byte.cast_signed());
     }
-    let fits = stated == unsigned || i64::try_from(stated).is_ok_and(|sum| sum == signed);
-    block.len() >= 512 && fits
+    block.len() >= 512 && (stated == unsigned || stated == signed)
 }
 
 /// Reads a block that [`is_header`]; none where a number in it is none.
@@ -54,6 +53,16 @@ pub(super) fn read(block: &[u8]) -> Option<Header> {
 pub(super) fn text(field: &[u8]) -> String {
     let field = field.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(field).into_owned()
+}
+
+/// A check sum of signed bytes may be negative, and Python compares it so.
+fn signed_number(field: &[u8]) -> Option<i64> {
+    if let Some(bytes) = field.first_chunk::<8>().filter(|bytes| bytes.starts_with(b"\xff")) {
+        return Some(i64::from_be_bytes(*bytes));
+    }
+    let negative = field.trim_ascii_start().strip_prefix(b"-");
+    let size = i64::try_from(number(negative.unwrap_or(field))?).ok()?;
+    Some(if negative.is_some() { -size } else { size })
 }
 
 /// Base 256 where the first byte says so, or what Python's `int(.., 8)` takes: blanks around it, a sign, `0o`, single
@@ -123,6 +132,18 @@ mod tests {
             (b"7777777777777777777777777", None),
         ] {
             assert_eq!(number(field), value, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn a_check_sum_of_signed_bytes_may_be_negative() {
+        let mut block = [0xff; 512];
+        let sum = 8 * 32 - (512 - 8);
+        for field in [i64::from(sum).to_be_bytes(), *b"-0000370"] {
+            block[148..156].copy_from_slice(&field);
+            assert!(is_header(&block), "{field:?}");
+            block[148 + 7] ^= 1;
+            assert!(!is_header(&block), "{field:?}");
         }
     }
 

@@ -124,6 +124,36 @@ fn a_zip_at_the_end_is_a_member_and_no_second_format() {
 }
 
 #[test]
+fn an_end_record_that_means_another_directory_to_the_whole_file_is_a_second_format() {
+    use crate::container::zip::testing::Write;
+    use crate::container::zip::testing::archive as zip;
+    let put = |bytes: &mut [u8], at: usize, value: usize| {
+        bytes[at..at + 4].copy_from_slice(&u32::try_from(value).unwrap().to_le_bytes());
+    };
+    let central = |bytes: &[u8]| memchr::memmem::find(bytes, b"PK\x01\x02").unwrap();
+    // A hidden header and its record of a block's length are data of an honest member.
+    let evil = zip(&[Write { name: "evil.pkl", data: EVIL, deflate: false }]);
+    let mut record = evil[central(&evil)..evil.len() - 22].to_vec();
+    let comment = 512 - record.len();
+    record[32..34].copy_from_slice(&u16::try_from(comment).unwrap().to_le_bytes());
+    record.resize(512, b' ');
+    let local = &evil[..central(&evil)];
+    put(&mut record, 42, 512 + 35);
+    let data = [local, &record].concat();
+    let mut member_zip = zip(&[Write { name: "a.txt", data: &data, deflate: false }]);
+    // The directory is said to be a block longer, and to start where the hidden record stands in the tar.
+    let end = member_zip.len() - 22;
+    let size = 512 + 46 + 5;
+    put(&mut member_zip, end + 12, size);
+    put(&mut member_zip, end + 16, 512 + 35 + local.len());
+    assert_eq!(512 + end - size, 512 + 35 + local.len(), "right before the end record, seen from the tar");
+    let file = judge(&archive(&[member("a.zip", &member_zip)]));
+    assert_eq!(file.formats, ["tar", "zip"], "{}", told(&file));
+    assert!(file.findings.iter().any(|found| found.place.path.ends_with("!/evil.pkl")), "{}", told(&file));
+    assert_eq!(file.verdict, Verdict::Malicious);
+}
+
+#[test]
 fn long_names_are_those_that_readers_take() {
     let long = format!("{}/x.bin", "d".repeat(150));
     let l = [Block::new(b'L', "././@LongLink", long.len() + 1).sum(), padded(format!("{long}\0").as_bytes())];

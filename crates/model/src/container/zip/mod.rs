@@ -4,19 +4,15 @@
 //! the local headers. A member that any of them would read is a member here.
 
 mod inflate;
+mod member;
 mod record;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use memchr::memmem;
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
-use ringfence_artifact::View;
 
-use super::decoded::Budget;
-use super::decoded::Decoded;
-use super::decoded::Reader;
 use super::odd;
 use super::odd::Odd;
 use super::odd::OddKind;
@@ -24,6 +20,7 @@ use super::odd::leaves_folder;
 use crate::limits::Limits;
 pub(crate) use inflate::Inflated;
 pub(crate) use inflate::inflate;
+pub(crate) use member::Member;
 use record::Header;
 
 /// End record and the longest comment.
@@ -34,8 +31,6 @@ const DIRECTORY: u64 = 64 << 20;
 const ENDS: usize = 64;
 /// Bytes of the names of all members.
 const NAMES: usize = 64 << 20;
-/// Flags that claim encryption.
-const ENCRYPTED: u16 = 0x1 | 0x20 | 0x40 | 0x2000;
 
 /// What the archive holds.
 #[derive(Debug, Default)]
@@ -46,72 +41,6 @@ pub(crate) struct Archive {
     pub(crate) spans: Vec<(u64, u64)>,
     /// A limit that was reached, with the place.
     pub(crate) budget: Option<(u64, &'static str)>,
-}
-
-/// Data that some loader would read.
-#[derive(Clone, Debug)]
-pub(crate) struct Member {
-    /// Every name that a record gives it; the first is that of the central directory where there is one.
-    pub(crate) names: Vec<String>,
-    /// Where its header stands.
-    pub(crate) at: u64,
-    pub(crate) data: u64,
-    pub(crate) packed: u64,
-    pub(crate) size: u64,
-    pub(crate) method: u16,
-    pub(crate) crc: u32,
-    /// Whether a directory lists it, and its bytes count as explained.
-    pub(crate) is_listed: bool,
-    flags: u16,
-}
-
-impl Member {
-    /// The name loaders show.
-    pub(crate) fn name(&self) -> &str {
-        self.names.first().map_or("", String::as_str)
-    }
-
-    pub(crate) fn claims_encryption(&self) -> bool {
-        self.flags & ENCRYPTED != 0
-    }
-
-    pub(crate) fn is_folder(&self) -> bool {
-        self.size == 0 && self.packed == 0 && self.name().ends_with('/')
-    }
-
-    /// Whether its bytes stand in the archive as they are.
-    pub(crate) fn is_stored(&self) -> bool {
-        self.method == 0
-    }
-
-    /// Whether its bytes are packed by deflate.
-    pub(crate) fn is_deflated(&self) -> bool {
-        self.method == 8
-    }
-
-    /// Its bytes as they stand in the archive.
-    pub(crate) fn packed(&self, source: &Arc<dyn Source>) -> View {
-        View::new(Arc::clone(source), self.data, self.packed)
-    }
-
-    /// Its decoded bytes; none for a method that is not read.
-    pub(crate) fn open(&self, source: &Arc<dyn Source>, budget: &Budget) -> Option<Arc<dyn Source>> {
-        let view = self.packed(source);
-        match self.method {
-            0 => Some(Arc::new(view)),
-            8 => {
-                let view: Arc<dyn Source> = Arc::new(view);
-                // Far more than deflate can give (1:1032) is a lie that would be read to its end.
-                let len = self.size.min(self.packed.saturating_mul(1040));
-                let allowed = len.saturating_mul(8).max(1 << 30);
-                let start = move || -> Box<dyn std::io::Read + Send> {
-                    Box::new(flate2::read::DeflateDecoder::new(Reader::new(Arc::clone(&view))))
-                };
-                Some(Arc::new(Decoded::new(Box::new(start), len, allowed, budget.clone())))
-            }
-            _ => None,
-        }
-    }
 }
 
 /// Reads every record of the archive.
@@ -135,6 +64,20 @@ pub(crate) fn ends(source: &dyn Source) -> Result<Vec<u64>, ReadError> {
     let start = source.len().saturating_sub(TAIL);
     let tail = record::bytes(source, start, usize::try_from(TAIL).unwrap_or(0))?;
     Ok(memmem::find_iter(&tail, &record::END).map(|at| start + at as u64).collect())
+}
+
+/// Where the directories of the end record at `at` start, and how far the archive lies behind the first byte.
+pub(crate) fn starts(source: &dyn Source, at: u64) -> Result<Vec<(u64, u64)>, ReadError> {
+    let mut starts = Vec::new();
+    for end in record::end(source, at)? {
+        for shift in end.shifts() {
+            let start = end.offset.saturating_add(shift);
+            if record::bytes(source, start, 4)? == record::CENTRAL {
+                starts.push((start, shift));
+            }
+        }
+    }
+    Ok(starts)
 }
 
 struct Union<'s> {
@@ -190,11 +133,8 @@ impl Union<'_> {
     }
 
     fn directory(&mut self, end: &record::End) -> Result<(), ReadError> {
-        let shifted = end.at.checked_sub(end.size).and_then(|start| start.checked_sub(end.offset));
-        let mut places = vec![0];
-        places.extend(shifted.filter(|shift| *shift != 0));
         let mut found = false;
-        for shift in places {
+        for shift in end.shifts() {
             let start = end.offset.saturating_add(shift);
             let signature = record::bytes(self.source, start, 4)?;
             let is_empty = end.entries == 0 && end.size == 0 && shift == 0;

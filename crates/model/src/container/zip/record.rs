@@ -48,6 +48,14 @@ pub(super) struct End {
     pub(super) offset: u64,
 }
 
+impl End {
+    /// How far the archive may lie behind the first byte: not at all, or as far as its directory is from where it should be.
+    pub(super) fn shifts(&self) -> impl Iterator<Item = u64> + use<> {
+        let shifted = self.at.checked_sub(self.size).and_then(|start| start.checked_sub(self.offset));
+        std::iter::once(0).chain(shifted.filter(|shift| *shift != 0))
+    }
+}
+
 /// Little-endian fields from a place on; zero where there are none, which no caller takes for true.
 struct Fields<'b>(&'b [u8]);
 

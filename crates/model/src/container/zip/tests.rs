@@ -1,8 +1,11 @@
 //! Room `model`, zip: archives made record by record, for each disagreement between loaders.
 
+use std::sync::Arc;
+
 use ringfence_artifact::Slice;
 
 use super::*;
+use crate::container::decoded::Budget;
 
 const CLEAN: &[u8] = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00K\x01\x94.";
 
