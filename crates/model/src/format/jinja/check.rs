@@ -69,12 +69,6 @@ impl<'t> Check<'t> {
         }
         let mut rest: Vec<(&Expr<'_>, bool)> =
             tree::parts(statement).into_iter().map(|expr| (expr, true)).collect();
-        if let Stmt::CallBlock(block) = statement {
-            rest.push((&block.call.expr, true));
-        }
-        if let Stmt::Do(each) = statement {
-            rest.push((&each.call.expr, true));
-        }
         while let Some((expr, is_outermost)) = rest.pop() {
             self.expr(expr, is_outermost);
             let is_whole = !matches!(expr, Expr::BinOp(_));
