@@ -150,7 +150,7 @@ impl<'t> Check<'t> {
     }
 
     fn telling(&mut self, place: usize, text: &str) {
-        if literal::is_telling(text) {
+        if names::is_telling(text) {
             let message = format!("holds the name {} as text", cut(text));
             self.tell(place, Verdict::Review, message);
         }
