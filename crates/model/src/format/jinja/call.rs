@@ -1,4 +1,5 @@
-//! Room `model`, format `jinja`: calls. A payload ends with one; what a template of a model calls is few and known.
+//! Room `model`, format `jinja`: calls. What a template of a model calls is few and known: functions and macros that nothing
+//! else is bound to, and methods that no item can stand for.
 
 use minijinja::machinery::ast::Call;
 use minijinja::machinery::ast::CallArg;
