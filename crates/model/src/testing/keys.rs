@@ -121,6 +121,7 @@ fn a_key_that_is_a_name_is_not_shown_either() {
     for (bytes, words) in [
         (twice, "is there twice"),
         ([vec![0x08, 10], field(0x3a, &graph)].concat(), "of acme is code of a library"),
+        (format!("{{{{ messages|map('{key}') }}}}").into_bytes(), "applies the filter"),
         (format!(r#"{{"{key}": 1, "{key}": 2}}"#).into_bytes(), "is there twice"),
     ] {
         let source: Arc<dyn Source> = Arc::new(Slice::new(bytes.as_slice()));

@@ -14,6 +14,7 @@ use super::literal;
 use super::names;
 use super::tree;
 use super::tree::at;
+use crate::keys::shown;
 
 /// Filters that take attributes by name, with the place of that argument.
 const BY_NAME: [(&str, usize); 11] = [
@@ -151,7 +152,7 @@ impl<'t> Check<'t> {
 
     fn telling(&mut self, place: usize, text: &str) {
         if names::is_telling(text) {
-            let message = format!("holds the name {} as text", cut(text));
+            let message = format!("holds the name {} as text", shown(text));
             self.tell(place, Verdict::Review, message);
         }
     }
@@ -159,7 +160,7 @@ impl<'t> Check<'t> {
     pub(super) fn attribute(&mut self, place: usize, name: &str) {
         if let Some(verdict) = names::attribute(name) {
             let message =
-                format!("reaches the attribute {}, which leads from data to the interpreter", cut(name));
+                format!("reaches the attribute {}, which leads from data to the interpreter", shown(name));
             self.tell(place, verdict, message);
         }
     }
@@ -172,7 +173,8 @@ impl<'t> Check<'t> {
             return;
         }
         if !self.is_own(var.id) {
-            let message = format!("reaches {} of {}, an object of the program around it", cut(name), var.id);
+            let message =
+                format!("reaches {} of {}, an object of the program around it", shown(name), var.id);
             self.tell(at(var.span()), Verdict::Malicious, message);
         }
     }
@@ -216,7 +218,7 @@ impl<'t> Check<'t> {
                 Some(text) if names_filter => {
                     is_by_attribute = BY_NAME.iter().any(|(name, _)| name == text);
                     if !names::is_filter(text) {
-                        let message = format!("applies the filter {}, which is not Jinja's own", cut(text));
+                        let message = format!("applies the filter {}, which is not Jinja's own", shown(text));
                         self.tell(place, Verdict::Review, message);
                     }
                 }
@@ -242,13 +244,4 @@ impl<'t> Check<'t> {
 
 fn is_number(expr: &Expr<'_>) -> bool {
     matches!(expr, Expr::Const(constant) if constant.value.as_str().is_none())
-}
-
-/// Foreign text in a message.
-pub(super) fn cut(text: &str) -> String {
-    let mut short: String = text.chars().take(40).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }
