@@ -7,6 +7,7 @@ use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 use ringfence_secret::Engine;
 use ringfence_secret::KeyHit;
+use ringfence_secret::Redactor;
 
 /// Takes a text and the byte of the source at which it stands.
 pub(crate) type Texts<'t> = dyn FnMut(u64, &[u8]) + 't;
@@ -58,6 +59,20 @@ impl Keys {
         pieces(&mut Window::new(source, at), len, &mut |at, text| keys.look(at, text))?;
         Ok(keys)
     }
+}
+
+/// Letters of foreign text that a message shows.
+const SHOWN: usize = 80;
+
+/// Foreign text as messages show it: keys masked, on one line, its beginning alone.
+pub(crate) fn shown(text: &str) -> String {
+    let masked = Redactor::shared().mask_text(text);
+    let mut letters = masked.escape_debug();
+    let mut shown: String = letters.by_ref().take(SHOWN).collect();
+    if letters.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Gives the next `len` bytes, in pieces where they are many, and moves behind them; false where the source ends before.

@@ -11,6 +11,7 @@ use ringfence_finding::Verdict;
 
 use crate::file;
 use crate::format::onnx::External;
+use crate::keys;
 
 /// Longest hole before a tensor, and behind the last: writers align to pages.
 const HOLE: u64 = 4 << 10;
@@ -44,8 +45,10 @@ pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
                     ranges.entry(other).or_default().push((external.offset, end));
                 }
                 (Some(_), ..) if told.insert((external.location.as_str(), GapReason::Truncated)) => {
-                    let message =
-                        format!("{} ends before the data that the model takes from it", external.location);
+                    let message = format!(
+                        "{} ends before the data that the model takes from it",
+                        keys::shown(&external.location)
+                    );
                     gaps.push(gap(GapReason::Truncated, &model, external.at, message));
                 }
                 (None, ..) if told.insert((external.location.as_str(), GapReason::OutOfBand)) => {
@@ -77,7 +80,7 @@ pub(crate) fn alone(judged: Judged) -> ModelFile {
 }
 
 fn missing(model: &str, external: &External) -> ModelGap {
-    let message = format!("its data is in {}, which was not looked at", external.location);
+    let message = format!("its data is in {}, which was not looked at", keys::shown(&external.location));
     gap(GapReason::OutOfBand, model, external.at, message)
 }
 

@@ -144,6 +144,7 @@ impl Facts {
             }
             keys.sort_unstable();
             if let Some([key, _]) = keys.windows(2).find(|pair| pair.first() == pair.last()) {
+                let key = crate::keys::shown(key);
                 self.odd.push((json.at as u64, format!("{key} is there twice: readers pick different ones")));
             }
         }

@@ -1,4 +1,5 @@
-//! Room `model`, policy: facts of a pickle -> findings and gaps. The only place where a name becomes a verdict.
+//! Room `model`, policy: facts -> findings and gaps. The names of pickles become verdicts here alone; the formats of
+//! templates and graphs judge their own.
 
 use ringfence_finding::Confidence;
 use ringfence_finding::ControlId;

@@ -105,3 +105,28 @@ fn keys_beyond_those_that_are_told_are_not_silent() {
         assert_eq!(more, is_more, "{count}");
     }
 }
+
+#[test]
+fn a_key_that_is_a_name_is_not_shown_either() {
+    let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
+    let entry =
+        |name: &str| [long(name), 4_u32.to_le_bytes().to_vec(), 1_u32.to_le_bytes().to_vec()].concat();
+    let head = [&b"GGUF"[..], &3_u32.to_le_bytes(), &0_u64.to_le_bytes(), &2_u64.to_le_bytes()].concat();
+    let twice = [head, entry(&key), entry(&key)].concat();
+    let field = |tag: u8, value: &[u8]| [&[tag, u8::try_from(value.len()).unwrap()][..], value].concat();
+    let node = [field(0x22, key.as_bytes()), field(0x3a, b"acme")].concat();
+    let location = [field(0x0a, b"location"), field(0x12, format!("../{key}").as_bytes())].concat();
+    let tensor = [field(0x6a, &location), vec![0x70, 1]].concat();
+    let graph = [field(0x0a, &node), field(0x12, b"g"), field(0x2a, &tensor)].concat();
+    for (bytes, words) in [
+        (twice, "is there twice"),
+        ([vec![0x08, 10], field(0x3a, &graph)].concat(), "of acme is code of a library"),
+        (format!("{{{{ messages|map('{key}') }}}}").into_bytes(), "applies the filter"),
+        (format!(r#"{{"{key}": 1, "{key}": 2}}"#).into_bytes(), "is there twice"),
+    ] {
+        let source: Arc<dyn Source> = Arc::new(Slice::new(bytes.as_slice()));
+        let file = crate::judge("config.json", &source, Policy::embedded(), &Limits::default());
+        let all = format!("{file:?}");
+        assert!(all.contains(words) && !all.contains(&key), "{words}: {}", all.replace(&key, "KEY"));
+    }
+}

@@ -134,7 +134,10 @@ impl Reader<'_, '_> {
             if let Some(name) = names.replace(name) {
                 self.odd(
                     at,
-                    format!("tensor {} is there twice: readers pick different ones", name.escape_debug()),
+                    format!(
+                        "tensor {} is there twice: readers pick different ones",
+                        crate::keys::shown(&name)
+                    ),
                 );
             }
             tensors.extend(tensor);

@@ -66,7 +66,7 @@ impl Reader<'_, '_> {
                     if kind == STRING {
                         self.template()?;
                     } else {
-                        self.odd(at, format!("{} is no text", name.escape_debug()));
+                        self.odd(at, format!("{} is no text", keys::shown(name)));
                         self.value(kind, 0)?;
                     }
                 }
@@ -76,7 +76,7 @@ impl Reader<'_, '_> {
             if let Some(name) = names.replace(name) {
                 self.odd(
                     at,
-                    format!("key {} is there twice: readers pick different ones", name.escape_debug()),
+                    format!("key {} is there twice: readers pick different ones", keys::shown(&name)),
                 );
             }
         }

@@ -1,4 +1,5 @@
-//! Room `model`, format `jinja`: calls. A payload ends with one; what a template of a model calls is few and known.
+//! Room `model`, format `jinja`: calls. What a template of a model calls is few and known: functions and macros that nothing
+//! else is bound to, and methods that no item can stand for.
 
 use minijinja::machinery::ast::Call;
 use minijinja::machinery::ast::CallArg;
@@ -7,8 +8,8 @@ use minijinja::machinery::ast::GetAttr;
 use ringfence_finding::Verdict;
 
 use super::check::Check;
-use super::check::cut;
 use super::names;
+use crate::keys::shown;
 
 impl Check<'_> {
     pub(super) fn call(&mut self, call: &Call<'_>, place: usize) {
@@ -52,12 +53,12 @@ impl Check<'_> {
         let is_block =
             matches!(&method.expr, Expr::Var(var) if var.id == "self") && self.bindings.blocks.contains(name);
         if !names::is_method(name) && !is_block {
-            let message = format!("calls the method {}, which is none of text, lists or dicts", cut(name));
+            let message = format!("calls the method {}, which is none of text, lists or dicts", shown(name));
             return self.tell(place, Verdict::Review, message);
         }
         // Where an object has no such method, Jinja2 takes the item.
         if self.bindings.may_be_item(name) {
-            let message = format!("calls {}, which may be an item of a dict or namespace", cut(name));
+            let message = format!("calls {}, which may be an item of a dict or namespace", shown(name));
             return self.tell(place, Verdict::Review, message);
         }
         if name == "format" {
@@ -76,9 +77,9 @@ impl Check<'_> {
         for field in fields {
             let parts = field.split(['.', '[', ']']).skip(1);
             match parts.filter_map(names::attribute).max() {
-                Some(verdict) => self.tell(place, verdict, format!("formats the attribute {}", cut(field))),
+                Some(verdict) => self.tell(place, verdict, format!("formats the attribute {}", shown(field))),
                 None if field.contains(['.', '[']) => {
-                    self.tell(place, Verdict::Review, format!("formats the attribute {}", cut(field)));
+                    self.tell(place, Verdict::Review, format!("formats the attribute {}", shown(field)));
                 }
                 None => {}
             }

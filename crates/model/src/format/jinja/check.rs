@@ -14,6 +14,7 @@ use super::literal;
 use super::names;
 use super::tree;
 use super::tree::at;
+use crate::keys::shown;
 
 /// Filters that take attributes by name, with the place of that argument.
 const BY_NAME: [(&str, usize); 11] = [
@@ -69,12 +70,6 @@ impl<'t> Check<'t> {
         }
         let mut rest: Vec<(&Expr<'_>, bool)> =
             tree::parts(statement).into_iter().map(|expr| (expr, true)).collect();
-        if let Stmt::CallBlock(block) = statement {
-            rest.push((&block.call.expr, true));
-        }
-        if let Stmt::Do(each) = statement {
-            rest.push((&each.call.expr, true));
-        }
         while let Some((expr, is_outermost)) = rest.pop() {
             self.expr(expr, is_outermost);
             let is_whole = !matches!(expr, Expr::BinOp(_));
@@ -156,8 +151,8 @@ impl<'t> Check<'t> {
     }
 
     fn telling(&mut self, place: usize, text: &str) {
-        if literal::is_telling(text) {
-            let message = format!("holds the name {} as text", cut(text));
+        if names::is_telling(text) {
+            let message = format!("holds the name {} as text", shown(text));
             self.tell(place, Verdict::Review, message);
         }
     }
@@ -165,7 +160,7 @@ impl<'t> Check<'t> {
     pub(super) fn attribute(&mut self, place: usize, name: &str) {
         if let Some(verdict) = names::attribute(name) {
             let message =
-                format!("reaches the attribute {}, which leads from data to the interpreter", cut(name));
+                format!("reaches the attribute {}, which leads from data to the interpreter", shown(name));
             self.tell(place, verdict, message);
         }
     }
@@ -178,7 +173,8 @@ impl<'t> Check<'t> {
             return;
         }
         if !self.is_own(var.id) {
-            let message = format!("reaches {} of {}, an object of the program around it", cut(name), var.id);
+            let message =
+                format!("reaches {} of {}, an object of the program around it", shown(name), var.id);
             self.tell(at(var.span()), Verdict::Malicious, message);
         }
     }
@@ -222,7 +218,7 @@ impl<'t> Check<'t> {
                 Some(text) if names_filter => {
                     is_by_attribute = BY_NAME.iter().any(|(name, _)| name == text);
                     if !names::is_filter(text) {
-                        let message = format!("applies the filter {}, which is not Jinja's own", cut(text));
+                        let message = format!("applies the filter {}, which is not Jinja's own", shown(text));
                         self.tell(place, Verdict::Review, message);
                     }
                 }
@@ -248,13 +244,4 @@ impl<'t> Check<'t> {
 
 fn is_number(expr: &Expr<'_>) -> bool {
     matches!(expr, Expr::Const(constant) if constant.value.as_str().is_none())
-}
-
-/// Foreign text in a message.
-pub(super) fn cut(text: &str) -> String {
-    let mut short: String = text.chars().take(40).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }

@@ -3,7 +3,6 @@
 use ringfence_finding::Verdict;
 
 use super::Found;
-use super::names;
 
 /// The text of one string literal, or of several that stand side by side; none where only Python knows
 /// (`\N{LOW LINE}`) or Jinja2 refuses.
@@ -114,11 +113,6 @@ pub(super) fn hidden_end(raw: &str) -> Option<usize> {
         let rest = raw.get(at + 2..).unwrap_or_default();
         rest.trim_start_matches(['-', '+']).trim_start_matches(blank).starts_with("endraw")
     })
-}
-
-/// Whether a text names the interpreter.
-pub(super) fn is_telling(text: &str) -> bool {
-    names::is_telling(text)
 }
 
 #[cfg(test)]

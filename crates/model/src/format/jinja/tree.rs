@@ -31,7 +31,7 @@ pub(super) fn statements<'t, 's>(root: &'t Stmt<'s>) -> Vec<&'t Stmt<'s>> {
     all
 }
 
-/// The expressions of a statement itself. A call without an expression of its own is the last part.
+/// The expressions of a statement itself.
 pub(super) fn parts<'t, 's>(statement: &'t Stmt<'s>) -> Vec<&'t Expr<'s>> {
     match statement {
         Stmt::EmitExpr(emit) => vec![&emit.expr],
@@ -49,9 +49,9 @@ pub(super) fn parts<'t, 's>(statement: &'t Stmt<'s>) -> Vec<&'t Expr<'s>> {
         Stmt::Macro(each) => each.defaults.iter().collect(),
         Stmt::CallBlock(block) => {
             let arguments = block.call.args.iter().map(value);
-            block.macro_decl.defaults.iter().chain(arguments).collect()
+            block.macro_decl.defaults.iter().chain(arguments).chain([&block.call.expr]).collect()
         }
-        Stmt::Do(call) => call.call.args.iter().map(value).collect(),
+        Stmt::Do(call) => call.call.args.iter().map(value).chain([&call.call.expr]).collect(),
         Stmt::Template(_) | Stmt::EmitRaw(_) | Stmt::Block(_) | Stmt::Continue(_) | Stmt::Break(_) => vec![],
     }
 }

@@ -8,6 +8,7 @@ use ringfence_finding::Verdict;
 use super::Field;
 use super::schema::Message;
 use crate::Limits;
+use crate::keys;
 
 /// Domains whose operators are in every runtime and touch nothing but tensors.
 const DOMAINS: [&str; 5] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"];
@@ -241,7 +242,7 @@ impl Facts {
             "basepath" if value.is_empty() => {}
             key @ ("basepath" | "location") => {
                 if let Some(what) = outside(value) {
-                    let message = format!("takes data from {}, {what}", value.escape_debug());
+                    let message = format!("takes data from {}, {what}", keys::shown(value));
                     self.reach(frame.at, Verdict::Malicious, message);
                 } else if key == "basepath" {
                     let message = "moves the folder that its data is taken from".to_owned();
@@ -249,11 +250,11 @@ impl Facts {
                 }
             }
             key if key.starts_with("__") => {
-                let message = format!("sets the attribute {} of the loader", key.escape_debug());
+                let message = format!("sets the attribute {} of the loader", keys::shown(key));
                 self.reach(frame.at, Verdict::Malicious, message);
             }
             key if !KEYS.contains(&key) => {
-                let message = format!("hands the loader {}, which no writer does", key.escape_debug());
+                let message = format!("hands the loader {}, which no writer does", keys::shown(key));
                 self.reach(frame.at, Verdict::Review, message);
             }
             _ => {}
@@ -288,7 +289,7 @@ impl Facts {
         for (key, at) in std::mem::take(&mut self.custom) {
             if !self.functions.contains(&key) {
                 let (domain, operator, _) = key;
-                let (domain, operator) = (domain.escape_debug(), operator.escape_debug());
+                let (domain, operator) = (keys::shown(&domain), keys::shown(&operator));
                 let message =
                     format!("operator {operator} of {domain} is code of a library that the host has to load");
                 self.reach(at, Verdict::Review, message);

@@ -285,6 +285,7 @@ const HOSTILE: &[(&str, &str, Verdict, bool)] = {
             false,
         ),
         ("called-join-of-a-dict", "{{ {'join': tools}.join('x') }}", Review, false),
+        ("called-join-by-a-block", "{% call {'join': tools}.join('x') %}{% endcall %}", Review, false),
         ("called-get-of-a-namespace", "{{ namespace(get=tools).get('x') }}", Review, false),
         ("called-strip-of-a-list", "{{ dict([['strip', tools]]).strip('x') }}", Review, false),
         ("called-strip-of-pieces", "{{ {'st' ~ role: tools}.strip('x') }}", Review, false),
