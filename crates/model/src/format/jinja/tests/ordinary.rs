@@ -1,170 +1,125 @@
-//! Room `model`, format `jinja`, tests: templates in the style of public models. All of them must come out clean.
-#![expect(clippy::needless_raw_string_hashes, reason = "templates are pasted as they are")]
+//! Room `model`, format `jinja`, tests: templates of our own, written with what templates of models use: slices, namespaces,
+//! recursive macros, loop controls, filters and tests. All of them must come out clean.
+#![expect(clippy::needless_raw_string_hashes, reason = "a template may hold quotes of both kinds")]
 
 /// Name and text.
 pub(super) const ORDINARY: &[(&str, &str)] = &[
     (
-        "chatml",
-        r#"{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system
-You are a helpful assistant.<|im_end|>
-' }}{% endif %}{{'<|im_start|>' + message['role'] + '
-' + message['content'] + '<|im_end|>' + '
-'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant
+        "turns",
+        r#"{% for m in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '[rules]
+Answer in whole sentences.[end]
+' }}{% endif %}{{ '[' + m['role'] + ']
+' + m['content'] + '[end]' + '
+' }}{% endfor %}{% if add_generation_prompt %}{{ '[reply]
 ' }}{% endif %}"#,
     ),
     (
-        "inst",
-        r#"{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\n' + system_message + '\n<</SYS>>\n\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"#,
+        "strict-turns",
+        r#"{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set preface = messages[0]['content'] %}{% else %}{% set rest = messages %}{% set preface = false %}{% endif %}{% for m in rest %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('turn ' ~ loop.index ~ ' is not of who has to speak') }}{% endif %}{% if loop.index0 == 0 and preface != false %}{% set body = '(preface)\n' + preface + '\n(body)\n' + m['content'] %}{% else %}{% set body = m['content'] %}{% endif %}{% if m['role'] == 'user' %}{{ bos_token + '(ask) ' + body.strip() + ' (tell)' }}{% elif m['role'] == 'assistant' %}{{ ' ' + body.strip() + ' ' + eos_token }}{% endif %}{% endfor %}"#,
     ),
     (
-        "headers-with-tools",
+        "dated-with-tools",
         r#"{{- bos_token }}
-{%- if custom_tools is defined %}
-    {%- set tools = custom_tools %}
+{%- if own_tools is defined %}{%- set tools = own_tools %}{%- endif %}
+{%- if not today is defined %}
+    {%- if strftime_now is defined %}{%- set today = strftime_now("%A, %d %B") %}
+    {%- else %}{%- set today = "a day that nobody told" %}{%- endif %}
 {%- endif %}
-{%- if not tools_in_user_message is defined %}
-    {%- set tools_in_user_message = true %}
-{%- endif %}
-{%- if not date_string is defined %}
-    {%- if strftime_now is defined %}
-        {%- set date_string = strftime_now("%d %b %Y") %}
-    {%- else %}
-        {%- set date_string = "26 Jul 2024" %}
-    {%- endif %}
-{%- endif %}
-{%- if not tools is defined %}
-    {%- set tools = none %}
-{%- endif %}
+{%- if not tools is defined %}{%- set tools = none %}{%- endif %}
+{%- set head = "" %}
 {%- if messages[0]['role'] == 'system' %}
-    {%- set system_message = messages[0]['content']|trim %}
+    {%- set head = messages[0]['content']|trim %}
     {%- set messages = messages[1:] %}
-{%- else %}
-    {%- set system_message = "" %}
 {%- endif %}
-{{- "<|start_header_id|>system<|end_header_id|>\n\n" }}
-{%- if builtin_tools is defined or tools is not none %}
-    {{- "Environment: ipython\n" }}
+{{- "== head\nIt is " + today + ".\n" }}
+{%- if built_in is defined %}{{- "On board: " + built_in | reject('equalto', 'shell') | join(" and ") + ".\n" }}{%- endif %}
+{%- if tools is not none and not tools_later %}
+    {%- for it in tools %}{{- it | tojson(indent=2) }}{{- "\n" }}{%- endfor %}
 {%- endif %}
-{%- if builtin_tools is defined %}
-    {{- "Tools: " + builtin_tools | reject('equalto', 'code_interpreter') | join(", ") + "\n\n"}}
-{%- endif %}
-{{- "Today Date: " + date_string + "\n\n" }}
-{%- if tools is not none and not tools_in_user_message %}
-    {%- for t in tools %}
-        {{- t | tojson(indent=4) }}
-        {{- "\n\n" }}
-    {%- endfor %}
-{%- endif %}
-{{- system_message }}
-{{- "<|eot_id|>" }}
-{%- for message in messages %}
-    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
-        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' }}
-    {%- elif 'tool_calls' in message %}
-        {%- if not message.tool_calls|length == 1 %}
-            {{- raise_exception("This model only supports single tool-calls at once!") }}
-        {%- endif %}
-        {%- set tool_call = message.tool_calls[0].function %}
-        {%- if builtin_tools is defined and tool_call.name in builtin_tools %}
-            {{- "<|python_tag|>" + tool_call.name + ".call(" }}
-            {%- for arg_name, arg_val in tool_call.arguments | items %}
-                {{- arg_name + '="' + arg_val + '"' }}
-                {%- if not loop.last %}{{- ", " }}{%- endif %}
+{{- head ~ "\n" }}
+{%- for m in messages %}
+    {%- if not (m.role == 'tool' or 'tool_calls' in m) %}
+        {{- '== ' + m['role'] + '\n' + m['content'] | trim + '\n' }}
+    {%- elif 'tool_calls' in m %}
+        {%- if not m.tool_calls|length == 1 %}{{- raise_exception("one call a turn") }}{%- endif %}
+        {%- set call = m.tool_calls[0].function %}
+        {%- if built_in is defined and call.name in built_in %}
+            {{- "run " + call.name + " with " }}
+            {%- for key, value in call.arguments | items %}
+                {{- key + ': ' + value }}{%- if not loop.last %}{{- "; " }}{%- endif %}
             {%- endfor %}
-            {{- ")" }}
-        {%- else  %}
-            {{- '{"name": "' + tool_call.name + '", "parameters": ' }}
-            {{- tool_call.arguments | tojson }}
-            {{- "}" }}
-        {%- endif %}
-    {%- elif message.role == "tool" or message.role == "ipython" %}
-        {%- if message.content is mapping or message.content is iterable %}
-            {{- message.content | tojson }}
         {%- else %}
-            {{- message.content }}
+            {{- '{"call": "' + call.name + '", "with": ' }}{{- call.arguments | tojson }}{{- "}" }}
         {%- endif %}
+    {%- elif m.role == "tool" %}
+        {%- if m.content is mapping or m.content is iterable %}{{- m.content | tojson }}
+        {%- else %}{{- m.content }}{%- endif %}
     {%- endif %}
 {%- endfor %}
-{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}
+{%- if add_generation_prompt %}{{- '== reply\n' }}{%- endif %}
 "#,
     ),
     (
-        "thinking",
-        r#"{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}
-{%- for message in messages[::-1] %}
-    {%- set index = (messages|length - 1) - loop.index0 %}
-    {%- if ns.multi_step_tool and message.role == "user" and message.content is string and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
-        {%- set ns.multi_step_tool = false %}
-        {%- set ns.last_query_index = index %}
+        "notes-before-the-answer",
+        r#"{%- set seen = namespace(looking=true, last=messages|length - 1) %}
+{%- for m in messages[::-1] %}
+    {%- set place = (messages|length - 1) - loop.index0 %}
+    {%- if seen.looking and m.role == "user" and m.content is string and not(m.content.startswith('[result]') and m.content.endswith('[done]')) %}
+        {%- set seen.looking = false %}
+        {%- set seen.last = place %}
     {%- endif %}
 {%- endfor %}
-{%- for message in messages %}
-    {%- if message.content is string %}{%- set content = message.content %}{%- else %}{%- set content = '' %}{%- endif %}
-    {%- if message.role == "assistant" %}
-        {%- set reasoning_content = '' %}
-        {%- if message.reasoning_content is string %}
-            {%- set reasoning_content = message.reasoning_content %}
-        {%- elif '</think>' in content %}
-            {%- set reasoning_content = content.split('</think>')[0].rstrip('\n').split('<think>')[-1].lstrip('\n') %}
-            {%- set content = content.split('</think>')[-1].lstrip('\n') %}
+{%- for m in messages %}
+    {%- set body = m.content if m.content is string else '' %}
+    {%- if m.role == "assistant" %}
+        {%- set notes = '' %}
+        {%- if m.notes is string %}{%- set notes = m.notes %}
+        {%- elif '[/notes]' in body %}
+            {%- set notes = body.split('[/notes]')[0].rstrip('\n').split('[notes]')[-1].lstrip('\n') %}
+            {%- set body = body.split('[/notes]')[-1].lstrip('\n') %}
         {%- endif %}
-        {%- if loop.index0 > ns.last_query_index %}
-            {{- '<|im_start|>' + message.role + '\n<think>\n' + reasoning_content.strip('\n') + '\n</think>\n\n' + content.lstrip('\n') }}
-        {%- else %}
-            {{- '<|im_start|>' + message.role + '\n' + content }}
-        {%- endif %}
-        {%- for tool_call in message.tool_calls or [] %}
-            {%- if (loop.first and content) or (not loop.first) %}{{- '\n' }}{%- endif %}
-            {%- if tool_call.function %}{%- set tool_call = tool_call.function %}{%- endif %}
-            {{- '<tool_call>\n{"name": "' ~ tool_call.name ~ '", "arguments": ' }}
-            {{- tool_call.arguments if tool_call.arguments is string else tool_call.arguments | tojson }}
-            {{- '}\n</tool_call>' }}
+        {%- if loop.index0 > seen.last %}{{- '[notes]' + notes.strip('\n') + '[/notes]' + body.lstrip('\n') }}
+        {%- else %}{{- body }}{%- endif %}
+        {%- for call in m.tool_calls or [] %}
+            {%- if (loop.first and body) or (not loop.first) %}{{- '\n' }}{%- endif %}
+            {%- if call.function %}{%- set call = call.function %}{%- endif %}
+            {{- '[call]' ~ call.name ~ ' ' }}
+            {{- call.arguments if call.arguments is string else call.arguments | tojson }}
         {%- endfor %}
-    {%- elif message.role == "tool" %}
-        {%- if loop.first or (messages[loop.index0 - 1].role != "tool") %}{{- '<|im_start|>user' }}{%- endif %}
-        {{- '\n<tool_response>\n' }}{{- content }}{{- '\n</tool_response>' }}
-        {%- if loop.last or (messages[loop.index0 + 1].role != "tool") %}{{- '<|im_end|>\n' }}{%- endif %}
+    {%- elif m.role == "tool" %}
+        {%- if loop.first or (messages[loop.index0 - 1].role != "tool") %}{{- '[results]' }}{%- endif %}
+        {{- '[result]' }}{{- body }}{{- '[done]' }}
+        {%- if loop.last or (messages[loop.index0 + 1].role != "tool") %}{{- '[/results]' }}{%- endif %}
     {%- endif %}
 {%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
-    {%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}
-{%- endif %}"#,
+{%- if add_generation_prompt and without_notes is defined and without_notes is false %}{{- '[notes]' }}{%- endif %}"#,
     ),
     (
-        "macros-of-tools",
-        r#"{%- macro json_to_python_type(json_spec) %}
-{%- set basic_type_map = {"string": "str", "number": "float", "integer": "int", "boolean": "bool"} %}
-{%- if basic_type_map[json_spec.type] is defined %}
-    {{- basic_type_map[json_spec.type] }}
-{%- elif json_spec.type == "array" %}
-    {{- "list[" +  json_to_python_type(json_spec|items) + "]"}}
-{%- elif json_spec.type == "object" %}
-    {%- if json_spec.additionalProperties is defined %}
-        {{- "dict[str, " + json_to_python_type(json_spec.additionalProperties) + ']'}}
-    {%- else %}{{- "dict" }}{%- endif %}
-{%- elif json_spec.type is iterable %}
-    {{- "Union[" }}
-    {%- for t in json_spec.type %}
-      {{- json_to_python_type({"type": t}) }}
-      {%- if not loop.last %}{{- "," }}{%- endif %}
+        "types-by-a-macro",
+        r#"{%- macro named(shape) %}
+{%- set short = {"number": "a number", "integer": "a count", "boolean": "yes or no"} %}
+{%- if short[shape.type] is defined %}
+    {{- short[shape.type] }}
+{%- elif shape.type == "array" %}
+    {{- "several of " + named(shape|items) }}
+{%- elif shape.type == "object" %}
+    {%- if shape.others is defined %}{{- "a table of " + named(shape.others) + ' by name' }}{%- else %}{{- "a table" }}{%- endif %}
+{%- elif shape.type is iterable %}
+    {%- for one in shape.type %}
+        {{- named({"type": one}) }}{%- if not loop.last %}{{- " or " }}{%- endif %}
     {%- endfor %}
-    {{- "]" }}
-{%- else %}{{- "Any" }}{%- endif %}
+{%- else %}{{- "anything" }}{%- endif %}
 {%- endmacro %}
-{{- bos_token }}{{- '<|im_start|>system\nTools: <tools> ' }}
-{%- for tool in tools %}
-    {%- if tool.function is defined %}{%- set tool = tool.function %}{%- endif %}
-    {{- '{"name": "' + tool.name + '", "description": "' + tool.name + '(' }}
-    {%- for param_name, param_fields in tool.parameters.properties|items %}
-        {{- param_name + ": " + json_to_python_type(param_fields) }}
-        {%- if not loop.last %}{{- ", " }}{%- endif %}
+{{- bos_token }}{{- 'At hand:\n' }}
+{%- for it in tools %}
+    {%- if it.function is defined %}{%- set it = it.function %}{%- endif %}
+    {{- it.name + ' takes ' }}
+    {%- for key, shape in it.parameters.properties|items %}
+        {{- key + ", " + named(shape) }}{%- if not loop.last %}{{- "; " }}{%- endif %}
     {%- endfor %}
-    {{- ")" }}
-    {%- if tool.return is defined %}{{- " -> " + json_to_python_type(tool.return) }}{%- endif %}
-    {{- tool.parameters|tojson + '}' }}
-{%- endfor %}
-{{- " </tools>\n" }}{{- 'Format: {"name": <function-name>, "arguments": <args-dict>}' }}"#,
+    {%- if it.return is defined %}{{- ", gives " + named(it.return) }}{%- endif %}
+    {{- it.parameters|tojson + '\n' }}
+{%- endfor %}"#,
     ),
     (
         "generation-and-loop-controls",
@@ -178,107 +133,82 @@ You are a helpful assistant.<|im_end|>
 {%- endfor -%}"#,
     ),
     (
-        "alternating-with-namespace",
-        r##"{%- if messages[0]["role"] == "system" %}
-    {%- set system_message = messages[0]["content"] %}
-    {%- set loop_messages = messages[1:] %}
-{%- else %}
-    {%- set loop_messages = messages %}
-{%- endif %}
+        "order-of-turns-in-a-namespace",
+        r#"{%- set rest = messages[1:] if messages[0]["role"] == "system" else messages %}
 {%- if not tools is defined %}{%- set tools = none %}{%- endif %}
-{%- set user_messages = loop_messages | selectattr("role", "equalto", "user") | list %}
-{#- This block checks for alternating user/assistant messages, skipping tool calling messages #}
-{%- set ns = namespace() %}
-{%- set ns.index = 0 %}
-{%- for message in loop_messages %}
-    {%- if not (message.role == "tool" or message.role == "tool_results" or (message.tool_calls is defined and message.tool_calls is not none)) %}
-        {%- if (message["role"] == "user") != (ns.index % 2 == 0) %}
-            {{- raise_exception("After the optional system message, conversation roles must alternate user/assistant/user/assistant/...") }}
-        {%- endif %}
-        {%- set ns.index = ns.index + 1 %}
+{%- set asked = rest | selectattr("role", "equalto", "user") | list %}
+{#- Calls and their results are no turns. -#}
+{%- set count = namespace() %}
+{%- set count.turns = 0 %}
+{%- for m in rest %}
+    {%- if not (m.role == "tool" or (m.tool_calls is defined and m.tool_calls is not none)) %}
+        {%- if (m["role"] == "user") != (count.turns % 2 == 0) %}{{- raise_exception("who asks twice gets no answer") }}{%- endif %}
+        {%- set count.turns = count.turns + 1 %}
     {%- endif %}
 {%- endfor %}
-{{- bos_token }}
-{%- for message in loop_messages %}
-    {%- if message["role"] == "user" %}
-        {%- if tools is not none and (message == user_messages[-1]) %}
-            {{- "[AVAILABLE_TOOLS] [" }}
-            {%- for tool in tools %}
-                {%- set tool = tool.function %}
-                {{- '{"type": "function", "function": {' }}
-                {%- for key, val in tool.items() if key != "return" %}
-                    {%- if val is string %}{{- '"' + key + '": "' + val + '"' }}
-                    {%- else %}{{- '"' + key + '": ' + val|tojson }}{%- endif %}
+{%- for m in rest %}
+    {%- if m["role"] == "user" %}
+        {%- if tools is not none and (m == asked[-1]) %}
+            {%- for it in tools %}
+                {%- set it = it.function %}
+                {%- for key, value in it.items() if key != "secret" %}
+                    {%- if value is string %}{{- key + ' is "' + value + '"' }}{%- else %}{{- key + ' is ' + value|tojson }}{%- endif %}
                     {%- if not loop.last %}{{- ", " }}{%- endif %}
                 {%- endfor %}
-                {{- "}}" }}
             {%- endfor %}
-            {{- "[/AVAILABLE_TOOLS]" }}
         {%- endif %}
-        {{- "[INST] " + message["content"] + "[/INST]" }}
-    {%- elif message.tool_calls is defined and message.tool_calls is not none %}
-        {%- for tool_call in message.tool_calls %}
-            {%- set out = tool_call.function|tojson %}
-            {{- out[:-1] }}
-            {%- if not tool_call.id is defined or tool_call.id|length != 9 %}
-                {{- raise_exception("Tool call IDs should be alphanumeric strings with length 9!") }}
-            {%- endif %}
-            {{- ', "id": "' + tool_call.id + '"}' }}
+        {{- "(ask) " + m["content"] }}
+    {%- elif m.tool_calls is defined and m.tool_calls is not none %}
+        {%- for call in m.tool_calls %}
+            {%- set text = call.function|tojson %}
+            {{- text[:-1] }}
+            {%- if not call.id is defined or call.id|length < 4 %}{{- raise_exception("a call without a name of its own") }}{%- endif %}
+            {{- ', "as": "' + call.id + '"}' }}
         {%- endfor %}
     {%- endif %}
-{%- endfor %}"##,
+{%- endfor %}"#,
     ),
     (
-        "turns",
-        r#"{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% if messages[0]['content'] is string %}{% set first_user_prefix = messages[0]['content'] + '
-
-' %}{% else %}{% set first_user_prefix = messages[0]['content'][0]['text'] + '
-
-' %}{% endif %}{% set loop_messages = messages[1:] %}{% else %}{% set first_user_prefix = "" %}{% set loop_messages = messages %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'assistant') %}{% set role = "model" %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '
-' + (first_user_prefix if loop.first else "") }}{% if message['content'] is string %}{{ message['content'] | trim }}{% elif message['content'] is iterable %}{% for item in message['content'] %}{% if item['type'] == 'image' %}{{ '<start_of_image>' }}{% elif item['type'] == 'text' %}{{ item['text'] | trim }}{% endif %}{% endfor %}{% else %}{{ raise_exception("Invalid content type") }}{% endif %}{{ '<end_of_turn>
-' }}{% endfor %}"#,
+        "pictures-among-words",
+        r#"{{ bos_token }}{% set pictures = namespace(value=0) %}{% if messages[0]['content'] is string %}{% set preface = messages[0]['content'] + '
+' %}{% else %}{% set preface = messages[0]['content'][0]['text'] + '
+' %}{% endif %}{% for m in messages %}{% set who = 'model' if (m['role'] == 'assistant') else m['role'] %}{{ '(' + who + ')' + (preface if loop.first else "") }}{% if m['content'] is string %}{{ m['content'] | trim }}{% elif m['content'] is iterable %}{% for part in m['content'] %}{% if part['type'] == 'image' or 'image' in part %}{% set pictures.value = pictures.value + 1 %}{% if number_pictures %}picture {{ pictures.value }}: {% endif %}(picture){% elif 'text' in part %}{{ part['text'] }}{% endif %}{% endfor %}{% else %}{{ raise_exception("neither words nor parts") }}{% endif %}
+{% endfor %}"#,
     ),
     (
-        "vision-counters",
-        r#"{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}<|im_start|>{{ message['role'] }}
-{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture {{ image_count.value }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' or 'video' in content %}{% set video_count.value = video_count.value + 1 %}{% if add_vision_id %}Video {{ video_count.value }}: {% endif %}<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>
-{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
-{% endif %}"#,
-    ),
-    (
-        "typescript-of-tools",
-        r#"{%- macro render_typescript_type(param_spec, required_params, is_nullable=false) -%}
-    {%- if param_spec.type == "array" -%}
-        {%- if param_spec['items'] -%}
-            {%- if param_spec['items']['type'] == "string" -%}{{- "string[]" }}
+        "signatures-of-tools",
+        r#"{%- macro shown(shape, needed, may_lack=false) -%}
+    {%- if shape.type == "array" -%}
+        {%- if shape['items'] -%}
+            {%- if shape['items']['type'] == "string" -%}{{- "words" }}
             {%- else -%}
-                {%- set inner_type = render_typescript_type(param_spec['items'], required_params) -%}
-                {%- if inner_type == "object | object" or inner_type|length > 50 -%}{{- "any[]" }}{%- else -%}{{- inner_type + "[]" }}{%- endif -%}
+                {%- set inner = shown(shape['items'], needed) -%}
+                {%- if inner == "table or table" or inner|length > 40 -%}{{- "several" }}{%- else -%}{{- "several " + inner }}{%- endif -%}
             {%- endif -%}
         {%- endif -%}
-    {%- elif param_spec.type is defined and param_spec.type is iterable and param_spec.type is not string and param_spec.type is not mapping and param_spec.type[0] is defined -%}
-        {{- param_spec.type | join(" | ") }}
-    {%- elif param_spec.oneOf -%}
-        {%- for variant in param_spec.oneOf -%}
-            {{- render_typescript_type(variant, required_params) -}}
-            {%- if variant.default is defined %}{{- "// default: " + variant.default|tojson }}{%- endif -%}
-            {%- if not loop.last %}{{- " | " }}{% endif -%}
+    {%- elif shape.type is defined and shape.type is iterable and shape.type is not string and shape.type is not mapping and shape.type[0] is defined -%}
+        {{- shape.type | join(" or ") }}
+    {%- elif shape.choices -%}
+        {%- for choice in shape.choices -%}
+            {{- shown(choice, needed) -}}
+            {%- if choice.usual is defined %}{{- " (usually " + choice.usual|tojson + ")" }}{%- endif -%}
+            {%- if not loop.last %}{{- " or " }}{% endif -%}
         {%- endfor -%}
-    {%- elif param_spec.enum -%}{{- '"' + param_spec.enum|join('" | "') + '"' -}}
-    {%- else -%}{{- "any" }}{%- endif -%}
+    {%- elif shape.words -%}{{- "'" + shape.words|join("' or '") + "'" -}}
+    {%- else -%}{{- "anything" }}{%- endif -%}
 {%- endmacro -%}
-{%- for tool in tools %}
-    {%- for param_name, param_spec in tool.function.parameters.properties.items() -%}
-        {{- param_name }}{%- if param_name not in (tool.function.parameters.required or []) -%}{{- "?" }}{%- endif -%}
-        {{- ": " + render_typescript_type(param_spec, tool.function.parameters.required or []) }}
+{%- for it in tools %}
+    {%- for key, shape in it.function.parameters.properties.items() -%}
+        {{- key }}{%- if key not in (it.function.parameters.required or []) -%}{{- " (may lack)" }}{%- endif -%}
+        {{- ": " + shown(shape, it.function.parameters.required or []) }}
     {%- endfor %}
 {%- endfor %}
-{%- set developer_message = messages[0].content if messages and messages[0].role in ['developer', 'system'] else "" %}
-{%- set last_user = namespace(value=none) -%}
+{%- set rules = messages[0].content if messages and messages[0].role in ['rules', 'system'] else "" %}
+{%- set last = namespace(place=none) -%}
 {%- for i in range(messages|length - 1, -1, -1) -%}
-    {%- if messages[i].role == "user" and last_user.value is none -%}{%- set last_user.value = i -%}{%- endif -%}
+    {%- if messages[i].role == "user" and last.place is none -%}{%- set last.place = i -%}{%- endif -%}
 {%- endfor -%}
-{{- "Reasoning: " + (reasoning_effort|default("medium")) + "\nCurrent date: " + strftime_now("%Y-%m-%d") }}"#,
+{{- rules ~ "\nCare: " + (care|default("some")) + "\nOn " + strftime_now("%Y/%m/%d") }}"#,
     ),
     (
         "documents",
@@ -303,32 +233,31 @@ You are a helpful assistant.<|im_end|>
 {{ "{} of {}".format(1, messages|length) }}{{ loop_messages[-1].content|safe if loop_messages }}{{ messages|sort(attribute='role')|first|tojson }}"#,
     ),
     (
-        "parameters-by-name",
-        r#"{%- set handled_keys = ['name', 'description', 'type'] %}
-{%- macro render_extra_keys(json_dict, handled_keys) %}
-    {%- if json_dict is mapping %}
-        {%- for json_key in json_dict if json_key not in handled_keys %}
-            {%- if json_dict[json_key] is mapping or (json_dict[json_key] is sequence and json_dict[json_key] is not string) %}
-                {{- '\n<' ~ json_key ~ '>' ~ (json_dict[json_key] | tojson | safe) ~ '</' ~ json_key ~ '>' }}
+        "fields-that-remain",
+        r#"{%- set told = ['name', 'type'] %}
+{%- macro remaining(table, told) %}
+    {%- if table is mapping %}
+        {%- for key in table if key not in told %}
+            {%- if table[key] is mapping or (table[key] is sequence and table[key] is not string) %}
+                {{- '\n' ~ key ~ ' = ' ~ (table[key] | tojson | safe) }}
             {%- else %}
-                {{- '\n<' ~ json_key ~ '>' ~ (json_dict[json_key] | string) ~ '</' ~ json_key ~ '>' }}
+                {{- '\n' ~ key ~ ' = ' ~ (table[key] | string) }}
             {%- endif %}
         {%- endfor %}
     {%- endif %}
 {% endmacro %}
-{%- for tool in tools %}{{- render_extra_keys(tool.function, handled_keys) }}{%- endfor %}
-{%- for message in messages %}
-    {%- set content = message['content'] %}
-    {%- for tool_call in message.get('tool_calls', []) %}
-        {%- for args_name, args_value in tool_call.arguments|items %}
-            {{- '<parameter=' + args_name + '>\n' }}
-            {%- set args_value = args_value | tojson | safe if args_value is mapping or (args_value is sequence and args_value is not string) else args_value | string %}
-            {{- args_value }}{{- '\n</parameter>\n' }}
+{%- for it in tools %}{{- remaining(it.function, told) }}{%- endfor %}
+{%- for m in messages %}
+    {%- for call in m.get('tool_calls', []) %}
+        {%- for key, value in call.arguments|items %}
+            {{- key + ' := ' }}
+            {%- set value = value | tojson | safe if value is mapping or (value is sequence and value is not string) else value | string %}
+            {{- value }}
         {%- endfor %}
     {%- endfor %}
-    {%- if loop.previtem and loop.previtem.role == "tool" %}{{ loop.cycle('a', 'b') }}{%- endif %}
-    {%- set prompts = {'rag': rag_prompt, 'plain': ''} %}{{ prompts[message.mode] }}{{ message['content'].split('\n')[loop.index0] }}
-    {% raw %}{{ not code }}{% endraw %}
+    {%- if loop.previtem and loop.previtem.role == "tool" %}{{ loop.cycle('odd', 'even') }}{%- endif %}
+    {%- set ways = {'search': search_prompt, 'plain': ''} %}{{ ways[m.way] }}{{ m['content'].split('\n')[loop.index0] }}
+    {% raw %}{{ left as it is }}{% endraw %}
 {%- endfor %}"#,
     ),
     (
