@@ -66,9 +66,10 @@ fn what_is_packed_is_looked_into_on_the_way_that_is_told() {
 fn a_loadable_file_where_no_tool_looks_is_told() {
     let folder = Folder::new("hidden");
     folder.write("a.pkl", CLEAN);
+    let object = format!(".git/objects/ab/{}", "cd".repeat(19));
     for (name, bytes) in [
         (".git/HEAD", &b"ref: refs/heads/main\n"[..]),
-        (".git/objects/ab/cdef", b"\x78\x01\x01\0\0"),
+        (&object, b"\x78\x01\x01\0\0"),
         (".git/hooks/post-checkout.sample", b"#!/bin/sh\n"),
     ] {
         folder.write(name, bytes);
@@ -149,7 +150,7 @@ fn templates_gguf_and_onnx_are_judged_by_their_bytes() {
     let folder = Folder::new("formats");
     let corpus = support::root().join("fuzz/corpus");
     for (name, file, code, words) in [
-        ("chat_template.jinja", "jinja/thinking", 0, "CLEAN"),
+        ("chat_template.jinja", "jinja/notes-before-the-answer", 0, "CLEAN"),
         ("evil.jinja", "jinja/hostile-globals-of-cycler", 1, "RF-MOD-146"),
         ("m.gguf", "gguf/little", 0, "CLEAN"),
         ("big.gguf", "gguf/big", 0, "CLEAN"),
