@@ -1,4 +1,4 @@
-//! Room `operator`: GET /metrics, /livez, /readyz over HTTP/1.1, one answer per connection. Nothing else is understood,
+//! Room `operator`: GET /metrics, /healthz, /readyz over HTTP/1.1, one answer per connection. Nothing else is understood,
 //! and nothing is read beyond the first line and headers of 8 KiB.
 
 use std::sync::Arc;
@@ -52,12 +52,12 @@ async fn answer(mut stream: TcpStream, metrics: &Metrics) -> std::io::Result<()>
     let mut words = line.split(' ');
     let (status, text) = match (words.next(), words.next()) {
         (Some("GET"), Some("/metrics")) => ("200 OK", metrics.text()),
-        (Some("GET"), Some("/livez" | "/healthz")) => ("200 OK", "ok\n".to_owned()),
+        (Some("GET"), Some("/healthz")) => ("200 OK", "ok\n".to_owned()),
         (Some("GET"), Some("/readyz")) if metrics.is_synced() => ("200 OK", "ok\n".to_owned()),
         (Some("GET"), Some("/readyz")) => {
             ("503 Service Unavailable", "not everything was seen yet\n".to_owned())
         }
-        (Some("GET"), _) => ("404 Not Found", "there are /metrics, /livez and /readyz\n".to_owned()),
+        (Some("GET"), _) => ("404 Not Found", "there are /metrics, /healthz and /readyz\n".to_owned()),
         _ => ("405 Method Not Allowed", "only GET\n".to_owned()),
     };
     let head = format!(
