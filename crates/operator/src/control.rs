@@ -283,9 +283,10 @@ impl Controller {
         let operator = self.operator.clone();
         let looking = tokio::task::spawn_blocking(move || {
             let at = (Instant::now(), Timestamp::now());
-            let look = Look::at(&store, &simulations, operator, at);
+            let mut look = Look::at(&store, &simulations, operator, at);
             simulations.retain(|name| look.domains.contains_key(name));
-            let plan = Plan::of(&look, &store, &simulations, &mut ledger, at);
+            let simulate = look.simulate.take();
+            let plan = Plan { simulate, ..Plan::of(&look, &store, &simulations, &mut ledger, at) };
             (store, ledger, simulations, plan)
         });
         match looking.await {

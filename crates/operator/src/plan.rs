@@ -91,12 +91,8 @@ impl Plan {
         ledger: &mut Ledger,
         (now, clock): (Instant, Timestamp),
     ) -> Self {
-        let mut plan = Self {
-            simulate: look.simulate.clone(),
-            simulate_at: look.simulate_at,
-            unreadable: look.unreadable.clone(),
-            ..Self::default()
-        };
+        let mut plan =
+            Self { simulate_at: look.simulate_at, unreadable: look.unreadable.clone(), ..Self::default() };
         let early: BTreeSet<&str> =
             look.domains.iter().filter(|it| plan.begin(look, it.0, it.1)).map(|it| it.0.as_str()).collect();
         let mut reports: BTreeMap<&str, Report> = BTreeMap::new();

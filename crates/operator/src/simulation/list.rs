@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use kube::Client;
@@ -65,12 +66,16 @@ pub fn simulation_reads() -> BTreeMap<String, BTreeSet<String>> {
 
 /// Whether objects of a kind make pods, or what makes pods.
 pub(super) fn bears_pods(group: &str, kind: &str) -> bool {
-    plan().iter().any(|it| matches!(it.why, Why::Pods | Why::Owner) && it.group == group && it.kind == kind)
+    static BEARING: LazyLock<Vec<Want>> = LazyLock::new(|| bearing().collect());
+    BEARING.iter().any(|it| it.group == group && it.kind == kind)
+}
+
+fn bearing() -> impl Iterator<Item = Want> {
+    plan().into_iter().filter(|it| matches!(it.why, Why::Pods | Why::Owner))
 }
 
 fn wants() -> impl Iterator<Item = Want> {
-    let bearing = plan().into_iter().filter(|it| matches!(it.why, Why::Pods | Why::Owner));
-    bearing.chain([Want {
+    bearing().chain([Want {
         group: String::new(),
         kind: "ServiceAccount".into(),
         plural: "serviceaccounts".into(),
