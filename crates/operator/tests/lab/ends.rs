@@ -54,7 +54,10 @@ async fn a_rule_that_leaves_the_spec_leaves_the_namespace_and_a_foreign_look_ali
         "{inventory}"
     );
 
-    // Lowering is immediate, and takes with it what only Enforce writes.
+    // Lowering is immediate, and takes with it what only Enforce writes; rights that people rest on stay.
+    domain.patch(&json!({"spec": {"access": {"roles": roles}}}));
+    soon(lab, &["-n", name, "rolebinding/rf-ml-viewer"], |_| true);
+    domain.settled();
     domain.patch(&json!({"spec": {"enforcement": {"mode": "Observe"}}}));
     gone(lab, &["-n", name, "networkpolicy/rf-default-deny"]);
     let lowered =
@@ -64,6 +67,7 @@ async fn a_rule_that_leaves_the_spec_leaves_the_namespace_and_a_foreign_look_ali
         annotation(it, "ringfence.dev/owner-uid").is_none()
     });
     assert!(account["automountServiceAccountToken"].is_null());
+    assert!(get(lab, &["-n", name, "rolebinding/rf-ml-viewer"]).is_some());
     running.end().await;
 }
 
