@@ -100,3 +100,12 @@ fn manifests_that_are_in_no_cluster_are_simulated_and_never_called_clean() {
         assert!(out.contains("not seen: Pod Security, quota usage"), "{out}");
     }
 }
+
+#[test]
+fn the_example_of_the_documentation_is_a_domain() {
+    let page = std::fs::read_to_string(support::root().join("docs/domains.md")).unwrap();
+    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    // What only a cluster knows is open: 3, and not 2.
+    let plan = support::run_with(&["domain", "plan", "-f", "-", "--offline"], example.as_bytes()).ends(3);
+    assert!(plan.out.contains("SecurityDomain ml: mode Observe"), "{plan:#?}");
+}
