@@ -5,6 +5,7 @@
 //! `SecurityDomain, workloads -> simulate -> gate -> mode in force`
 #![forbid(unsafe_code)]
 
+mod body;
 mod cidr;
 mod compare;
 mod defaults;
@@ -28,6 +29,7 @@ pub mod spec;
 mod tier;
 mod yaml;
 
+pub use body::Body;
 pub use compare::Drift;
 pub use compare::compare;
 pub use compare::is_planted;

@@ -119,7 +119,7 @@ async fn apply(
     object: &DesiredObject,
     live: Option<&Live>,
 ) -> Result<Done, String> {
-    let mut body = object.body.clone();
+    let mut body = object.body.tree();
     if object.write == ringfence_domain::Write::ApplyExisting
         && let Some(live) = live
     {
@@ -165,7 +165,7 @@ async fn foreign(client: &Client, key: &Key, object: &DesiredObject) -> Result<(
     };
     let found = serde_json::to_value(found.metadata).map_err(|error| error.to_string())?;
     let hash = found.get("annotations").and_then(|it| it.get(names::HASH_ANNOTATION));
-    if hash.is_some() && owner(Some(&found)) == owner(object.body.get("metadata")) {
+    if hash.is_some() && owner(Some(&found)) == owner(object.body.tree().get("metadata")) {
         return Ok(());
     }
     Err(not_ours(key))
@@ -185,7 +185,7 @@ fn is_immutable(words: &str) -> bool {
 /// An object that does not keep what was written is an error: something in the server changes it on its way.
 fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Drift) -> bool) -> Result<Done, String> {
     let Done::Is(live) = &done else { return Ok(done) };
-    let lost = compare(object, &live.value).into_iter().find(|drift| counts(drift));
+    let lost = compare(object, &live.tree()).into_iter().find(|drift| counts(drift));
     match lost {
         Some(drift) => Err(format!(
             "the API server did not keep it ({drift}): look for an admission webhook that changes it"
@@ -197,12 +197,13 @@ fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Drift) -> bool) -> 
 /// Every part that is ours alone, replaced; of a namespace, what somebody put there under our name goes.
 fn mending(object: &DesiredObject, live: &Live) -> Vec<Value> {
     let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version});
-    let parts = object.body.as_object().into_iter().flatten();
+    let (wanted, found) = (object.body.tree(), live.tree());
+    let parts = wanted.as_object().into_iter().flatten();
     let parts = parts.filter(|(key, _)| !["apiVersion", "kind", "metadata"].contains(&key.as_str()));
     let replace = parts.map(|(key, value)| json!({"op": "add", "path": format!("/{key}"), "value": value}));
     let planted = ["labels", "annotations"].into_iter().flat_map(|map| {
-        let wanted = object.body.pointer(&format!("/metadata/{map}"));
-        let found = live.value.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
+        let wanted = wanted.pointer(&format!("/metadata/{map}"));
+        let found = found.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
         let keys = found.into_iter().flatten().map(|(key, _)| key);
         let planted = keys.filter(move |key| is_namespace(object) && is_planted(key, wanted));
         planted.map(move |key| {
@@ -263,10 +264,9 @@ async fn release(client: &Client, key: &Key, live: &Live) -> Result<Done, String
     let released = seen(key, released)?;
     let mut left = json!({});
     for map in ["labels", "annotations"] {
-        let keys = released.value.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
-        for key in
-            keys.into_iter().flatten().map(|(key, _)| key).filter(|key| key.starts_with("ringfence.dev/"))
-        {
+        let keys = released.pointer(&format!("/metadata/{map}"));
+        let keys = keys.as_object().into_iter().flatten().map(|(key, _)| key);
+        for key in keys.filter(|key| key.starts_with("ringfence.dev/")) {
             left[map][key] = Value::Null;
         }
     }

@@ -34,9 +34,8 @@ pub(crate) struct Written {
 impl Written {
     /// What a desired object will have been; none for a kind that is not watched.
     pub(crate) fn of(object: &DesiredObject) -> Option<Self> {
-        let taint =
-            object.body.pointer("/spec/taints/0").filter(|_| object.id.kind == "Node").map(taint_words);
-        Some(Self { key: key_of(object)?, taint })
+        let node = (object.id.kind == "Node").then(|| object.body.tree()).unwrap_or_default();
+        Some(Self { key: key_of(object)?, taint: node.pointer("/spec/taints/0").map(taint_words) })
     }
 }
 

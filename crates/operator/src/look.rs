@@ -60,7 +60,6 @@ pub(crate) struct Look {
     pub(crate) written: BTreeMap<String, BTreeSet<Written>>,
     /// Taints that any domain has put on a node, `key=value:effect`.
     pub(crate) taints: BTreeMap<String, BTreeSet<String>>,
-    names_by_uid: BTreeMap<String, String>,
 }
 
 /// What is to be simulated.
@@ -133,7 +132,6 @@ impl Look {
             }
             look.modes.insert(name.clone(), modes);
             look.hashes.insert(name.clone(), hash);
-            look.names_by_uid.insert(domain.uid().unwrap_or_default(), name.clone());
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();
         let asked: Vec<_> =
@@ -168,11 +166,6 @@ impl Look {
 
     /// The domain of a desired object; none for what stands for all domains.
     pub(crate) fn owner(&self, object: &DesiredObject) -> Option<&SecurityDomain> {
-        let text = |map: &str, key: &str| object.body.get("metadata")?.get(map)?.get(key)?.as_str();
-        let name = match text("annotations", names::OWNER_ANNOTATION) {
-            Some(uid) => self.names_by_uid.get(uid).map(String::as_str),
-            None => text("labels", names::NODE_LABEL),
-        };
-        self.domains.get(name?)
+        self.domains.get(object.domain()?)
     }
 }

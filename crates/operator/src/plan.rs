@@ -343,7 +343,7 @@ fn judge(
             Write::ApplyExisting | Write::NodePatch => Verdict::Nothing,
         };
     };
-    let drift = compare(object, &live.value);
+    let drift = live.drift(object);
     let fields: Vec<String> = drift.iter().map(|it| it.field.clone()).collect();
     let same_hash = live.annotation(names::HASH_ANNOTATION) == Some(object.hash.as_str());
     if same_hash && drift.is_empty() {
@@ -361,12 +361,12 @@ fn judge(
 /// Whether the namespace of an object is going: nothing is written into it any more.
 pub(crate) fn is_leaving(store: &Store, namespace: &str) -> bool {
     let seen = store.get(Source::Namespaces, "", namespace);
-    seen.is_some_and(|it| it.is_going() || it.text("/status/phase") == "Terminating")
+    seen.is_some_and(|it| it.is_going())
 }
 
 /// A node may have had another domain: its taint goes too.
 fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>, look: &Look) -> Verdict {
-    let taint = object.body.pointer("/spec/taints/0").cloned();
+    let taint = object.body.tree().pointer_mut("/spec/taints/0").map(serde_json::Value::take);
     let words = taint.as_ref().map(inventory::taint_words);
     let before = look.taints.get(&object.id.name).into_iter().flatten();
     let without = before.filter(|it| Some(*it) != words.as_ref()).cloned().collect();
@@ -375,6 +375,6 @@ fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>, 
     if node::operations(live, &mark).is_empty() {
         return Verdict::Settled;
     }
-    let fields = compare(object, &live.value).into_iter().map(|it| it.field).collect();
+    let fields = compare(object, &live.tree()).into_iter().map(|it| it.field).collect();
     Verdict::Write(What::Node(mark, Box::new(live.clone())), fields)
 }

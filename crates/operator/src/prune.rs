@@ -122,8 +122,8 @@ pub(crate) fn evidence<'a>(written: &Written, domain: &SecurityDomain, store: &'
 }
 
 fn has_taint(live: &Live, words: &str) -> bool {
-    let taints = live.value.pointer("/spec/taints").and_then(serde_json::Value::as_array);
-    taints.into_iter().flatten().any(|taint| crate::inventory::taint_words(taint) == words)
+    let taints = live.pointer("/spec/taints");
+    taints.as_array().into_iter().flatten().any(|taint| crate::inventory::taint_words(taint) == words)
 }
 
 fn removal_of(written: &Written, live: &Live) -> Act {

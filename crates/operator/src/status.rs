@@ -230,8 +230,9 @@ fn nodes(domain: &SecurityDomain, look: &Look, store: &Store) -> NodeCounts {
     let words = format!("{}={}:{}", taint.key, taint.value, taint.effect.name());
     for node in &outcome.nodes {
         let Some(live) = store.get(Source::Nodes, "", node) else { continue };
-        let taints = live.value.pointer("/spec/taints").and_then(serde_json::Value::as_array);
-        let is_tainted = taints.into_iter().flatten().any(|it| inventory::taint_words(it) == words);
+        let taints = live.pointer("/spec/taints");
+        let is_tainted =
+            taints.as_array().into_iter().flatten().any(|it| inventory::taint_words(it) == words);
         counts.selected += 1;
         counts.labelled += u32::from(live.label(names::NODE_LABEL) == Some(name.as_str()));
         counts.tainted += u32::from(is_tainted);

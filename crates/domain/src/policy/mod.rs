@@ -97,7 +97,7 @@ impl Rules {
     /// SHA-256 over the text of every policy, hex: the version of the rules.
     pub fn version(&self) -> String {
         let objects = self.objects().into_iter().filter(|it| it.id.rank == Rank::Policy);
-        hash(&objects.map(|it| it.body["spec"].clone()).collect())
+        hash(&objects.map(|it| it.body.tree()["spec"].take()).collect())
     }
 
     /// Whether pods get toleration and node selector filled in where a namespace is in Enforce.
@@ -176,7 +176,7 @@ mod tests {
         let objects = Rules::of(&asked, facts).objects().into_iter();
         objects
             .map(|it| {
-                let actions = it.body["spec"]["validationActions"].clone();
+                let actions = it.body.tree()["spec"]["validationActions"].take();
                 (it.id.kind.replace("AdmissionPolicy", ""), it.id.name, actions)
             })
             .collect()
@@ -257,9 +257,9 @@ mod tests {
                 objects.iter().filter(|it| it.id.kind.ends_with("Binding") && it.id.name.starts_with(stem));
             let modes: Vec<_> = bindings
                 .map(|it| {
-                    let selector =
-                        &it.body["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
-                    let actions = it.body["spec"]["validationActions"][0].as_str().unwrap();
+                    let body = it.body.tree();
+                    let selector = &body["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
+                    let actions = body["spec"]["validationActions"][0].as_str().unwrap();
                     format!("{} {actions}", selector[1]["values"].as_array().unwrap()[0].as_str().unwrap())
                 })
                 .collect();

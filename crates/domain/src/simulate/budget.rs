@@ -70,9 +70,9 @@ pub(super) fn shortages(desired: &Desired, namespaces: &[String], running: &[Run
     own.flat_map(|quota| {
         let namespace = &quota.id.namespace;
         let running = of.get(namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let hard = quota.body.pointer("/spec/hard").and_then(Value::as_object).into_iter().flatten();
-        hard.filter_map(move |(key, hard)| {
-            let found = shortage(key, hard.as_str()?, running)?;
+        let hard = quota.body.tree().pointer("/spec/hard").and_then(Value::as_object).cloned();
+        hard.into_iter().flatten().filter_map(move |(key, hard)| {
+            let found = shortage(&key, hard.as_str()?, running)?;
             Some(Shortage { namespace: namespace.clone(), ..found })
         })
     })

@@ -165,10 +165,10 @@ fn set_up(lab: &ControlPlane) {
     }
     let (patches, objects): (Vec<_>, Vec<_>) =
         wanted().objects.into_iter().partition(|it| it.write == Write::NodePatch);
-    let items: Vec<_> = objects.into_iter().map(|it| it.body).collect();
+    let items: Vec<_> = objects.into_iter().map(|it| it.body.tree()).collect();
     lab.apply_as(&operator(), &json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).ok();
     for patch in patches {
-        let [name, body] = [patch.id.name, patch.body.to_string()];
+        let [name, body] = [patch.id.name, patch.body.tree().to_string()];
         lab.kubectl_as(&operator(), &["patch", "node", &name, "--type=merge", "--patch", &body]).ok();
     }
     wait(lab);

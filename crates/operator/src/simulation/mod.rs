@@ -140,7 +140,8 @@ async fn refused(client: &Client, enforced: &Desired, domain: &str) -> Vec<Strin
     let mut forms = BTreeSet::new();
     let is_new = |it: &&DesiredObject| {
         let name = if it.id.namespace.is_empty() { "" } else { it.id.name.as_str() };
-        let parts = it.body.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata");
+        let body = it.body.tree();
+        let parts = body.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata");
         let form: Vec<_> = parts.map(|(key, value)| format!("{key}: {value}")).collect();
         forms.insert(format!("{name} {}", form.join(" ")))
     };

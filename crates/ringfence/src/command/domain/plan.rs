@@ -228,7 +228,7 @@ impl Seen<'_> {
     }
 
     fn yaml(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.desired.objects.iter().try_for_each(|object| write!(out, "---\n{}", yaml(&object.body)))
+        self.desired.objects.iter().try_for_each(|object| write!(out, "---\n{}", yaml(&object.body.tree())))
     }
 
     fn exit(&self) -> ExitCode {
