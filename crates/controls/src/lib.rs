@@ -13,6 +13,8 @@ mod checkup;
 mod claims;
 mod control;
 mod cx;
+mod domains;
+mod egress;
 mod engine;
 mod exposure;
 mod grants;
