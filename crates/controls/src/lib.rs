@@ -26,6 +26,7 @@ mod isolation;
 mod jobs;
 mod keys;
 mod mask;
+mod origin;
 mod placement;
 mod prices;
 mod requests;
