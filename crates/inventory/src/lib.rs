@@ -8,6 +8,7 @@
 
 pub mod accelerator;
 mod assemble;
+pub mod cidr;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 mod data;
