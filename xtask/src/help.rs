@@ -21,6 +21,7 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
   cargo xtask lab help      its other commands: exec, down, status, sweep, fill, bench
   cargo xtask bench scan    Ringfence beside Checkov on a generated repository, three
                             interleaved runs; needs python3 with venv and 2 GB of memory       10 min
+  cargo xtask bench admission  what the policies of a domain cost the API server for each pod       5 min
   cargo xtask bench build   CPU-seconds of a cold release build                                 3 min
   cargo xtask bench domain  a controller that keeps 1,000 namespaces, on a lab of its own          15 min
   cargo xtask bench live    the scan of a cluster of 10,000 pods, on a lab of its own           5 min

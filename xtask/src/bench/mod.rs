@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: figures and peers, as Markdown on stdout for docs/performance.md. No bench runs
 //! in CI: bars are ratios and CPU-seconds of interleaved runs on one machine.
 
+mod admission;
 mod build;
+mod controller;
 mod domain;
 mod live;
 mod measure;
@@ -19,6 +21,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["scan"] => scan::run(),
         ["build"] => build::run(),
+        ["admission"] => admission::run(),
+        ["admission", "inside"] => admission::inside(),
         ["domain"] => domain::run(),
         ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
@@ -30,7 +34,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
         _ => Err(Failure::new(
-            "usage: cargo xtask bench scan | build | domain | live | yaml | tree [--objects N] DIR",
+            "usage: cargo xtask bench scan | build | admission | domain | live | yaml | tree [--objects N] DIR",
         )),
     }
 }
