@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -54,20 +55,23 @@ pub(super) fn inside() -> Result<(), Failure> {
         return Err(Failure::new(format!("no bindings with the label {OURS}")));
     }
     let bound = json!({"apiVersion": "v1", "kind": "List", "items": bound}).to_string();
-    let pods = folder.join("pods.json");
+    let write = |name: &str, pods: &Value| {
+        let file = folder.join(name);
+        fs::write(&file, pods.to_string()).map_err(Failure::while_(file.display()))?;
+        Ok::<_, Failure>(file.display().to_string())
+    };
     let items: Vec<Value> = (0..PODS).map(pod).collect();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    fs::write(&pods, list).map_err(Failure::while_(pods.display()))?;
-    let pods = pods.display().to_string();
+    let pods = write("pods.json", &json!({"apiVersion": "v1", "kind": "List", "items": items}))?;
+    let one = write("pod.json", &pod(0))?;
 
     println!("| run | with policies, CPU-ms per pod | without | difference |\n|---|---|---|---|");
     let mut differences = Vec::new();
     for run in 1..=RUNS {
         apply(&folder, "bindings.json", &bound)?;
-        until_toleration(true, &pods)?;
+        until_toleration(true, &one)?;
         let with = cost(&pods)?;
         kubectl(&["delete", &bindings, "--selector", OURS])?;
-        until_toleration(false, &pods)?;
+        until_toleration(false, &one)?;
         let without = cost(&pods)?;
         println!("| {run} | {with:.2} | {without:.2} | {:.2} |", with - without);
         differences.push(with - without);
@@ -83,21 +87,15 @@ pub(super) fn inside() -> Result<(), Failure> {
 }
 
 /// Waits until a pod gets the toleration of the domain, or no longer.
-fn until_toleration(wanted: bool, pods: &str) -> Result<(), Failure> {
-    let key = "nvidia.com/gpu";
+fn until_toleration(wanted: bool, pod: &str) -> Result<(), Failure> {
     controller::until("the policies to follow their bindings", Duration::from_mins(1), || {
         // Refused while what fills in follows after what refuses.
-        let asked = kubectl(&["create", "--dry-run=server", "-o", "json", "--filename", pods]);
-        let Ok(printed) = asked else { return Ok(false) };
-        // One document after the other.
-        let documents = serde_json::Deserializer::from_str(&printed).into_iter::<Value>();
-        let created: Vec<Value> =
-            documents.collect::<Result<_, _>>().map_err(Failure::while_("kubectl create"))?;
-        let tolerates = |pod: &Value| {
-            let all = pod["spec"]["tolerations"].as_array().into_iter().flatten();
-            all.into_iter().any(|it| it["key"] == key)
-        };
-        Ok(created.len() == PODS && created.iter().all(|pod| tolerates(pod) == wanted))
+        let mut asked = Command::new("kubectl");
+        asked.args(["create", "--dry-run=server", "-o", "json", "--filename", pod]).stderr(Stdio::null());
+        let Ok(printed) = shell::output(&mut asked) else { return Ok(false) };
+        let pod: Value = serde_json::from_str(&printed).map_err(Failure::while_("kubectl create"))?;
+        let mut tolerations = pod["spec"]["tolerations"].as_array().into_iter().flatten();
+        Ok(tolerations.any(|it| it["key"] == "nvidia.com/gpu") == wanted)
     })?;
     std::thread::sleep(SETTLE);
     Ok(())
