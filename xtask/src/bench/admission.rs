@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -91,9 +90,13 @@ fn until_toleration(wanted: bool, pod: &str) -> Result<(), Failure> {
     controller::until("the policies to follow their bindings", Duration::from_mins(1), || {
         // Refused while what fills in follows after what refuses.
         let mut asked = Command::new("kubectl");
-        asked.args(["create", "--dry-run=server", "-o", "json", "--filename", pod]).stderr(Stdio::null());
-        let Ok(printed) = shell::output(&mut asked) else { return Ok(false) };
-        let pod: Value = serde_json::from_str(&printed).map_err(Failure::while_("kubectl create"))?;
+        let asked = asked.args(["create", "--dry-run=server", "-o", "json", "--filename", pod]).output();
+        let created = asked.map_err(Failure::while_("kubectl create"))?;
+        if !created.status.success() {
+            return Ok(false);
+        }
+        let pod: Value =
+            serde_json::from_slice(&created.stdout).map_err(Failure::while_("kubectl create"))?;
         let mut tolerations = pod["spec"]["tolerations"].as_array().into_iter().flatten();
         Ok(tolerations.any(|it| it["key"] == "nvidia.com/gpu") == wanted)
     })?;
