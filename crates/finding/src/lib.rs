@@ -8,6 +8,7 @@
 
 mod assessment;
 mod checkup;
+mod config;
 mod control;
 mod coverage;
 mod exit;
@@ -28,6 +29,7 @@ pub use checkup::Check;
 pub use checkup::CheckGroup;
 pub use checkup::Checkup;
 pub use checkup::Mark;
+pub use config::ConfigFile;
 pub use control::Confidence;
 pub use control::ControlId;
 pub use control::ControlInfo;
@@ -71,6 +73,7 @@ pub use scan::Workload;
 pub use verification::FileStatus;
 pub use verification::SignedBy;
 pub use verification::Skipped;
+pub use verification::TrustInForce;
 pub use verification::Verification;
 pub use verification::VerifiedFile;
 pub use verification::VerifyOutcome;

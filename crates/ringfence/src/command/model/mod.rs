@@ -8,6 +8,8 @@ mod scan;
 #[cfg(feature = "signing")]
 mod sign;
 #[cfg(feature = "signing")]
+mod trust;
+#[cfg(feature = "signing")]
 mod verify;
 
 use clap::Args;
