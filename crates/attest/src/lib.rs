@@ -16,6 +16,7 @@ mod pem;
 mod time;
 mod x509;
 
+pub use hash::Digests;
 pub use hash::Engine;
 pub use hash::Lane;
 pub use hash::Sha256;

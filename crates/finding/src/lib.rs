@@ -57,6 +57,7 @@ pub use fingerprint::Fingerprint;
 pub use location::Location;
 pub use location::Snippet;
 pub use model::GapReason;
+pub use model::ModelAddition;
 pub use model::ModelFile;
 pub use model::ModelFinding;
 pub use model::ModelGap;

@@ -65,7 +65,7 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
 }
 
 /// Refuses a file that lies inside of the folder that is judged, also by way of a link: who fills the folder would decide.
-pub(super) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<()> {
+pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<()> {
     let (Ok(path), Ok(judged)) = (fs::canonicalize(path), fs::canonicalize(judged)) else { return Ok(()) };
     if judged.is_dir() && path.starts_with(&judged) {
         let words = format!(

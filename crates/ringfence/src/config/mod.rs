@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ringfence_finding::ConfigFile;
 
+pub(crate) use find::outside;
 #[cfg(feature = "signing")]
 pub(crate) use read::Root;
 pub(crate) use read::Settings;
