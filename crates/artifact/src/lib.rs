@@ -1,4 +1,4 @@
-//! file or folder -> names -> identity -> positional reads -> identity again
+//! file or folder -> names -> identity -> positional reads (teed to whoever takes all bytes) -> identity again
 //!
 //! Room `artifact`: paths enter, bytes leave through [`Source`], a piece at a time and into buffers of bounded size.
 //! It knows no format and no network.
@@ -11,6 +11,7 @@
 
 mod file;
 mod source;
+mod tee;
 mod tree;
 mod window;
 
@@ -20,6 +21,9 @@ pub use source::ReadError;
 pub use source::Slice;
 pub use source::Source;
 pub use source::View;
+pub use tee::Rest;
+pub use tee::Taker;
+pub use tee::Teed;
 pub use tree::Entry;
 pub use tree::Gap;
 pub use tree::Listing;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::ConfigFile;
 use crate::ControlId;
 use crate::ExitCode;
 use crate::Severity;
@@ -168,6 +169,8 @@ pub struct ModelFile {
     pub bytes: u64,
     /// Bytes of it that a format accounts for.
     pub explained: u64,
+    /// SHA-256 of all its bytes in hex, where that was asked for: of what was judged, or none.
+    pub sha256: Option<String>,
     /// Formats by content, outermost first.
     pub formats: Vec<&'static str>,
     /// The greatest of its findings, and `incomplete` where there are gaps.
@@ -198,6 +201,23 @@ pub struct PolicyId {
     pub additions: usize,
 }
 
+/// A name that a team has added to the policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ModelAddition {
+    /// Module.
+    pub module: String,
+    /// Name in the module.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it may be trusted.
+    pub reason: String,
+    /// Last day on which it counts, `2027-01-31`.
+    pub expires: String,
+    /// Whether that day is over: then it allows nothing.
+    pub expired: bool,
+}
+
 /// The result of one `model scan`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ModelScan {
@@ -211,6 +231,12 @@ pub struct ModelScan {
     pub passed_over: Vec<String>,
     /// The policy in use.
     pub policy: PolicyId,
+    /// What a team has added about names that were looked up, by name.
+    pub additions: Vec<ModelAddition>,
+    /// The configuration that names the files of these additions.
+    pub config: Option<ConfigFile>,
+    /// What is worth knowing and decides nothing.
+    pub notes: Vec<String>,
     /// Wall time.
     pub seconds: f64,
 }

@@ -40,6 +40,7 @@ pub use assemble::Options;
 pub use document::Document;
 pub use document::Window;
 pub use facts::PodResource;
+pub use glob::glob_matches;
 pub use joins::Base;
 pub use joins::Joins;
 pub use live::Live;

@@ -29,10 +29,15 @@ mod walk;
 
 pub use file::judge;
 pub use limits::Limits;
+pub use pickle::facts::ParseUseError;
 pub use pickle::facts::Use;
+pub use policy::Addition;
 pub use policy::Date;
 pub use policy::Policy;
 pub use policy::PolicyError;
+pub use policy::Wanted;
+pub use policy::wanted;
 pub use scan::scan;
+pub use scan::scan_with;
 pub use threat::THREATS;
 pub use threat::Threat;

@@ -7,6 +7,7 @@ use std::io;
 use ringfence_finding::ExitCode;
 use ringfence_finding::FileStatus;
 use ringfence_finding::SignedBy;
+use ringfence_finding::TrustInForce;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::text::page::Page;
 use crate::words;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.0";
+const SCHEMA_VERSION: &str = "1.1";
 /// Reasons that are shown; `-v` shows all.
 const SHOWN: usize = 20;
 /// Columns before the words.
@@ -47,10 +48,15 @@ pub fn verification_text(
         return out.write_all(page.into_text().as_bytes());
     }
     page.line(&format!("{headline}   {}", style.paint(tone, word)));
-    match &verification.signed_by {
-        Some(signer) => signed_by(signer, &mut page),
-        None => page.labelled("  signed by", Tone::Warn, COLUMN, "nobody who is trusted"),
+    if let Some(policy) = &verification.policy {
+        page.labelled("  policy", Tone::Plain, COLUMN, &in_force(policy));
     }
+    if verification.signers.is_empty() {
+        page.labelled("  signed by", Tone::Warn, COLUMN, "nobody who is trusted");
+    }
+    // Where the command line names the keys, their own names say nothing more.
+    let is_named = verification.policy.is_some();
+    verification.signers.iter().for_each(|signer| signed_by(signer, is_named, &mut page));
     if let (Some(payload), Some(root)) = (&verification.payload, &verification.root) {
         let name = verification.subject.as_deref().unwrap_or_default();
         let words = format!("sha256:{payload}; root sha256:{root}; named \"{}\"", clean::name(name));
@@ -109,7 +115,15 @@ pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -
     )
 }
 
-fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
+/// `ringfence.yaml (sha256:..); acme/llama: any of release, build`
+fn in_force(policy: &TrustInForce) -> String {
+    let names: Vec<String> = policy.signers.iter().map(|name| clean::name(name)).collect();
+    let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+    let (path, repo) = (clean::path(&policy.file.path), clean::name(&policy.repo));
+    format!("{path} (sha256:{}); for {repo}: {} of {names}", policy.file.sha256, policy.require)
+}
+
+fn signed_by(signer: &SignedBy, is_named: bool, page: &mut Page<'_>) {
     let who = match (&signer.certificate, &signer.subject) {
         (Some(certificate), Some(subject)) => {
             format!("certificate sha256:{certificate} \"{}\"", clean::name(subject))
@@ -117,7 +131,9 @@ fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
         (Some(certificate), None) => format!("certificate sha256:{certificate}"),
         (None, _) => format!("key sha256:{}", signer.key),
     };
-    page.labelled("  signed by", Tone::Plain, COLUMN, &format!("{who}; OMS, {}", signer.algorithm));
+    let name = if is_named { format!("{}: ", clean::name(&signer.signer)) } else { String::new() };
+    let words = format!("{name}{who}; OMS, {}", signer.algorithm);
+    page.labelled("  signed by", Tone::Plain, COLUMN, &words);
 }
 
 fn counts(verification: &Verification) -> String {
@@ -176,10 +192,17 @@ fn masked(verification: &Verification) -> Verification {
     mask(&mut verification.source);
     mask(&mut verification.signature);
     verification.subject.as_mut().map(mask);
-    verification.signed_by.as_mut().and_then(|signer| signer.subject.as_mut()).map(mask);
+    for signer in verification.signed_by.iter_mut().chain(&mut verification.signers) {
+        [&mut signer.signer, &mut signer.signature].into_iter().for_each(mask);
+        signer.subject.as_mut().map(mask);
+    }
+    if let Some(policy) = &mut verification.policy {
+        [&mut policy.file.path, &mut policy.repo].into_iter().for_each(mask);
+        policy.signers.iter_mut().for_each(mask);
+    }
     verification.files.iter_mut().for_each(|file| mask(&mut file.path));
     verification.reasons.iter_mut().for_each(|reason| mask(&mut reason.message));
-    verification.notes.iter_mut().for_each(mask);
+    verification.notes.iter_mut().chain(&mut verification.relaxed).for_each(mask);
     for skipped in &mut verification.skipped {
         mask(&mut skipped.path);
         skipped.loadable.iter_mut().for_each(mask);
@@ -189,6 +212,7 @@ fn masked(verification: &Verification) -> Verification {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_finding::ConfigFile;
     use ringfence_finding::Skipped;
     use ringfence_finding::VerifiedFile;
     use ringfence_finding::VerifyReason;
@@ -204,17 +228,27 @@ mod tests {
             digest: None,
             status,
         };
+        let signer = SignedBy {
+            signer: name.to_owned(),
+            signature: "llama/model.sig".to_owned(),
+            method: "certificate",
+            algorithm: "P-256",
+            key: "8b1f".to_owned(),
+            certificate: Some("41d0".to_owned()),
+            subject: Some(name.to_owned()),
+        };
         Verification {
             source: "llama".to_owned(),
             signature: "llama/model.sig".to_owned(),
             subject: Some(name.to_owned()),
-            signed_by: Some(SignedBy {
-                method: "certificate",
-                algorithm: "P-256",
-                key: "8b1f".to_owned(),
-                certificate: Some("41d0".to_owned()),
-                subject: Some(name.to_owned()),
+            policy: Some(TrustInForce {
+                file: ConfigFile { path: format!("{name}.yaml"), sha256: "ba78".to_owned() },
+                repo: "acme/llama".to_owned(),
+                signers: vec![name.to_owned(), "build".to_owned()],
+                require: "any".to_owned(),
             }),
+            signed_by: Some(signer.clone()),
+            signers: vec![signer],
             payload: Some("41d0".to_owned()),
             root: Some("77aa".to_owned()),
             files: vec![file("a.safetensors", FileStatus::Match), file(name, FileStatus::Unsigned)],
@@ -246,7 +280,8 @@ mod tests {
     fn the_screen_says_who_what_and_what_not() {
         insta::assert_snapshot!(text(&verification("x")), @r#"
         llama   2 files, 3.0 MB   NOT VERIFIED
-          signed by   certificate sha256:41d0 "x"; OMS, P-256
+          policy      x.yaml (sha256:ba78); for acme/llama: any of x, build
+          signed by   x: certificate sha256:41d0 "x"; OMS, P-256
           payload     sha256:41d0; root sha256:77aa; named "x"
           files       1 match, 0 differ, 0 missing, 1 unsigned
           unsigned    x: there, and nobody signed it

@@ -47,6 +47,10 @@ impl Use {
         Self::CallOfResult,
     ];
 
+    /// Those that a policy's entry can name.
+    pub const IN_POLICIES: [Self; 6] =
+        [Self::Import, Self::Call, Self::New, Self::Build, Self::Mutate, Self::Persistent];
+
     /// The word in policies and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +66,20 @@ impl Use {
             Self::Tainted => "tainted",
             Self::CallOfResult => "call-of-result",
         }
+    }
+}
+
+/// A word that is no use of a policy's entry.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no use `{0}`: there are import, call, new, build, mutate and persistent")]
+pub struct ParseUseError(String);
+
+impl std::str::FromStr for Use {
+    type Err = ParseUseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let what = Self::IN_POLICIES.into_iter().find(|what| what.as_str() == text);
+        what.ok_or_else(|| ParseUseError(text.to_owned()))
     }
 }
 

@@ -87,7 +87,11 @@ impl<'p> Judge<'p> {
                 self.found(threat::INDIRECT, Verdict::Review, at, Some(subject), message);
             }
             None => {
-                let message = format!("{} {subject}, which no policy knows", strongest(name));
+                let why = match self.policy.expired(module, attribute) {
+                    Some(old) => format!("whose addition by {} expired on {}", old.owner, old.expires),
+                    None => "which no policy knows".to_owned(),
+                };
+                let message = format!("{} {subject}, {why}", strongest(name));
                 self.found(threat::UNKNOWN_NAME, Verdict::Review, at, Some(subject), message);
             }
         }

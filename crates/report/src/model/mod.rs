@@ -6,7 +6,9 @@ mod text;
 
 use std::io;
 
+use ringfence_finding::ConfigFile;
 use ringfence_finding::ExitCode;
+use ringfence_finding::ModelAddition;
 use ringfence_finding::ModelFile;
 use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelGap;
@@ -21,7 +23,7 @@ use crate::clean;
 use crate::machine;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.1";
+const SCHEMA_VERSION: &str = "1.2";
 
 /// Forms of a scan of models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +65,9 @@ struct Document<'s> {
     gaps: &'s [ModelGap],
     passed_over: &'s [String],
     policy: &'s PolicyId,
+    additions: &'s [ModelAddition],
+    config: Option<&'s ConfigFile>,
+    notes: &'s [String],
     exit: ExitCode,
     seconds: f64,
 }
@@ -95,6 +100,9 @@ impl<'s> Document<'s> {
             gaps: &scan.gaps,
             passed_over: &scan.passed_over,
             policy: &scan.policy,
+            additions: &scan.additions,
+            config: scan.config.as_ref(),
+            notes: &scan.notes,
             exit,
             seconds: machine::milliseconds(scan.seconds),
         }
@@ -120,7 +128,13 @@ impl Counts {
 fn masked(scan: &ModelScan) -> ModelScan {
     let mut scan = scan.clone();
     mask(&mut scan.source);
-    scan.passed_over.iter_mut().for_each(mask);
+    scan.passed_over.iter_mut().chain(&mut scan.notes).for_each(mask);
+    if let Some(config) = &mut scan.config {
+        mask(&mut config.path);
+    }
+    for one in &mut scan.additions {
+        [&mut one.module, &mut one.name, &mut one.owner, &mut one.reason].into_iter().for_each(mask);
+    }
     scan.gaps.iter_mut().for_each(mask_gap);
     for file in &mut scan.files {
         mask(&mut file.path);

@@ -1,8 +1,10 @@
 //! Room `report`, models: what the user sees, and that nothing foreign leaves its field.
 
+use ringfence_finding::ConfigFile;
 use ringfence_finding::ControlId;
 use ringfence_finding::Family;
 use ringfence_finding::GapReason;
+use ringfence_finding::ModelAddition;
 use ringfence_finding::ModelLookup;
 use ringfence_finding::Severity;
 use serde_json::Value;
@@ -35,6 +37,7 @@ fn scan(path: &str, name: &str) -> ModelScan {
         path: path.to_owned(),
         bytes: 1500,
         explained: 1488,
+        sha256: None,
         formats: vec!["pickle"],
         verdict: Verdict::Malicious,
         findings: vec![finding],
@@ -51,6 +54,16 @@ fn scan(path: &str, name: &str) -> ModelScan {
             digest: "0123456789abcdef".to_owned(),
             additions: 1,
         },
+        additions: vec![ModelAddition {
+            module: "acme".to_owned(),
+            name: name.to_owned(),
+            owner: name.to_owned(),
+            reason: name.to_owned(),
+            expires: "2027-01-31".to_owned(),
+            expired: false,
+        }],
+        config: Some(ConfigFile { path: format!("{path}.yaml"), sha256: "fedcba9876543210".to_owned() }),
+        notes: vec![name.to_owned()],
         ..ModelScan::default()
     }
 }
@@ -73,7 +86,10 @@ fn the_screen_names_file_place_name_and_reason() {
                             reaches a name that runs code
       not read  unexplained     data.pkl@0x1f3 bytes that are neither opcodes nor padding, 12 bytes
 
-    exit 1, policy of 2026-11-25 (0123456789ab) with 1 addition, 0.00 s
+    allowed     acme.system until 2027-01-31, system: system
+    note        system
+
+    exit 1, policy of 2026-11-25 (0123456789ab) with 1 addition by a/m.pt.yaml (fedcba987654), 0.00 s
     ");
 }
 

@@ -69,6 +69,7 @@ pub(super) fn write(
     {
         write_file(file, &mut page);
     }
+    digests(scan, &mut page);
     if !scan.gaps.is_empty() || style.verbose && !scan.passed_over.is_empty() {
         page.gap();
     }
@@ -81,9 +82,38 @@ pub(super) fn write(
             page.labelled("passed over", Tone::Plain, 13, &clean::sentence(line));
         }
     }
+    additions(scan, &mut page);
     page.gap();
     page.line(&closing(scan, exit));
     out.write_all(page.into_text().as_bytes())
+}
+
+/// What a team has added about the names that were met, with the day on which that ends, and what else is worth knowing.
+fn additions(scan: &ModelScan, page: &mut Page<'_>) {
+    if !scan.additions.is_empty() || !scan.notes.is_empty() {
+        page.gap();
+    }
+    for one in &scan.additions {
+        let (label, tone, day) =
+            if one.expired { ("expired", Tone::Warn, "on") } else { ("allowed", Tone::Plain, "until") };
+        let (module, name) = (clean::name(&one.module), clean::name(&one.name));
+        let (owner, reason) = (clean::name(&one.owner), clean::sentence(&one.reason));
+        page.labelled(label, tone, 12, &format!("{module}.{name} {day} {}, {owner}: {reason}", one.expires));
+    }
+    for note in &scan.notes {
+        page.labelled("note", Tone::Plain, 12, &clean::sentence(note));
+    }
+}
+
+/// Where digests were asked for: one line a file, as `sha256sum` prints it.
+fn digests(scan: &ModelScan, page: &mut Page<'_>) {
+    let with = scan.files.iter().filter_map(|file| Some((file.sha256.as_ref()?, file)));
+    for (index, (digest, file)) in with.enumerate() {
+        if index == 0 {
+            page.gap();
+        }
+        page.line(&format!("{digest}  {}", clean::path(&file.path)));
+    }
 }
 
 fn headline(scan: &ModelScan) -> &'static str {
@@ -181,5 +211,10 @@ fn closing(scan: &ModelScan, exit: ExitCode) -> String {
         0 => String::new(),
         count => format!(" with {}", words::count(words::many(count), "addition")),
     };
-    format!("exit {}, policy of {} ({digest}){additions}, {:.2} s", exit.code(), policy.date, scan.seconds)
+    let config = scan.config.as_ref().map(|config| {
+        let digest = config.sha256.get(..12).unwrap_or(&config.sha256);
+        format!(" by {} ({digest})", clean::path(&config.path))
+    });
+    let config = config.unwrap_or_default();
+    format!("exit {}, policy of {} ({digest}){additions}{config}, {:.2} s", exit.code(), policy.date, scan.seconds)
 }

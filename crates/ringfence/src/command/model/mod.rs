@@ -1,12 +1,16 @@
 //! `ringfence model`: commands about model files.
 
+mod allow;
 #[cfg(feature = "signing")]
 mod keygen;
+mod names;
 #[cfg(feature = "signing")]
 mod password;
 mod scan;
 #[cfg(feature = "signing")]
 mod sign;
+#[cfg(feature = "signing")]
+mod trust;
 #[cfg(feature = "signing")]
 mod verify;
 
@@ -25,6 +29,7 @@ pub(crate) struct Model {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Scan(scan::Scan),
+    Allow(allow::Allow),
     #[cfg(feature = "signing")]
     Sign(sign::Sign),
     #[cfg(feature = "signing")]
@@ -37,6 +42,7 @@ impl Model {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.verb {
             Verb::Scan(scan) => scan.run(),
+            Verb::Allow(allow) => allow.run(),
             #[cfg(feature = "signing")]
             Verb::Sign(sign) => sign.run(),
             #[cfg(feature = "signing")]

@@ -1,21 +1,18 @@
 //! `ringfence model scan PATH`: files -> verdicts.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
 
-use anyhow::Context as _;
 use clap::Args;
 use clap::ValueEnum;
 use ringfence_finding::ExitCode;
-use ringfence_model::Date;
+use ringfence_finding::ModelScan;
 use ringfence_model::Limits;
 use ringfence_model::Policy;
 use ringfence_report::ModelFormat;
 
+use super::names::NameFlags;
 use crate::cli::Color;
 use crate::exit::Usage;
 use crate::output;
@@ -33,6 +30,7 @@ use crate::terminal;
   ringfence model scan models/ -v                 every file with the names it looks up
   ringfence model scan models/ --format json
   ringfence model scan models/ --allow names.toml
+  ringfence model scan models/ --sha256           digests of what was judged, as sha256sum prints them
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
 pub(crate) struct Scan {
@@ -44,9 +42,12 @@ pub(crate) struct Scan {
     /// File for the result, instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Names that your team allows as well: TOML with [[allow]] entries of module, names, uses, owner, reason, expires.
-    #[arg(long, value_name = "FILE")]
-    allow: Option<PathBuf>,
+    #[command(flatten)]
+    names: NameFlags,
+    /// SHA-256 of every file as well, of exactly the bytes that were judged.
+    #[cfg(feature = "signing")]
+    #[arg(long)]
+    sha256: bool,
     /// Exit 0 even where something could not be looked at; it is still printed.
     #[arg(long)]
     allow_incomplete: bool,
@@ -74,19 +75,13 @@ enum Format {
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let additions;
-        let policy = match &self.allow {
-            None => Policy::embedded(),
-            Some(file) => {
-                additions = with_additions(file)?;
-                &additions
-            }
-        };
+        let names = self.names.load(&self.path)?;
         let scanned = progress::during("scanning", Total::Open("files"), self.quiet, |done| {
             let count = || _ = done.fetch_add(1, Ordering::Relaxed);
-            ringfence_model::scan(&self.path, policy, &Limits::default(), &count)
+            self.look(&names.policy, &count)
         });
-        let mut scan = scanned.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?;
+        let mut scan = scanned?.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?;
+        names.tell(&mut scan);
         scan.seconds = start.elapsed().as_secs_f64();
         let exit = scan.exit(self.allow_incomplete);
         let color = if self.output.is_some() { Color::Never } else { self.screen.color };
@@ -101,13 +96,14 @@ impl Scan {
         })?;
         Ok(exit)
     }
-}
 
-/// The built-in policy and the names of a team, judged by today's date.
-fn with_additions(file: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Usage(format!("--allow {}: {error}", file.display())))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-    let policy = Policy::with_additions(&text, Date::from_unix(now.as_secs()));
-    policy.map_err(|error| Usage(format!("--allow {}: {error}", file.display())).into())
+    /// The scan, with digests where they were asked for; the outer error is this machine's.
+    fn look(&self, policy: &Policy, count: &(dyn Fn() + Sync)) -> anyhow::Result<std::io::Result<ModelScan>> {
+        #[cfg(feature = "signing")]
+        if self.sha256 {
+            let digests = std::sync::Arc::new(ringfence_attest::Digests::new()?);
+            return Ok(ringfence_model::scan_with(&self.path, policy, &Limits::default(), &digests, count));
+        }
+        Ok(ringfence_model::scan(&self.path, policy, &Limits::default(), count))
+    }
 }
