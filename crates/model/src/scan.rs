@@ -1,9 +1,12 @@
 //! Room `model`: a repository -> a verdict for each file. The clock is handed in, files are looked at in parallel.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -43,27 +46,42 @@ pub fn scan(
     limits: &Limits,
     done: &(dyn Fn() + Sync),
 ) -> std::io::Result<ModelScan> {
-    scan_with(root, policy, limits, &Arc::new(()), done)
+    scan_with(root, policy, limits, &Arc::new(()), done, None)
 }
 
-/// The same, and `taker` gets all bytes of every file; what comes of them stands as its SHA-256.
+/// The same, and `taker` gets all bytes of every file; what comes of them stands as its SHA-256. `tell` is given each file
+/// once, as soon as nothing can change what is said of it any more, and always in the same order: by path those that stand
+/// for themselves, then those that other files have a say in or whose bytes are still to be taken.
 pub fn scan_with<T: Taker>(
     root: &Path,
     policy: &Policy,
     limits: &Limits,
     taker: &Arc<T>,
     done: &(dyn Fn() + Sync),
+    tell: Option<&Tell<'_>>,
 ) -> std::io::Result<ModelScan> {
     let listing = ringfence_artifact::list(root)?;
     let is_single = !root.is_dir();
+    let line = tell.map(Line::new);
     let waiting = AtomicUsize::new(0);
     let look = |entry: &Entry, follow| Look { policy, limits, taker, waiting: &waiting }.file(entry, follow);
-    let files = listing.files.par_iter().map(|entry| {
-        let file = look(entry, is_single);
+    let judge = |(at, entry): (usize, &Entry)| {
+        let looked = look(entry, is_single);
         done();
-        file
-    });
-    let judged = settle(files.collect(), taker.as_ref());
+        if let Some(line) = &line {
+            line.judged(at, &looked);
+        }
+        (at, looked)
+    };
+    let mut looked: Vec<(usize, Looked<T>)> = match line {
+        None => listing.files.par_iter().enumerate().map(judge).collect(),
+        // In order: what is told first is looked at first.
+        Some(_) => listing.files.iter().enumerate().par_bridge().map(judge).collect(),
+    };
+    looked.sort_by_key(|(at, _)| *at);
+    let looked: Vec<Looked<T>> = looked.into_iter().map(|(_, looked)| looked).collect();
+    let is_told: Vec<bool> = looked.iter().map(is_final).collect();
+    let judged = settle(looked, taker.as_ref());
     // A file alone has no folder to be held against.
     let mut files: Vec<ModelFile> = if is_single {
         judged.into_iter().map(repository::alone).collect()
@@ -72,12 +90,18 @@ pub fn scan_with<T: Taker>(
     };
     let hidden = listing.hidden.par_iter().filter(|entry| is_loadable_there(entry));
     let hidden = settle(hidden.map(|entry| look(entry, false)).collect(), taker.as_ref());
-    files.extend(hidden.into_iter().map(out_of_sight));
+    let hidden: Vec<ModelFile> = hidden.into_iter().map(out_of_sight).collect();
+    if let Some(tell) = tell {
+        let late = files.iter().zip(is_told).filter(|(_, is_told)| !is_told).map(|(file, _)| file);
+        late.chain(&hidden).for_each(tell);
+    }
+    files.extend(hidden);
     files.sort_by(|one, other| one.path.cmp(&other.path));
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
     let gaps = counting.into_iter().map(|gap| no_access(gap.name, gap.why));
     Ok(ModelScan {
         source: root.display().to_string(),
+        is_file: is_single,
         additions: policy.used(&files),
         files,
         gaps: gaps.collect(),
@@ -85,6 +109,46 @@ pub fn scan_with<T: Taker>(
         policy: policy.id(),
         ..ModelScan::default()
     })
+}
+
+/// Takes a file that is judged.
+pub type Tell<'t> = dyn Fn(&ModelFile) + Sync + 't;
+
+/// Files that are judged and wait for those before them.
+struct Line<'t> {
+    tell: &'t Tell<'t>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next: usize,
+    /// None where the file is told later.
+    files: BTreeMap<usize, Option<ModelFile>>,
+}
+
+impl<'t> Line<'t> {
+    fn new(tell: &'t Tell<'t>) -> Self {
+        Self { tell, waiting: Mutex::default() }
+    }
+
+    fn judged<R>(&self, at: usize, looked: &(Judged, Option<R>)) {
+        // A panic behind this lock could only come from `tell`, and what waits is whole all the same.
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.files.insert(at, is_final(looked).then(|| looked.0.file.clone()));
+        while let Some(file) = {
+            let next = waiting.next;
+            waiting.files.remove(&next)
+        } {
+            waiting.next += 1;
+            file.iter().for_each(self.tell);
+        }
+    }
+}
+
+/// Whether neither other files nor bytes that are still to be taken have a say in it.
+fn is_final<R>((judged, rest): &(Judged, Option<R>)) -> bool {
+    judged.is_settled() && rest.is_none()
 }
 
 fn no_access(path: String, message: String) -> ModelGap {
@@ -154,7 +218,11 @@ fn settle<T: Taker>(looked: Vec<Looked<T>>, taker: &T) -> Vec<Judged> {
     }
     if !rests.is_empty() {
         for (index, taken) in waiting.into_iter().zip(taker.finish(rests)) {
-            judged.get_mut(index).into_iter().zip([taken]).for_each(|(judged, taken)| note(&mut judged.file, taken));
+            judged
+                .get_mut(index)
+                .into_iter()
+                .zip([taken])
+                .for_each(|(judged, taken)| note(&mut judged.file, taken));
         }
     }
     judged
@@ -246,5 +314,40 @@ mod tests {
         let names: Vec<&str> = found.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(names, [".git/model.joblib", ".git/objects/ab/0a", ".git/objects/model"]);
         assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
+    }
+
+    #[test]
+    fn files_are_told_once_in_one_order_and_never_before_their_verdict_stands() {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-tell-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
+        write("m.onnx", &fs::read(external).unwrap());
+        // Unknown alone, and explained by the model that comes later.
+        write("a.bin", b"\x01no format");
+        write("w.bin", &[1, 2, 3, 4, 5, 6, 7, 8]);
+        write(".git/x", b"\x80\x02N.");
+        for number in 0..50 {
+            write(&format!("n/{number:02}.pkl"), b"\x80\x02N.");
+        }
+        let told = Mutex::new(Vec::new());
+        let tell = |file: &ModelFile| told.lock().unwrap().push(file.clone());
+        let found =
+            scan_with(&folder, Policy::embedded(), &Limits::default(), &Arc::new(()), &|| (), Some(&tell))
+                .unwrap();
+        let plain = scan(&folder, Policy::embedded(), &Limits::default(), &|| ()).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(plain.files, found.files);
+        let mut told = told.into_inner().unwrap();
+        let names: Vec<&str> = told.iter().map(|file| file.path.as_str()).collect();
+        let early: Vec<String> = (0..50).map(|number| format!("n/{number:02}.pkl")).collect();
+        assert_eq!(names[..50], early);
+        assert_eq!(names[50..], ["a.bin", "m.onnx", "w.bin", ".git/x"]);
+        told.sort_by(|one, other| one.path.cmp(&other.path));
+        assert_eq!(told, found.files);
     }
 }

@@ -20,6 +20,7 @@ fn generated_cli_page_is_fresh() {
         "model",
         "model scan",
         "model allow",
+        "model inspect",
         "model sign",
         "model verify",
         "model keygen",

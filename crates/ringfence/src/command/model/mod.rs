@@ -1,6 +1,7 @@
 //! `ringfence model`: commands about model files.
 
 mod allow;
+mod inspect;
 #[cfg(feature = "signing")]
 mod keygen;
 mod names;
@@ -18,7 +19,7 @@ use clap::Args;
 use clap::Subcommand;
 use ringfence_finding::ExitCode;
 
-/// Say whether a model file can run code; sign models, and verify what was signed.
+/// Say whether a model file can run code, show what is in it; sign models, and verify what was signed.
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Model {
@@ -30,6 +31,7 @@ pub(crate) struct Model {
 enum Verb {
     Scan(scan::Scan),
     Allow(allow::Allow),
+    Inspect(inspect::Inspect),
     #[cfg(feature = "signing")]
     Sign(sign::Sign),
     #[cfg(feature = "signing")]
@@ -43,6 +45,7 @@ impl Model {
         match &self.verb {
             Verb::Scan(scan) => scan.run(),
             Verb::Allow(allow) => allow.run(),
+            Verb::Inspect(inspect) => inspect.run(),
             #[cfg(feature = "signing")]
             Verb::Sign(sign) => sign.run(),
             #[cfg(feature = "signing")]

@@ -2,17 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 use clap::Args;
 use clap::ValueEnum;
 use ringfence_finding::ExitCode;
+use ringfence_finding::ModelFile;
 use ringfence_finding::ModelScan;
 use ringfence_model::Limits;
 use ringfence_model::Policy;
+use ringfence_model::Tell;
 use ringfence_report::ModelFormat;
+use ringfence_report::Style;
 
 use super::names::NameFlags;
+use super::names::Names;
 use crate::cli::Color;
 use crate::exit::Usage;
 use crate::output;
@@ -29,6 +35,9 @@ use crate::terminal;
   ringfence model scan model.pkl
   ringfence model scan models/ -v                 every file with the names it looks up
   ringfence model scan models/ --format json
+  ringfence model scan models/ --format jsonl | jq -r 'select(.verdict==\"malicious\").path'
+  ringfence model scan models/ --format sarif -o models.sarif
+  ringfence model scan models/ --format junit -o models.xml
   ringfence model scan models/ --allow names.toml
   ringfence model scan models/ --sha256           digests of what was judged, as sha256sum prints them
 
@@ -70,17 +79,26 @@ enum Format {
     Concise,
     /// For programs, with a published schema.
     Json,
+    /// For programs: a line for each file as soon as it is judged, then one with the verdict.
+    Jsonl,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+    /// A test case for each file, for CI systems.
+    Junit,
 }
 
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let names = self.names.load(&self.path)?;
+        let (names, hash) = (self.names.load(&self.path)?, self.hash()?);
+        if self.format == Format::Jsonl {
+            return self.lines(&names, &hash, start);
+        }
         let scanned = progress::during("scanning", Total::Open("files"), self.quiet, |done| {
             let count = || _ = done.fetch_add(1, Ordering::Relaxed);
-            self.look(&names.policy, &count)
+            self.look(&names.policy, &hash, &count, None)
         });
-        let mut scan = scanned?.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?;
+        let mut scan = scanned.map_err(|error| self.no_path(&error))?;
         names.tell(&mut scan);
         scan.seconds = start.elapsed().as_secs_f64();
         let exit = scan.exit(self.allow_incomplete);
@@ -90,6 +108,9 @@ impl Scan {
             Format::Text => ModelFormat::Text,
             Format::Concise => ModelFormat::Concise,
             Format::Json => ModelFormat::Json,
+            Format::Jsonl => ModelFormat::Lines,
+            Format::Sarif => ModelFormat::Sarif,
+            Format::Junit => ModelFormat::Junit,
         };
         output::write(self.output.as_deref(), |out| {
             ringfence_report::write_models(&scan, exit, format, &style, out)
@@ -97,13 +118,63 @@ impl Scan {
         Ok(exit)
     }
 
-    /// The scan, with digests where they were asked for; the outer error is this machine's.
-    fn look(&self, policy: &Policy, count: &(dyn Fn() + Sync)) -> anyhow::Result<std::io::Result<ModelScan>> {
+    /// Writes files while others are still being looked at.
+    fn lines(&self, names: &Names, hash: &Hash, start: Instant) -> anyhow::Result<ExitCode> {
+        // Before anything is written: a file for a scan that cannot begin would be an empty one.
+        std::fs::metadata(&self.path).map_err(|error| self.no_path(&error))?;
+        let mut exit = ExitCode::Internal;
+        output::write(self.output.as_deref(), |out| {
+            let (send, files) = mpsc::channel::<ModelFile>();
+            let mut scan = thread::scope(|scope| {
+                let scan = scope.spawn(move || {
+                    // Whoever reads may have left: that is told where the line is written.
+                    let tell = |file: &ModelFile| _ = send.send(file.clone());
+                    self.look(&names.policy, hash, &|| (), Some(&tell))
+                });
+                for file in files {
+                    ringfence_report::write_model_line(&file, out)?;
+                    out.flush()?;
+                }
+                scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+            names.tell(&mut scan);
+            scan.seconds = start.elapsed().as_secs_f64();
+            exit = scan.exit(self.allow_incomplete);
+            ringfence_report::write_models(&scan, exit, ModelFormat::Lines, &Style::default(), out)
+        })?;
+        Ok(exit)
+    }
+
+    fn no_path(&self, error: &std::io::Error) -> Usage {
+        Usage(format!("{}: {error}", self.path.display()))
+    }
+
+    /// What takes the bytes, where digests were asked for.
+    fn hash(&self) -> anyhow::Result<Hash> {
         #[cfg(feature = "signing")]
         if self.sha256 {
-            let digests = std::sync::Arc::new(ringfence_attest::Digests::new()?);
-            return Ok(ringfence_model::scan_with(&self.path, policy, &Limits::default(), &digests, count));
+            return Ok(Some(std::sync::Arc::new(ringfence_attest::Digests::new()?)));
         }
-        Ok(ringfence_model::scan(&self.path, policy, &Limits::default(), count))
+        Ok(Hash::default())
+    }
+
+    fn look(
+        &self,
+        policy: &Policy,
+        hash: &Hash,
+        count: &(dyn Fn() + Sync),
+        tell: Option<&Tell<'_>>,
+    ) -> std::io::Result<ModelScan> {
+        #[cfg(feature = "signing")]
+        if let Some(digests) = hash {
+            return ringfence_model::scan_with(&self.path, policy, &Limits::default(), digests, count, tell);
+        }
+        let nothing = std::sync::Arc::new(());
+        ringfence_model::scan_with(&self.path, policy, &Limits::default(), &nothing, count, tell)
     }
 }
+
+#[cfg(feature = "signing")]
+type Hash = Option<std::sync::Arc<ringfence_attest::Digests>>;
+#[cfg(not(feature = "signing"))]
+type Hash = Option<std::convert::Infallible>;
