@@ -85,7 +85,8 @@ fn a_domain_closes_what_a_scan_finds_and_refuses_it_under_the_same_ids() {
         row("RF-NET-001", format!("Namespace/{name}")),
         row("RF-RUN-004", format!("Namespace/{name}")),
     ];
-    let of_the_policy = ["RF-NET-002", "RF-NET-003"].map(|id| row(id, format!("NetworkPolicy/{name}/allow-hub")));
+    let of_the_policy =
+        ["RF-NET-002", "RF-NET-003"].map(|id| row(id, format!("NetworkPolicy/{name}/allow-hub")));
     let of_the_role = row("RF-RBAC-007", format!("Role/{name}/owner"));
     let before = found();
     for flaw in closed_by_the_plan.iter().chain(&of_the_policy).chain([&of_the_role]) {
@@ -127,7 +128,8 @@ fn a_domain_closes_what_a_scan_finds_and_refuses_it_under_the_same_ids() {
     // Tried on the server and not written.
     refused("RF-NET-002", &|| {
         let tried = ["create", "--dry-run=server", "-f", "-"];
-        let open = format!("{OPEN}\n").replace("{name: allow-hub}", &format!("{{name: allow-hub, namespace: {name}}}"));
+        let open = format!("{OPEN}\n")
+            .replace("{name: allow-hub}", &format!("{{name: allow-hub, namespace: {name}}}"));
         lab.kubectl_with(&tried, &open)
     });
     refused("RF-RBAC-007", &|| {
