@@ -24,7 +24,7 @@ use crate::isolation::Policy;
 use crate::isolation::Workload;
 use crate::isolation::applied;
 use crate::isolation::by_workload;
-use crate::isolation::not_evaluated;
+use crate::isolation::not_listed;
 use crate::isolation::on_host_network;
 use crate::isolation::runs;
 use crate::requests::plural;
@@ -84,7 +84,15 @@ impl<'i> Egress<'i> {
             results.not_applicable();
             return None;
         };
-        if let Some(words) = not_evaluated(cx, name) {
+        if let Some(policy) = cx.other_policy(name) {
+            results.unknown(
+                policy,
+                None,
+                "may open or close more than NetworkPolicies do and is not evaluated",
+            );
+            return None;
+        }
+        if let Some(words) = not_listed(cx.inventory) {
             let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
             results.unknown(place, None, words);
             return None;

@@ -180,10 +180,15 @@ pub(crate) fn other_policies(inventory: &Inventory) -> BTreeMap<Option<Box<str>>
 /// Why NetworkPolicies alone do not decide: one of another kind is there for this namespace or for all of them, or may
 /// be.
 pub(crate) fn not_evaluated(cx: &Cx<'_>, namespace: Option<&str>) -> Option<String> {
-    if let Some(policy) = cx.other_policy(namespace) {
-        return Some(format!("{} {} may isolate its pods and is not evaluated", policy.kind, policy.name));
-    }
+    let other = cx.other_policy(namespace);
+    other
+        .map(|policy| format!("{} {} may isolate its pods and is not evaluated", policy.kind, policy.name))
+        .or_else(|| not_listed(cx.inventory))
+}
+
+/// Policies of another kind that a cluster did not show.
+pub(crate) fn not_listed(inventory: &Inventory) -> Option<String> {
     OTHER_POLICIES.iter().find_map(|(group, kind)| {
-        Some(format!("{kind} objects may isolate its pods: {}", cx.inventory.sight.gap(group, kind)?))
+        Some(format!("{kind} objects may isolate its pods: {}", inventory.sight.gap(group, kind)?))
     })
 }

@@ -85,8 +85,6 @@ pub(crate) const CONTROL: Control = Control {
 const GROUP: &str = "resource.k8s.io";
 
 fn check(cx: &Cx<'_>, name: Option<&str>, _namespace: &Namespace, results: &mut Results<'_>) {
-    let quotas = cx.in_namespace("ResourceQuota", name);
-    let Some(first) = quotas.first() else { return results.not_applicable() };
     let mut classes: BTreeMap<&str, &Object> = BTreeMap::new();
     for class in cx.inventory.objects_of(GROUP, "DeviceClass").filter(|class| is_of_accelerators(class)) {
         classes.insert(&class.name, class);
@@ -102,6 +100,8 @@ fn check(cx: &Cx<'_>, name: Option<&str>, _namespace: &Namespace, results: &mut 
         }
         return results.not_applicable();
     }
+    let quotas = cx.in_namespace("ResourceQuota", name);
+    let Some(first) = quotas.first() else { return results.not_applicable() };
     let is_counted = |class: &str| {
         let key = format!("{class}.deviceclass.resource.k8s.io/devices");
         quotas.iter().filter_map(|quota| hard(quota)).any(|hard| hard.get(&key).is_some())

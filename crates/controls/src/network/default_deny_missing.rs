@@ -200,8 +200,9 @@ mod tests {
     #[test]
     fn a_policy_of_another_kind_makes_it_unknown() {
         insta::assert_snapshot!(one_line("default-deny-missing", "unknown"), @"
+        UNKNOWN RF-NET-003 CiliumNetworkPolicy/ml/default-deny: may open or close more than NetworkPolicies do and is not evaluated
         UNKNOWN RF-NET-001 Namespace/ml: CiliumNetworkPolicy default-deny may isolate its pods and is not evaluated
-        UNKNOWN RF-NET-002 Namespace/ml: CiliumNetworkPolicy default-deny may isolate its pods and is not evaluated
+        UNKNOWN RF-NET-002 CiliumNetworkPolicy/ml/default-deny: may open or close more than NetworkPolicies do and is not evaluated
         ");
     }
 

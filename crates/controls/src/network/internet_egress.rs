@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(
             own.collect::<Vec<_>>(),
             [
-                "UNKNOWN RF-NET-002 Namespace/ml: CiliumNetworkPolicy allow-hub may isolate its pods and is not evaluated"
+                "UNKNOWN RF-NET-002 CiliumNetworkPolicy/ml/allow-hub: may open or close more than NetworkPolicies do and is not evaluated"
             ]
         );
     }
