@@ -10,12 +10,14 @@
 #![warn(clippy::indexing_slicing)]
 
 mod file;
+mod head;
 mod source;
 mod tree;
 mod window;
 
 pub use file::OpenError;
 pub use file::OpenFile;
+pub use head::Head;
 pub use source::ReadError;
 pub use source::Slice;
 pub use source::Source;
