@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use ringfence_artifact::Entry;
+use ringfence_artifact::Head;
 use ringfence_artifact::OpenFile;
 use ringfence_artifact::Source;
 use ringfence_finding::GapReason;
@@ -69,7 +70,7 @@ fn no_access(path: String, message: String) -> ModelGap {
 /// One file: opened, judged, and held against its identity again.
 fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> Judged {
     let open = match OpenFile::open(&entry.path, follow) {
-        Ok(open) => Arc::new(open),
+        Ok(open) => Arc::new(Head::new(open)),
         Err(error) => return unread(entry, no_access(entry.name.clone(), error.to_string())),
     };
     let source: Arc<dyn Source> = Arc::clone(&open) as Arc<dyn Source>;
@@ -80,7 +81,7 @@ fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> Judged 
         let message = "an internal error: report it with the file, if it may be shown".to_owned();
         unread(entry, ModelGap { reason: GapReason::Internal, place, bytes: None, message })
     });
-    if let Err(error) = open.verify() {
+    if let Err(error) = open.source().verify() {
         let place = ModelPlace { path: entry.name.clone(), offset: 0 };
         let message = format!("{error}: what was judged is not what is there; scan it again");
         judged.file.gaps.push(ModelGap { reason: GapReason::Changed, place, bytes: None, message });
@@ -94,9 +95,10 @@ fn hidden(entry: &Entry, policy: &Policy, limits: &Limits) -> Option<ModelFile> 
     // joblib loads a packed file whatever it is called; git packs each of its own objects.
     let is_object = is_object(&entry.name);
     let counts = |format: Format| format.is_loadable() || format.is_packed() && !is_object;
-    let is_loadable = |source: &OpenFile| sniff::formats(source).is_ok_and(|all| all.into_iter().any(counts));
+    let is_loadable =
+        |source: &Head<OpenFile>| sniff::formats(source).is_ok_and(|all| all.into_iter().any(counts));
     // What cannot be opened or recognised here is not part of what is loaded.
-    let open = OpenFile::open(&entry.path, false).ok();
+    let open = OpenFile::open(&entry.path, false).ok().map(Head::new);
     open.filter(is_loadable)?;
     let mut file = repository::alone(one(entry, false, policy, limits));
     if !is_cached(&entry.name) {
