@@ -5,7 +5,9 @@ mod build;
 mod domain;
 mod live;
 mod measure;
+mod models;
 mod scan;
+mod sign;
 mod tree;
 
 use std::path::Path;
@@ -19,6 +21,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["scan"] => scan::run(),
         ["build"] => build::run(),
+        ["models"] => models::run(),
+        ["sign"] => sign::run(),
         ["domain"] => domain::run(),
         ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
@@ -30,7 +34,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
         _ => Err(Failure::new(
-            "usage: cargo xtask bench scan | build | domain | live | yaml | tree [--objects N] DIR",
+            "usage: cargo xtask bench scan | build | domain | live | models | sign | yaml | tree [--objects N] DIR",
         )),
     }
 }
