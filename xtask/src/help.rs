@@ -25,6 +25,9 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
   cargo xtask bench build   CPU-seconds of a cold release build                                 3 min
   cargo xtask bench domain  a controller that keeps 1,000 namespaces, on a lab of its own          15 min
   cargo xtask bench live    the scan of a cluster of 10,000 pods, on a lab of its own           5 min
+  cargo xtask bench models  the scan of models beside picklescan, interleaved; needs python3 with venv  3 min
+  cargo xtask bench sign    signing and verifying beside model-signing, interleaved; needs python3
+                            with venv, 9 GB of disk and, to stay in memory, of RAM              5 min
   cargo xtask bench yaml    the YAML reader alone                                               1 min
   cargo xtask bench tree [--objects N] DIR
                             write the generated repository, or N objects, into an empty DIR    seconds

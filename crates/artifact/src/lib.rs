@@ -10,6 +10,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod file;
+mod head;
 mod source;
 mod tee;
 mod tree;
@@ -17,6 +18,7 @@ mod window;
 
 pub use file::OpenError;
 pub use file::OpenFile;
+pub use head::Head;
 pub use source::ReadError;
 pub use source::Slice;
 pub use source::Source;

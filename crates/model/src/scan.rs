@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 use ringfence_artifact::Entry;
+use ringfence_artifact::Head;
 use ringfence_artifact::OpenFile;
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Rest;
@@ -171,7 +172,7 @@ impl<T: Taker> Look<'_, T> {
     /// One file: opened, judged, taken, and held against its identity again.
     fn file(&self, entry: &Entry, follow: bool) -> Looked<T> {
         let open = match OpenFile::open(&entry.path, follow) {
-            Ok(open) => Arc::new(Teed::new(open, self.taker)),
+            Ok(open) => Arc::new(Head::new(Teed::new(open, self.taker))),
             Err(error) => return (unread(entry, no_access(entry.name.clone(), error.to_string())), None),
         };
         let source: Arc<dyn Source> = Arc::clone(&open) as Arc<dyn Source>;
@@ -183,7 +184,7 @@ impl<T: Taker> Look<'_, T> {
             unread(entry, ModelGap { reason: GapReason::Internal, place, bytes: None, message })
         });
         drop(source);
-        match Arc::into_inner(open).map(Teed::into_rest) {
+        match Arc::into_inner(open).map(|open| open.into_source().into_rest()) {
             Some(Ok(rest)) if rest.left() >= WORTH_WAITING && self.may_wait() => return (judged, Some(rest)),
             Some(Ok(rest)) => {
                 for taken in self.taker.finish(vec![rest]) {
@@ -252,7 +253,8 @@ fn is_loadable_there(entry: &Entry) -> bool {
     let counts = |format: Format| format.is_loadable() || format.is_packed() && !is_object;
     // What cannot be opened or recognised here is not part of what is loaded.
     let open = OpenFile::open(&entry.path, false);
-    open.is_ok_and(|source| sniff::formats(&source).is_ok_and(|all| all.into_iter().any(counts)))
+    open.map(Head::new)
+        .is_ok_and(|source| sniff::formats(&source).is_ok_and(|all| all.into_iter().any(counts)))
 }
 
 fn out_of_sight(judged: Judged) -> ModelFile {

@@ -7,7 +7,9 @@ mod controller;
 mod domain;
 mod live;
 mod measure;
+mod models;
 mod scan;
+mod sign;
 mod tree;
 
 use std::path::Path;
@@ -23,6 +25,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["build"] => build::run(),
         ["admission"] => admission::run(),
         ["admission", "inside"] => admission::inside(),
+        ["models"] => models::run(),
+        ["sign"] => sign::run(),
         ["domain"] => domain::run(),
         ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
@@ -34,7 +38,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
         _ => Err(Failure::new(
-            "usage: cargo xtask bench scan | build | admission | domain | live | yaml | tree [--objects N] DIR",
+            "usage: cargo xtask bench scan | build | admission | domain | live | models | sign | yaml | tree [--objects N] DIR",
         )),
     }
 }

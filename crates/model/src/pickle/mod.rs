@@ -4,6 +4,7 @@
 //! anything; judgement is elsewhere.
 
 mod access;
+mod burst;
 mod call;
 mod chain;
 mod compat;

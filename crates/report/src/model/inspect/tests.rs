@@ -53,6 +53,7 @@ fn inspection(name: &str, text: &str) -> ModelInspection {
         findings: vec![finding],
         gaps: vec![],
         lookups: vec![lookup("collections", "OrderedDict"), lookup("os", "system")],
+        sha256: None,
     };
     let tensor = |name: &str, shape: &[u64], bytes| ModelTensor {
         bytes,
