@@ -5,7 +5,9 @@
 
 use std::io;
 
+use ringfence_finding::ConfigFile;
 use ringfence_finding::ExitCode;
+use ringfence_finding::ModelAddition;
 use ringfence_finding::ModelFile;
 use ringfence_finding::ModelGap;
 use ringfence_finding::ModelScan;
@@ -43,6 +45,9 @@ pub(super) fn end(scan: &ModelScan, exit: ExitCode, out: &mut dyn io::Write) -> 
         gaps: &'s [ModelGap],
         passed_over: &'s [String],
         policy: &'s PolicyId,
+        additions: &'s [ModelAddition],
+        config: Option<&'s ConfigFile>,
+        notes: &'s [String],
         exit: ExitCode,
         seconds: f64,
     }
@@ -55,6 +60,9 @@ pub(super) fn end(scan: &ModelScan, exit: ExitCode, out: &mut dyn io::Write) -> 
         gaps: &scan.gaps,
         passed_over: &scan.passed_over,
         policy: &scan.policy,
+        additions: &scan.additions,
+        config: scan.config.as_ref(),
+        notes: &scan.notes,
         exit,
         seconds: machine::milliseconds(scan.seconds),
     };
