@@ -285,7 +285,7 @@ mod tests {
             "metadata": {"name": "ml"}, "spec": {"namespaces": {"names": ["ml"]}}});
         let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
         let asked =
-            [ringfence_domain::Asked { domain: &domain, mode: ringfence_domain::spec::Mode::Observe }];
+            [ringfence_domain::Asked::new(&domain, ringfence_domain::spec::Mode::Observe)];
         let found = |username: &str| {
             let objects = ringfence_domain::desired(&asked, &facts(username)).objects;
             let policies = objects.into_iter().filter(|it| it.id.kind == "ValidatingAdmissionPolicy");

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use ringfence_domain::Accepted;
 use ringfence_domain::Asked;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Desired;
@@ -13,6 +14,7 @@ use ringfence_domain::OperatorIdentity;
 use ringfence_domain::Problem;
 use ringfence_domain::Rank;
 use ringfence_domain::Rules;
+use ringfence_domain::Scope;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::accepted;
 use ringfence_domain::desired;
@@ -40,7 +42,8 @@ pub(crate) struct Look {
     pub(crate) domains: BTreeMap<String, SecurityDomain>,
     /// Domains that go, with our finalizer.
     pub(crate) going: Vec<SecurityDomain>,
-    /// Domains that cannot be read, and why: nothing of theirs is touched.
+    /// Domains of which nobody knows what is in force, since they or what they had accepted cannot be read, and why: nothing
+    /// of theirs is touched.
     pub(crate) unreadable: Vec<(String, String)>,
     /// Modes in force.
     pub(crate) modes: BTreeMap<String, EffectiveModes>,
@@ -104,11 +107,12 @@ impl Look {
         let wanted: Vec<_> = look
             .domains
             .values()
-            .map(|domain| Asked { domain, mode: domain.spec.enforcement.mode })
+            .map(|domain| Asked::new(domain, domain.spec.enforcement.mode))
             .collect();
         let rules = Rules::of(&wanted, &facts);
         let mut names = BTreeSet::new();
         let mut in_force = look.domains.clone();
+        let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
         for (name, domain) in &look.domains {
             // A spec that cannot hold is never simulated: no simulation has the empty hash.
             let resolved = resolve(&domain.spec);
@@ -121,23 +125,37 @@ impl Look {
                 Some(at) => look.simulate_at = Some(look.simulate_at.map_or(at, |before| before.min(at))),
                 None => {}
             }
-            if let Some(spec) = accepted(domain, &modes) {
-                let why = modes.held.unwrap_or_default();
-                modes.held =
-                    Some(format!("{why}; until then the spec that was accepted last stays in force"));
-                look.invalid.extend(resolved.err().map(|problems| (name.clone(), problems)));
-                in_force.entry(name.clone()).and_modify(|it| it.spec = spec);
-            } else {
+            let why = modes.held.clone().unwrap_or_default();
+            match accepted(domain, &modes) {
+                Accepted::Other(spec) => {
+                    modes.held =
+                        Some(format!("{why}; until then the spec that was accepted last stays in force"));
+                    look.invalid.extend(resolved.err().map(|problems| (name.clone(), problems)));
+                    in_force.entry(name.clone()).and_modify(|it| it.spec = *spec);
+                }
+                Accepted::Lost => {
+                    modes.held = Some(format!(
+                        "the accepted spec is not known, so nothing of the domain is written or removed until the written one \
+                         is let in or spec.enforcement.mode is lowered: {why}"
+                    ));
+                    look.unreadable.push((name.clone(), "status.acceptedSpec is absent or damaged".into()));
+                    scopes.insert(name.clone(), Scope::Lost);
+                }
                 // What is in force already waits for nothing, though the simulation that let it in grows old.
-                modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+                Accepted::Written => {
+                    modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+                }
             }
             look.modes.insert(name.clone(), modes);
             look.hashes.insert(name.clone(), hash);
             look.names_by_uid.insert(domain.uid().unwrap_or_default(), name.clone());
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();
-        let asked: Vec<_> =
-            in_force.iter().map(|(name, domain)| Asked { domain, mode: mode(name) }).collect();
+        let asked = in_force.iter().map(|(name, domain)| {
+            let scope = scopes.remove(name).unwrap_or_default();
+            Asked { scope, ..Asked::new(domain, mode(name)) }
+        });
+        let asked: Vec<_> = asked.collect();
         look.desired = desired(&asked, &facts);
         look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
@@ -147,15 +165,14 @@ impl Look {
         look
     }
 
-    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `namespace`: the
-    /// one it is in, or is.
-    pub(crate) fn blind(&self, object: &DesiredObject, namespace: Option<&Live>) -> Option<String> {
+    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `place`: the
+    /// namespace it is in, or the namespace or node that it is.
+    pub(crate) fn blind(&self, object: &DesiredObject, place: Option<&Live>) -> Option<String> {
+        let of = |label: &str| self.unreadable.iter().find(|(name, _)| place.and_then(|it| it.label(label)) == Some(name));
         let (name, words) = match object.id.rank {
             Rank::Policy | Rank::PolicyBinding => self.unreadable.first()?,
-            _ => {
-                let of = namespace?.label(names::DOMAIN_LABEL)?;
-                self.unreadable.iter().find(|(name, _)| name == of)?
-            }
+            Rank::Node => of(names::NODE_LABEL)?,
+            _ => of(names::DOMAIN_LABEL)?,
         };
         Some(format!("SecurityDomain {name} cannot be read: {words}"))
     }

@@ -314,8 +314,11 @@ fn judge(
     look: &Look,
     store: &Store,
 ) -> Verdict {
-    let namespace = if key.source == Source::Namespaces { &key.name } else { &key.namespace };
-    if let Some(words) = look.blind(object, store.get(Source::Namespaces, "", namespace)) {
+    let place = match key.source {
+        Source::Namespaces | Source::Nodes => live,
+        _ => store.get(Source::Namespaces, "", &key.namespace),
+    };
+    if let Some(words) = look.blind(object, place) {
         return Verdict::Blind(words);
     }
     match store.sight(key.source) {

@@ -59,7 +59,8 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let old = domain.status.clone().unwrap_or_default();
     let mut promises = Promises::new(domain, &old.conditions, clock);
     let (entries, fits) = inventory::entries(left);
-    let nodes = nodes(domain, look, store);
+    // What is not known to be in force says nothing of nodes.
+    let nodes = outcome.resolved.as_ref().map_or(old.nodes, |_| nodes(domain, look, store));
     let modes = look.modes.get(&name).cloned().unwrap_or_default();
     let words = |problems: &[Problem]| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
     let (invalid, conflicts, unknown) =

@@ -36,6 +36,25 @@ pub struct Asked<'a> {
     pub domain: &'a SecurityDomain,
     /// Mode in force.
     pub mode: Mode,
+    /// How much of its spec is in force.
+    pub scope: Scope,
+}
+
+/// How much of a spec is in force.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Scope {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Nobody knows what is: the domain is one whose spec cannot hold.
+    Lost,
+}
+
+impl<'a> Asked<'a> {
+    /// A domain whose whole spec is in force.
+    pub fn new(domain: &'a SecurityDomain, mode: Mode) -> Self {
+        Self { domain, mode, scope: Scope::Whole }
+    }
 }
 
 /// Everything that should exist.
@@ -107,10 +126,11 @@ fn one(
     let mut outcome = Outcome { mode: asked.mode, ..Outcome::default() };
     // Claims hold for a broken spec too: its namespaces are not handed to the next domain by a typing error.
     let mine = claims.take(&name, &asked.domain.spec, &mut outcome);
-    let resolved = match resolve(&asked.domain.spec) {
-        Ok(resolved) => resolved,
-        Err(problems) => {
-            outcome.invalid = problems;
+    let unknown = (asked.scope == Scope::Lost).then(lost);
+    let resolved = match (resolve(&asked.domain.spec), unknown) {
+        (Ok(resolved), None) => resolved,
+        (resolved, unknown) => {
+            outcome.invalid = unknown.into_iter().chain(resolved.err().into_iter().flatten()).collect();
             return outcome;
         }
     };
@@ -144,4 +164,13 @@ fn one(
     outcome.held_back = held_back.into_iter().map(|object| object.id).collect();
     outcome.resolved = Some(resolved);
     outcome
+}
+
+fn lost() -> Problem {
+    Problem::new(
+        "status.acceptedSpec",
+        "the accepted spec is not known: it is absent or cannot be read, so nothing of the domain is written or removed",
+        "repair what the simulation of the written spec found, or accept it, and that spec comes into force; or lower \
+         spec.enforcement.mode",
+    )
 }

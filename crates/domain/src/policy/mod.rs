@@ -172,7 +172,7 @@ mod tests {
 
     /// Kind without `AdmissionPolicy`, name, and what a binding does.
     fn drawn(domains: &[(&SecurityDomain, Mode)], facts: &ClusterFacts) -> Vec<(String, String, Value)> {
-        let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked { domain, mode: *mode }).collect();
+        let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect();
         let objects = Rules::of(&asked, facts).objects().into_iter();
         objects
             .map(|it| {
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn a_namespace_meets_one_binding_of_each_policy() {
         let a = with_nodes("a", &json!({}));
-        let rules = Rules::of(&[Asked { domain: &a, mode: Mode::Warn }], &ClusterFacts::default());
+        let rules = Rules::of(&[Asked::new(&a, Mode::Warn)], &ClusterFacts::default());
         let objects = rules.objects();
         for stem in ["ringfence-pods-inside", "ringfence-network"] {
             let bindings =
@@ -272,7 +272,7 @@ mod tests {
         let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
         let facts = ClusterFacts { served: Some(served.into()), ..ClusterFacts::default() };
         let a = with_nodes("a", &json!({}));
-        let asked = [Asked { domain: &a, mode: Mode::Enforce }];
+        let asked = [Asked::new(&a, Mode::Enforce)];
         let result = desired(&asked, &facts);
         assert!(result.objects.iter().all(|it| !it.id.kind.starts_with("Mutating")));
         assert!(result.objects.iter().any(|it| it.id.kind == "ValidatingAdmissionPolicy"));

@@ -32,7 +32,7 @@ fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
 }
 
 fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Vec<Violation>) -> Simulation {
-    let asked = [Asked { domain, mode: Mode::Enforce }];
+    let asked = [Asked::new(domain, Mode::Enforce)];
     let rules = Rules::of(&asked, &ClusterFacts::default());
     simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, violations).unwrap()
 }
@@ -126,7 +126,7 @@ fn what_would_be_filled_in_is_not_missed() {
     let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
     let facts =
         ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
-    let asked = [Asked { domain: &noded, mode: Mode::Enforce }];
+    let asked = [Asked::new(&noded, Mode::Enforce)];
     let rules = Rules::of(&asked, &facts);
     let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], Vec::new()).unwrap();
     assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
@@ -163,7 +163,7 @@ fn a_job_needs_a_deadline_where_none_is_given_to_it() {
 #[test]
 fn the_hash_follows_spec_and_rules_but_not_the_mode() {
     let hash = |domain: &SecurityDomain, all: &[&SecurityDomain]| {
-        let asked: Vec<_> = all.iter().map(|domain| Asked { domain, mode: Mode::Observe }).collect();
+        let asked: Vec<_> = all.iter().map(|domain| Asked::new(domain, Mode::Observe)).collect();
         let rules = Rules::of(&asked, &ClusterFacts::default());
         simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules)
     };

@@ -98,7 +98,7 @@ pub(crate) fn domains() -> Vec<(SecurityDomain, Mode)> {
 }
 
 pub(crate) fn asked(domains: &[(SecurityDomain, Mode)]) -> Vec<Asked<'_>> {
-    domains.iter().map(|(domain, mode)| Asked { domain, mode: *mode }).collect()
+    domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect()
 }
 
 pub(crate) fn facts() -> ClusterFacts {

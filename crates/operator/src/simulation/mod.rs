@@ -105,7 +105,7 @@ struct Plan {
 impl Plan {
     fn new(facts: &ClusterFacts, domains: &[SecurityDomain]) -> Self {
         let asked = |mode: fn(&SecurityDomain) -> Mode| {
-            domains.iter().map(move |domain| Asked { domain, mode: mode(domain) }).collect::<Vec<_>>()
+            domains.iter().map(move |domain| Asked::new(domain, mode(domain))).collect::<Vec<_>>()
         };
         Self {
             // The rules that are in force when the wanted modes are: their text is part of the hash.

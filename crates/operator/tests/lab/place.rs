@@ -104,7 +104,10 @@ impl<'a> Place<'a> {
             },
         });
         send(&self.client, Method::POST, DOMAINS, &domain).await;
-        let status = json!({"status": {"effectiveModes": {"mode": "Enforce"}}});
+        let mut accepted = domain["spec"].clone();
+        accepted.as_object_mut().unwrap().remove("enforcement");
+        let status = json!({"effectiveModes": {"mode": "Enforce"}, "acceptedSpec": accepted.to_string()});
+        let status = json!({"status": status});
         send(&self.client, Method::PATCH, &format!("{DOMAINS}/{name}/status"), &status).await;
     }
 

@@ -152,6 +152,22 @@ async fn enforce_waits_until_what_it_would_break_is_repaired_and_an_edit_waits_a
     let hard = |it: &Value| it["spec"]["hard"]["pods"].clone();
     assert_eq!(hard(&get(lab, &["-n", name, "quota/rf-quota"]).unwrap()), "2");
     assert_eq!(domain.wait("Ready", "False")["reason"], "Held");
+
+    // Without what was accepted nobody knows what is in force: the edit is not, and what stands stays.
+    let forget = json!({"status": {"acceptedSpec": null}}).to_string();
+    lab.kubectl(&["patch", "sdom", name, "--subresource=status", "--type=merge", "-p", &forget]).ok();
+    let lost = until("it is told", SOON, || {
+        let said = domain.get()?["status"]["effectiveModes"]["held"].as_str()?.to_owned();
+        said.contains("the accepted spec is not known").then_some(said)
+    });
+    assert!(lost.contains("would be refused") && lost.contains("acknowledged"), "{lost}");
+    let ready = domain.wait("Ready", "False");
+    assert!(ready["message"].as_str().unwrap().contains("status.acceptedSpec"), "{ready}");
+    let stands = get(lab, &["-n", name, "quota/rf-quota"]).unwrap();
+    assert_eq!((hard(&stands), mode(&domain).as_str()), (json!("2"), "Enforce"));
+    assert!(get(lab, &["-n", name, "networkpolicy/rf-default-deny"]).is_some());
+    let acts = get(lab, &["validatingadmissionpolicybinding/ringfence-pods-inside-enforce"]).unwrap();
+    assert_eq!(acts["spec"]["validationActions"][0], "Deny");
     let hash = domain.get().unwrap()["status"]["simulation"]["hash"].as_str().unwrap().to_owned();
     domain.patch(&json!({"spec": {"enforcement": {"acknowledged": hash}}}));
     domain.settled();
