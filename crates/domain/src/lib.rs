@@ -37,6 +37,7 @@ pub use desired::Desired;
 pub use desired::Outcome;
 pub use desired::Scope;
 pub use desired::desired;
+pub use desired::namespaces;
 pub use facts::ClusterFacts;
 pub use facts::Dns;
 pub use facts::Endpoint;

@@ -10,6 +10,7 @@ use ringfence_domain::Asked;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Desired;
 use ringfence_domain::DesiredObject;
+use ringfence_domain::NamespaceFact;
 use ringfence_domain::OperatorIdentity;
 use ringfence_domain::Problem;
 use ringfence_domain::Rank;
@@ -20,9 +21,11 @@ use ringfence_domain::accepted;
 use ringfence_domain::desired;
 use ringfence_domain::gate;
 use ringfence_domain::names;
+use ringfence_domain::namespaces;
 use ringfence_domain::resolve;
 use ringfence_domain::simulation_hash;
 use ringfence_domain::spec::EffectiveModes;
+use ringfence_domain::spec::Mode;
 use tokio::time::Instant;
 
 use crate::facts::domains_of;
@@ -104,19 +107,19 @@ impl Look {
             look.taints.entry(it.key.name.clone()).or_default().extend(it.taint.clone());
         }
         let facts = facts(store, operator);
-        let wanted: Vec<_> = look
-            .domains
-            .values()
-            .map(|domain| Asked::new(domain, domain.spec.enforcement.mode))
-            .collect();
+        let wanted: Vec<_> =
+            look.domains.values().map(|domain| Asked::new(domain, domain.spec.enforcement.mode)).collect();
         let rules = Rules::of(&wanted, &facts);
+        let selected = namespaces(&wanted, &facts);
         let mut names = BTreeSet::new();
         let mut in_force = look.domains.clone();
-        let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
+        // What is in force less than the whole spec, and why.
+        let mut scopes: BTreeMap<String, (Scope, String)> = BTreeMap::new();
         for (name, domain) in &look.domains {
             // A spec that cannot hold is never simulated: no simulation has the empty hash.
             let resolved = resolve(&domain.spec);
-            let hash = resolved.as_ref().map(|it| simulation_hash(it, &rules)).unwrap_or_default();
+            let seen = selected.get(name).map(Vec::as_slice).unwrap_or_default();
+            let hash = resolved.as_ref().map(|it| simulation_hash(it, &rules, seen)).unwrap_or_default();
             let mut modes = gate(domain, &hash, simulations.of(domain), clock);
             let due =
                 (!hash.is_empty()).then(|| simulations.due(domain, &hash, &modes, (now, clock))).flatten();
@@ -126,6 +129,9 @@ impl Look {
                 None => {}
             }
             let why = modes.held.clone().unwrap_or_default();
+            if modes.held.is_some() && modes.mode >= Mode::Enforce {
+                scopes.insert(name.clone(), (Scope::Within(fenced(domain, &facts)), why.clone()));
+            }
             match accepted(domain, &modes) {
                 Accepted::Other(spec) => {
                     modes.held =
@@ -139,7 +145,7 @@ impl Look {
                          is let in or spec.enforcement.mode is lowered: {why}"
                     ));
                     look.unreadable.push((name.clone(), "status.acceptedSpec is absent or damaged".into()));
-                    scopes.insert(name.clone(), Scope::Lost);
+                    scopes.insert(name.clone(), (Scope::Lost, why));
                 }
                 // What is in force already waits for nothing, though the simulation that let it in grows old.
                 Accepted::Written => {
@@ -152,11 +158,18 @@ impl Look {
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();
         let asked = in_force.iter().map(|(name, domain)| {
-            let scope = scopes.remove(name).unwrap_or_default();
+            let scope = scopes.get(name).map(|it| it.0.clone()).unwrap_or_default();
             Asked { scope, ..Asked::new(domain, mode(name)) }
         });
         let asked: Vec<_> = asked.collect();
         look.desired = desired(&asked, &facts);
+        for (name, (_, why)) in &scopes {
+            let waiting = look.desired.outcomes.get(name).map(|it| it.waiting.as_slice()).unwrap_or_default();
+            if let Some(modes) = look.modes.get_mut(name).filter(|_| !waiting.is_empty()) {
+                let told = modes.held.take().unwrap_or_else(|| why.clone());
+                modes.held = Some(format!("{}: {told}", outside(waiting)));
+            }
+        }
         look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
             let domains = look.domains.values().cloned().collect();
@@ -168,7 +181,9 @@ impl Look {
     /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `place`: the
     /// namespace it is in, or the namespace or node that it is.
     pub(crate) fn blind(&self, object: &DesiredObject, place: Option<&Live>) -> Option<String> {
-        let of = |label: &str| self.unreadable.iter().find(|(name, _)| place.and_then(|it| it.label(label)) == Some(name));
+        let of = |label: &str| {
+            self.unreadable.iter().find(|(name, _)| place.and_then(|it| it.label(label)) == Some(name))
+        };
         let (name, words) = match object.id.rank {
             Rank::Policy | Rank::PolicyBinding => self.unreadable.first()?,
             Rank::Node => of(names::NODE_LABEL)?,
@@ -192,4 +207,28 @@ impl Look {
         };
         self.domains.get(name?)
     }
+}
+
+/// Namespaces in which a domain in Enforce stands already: by its label, which only the controller changes while Enforce is in
+/// force, or by the inventory, where somebody took the label off.
+pub fn fenced(domain: &SecurityDomain, facts: &ClusterFacts) -> BTreeSet<String> {
+    let name = domain.name_any();
+    let is_labelled = |it: &&NamespaceFact| {
+        let is = |key: &str, value: &str| it.labels.get(key).is_some_and(|it| it == value);
+        is(names::DOMAIN_LABEL, &name) && is(names::MODE_LABEL, Mode::Enforce.label())
+    };
+    let labelled = facts.namespaces.iter().flatten().filter(is_labelled).map(|it| it.name.clone());
+    // Only Enforce writes to accounts, and always does.
+    let written = status::written(domain).into_iter().filter(|it| it.key.source == Source::ServiceAccounts);
+    labelled.chain(written.map(|it| it.key.namespace)).collect()
+}
+
+/// That namespaces wait, a few of them by name.
+fn outside(waiting: &[String]) -> String {
+    const NAMED: usize = 3;
+
+    let named = waiting.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = waiting.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("outside until a simulation that saw them is clean or accepted: namespaces {named}{more}")
 }

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 
 use super::Asked;
 use super::Outcome;
+use super::Scope;
 use crate::facts::ClusterFacts;
 use crate::facts::NamespaceFact;
 use crate::facts::NodeFact;
@@ -46,7 +47,9 @@ impl<'a> Claims<'a> {
     }
 
     /// Takes what the domain selects and nobody has; says in the outcome what somebody has.
-    pub(crate) fn take(&mut self, domain: &str, spec: &SecurityDomainSpec, outcome: &mut Outcome) -> Mine {
+    pub(crate) fn take(&mut self, domain: &str, asked: &Asked<'_>, outcome: &mut Outcome) -> Mine {
+        let spec = &asked.domain.spec;
+        let waits = |name: &String| matches!(&asked.scope, Scope::Within(known) if !known.contains(name));
         let mut mine = Mine::default();
         for namespace in self.selected_namespaces(spec, outcome) {
             if let Some(other) = self.namespaces.get(&namespace.name) {
@@ -54,7 +57,12 @@ impl<'a> Claims<'a> {
                 continue;
             }
             self.namespaces.insert(namespace.name.clone(), domain.into());
-            if !namespace.terminating {
+            if namespace.terminating {
+                continue;
+            }
+            if waits(&namespace.name) {
+                outcome.waiting.push(namespace.name);
+            } else {
                 mine.namespaces.push(namespace);
             }
         }

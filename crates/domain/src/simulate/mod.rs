@@ -233,13 +233,15 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// What a simulation is of: a change of the spec, beside `enforcement`, or of the rules makes it old. 64 hex digits.
-pub fn simulation_hash(resolved: &Resolved, rules: &Rules) -> String {
+/// What a simulation is of: a change of the spec, beside `enforcement`, of the rules, or of the namespaces that the spec
+/// selects makes it old. 64 hex digits.
+pub fn simulation_hash(resolved: &Resolved, rules: &Rules, namespaces: &[String]) -> String {
+    let namespaces: BTreeSet<_> = namespaces.iter().collect();
     let mut resolved = json!(resolved);
     if let Some(spec) = resolved.pointer_mut("/spec").and_then(Value::as_object_mut) {
         spec.remove("enforcement");
     }
-    hash(&json!({"domain": resolved, "rules": rules.version()}))
+    hash(&json!({"domain": resolved, "namespaces": namespaces, "rules": rules.version()}))
 }
 
 impl Simulation {

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::desired::Asked;
+use crate::desired::Scope;
 use crate::desired::desired;
 use crate::facts::ClusterFacts;
+use crate::facts::NamespaceFact;
 use crate::spec::Mode;
 use crate::spec::SecurityDomain;
 
@@ -165,7 +167,9 @@ fn the_hash_follows_spec_and_rules_but_not_the_mode() {
     let hash = |domain: &SecurityDomain, all: &[&SecurityDomain]| {
         let asked: Vec<_> = all.iter().map(|domain| Asked::new(domain, Mode::Observe)).collect();
         let rules = Rules::of(&asked, &ClusterFacts::default());
-        simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules)
+        let facts = ClusterFacts::default();
+        let namespaces = &crate::namespaces(&asked, &facts)["a"];
+        simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules, namespaces)
     };
     let plain = domain(json!({}));
     let before = hash(&plain, &[&plain]);
@@ -178,4 +182,45 @@ fn the_hash_follows_spec_and_rules_but_not_the_mode() {
     assert_ne!(hash(&stricter, &[&stricter]), before);
     let taints = domain(json!({"nodes": {"selector": {}, "taint": {"key": "example.com/gpu"}}}));
     assert_ne!(hash(&plain, &[&plain, &taints]), before);
+}
+
+#[test]
+fn the_hash_knows_which_namespaces_were_seen() {
+    let mut domain = domain(json!({}));
+    domain.spec.namespaces =
+        serde_json::from_value(json!({"selector": {"matchLabels": {"team": "ml"}}})).unwrap();
+    let asked = [Asked::new(&domain, Mode::Enforce)];
+    let hash = |names: &[(&str, &str)]| {
+        let fact = |(name, team): &(&str, &str)| NamespaceFact {
+            name: (*name).into(),
+            labels: [("team".to_owned(), (*team).to_owned())].into(),
+            ..NamespaceFact::default()
+        };
+        let facts =
+            ClusterFacts { namespaces: Some(names.iter().map(fact).collect()), ..ClusterFacts::default() };
+        let rules = Rules::of(&asked, &facts);
+        simulation_hash(
+            &crate::resolve(&domain.spec).unwrap(),
+            &rules,
+            &crate::namespaces(&asked, &facts)["a"],
+        )
+    };
+    let before = hash(&[("one", "ml"), ("two", "ml"), ("shop", "web")]);
+    assert_eq!(hash(&[("two", "ml"), ("one", "ml")]), before, "neither order nor who is outside counts");
+    assert_ne!(hash(&[("one", "ml"), ("two", "ml"), ("shop", "ml")]), before);
+    assert_ne!(hash(&[("one", "ml")]), before);
+}
+
+#[test]
+fn who_was_not_simulated_stays_outside_and_is_nobody_elses() {
+    let (one, mut younger) = (domain(json!({})), domain(json!({})));
+    younger.metadata.name = Some("b".into());
+    let known = Scope::Within(BTreeSet::from(["other".to_owned()]));
+    let asked =
+        [Asked { scope: known, ..Asked::new(&one, Mode::Enforce) }, Asked::new(&younger, Mode::Enforce)];
+    let desired = desired(&asked, &ClusterFacts::default());
+    let outcome = &desired.outcomes["a"];
+    assert_eq!((outcome.waiting.as_slice(), outcome.namespaces.len()), (&["ml".to_owned()][..], 0));
+    assert!(desired.objects.iter().all(|it| it.id.namespace.is_empty() && it.id.kind != "Namespace"));
+    assert_eq!(desired.outcomes["b"].conflicts.len(), 1);
 }

@@ -129,7 +129,8 @@ impl Plan {
         unwritten: BTreeMap<String, u32>,
     ) -> Option<Simulated> {
         let simulation = judge(&self.enforced, name, &self.rules, subjects, violations)?;
-        let hash = simulation_hash(resolved, &self.rules);
+        let namespaces = &self.enforced.outcomes.get(name)?.namespaces;
+        let hash = simulation_hash(resolved, &self.rules, namespaces);
         Some(Simulated { simulation, hash, missing, unwritten })
     }
 }

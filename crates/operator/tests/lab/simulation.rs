@@ -21,6 +21,7 @@ use crate::ground::Domain;
 use crate::ground::Running;
 use crate::ground::SOON;
 use crate::ground::get;
+use crate::ground::identity;
 use crate::ground::turn;
 use crate::lab;
 
@@ -172,6 +173,57 @@ async fn enforce_waits_until_what_it_would_break_is_repaired_and_an_edit_waits_a
     domain.patch(&json!({"spec": {"enforcement": {"acknowledged": hash}}}));
     domain.settled();
     assert_eq!(hard(&get(lab, &["-n", name, "quota/rf-quota"]).unwrap()), "1");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: service accounts of new namespaces"]
+async fn a_namespace_that_comes_to_a_domain_in_enforce_waits_outside_until_it_was_simulated() {
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let [first, clean, bad] = ["joins", "joins-clean", "joins-bad"].map(|it| lab.namespace(it));
+    let name = first.name();
+    let comes = |namespace: &str| {
+        lab.kubectl(&["label", "namespace", namespace, &format!("team={name}")]).ok();
+    };
+    comes(name);
+    let running = Running::start(lab, "controller-joins").await;
+    let selector = json!({"namespaces": {"selector": {"matchLabels": {"team": name}}}});
+    let domain = Domain::new(lab, name, "Enforce", &selector);
+    domain.settled();
+    let fence = |namespace: &str| get(lab, &["-n", namespace, "networkpolicy/rf-default-deny"]);
+    assert!(fence(name).is_some());
+    comes(clean.name());
+    until("a clean one is fenced", SOON, || fence(clean.name()));
+
+    until("the account of pods", SOON, || get(lab, &["-n", bad.name(), "serviceaccount/default"]));
+    let host = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "host"},
+        "spec": {"hostPID": true, "containers": [{"name": "a", "image": "a"}]}});
+    bad.apply(&host.to_string()).ok();
+    comes(bad.name());
+    let why = held(&domain).await;
+    assert!(why.starts_with("outside until a simulation") && why.contains(bad.name()), "{why}");
+    let stays = get(lab, &["namespace", bad.name()]).unwrap();
+    assert!(!stays["metadata"].to_string().contains("ringfence.dev/"), "{stays}");
+    assert_eq!((fence(bad.name()), mode(&domain).as_str()), (None, "Enforce"));
+    // Those inside are kept as before, whatever is taken from them.
+    let intruder = identity("controller-joins");
+    for labels in ["ringfence.dev/domain-", "ringfence.dev/mode-"] {
+        lab.kubectl_as(&intruder, &["label", "namespace", clean.name(), labels]).ok();
+    }
+    lab.kubectl_as(&intruder, &["-n", name, "delete", "networkpolicy", "rf-default-deny"]).ok();
+    until("the label is back", SOON, || {
+        let labels = get(lab, &["namespace", clean.name()])?["metadata"]["labels"].clone();
+        (labels["ringfence.dev/domain"] == name && labels["ringfence.dev/mode"] == "enforce").then_some(())
+    });
+    until("the fence is back", SOON, || fence(name));
+    assert!(fence(clean.name()).is_some());
+
+    running.end().await;
+    lab.kubectl(&["-n", bad.name(), "delete", "pod", "host", "--grace-period=0", "--force"]).ok();
+    let running = Running::start(lab, "controller-joins").await;
+    until("the repaired one is fenced", SOON, || fence(bad.name()));
+    domain.settled();
     running.end().await;
 }
 

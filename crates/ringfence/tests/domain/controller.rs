@@ -136,7 +136,8 @@ fn enforce(lab: &ControlPlane, domain: &Value) {
     run(lab, &["domain", "apply", "-f", "-"], &domain.to_string()).ends(0);
     let mut accepted = domain["spec"].clone();
     accepted.as_object_mut().unwrap().remove("enforcement");
-    let status = json!({"effectiveModes": {"mode": "Enforce"}, "acceptedSpec": accepted.to_string()});
+    let inventory = json!([{"namespaces": [name], "objects": ["ServiceAccount/default"]}]);
+    let status = json!({"effectiveModes": {"mode": "Enforce"}, "acceptedSpec": accepted.to_string(), "inventory": inventory});
     let status = json!({"status": status}).to_string();
     lab.kubectl(&["patch", "sdom", name, "--subresource=status", "--type=merge", "-p", &status]).ok();
     let written = || get(lab, &["-n", name, "networkpolicy/rf-default-deny"]);

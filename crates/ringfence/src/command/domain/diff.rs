@@ -1,5 +1,6 @@
 //! `ringfence domain diff`: the cluster against what its domains want, with who changed it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
@@ -11,9 +12,11 @@ use ringfence_domain::Rank;
 use ringfence_domain::Scope;
 use ringfence_domain::accepted;
 use ringfence_domain::desired;
+use ringfence_domain::spec::Mode;
 use ringfence_finding::ExitCode;
 use ringfence_operator::Effect;
 use ringfence_operator::Observed;
+use ringfence_operator::fenced;
 use ringfence_operator::observe;
 use serde_json::json;
 
@@ -53,24 +56,28 @@ impl Diff {
         }
         // The mode in force, not the wanted one: what waits for a simulation is no drift.
         let mut domains = known.domains.clone();
-        let mut lost = Vec::new();
+        let mut scopes = BTreeMap::new();
         for domain in &mut domains {
             let modes = domain.status.as_ref().map(|it| it.effective_modes.clone()).unwrap_or_default();
+            if modes.held.is_some() && modes.mode >= Mode::Enforce {
+                scopes.insert(domain.name_any(), Scope::Within(fenced(domain, &known.facts)));
+            }
             match accepted(domain, &modes) {
                 Accepted::Written => {}
                 Accepted::Other(spec) => domain.spec = *spec,
-                Accepted::Lost => lost.push(domain.name_any()),
+                Accepted::Lost => drop(scopes.insert(domain.name_any(), Scope::Lost)),
             }
             domain.spec.enforcement.mode = modes.mode;
         }
         let asked = domains.iter().map(|domain| {
-            let scope = if lost.contains(&domain.name_any()) { Scope::Lost } else { Scope::Whole };
+            let scope = scopes.get(&domain.name_any()).cloned().unwrap_or_default();
             Asked { scope, ..Asked::new(domain, domain.spec.enforcement.mode) }
         });
         let mut desired = desired(&asked.collect::<Vec<_>>(), &known.facts);
         // What all domains share cannot be told without one of them.
+        let is_lost = scopes.values().any(|it| *it == Scope::Lost);
         let is_shared = |rank| matches!(rank, Rank::Policy | Rank::PolicyBinding);
-        desired.objects.retain(|it| lost.is_empty() || !is_shared(it.id.rank));
+        desired.objects.retain(|it| !is_lost || !is_shared(it.id.rank));
         if let Some(name) = &self.name {
             desired.objects.retain(|object| object.domain().is_none_or(|it| it == name));
         }
