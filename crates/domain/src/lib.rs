@@ -58,6 +58,7 @@ pub use object::Rank;
 pub use object::Write;
 pub use policy::Rules;
 pub use simulate::CONTAINER_FIELDS;
+pub use simulate::Claim;
 pub use simulate::Denied;
 pub use simulate::POD_FIELDS;
 pub use simulate::Reason;

@@ -4,6 +4,7 @@
 //! `subjects -> defaults -> rules -> owners that would be refused, each with its reasons`
 
 mod budget;
+mod claims;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 
 pub use budget::Shortage;
 use budget::shortages;
+pub use claims::Claim;
 use ringfence_finding::ControlId;
 use serde::Serialize;
 use serde_json::Value;
@@ -96,7 +98,7 @@ pub struct Simulation {
     pub denied: Vec<Denied>,
     /// Pods below the Pod Security level, as the API server groups and names them; of pods that are denied anyway too.
     pub violations: Vec<Violation>,
-    /// What the pods that are left take, where that is more than the quota will allow.
+    /// What the pods that are left take, and claims of devices, where that is more than the quota will allow.
     pub shortages: Vec<Shortage>,
 }
 
@@ -140,12 +142,13 @@ pub struct Violation {
 
 /// Judges what a domain would: workloads in its namespaces, and those outside all domains if it closes nodes to them.
 /// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of its Pod Security
-/// level. None: there is no such domain, or its spec cannot hold.
+/// level, `claims` are those of devices. None: there is no such domain, or its spec cannot hold.
 pub fn simulate(
     desired: &Desired,
     domain: &str,
     rules: &Rules,
     subjects: &[Subject],
+    claims: &[Claim],
     violations: Vec<Violation>,
 ) -> Option<Simulation> {
     let outcome = desired.outcomes.get(domain)?;
@@ -173,7 +176,9 @@ pub fn simulate(
         };
         owners.entry((&subject.namespace, &subject.owner)).or_default().add(subject, reasons);
     }
-    let denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
+    let mut denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
+    let (of_claims, templates) = claims::judge(desired, &outcome.namespaces, claims);
+    denied.extend(templates);
     // A template without pods is refused too, when it makes one.
     let mut would_deny = denied.iter().fold(0_u32, |sum, it| sum.saturating_add(it.pods.max(1)));
     let is_counted = |it: &Violation| {
@@ -182,7 +187,8 @@ pub fn simulate(
     for violation in violations.iter().filter(|it| !is_counted(it)) {
         would_deny = would_deny.saturating_add(violation.pods);
     }
-    let shortages = shortages(desired, &outcome.namespaces, &left);
+    let mut shortages = shortages(desired, &outcome.namespaces, &left);
+    shortages.extend(of_claims);
     would_deny = would_deny.saturating_add(budget::pods(&shortages));
     let judged = u32::try_from(owners.len()).unwrap_or(u32::MAX);
     Some(Simulation { judged, would_deny, denied, violations, shortages })

@@ -36,7 +36,7 @@ fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
 fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Vec<Violation>) -> Simulation {
     let asked = [Asked::new(domain, Mode::Enforce)];
     let rules = Rules::of(&asked, &ClusterFacts::default());
-    simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, violations).unwrap()
+    simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, &[], violations).unwrap()
 }
 
 fn pods(count: usize) -> Vec<String> {
@@ -130,7 +130,7 @@ fn what_would_be_filled_in_is_not_missed() {
         ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
     let asked = [Asked::new(&noded, Mode::Enforce)];
     let rules = Rules::of(&asked, &facts);
-    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], Vec::new()).unwrap();
+    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], &[], Vec::new()).unwrap();
     assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
 }
 
@@ -223,4 +223,33 @@ fn who_was_not_simulated_stays_outside_and_is_nobody_elses() {
     assert_eq!((outcome.waiting.as_slice(), outcome.namespaces.len()), (&["ml".to_owned()][..], 0));
     assert!(desired.objects.iter().all(|it| it.id.namespace.is_empty() && it.id.kind != "Namespace"));
     assert_eq!(desired.outcomes["b"].conflicts.len(), 1);
+}
+
+#[test]
+fn claims_of_devices_count_against_the_quota_of_their_class() {
+    let domain = domain(json!({"quota": {"deviceClasses": {"gpu.example.com": 4}}}));
+    let claim = |namespace: &str, count: u32, is_template: bool| Claim {
+        namespace: namespace.into(),
+        name: format!("takes-{count}"),
+        spec: json!({"devices": {"requests": [{"name": "a", "exactly":
+            {"deviceClassName": "gpu.example.com", "count": count}}]}}),
+        is_template,
+    };
+    let asked = [Asked::new(&domain, Mode::Enforce)];
+    let facts = ClusterFacts::default();
+    let (rules, drawn) = (Rules::of(&asked, &facts), desired(&asked, &facts));
+    let found = |claims: &[Claim]| simulate(&drawn, "a", &rules, &[], claims, Vec::new()).unwrap();
+    let fits = [claim("ml", 3, false), claim("ml", 1, false), claim("shop", 9, false), claim("ml", 4, true)];
+    assert_eq!(found(&fits).would_deny, 0);
+    let more = [claim("ml", 3, false), claim("ml", 2, false), claim("ml", 5, true)];
+    let simulation = found(&more);
+    assert_eq!(simulation.would_deny, 2, "the larger of two claims, and the template");
+    let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
+    assert_eq!(
+        lines,
+        [
+            "ml/ResourceClaimTemplate/takes-5: RF-GPU-020",
+            "ml: claims take 5 gpu.example.com.deviceclass.resource.k8s.io/devices, the quota is 4; 1 could not be made again"
+        ]
+    );
 }
