@@ -66,6 +66,7 @@ impl<'a> Claims<'a> {
                 mine.namespaces.push(namespace);
             }
         }
+        self.takes_all(spec, outcome);
         for node in self.selected_nodes(spec, outcome) {
             if let Some(other) = self.nodes.get(&node.name) {
                 outcome.conflicts.push(taken("spec.nodes.selector", "node", &node.name, other));
@@ -133,6 +134,33 @@ impl<'a> Claims<'a> {
         found.into_values().collect()
     }
 
+    /// Says of selectors that say nothing what they take: they are mostly forgotten, not meant.
+    fn takes_all(&self, spec: &SecurityDomainSpec, outcome: &mut Outcome) {
+        if spec.namespaces.selector.as_ref().is_some_and(is_empty) {
+            outcome.unknown.push(Problem::new(
+                "spec.namespaces.selector",
+                "it is empty, so it takes every namespace but those of the cluster, and each that will be made",
+                "select by a label; if all are meant, by kubernetes.io/metadata.name with operator Exists",
+            ));
+        }
+        let bare = || self.facts.nodes.iter().flatten().filter(|it| it.accelerators.is_empty());
+        if spec.nodes.selector.as_ref().is_some_and(is_empty)
+            && let Some(first) = bare().next()
+        {
+            outcome.unknown.push(Problem::new(
+                "spec.nodes.selector",
+                format!(
+                    "it is empty, so it takes every node, {} of them without an accelerator, such as {}: all are closed to \
+                     other pods in mode Enforce",
+                    bare().count(),
+                    first.name
+                ),
+                "select by a label of GPU nodes, such as nvidia.com/gpu.present; if all are meant, by kubernetes.io/hostname \
+                 with operator Exists",
+            ));
+        }
+    }
+
     fn selected_nodes(&self, spec: &SecurityDomainSpec, outcome: &mut Outcome) -> Vec<NodeFact> {
         let Some(selector) = &spec.nodes.selector else { return Vec::new() };
         let Some(all) = &self.facts.nodes else {
@@ -161,6 +189,12 @@ fn taken(field: &str, kind: &str, name: &str, other: &str) -> Problem {
     )
 }
 
+/// Whether a selector asks for nothing.
+fn is_empty(selector: &LabelSelector) -> bool {
+    selector.match_labels.iter().flatten().next().is_none()
+        && selector.match_expressions.iter().flatten().next().is_none()
+}
+
 /// Whether a selector takes an object with these labels (apimachinery's `LabelSelectorAsSelector`). An operator nobody
 /// knows selects nothing.
 fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
@@ -178,4 +212,47 @@ fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
                 _ => false,
             }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::spec::Mode;
+    use crate::spec::SecurityDomain;
+
+    #[test]
+    fn a_selector_that_says_nothing_is_told_of_with_what_it_takes() {
+        let domain = |all: &serde_json::Value| -> SecurityDomain {
+            serde_json::from_value(json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+                "metadata": {"name": "a"}, "spec": {"namespaces": {"selector": all}, "nodes": {"selector": all}}}))
+            .unwrap()
+        };
+        let node = |name: &str, gpus: u64| NodeFact {
+            name: name.into(),
+            accelerators: (gpus > 0).then(|| ("nvidia.com/gpu".to_owned(), gpus)).into_iter().collect(),
+            ..NodeFact::default()
+        };
+        let told = |all: &serde_json::Value, nodes: Vec<NodeFact>| {
+            let facts =
+                ClusterFacts { nodes: Some(nodes), namespaces: Some(Vec::new()), ..ClusterFacts::default() };
+            let outcome = crate::desired(&[Asked::new(&domain(all), Mode::Observe)], &facts).outcomes;
+            let told = outcome["a"].unknown.iter().filter(|it| it.cause.contains("it is empty"));
+            told.map(|it| format!("{}: {}", it.field, it.cause)).collect::<Vec<_>>()
+        };
+        let both = told(&json!({}), vec![node("gpu", 8), node("cp-1", 0), node("cp-2", 0)]);
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert!(
+            both[1].starts_with("spec.nodes.selector") && both[1].contains("2 of them without"),
+            "{both:?}"
+        );
+        assert_eq!(
+            told(&json!({"matchLabels": {}}), vec![node("gpu", 8)]).len(),
+            1,
+            "all of them offer GPUs"
+        );
+        let meant = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]});
+        assert_eq!(told(&meant, vec![node("cp-1", 0)]), Vec::<String>::new());
+    }
 }
