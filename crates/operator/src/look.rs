@@ -60,6 +60,8 @@ pub(crate) struct Look {
     pub(crate) simulate_at: Option<Instant>,
     /// What should exist.
     pub(crate) desired: Desired,
+    /// Whether pods of one domain are kept off the nodes of another.
+    pub(crate) keeps_apart: bool,
     /// What others keep open of each domain.
     pub(crate) opened: BTreeMap<String, Vec<String>>,
     /// What each domain has written, those that go too.
@@ -170,6 +172,7 @@ impl Look {
                 modes.held = Some(format!("{}: {told}", outside(waiting)));
             }
         }
+        look.keeps_apart = rules.keeps_apart();
         look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
             let domains = look.domains.values().cloned().collect();

@@ -178,9 +178,12 @@ fn waiting(all: &Report) -> Vec<String> {
     words.into_iter().collect()
 }
 
-/// Other domains whose pods may come onto the nodes of this one: those that do not refuse yet, and those that place GPU pods
-/// nowhere. Their namespaces are judged by their own mode.
+/// Other domains whose pods may come onto the nodes of this one, where the API server does not fill in what keeps them off: those
+/// that do not refuse yet, and those that place GPU pods nowhere.
 fn ways(name: &str, look: &Look) -> Vec<String> {
+    if look.keeps_apart {
+        return Vec::new();
+    }
     let others =
         look.desired.outcomes.iter().filter(|(other, it)| *other != name && !it.namespaces.is_empty());
     let ways = others.filter_map(|(other, it)| {
@@ -193,7 +196,8 @@ fn ways(name: &str, look: &Look) -> Vec<String> {
             return None;
         };
         Some(format!(
-            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own"
+            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own, or update \
+             Kubernetes to 1.36, where MutatingAdmissionPolicy keeps them off"
         ))
     });
     ways.collect()

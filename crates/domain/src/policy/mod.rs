@@ -4,6 +4,7 @@
 //!
 //! `domains, facts -> Rules -> policies and their bindings`
 
+mod apart;
 mod labels;
 mod mutation;
 mod network;
@@ -105,6 +106,11 @@ impl Rules {
         self.mutates
     }
 
+    /// Whether pods of other domains are kept off closed nodes: only where the server fills in.
+    pub fn keeps_apart(&self) -> bool {
+        self.mutates
+    }
+
     /// Policies and bindings; none where there is no domain.
     pub(crate) fn objects(&self) -> Vec<DesiredObject> {
         let Some(strongest) = self.strongest else { return Vec::new() };
@@ -118,6 +124,7 @@ impl Rules {
         if self.mutates {
             objects.extend(mutation::pods(self));
             objects.extend(mutation::jobs());
+            objects.extend(self.closed.into_iter().flat_map(|mode| apart::pods(self, mode)));
         }
         objects
     }
@@ -204,7 +211,7 @@ mod tests {
         strict.spec.access.mountable = Some(crate::spec::Mountable::default());
         strict.spec.pod_security.shm.percent = 10;
         let before = policies(&[(&plain, Mode::Enforce)]);
-        assert_eq!(before.len(), 6);
+        assert_eq!(before.len(), 7);
         assert_eq!(policies(&[(&strict, Mode::Observe)]), before);
         let second = domain("b", json!({"tier": "Sealed"}));
         assert_eq!(policies(&[(&second, Mode::Warn), (&strict, Mode::Warn)]), before);
@@ -223,8 +230,9 @@ mod tests {
         let [old, new] = [names(&old, false), names(&new, false)];
         let kept: Vec<_> = old.iter().filter(|it| new.contains(it)).collect();
         // Toleration is not in these; the pods' policies and the labels' name the key.
-        assert!(kept.iter().all(|it| it.contains("network") || it.contains("defaults")), "{kept:?}");
-        assert_eq!(kept.len(), 3);
+        let unnamed = ["network", "defaults", "places"];
+        assert!(kept.iter().all(|it| unnamed.iter().any(|one| it.contains(one))), "{kept:?}");
+        assert_eq!(kept.len(), 4);
         let hash = old[0].rsplit('-').next().unwrap();
         assert!(hash.len() == 10 && hash.bytes().all(|it| it.is_ascii_hexdigit()), "{hash}");
     }
@@ -245,6 +253,18 @@ mod tests {
             actions(&[(&noded, Mode::Observe)], "ringfence-pods-outside-workloads"),
             Some(json!(["Audit"]))
         );
+    }
+
+    #[test]
+    fn pods_of_other_domains_are_kept_apart_while_one_in_enforce_closes_its_nodes() {
+        let (bare, noded) = (domain("a", json!({})), with_nodes("b", &json!({})));
+        let bound = |domains: &[(&SecurityDomain, Mode)]| actions(domains, "ringfence-pod-places").is_some();
+        assert!(bound(&[(&bare, Mode::Observe), (&noded, Mode::Enforce)]));
+        assert!(!bound(&[(&bare, Mode::Enforce), (&noded, Mode::Warn)]));
+        assert!(!bound(&[
+            (&bare, Mode::Enforce),
+            (&with_nodes("c", &json!({"dedicated": false})), Mode::Enforce)
+        ]));
     }
 
     #[test]

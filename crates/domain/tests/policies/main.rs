@@ -8,6 +8,7 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod apart;
 mod drift;
 mod labels;
 mod mutation;

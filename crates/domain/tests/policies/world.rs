@@ -188,6 +188,10 @@ fn wait(lab: &ControlPlane) {
         let filled = lab.create_in(ENFORCED, &gpu, &["--dry-run=server", "--output=json"]);
         filled.is_ok() && filled.ok().contains("ringfence-shm")
     });
+    acts("pods of other domains are kept apart", &|| {
+        let kept = lab.create_in(OBSERVED, &gpu, &["--dry-run=server", "--output=json"]);
+        kept.is_ok() && kept.ok().contains("DoesNotExist")
+    });
     acts("labels are guarded", &|| {
         !lab.kubectl(&["label", "namespace", ENFORCED, "ringfence.dev/domain-", "--dry-run=server"]).is_ok()
     });
