@@ -144,8 +144,8 @@ fn simulated(promises: &mut Promises<'_>, simulation: Option<&SimulationStatus>,
         return promises.say(kind, false, "", "InputMissing", &simulation.missing);
     }
     let words = match simulation.would_deny {
-        0 => "Enforce would refuse no pod that runs, and no template by its own rules; templates without pods were not held \
-              against Pod Security"
+        0 => "Enforce would refuse no pod that runs, and no template; Pod Security was asked of running pods by the API \
+              server, and of templates by the same rules as of Kubernetes 1.36"
             .to_owned(),
         count => format!("Enforce would refuse {count} pods and templates, see status.simulation"),
     };

@@ -5,6 +5,7 @@
 
 mod budget;
 mod claims;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use crate::policy::Rules;
 use crate::rule;
 use crate::rule::Rule;
 use crate::rule::case::Case;
+use crate::spec::Level;
 use crate::spec::SimulationStatus;
 use crate::tier::Resolved;
 
@@ -39,31 +41,39 @@ const MISSING: usize = 8;
 const LINE: usize = 256;
 
 /// Fields of a pod spec that are judged, beside its containers. Whoever fills a [`Subject`] may leave out all others.
-pub const POD_FIELDS: [&str; 14] = [
+pub const POD_FIELDS: [&str; 17] = [
     "affinity",
     "automountServiceAccountToken",
     "hostIPC",
     "hostNetwork",
     "hostPID",
+    "hostUsers",
     "nodeName",
     "nodeSelector",
+    "os",
     "overhead",
     "resourceClaims",
     "resources",
     "runtimeClassName",
+    "securityContext",
     "serviceAccountName",
     "tolerations",
     "volumes",
 ];
 
 /// The same of a container.
-pub const CONTAINER_FIELDS: [&str; 8] = [
+pub const CONTAINER_FIELDS: [&str; 13] = [
     "env",
     "envFrom",
+    "lifecycle",
+    "livenessProbe",
     "name",
+    "ports",
+    "readinessProbe",
     "resources",
     "restartPolicy",
     "securityContext",
+    "startupProbe",
     "volumeDevices",
     "volumeMounts",
 ];
@@ -84,6 +94,8 @@ pub struct Subject {
     pub pods: Vec<String>,
     /// What its ServiceAccount says of the API token. None: nothing, which means yes.
     pub automount: Option<bool>,
+    /// Values of its AppArmor annotations (`container.apparmor.security.beta.kubernetes.io/CONTAINER`).
+    pub app_armor: Vec<String>,
 }
 
 /// What Enforce would refuse.
@@ -141,26 +153,31 @@ pub struct Violation {
 }
 
 /// Judges what a domain would: workloads in its namespaces, and those outside all domains if it closes nodes to them.
-/// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of its Pod Security
-/// level, `claims` are those of devices. None: there is no such domain, or its spec cannot hold.
+/// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of running pods and the
+/// Pod Security level (none: it was not asked, and they are judged here as templates are), `claims` are those of devices. None:
+/// there is no such domain, or its spec cannot hold.
 pub fn simulate(
     desired: &Desired,
     domain: &str,
     rules: &Rules,
     subjects: &[Subject],
     claims: &[Claim],
-    violations: Vec<Violation>,
+    violations: Option<Vec<Violation>>,
 ) -> Option<Simulation> {
     let outcome = desired.outcomes.get(domain)?;
     let resolved = outcome.resolved.as_ref()?;
     let closes = resolved.spec.nodes.selector.is_some() && resolved.spec.nodes.dedicated;
     let is_fenced = |name: &String| desired.outcomes.values().any(|it| it.namespaces.contains(name));
+    let levels = levels(desired);
     let mut owners: BTreeMap<(&str, &str), Verdict> = BTreeMap::new();
     let mut left = Vec::new();
     for subject in subjects {
         let is_inside = outcome.namespaces.contains(&subject.namespace);
         let reasons = if is_inside {
-            let (reasons, filled) = inside(domain, resolved, rules, subject);
+            let (mut reasons, filled) = inside(domain, resolved, rules, subject);
+            if subject.pods.is_empty() || violations.is_none() {
+                reasons.extend(below(&levels, subject));
+            }
             if reasons.is_empty() && !subject.pods.is_empty() {
                 left.push(budget::Running {
                     namespace: &subject.namespace,
@@ -184,6 +201,7 @@ pub fn simulate(
     let is_counted = |it: &Violation| {
         owners.iter().any(|((namespace, _), verdict)| *namespace == it.namespace && verdict.refuses(&it.pod))
     };
+    let violations = violations.unwrap_or_default();
     for violation in violations.iter().filter(|it| !is_counted(it)) {
         would_deny = would_deny.saturating_add(violation.pods);
     }
@@ -295,6 +313,25 @@ fn inside(domain: &str, resolved: &Resolved, rules: &Rules, subject: &Subject) -
     let mut reasons = failing(rule::inside(), &case);
     reasons.extend(budget::beyond(resolved, &case));
     (reasons, spec)
+}
+
+/// The Pod Security level of each namespace.
+fn levels(desired: &Desired) -> BTreeMap<&str, Level> {
+    let namespaces = desired.objects.iter().filter(|it| it.id.kind == "Namespace");
+    let level = |it: &'_ Value| {
+        let label = it.pointer("/metadata/labels/pod-security.kubernetes.io~1enforce")?.as_str()?;
+        [Level::Baseline, Level::Restricted].into_iter().find(|it| it.label() == label)
+    };
+    namespaces.filter_map(|it| Some((it.id.name.as_str(), level(&it.body)?))).collect()
+}
+
+/// What Pod Security will refuse of it. Admission fills in nothing that matters to it.
+fn below(levels: &BTreeMap<&str, Level>, subject: &Subject) -> Option<Reason> {
+    let level = *levels.get(subject.namespace.as_str())?;
+    let found = security::violations(level, &subject.pod_spec, &subject.app_armor);
+    let message = format!("violates PodSecurity \"{}:latest\": {}", level.label(), found.join(", "));
+    (!found.is_empty()).then_some(())?;
+    Some(Reason { control: "RF-RUN-004".parse().ok()?, message: message.into() })
 }
 
 fn outside(rules: &Rules, subject: &Subject) -> Vec<Reason> {

@@ -30,10 +30,10 @@ fn subject(namespace: &str, fields: &Value) -> Subject {
 }
 
 fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
-    warned(domain, subjects, Vec::new())
+    warned(domain, subjects, Some(Vec::new()))
 }
 
-fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Vec<Violation>) -> Simulation {
+fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Option<Vec<Violation>>) -> Simulation {
     let asked = [Asked::new(domain, Mode::Enforce)];
     let rules = Rules::of(&asked, &ClusterFacts::default());
     simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, &[], violations).unwrap()
@@ -60,7 +60,10 @@ fn counts_pods_and_a_template_without_pods_as_one() {
     let status = simulation.status("h".into(), "2026-03-02T11:00:00Z".into(), Vec::new());
     assert_eq!(
         status.owners,
-        ["ml/CronJob/nightly: RF-DATA-009, RF-RUN-010", "ml/Deployment/it: RF-DATA-009, RF-RUN-010"]
+        [
+            "ml/CronJob/nightly: RF-DATA-009, RF-RUN-004, RF-RUN-010",
+            "ml/Deployment/it: RF-DATA-009, RF-RUN-004, RF-RUN-010"
+        ]
     );
 }
 
@@ -84,7 +87,8 @@ fn pods_below_the_security_level_count_once() {
         message: "hostPath volumes".into(),
     };
     let bad = Subject { pods: pods(2), ..subject("ml", &json!({"hostPID": true})) };
-    let simulation = warned(&domain(json!({})), &[bad], vec![violation("it-1", 2), violation("other", 3)]);
+    let simulation =
+        warned(&domain(json!({})), &[bad], Some(vec![violation("it-1", 2), violation("other", 3)]));
     assert_eq!((simulation.would_deny, simulation.violations.len()), (5, 2));
     let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
     assert_eq!(lines[2], "ml/Pod/other and 2 more: Pod Security: hostPath volumes");
@@ -130,7 +134,7 @@ fn what_would_be_filled_in_is_not_missed() {
         ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
     let asked = [Asked::new(&noded, Mode::Enforce)];
     let rules = Rules::of(&asked, &facts);
-    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], &[], Vec::new()).unwrap();
+    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], &[], Some(Vec::new())).unwrap();
     assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
 }
 
@@ -238,7 +242,7 @@ fn claims_of_devices_count_against_the_quota_of_their_class() {
     let asked = [Asked::new(&domain, Mode::Enforce)];
     let facts = ClusterFacts::default();
     let (rules, drawn) = (Rules::of(&asked, &facts), desired(&asked, &facts));
-    let found = |claims: &[Claim]| simulate(&drawn, "a", &rules, &[], claims, Vec::new()).unwrap();
+    let found = |claims: &[Claim]| simulate(&drawn, "a", &rules, &[], claims, Some(Vec::new())).unwrap();
     let fits = [claim("ml", 3, false), claim("ml", 1, false), claim("shop", 9, false), claim("ml", 4, true)];
     assert_eq!(found(&fits).would_deny, 0);
     let more = [claim("ml", 3, false), claim("ml", 2, false), claim("ml", 5, true)];
@@ -252,4 +256,28 @@ fn claims_of_devices_count_against_the_quota_of_their_class() {
             "ml: claims take 5 gpu.example.com.deviceclass.resource.k8s.io/devices, the quota is 4; 1 could not be made again"
         ]
     );
+}
+
+#[test]
+fn templates_are_held_against_pod_security_and_running_pods_where_nobody_asked_the_server() {
+    let port = json!({"containers": [{"name": "main", "image": "it", "ports": [{"hostPort": 80}],
+        "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]});
+    let template = subject("ml", &port);
+    let said = |it: &Simulation| it.denied.iter().flat_map(|it| it.reasons.clone()).collect::<Vec<_>>();
+    let refused = simulated(&domain(json!({})), std::slice::from_ref(&template));
+    assert_eq!(refused.would_deny, 1);
+    let reason = &said(&refused)[0];
+    assert_eq!(
+        (reason.control.to_string().as_str(), reason.message.as_ref()),
+        ("RF-RUN-004", "violates PodSecurity \"baseline:latest\": hostPort")
+    );
+    let privileged = domain(json!({"podSecurity": {"enforce": "privileged"}}));
+    assert_eq!(simulated(&privileged, std::slice::from_ref(&template)).would_deny, 0);
+    let running = Subject { pods: pods(2), ..template };
+    assert_eq!(
+        simulated(&domain(json!({})), std::slice::from_ref(&running)).would_deny,
+        0,
+        "the server tells"
+    );
+    assert_eq!(warned(&domain(json!({})), &[running], None).would_deny, 2);
 }

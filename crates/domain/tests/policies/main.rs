@@ -15,6 +15,7 @@ mod mutation;
 mod network;
 mod pods;
 mod predict;
+mod security;
 mod twins;
 mod workloads;
 mod world;

@@ -71,7 +71,7 @@ pub async fn simulate(
             security::violations(client, facts, &running, &plan.enforced, name, &mut missing).await;
         missing.extend(refused(client, &plan.enforced, name).await);
         let judged = (subjects.as_slice(), claims.as_slice());
-        let one = plan.one(name, resolved, judged, violations, missing, unwritten.clone());
+        let one = plan.one(name, resolved, judged, Some(violations), missing, unwritten.clone());
         simulated.extend(one.map(|it| (name.clone(), it)));
     }
     simulated
@@ -90,10 +90,9 @@ pub fn simulate_manifests(
     let unwritten = found.unwritten();
     let (subjects, claims) = found.judged();
     let judged = (subjects.as_slice(), claims.as_slice());
-    let missing =
-        vec!["Pod Security, quota usage: only a cluster's API server and running pods tell".to_owned()];
+    let missing = vec!["what pods take of the quota: only running ones tell".to_owned()];
     let one = |(name, resolved): (&String, &Resolved)| {
-        let one = plan.one(name, resolved, judged, Vec::new(), missing.clone(), unwritten.clone())?;
+        let one = plan.one(name, resolved, judged, None, missing.clone(), unwritten.clone())?;
         Some((name.clone(), one))
     };
     plan.named(names).filter_map(one).collect()
@@ -127,7 +126,7 @@ impl Plan {
         name: &str,
         resolved: &Resolved,
         (subjects, claims): (&[Subject], &[Claim]),
-        violations: Vec<Violation>,
+        violations: Option<Vec<Violation>>,
         missing: Vec<String>,
         unwritten: BTreeMap<String, u32>,
     ) -> Option<Simulated> {

@@ -25,6 +25,9 @@ const MAX_STEPS: usize = 8;
 /// Beginning of the volume in which ServiceAccount admission mounts a token; it does so again when a pod is made again.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
+/// Annotation that names the AppArmor profile of a container, which stands behind it.
+const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
 /// Who an object is.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Id {
@@ -108,6 +111,7 @@ impl Workloads {
             owner: format!("{}/{}", root.kind, root.name),
             pod_spec: spec,
             job_spec: job(root),
+            app_armor: app_armor(pod),
             ..Subject::default()
         });
     }
@@ -128,13 +132,21 @@ impl Workloads {
         let owner = format!("{}/{}", top.kind, top.name);
         let namespace = namespace(object);
         let pods = vec![object.name.to_string()];
-        let key = (namespace.clone(), owner.clone(), spec.to_string());
+        let app_armor = app_armor(pod);
+        let key = (namespace.clone(), owner.clone(), format!("{app_armor:?} {spec}"));
         if let Some(same) = self.index.get(&key).and_then(|at| self.subjects.get_mut(*at)) {
             same.pods.extend(pods);
             return;
         }
         self.index.insert(key, self.subjects.len());
-        self.subjects.push(Subject { namespace, owner, pod_spec: spec, pods, ..Subject::default() });
+        self.subjects.push(Subject {
+            namespace,
+            owner,
+            pod_spec: spec,
+            pods,
+            app_armor,
+            ..Subject::default()
+        });
     }
 
     /// What somebody wrote.
@@ -242,6 +254,12 @@ fn spec(pod: Pod<'_>) -> Option<Value> {
         spec.insert("volumes".into(), volumes.into());
     }
     Some(spec.into())
+}
+
+/// What the AppArmor annotations of its containers say.
+fn app_armor(pod: Pod<'_>) -> Vec<String> {
+    let of = |it: Container<'_>| pod.annotation(&format!("{APP_ARMOR}{}", it.name()));
+    pod.containers().filter_map(of).map(str::to_owned).collect()
 }
 
 fn container(container: Container<'_>) -> Value {

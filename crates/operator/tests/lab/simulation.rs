@@ -123,24 +123,31 @@ async fn enforce_waits_until_what_it_would_break_is_repaired_and_an_edit_waits_a
     for it in [&host, &pod("port", &ports), &pod("one", &json!({})), &pod("two", &json!({}))] {
         namespace.apply(&it.to_string()).ok();
     }
+    // And what has no pod yet, below the same level: nobody would see it before the night.
+    let mut nightly = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}, "spec":
+        {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": pod("", &ports)["spec"].clone()}}}}});
+    nightly["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = json!("Never");
+    namespace.apply(&nightly.to_string()).ok();
     let running = Running::start(lab, "controller-gate").await;
     let domain = Domain::new(lab, name, "Enforce", &json!({"quota": {"pods": 2}}));
     held(&domain).await;
     let simulation = domain.get().unwrap()["status"]["simulation"].clone();
-    assert_eq!(simulation["wouldDeny"], 3, "{simulation}");
+    assert_eq!(simulation["wouldDeny"], 4, "{simulation}");
     let lines: Vec<&str> =
         simulation["owners"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
-    assert_eq!(lines[0], format!("{name}/Pod/host: RF-RUN-010"));
+    assert_eq!(lines[0], format!("{name}/CronJob/nightly: RF-RUN-004"));
+    assert_eq!(lines[1], format!("{name}/Pod/host: RF-RUN-010"));
     // Told in the API server's words too, and counted once.
-    assert!(lines[1].starts_with(&format!("{name}/Pod/host: Pod Security: host namespaces")), "{lines:?}");
-    assert!(lines[2].starts_with(&format!("{name}/Pod/port: Pod Security: hostPort")), "{lines:?}");
-    assert_eq!(lines[3], format!("{name}: pods take 3 pods, the quota is 2; 1 could not be made again"));
+    assert!(lines[2].starts_with(&format!("{name}/Pod/host: Pod Security: host namespaces")), "{lines:?}");
+    assert!(lines[3].starts_with(&format!("{name}/Pod/port: Pod Security: hostPort")), "{lines:?}");
+    assert_eq!(lines[4], format!("{name}: pods take 3 pods, the quota is 2; 1 could not be made again"));
     assert_eq!(mode(&domain), "Observe");
     assert_eq!(domain.wait("SimulationCurrent", "True")["reason"], "Current");
 
     // Repaired: a controller that starts looks at once, one that runs within a minute.
     running.end().await;
     lab.kubectl(&["-n", name, "delete", "pod", "host", "port", "--grace-period=0", "--force"]).ok();
+    lab.kubectl(&["-n", name, "delete", "cronjob", "nightly"]).ok();
     let running = Running::start(lab, "controller-gate").await;
     domain.settled();
     assert_eq!(mode(&domain), "Enforce");
