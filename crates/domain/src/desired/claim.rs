@@ -19,6 +19,8 @@ use crate::tier::Problem;
 /// Who has what so far.
 pub(crate) struct Claims<'a> {
     facts: &'a ClusterFacts,
+    /// Namespaces by name: most domains name theirs.
+    by_name: BTreeMap<&'a str, &'a NamespaceFact>,
     namespaces: BTreeMap<String, String>,
     nodes: BTreeMap<String, String>,
 }
@@ -43,7 +45,8 @@ pub(crate) fn by_age<'a, 'b>(asked: &'b [Asked<'a>]) -> Vec<&'b Asked<'a>> {
 
 impl<'a> Claims<'a> {
     pub(crate) fn new(facts: &'a ClusterFacts) -> Self {
-        Self { facts, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
+        let by_name = facts.namespaces.iter().flatten().map(|it| (it.name.as_str(), it)).collect();
+        Self { facts, by_name, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
     }
 
     /// Takes what the domain selects and nobody has; says in the outcome what somebody has.
@@ -99,8 +102,11 @@ impl<'a> Claims<'a> {
                 .collect();
         };
         let mut found: BTreeMap<&str, NamespaceFact> = BTreeMap::new();
-        for namespace in all {
-            let named = wanted.names.contains(&namespace.name);
+        let names: BTreeSet<&str> = wanted.names.iter().map(String::as_str).collect();
+        let named = || names.iter().filter_map(|name| self.by_name.get(name).copied());
+        let asked: Vec<_> = if wanted.selector.is_some() { all.iter().collect() } else { named().collect() };
+        for namespace in asked {
+            let named = names.contains(namespace.name.as_str());
             let selected = wanted.selector.as_ref().is_some_and(|it| selects(it, &namespace.labels));
             if (named || selected) && self.is_of_the_cluster(&namespace.name) {
                 let (field, cure) = if named {
