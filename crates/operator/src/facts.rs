@@ -166,11 +166,15 @@ fn dns(store: &Store) -> Option<Dns> {
         return None;
     }
     let has_cache = store.all(Source::NodeLocalDns).next().is_some();
+    // In its iptables mode the cache answers at the addresses of the Service too, on the node and without translation.
+    let service = live.tree();
+    let of_service = list_at(&service, "/spec/clusterIPs").filter_map(|it| it.as_str()?.parse().ok());
+    let at = std::iter::once(NODE_LOCAL).chain(of_service);
     Some(Dns {
         namespace: namespace.clone(),
         labels,
         ports,
-        node_local: has_cache.then_some(NODE_LOCAL).into_iter().collect(),
+        node_local: if has_cache { at.collect() } else { Vec::new() },
     })
 }
 
@@ -248,6 +252,7 @@ mod tests {
                 "metadata": {"namespace": "kube-system", "name": "kube-dns", "labels": {"k8s-app": "kube-dns"}},
                 "spec": {
                     "selector": {"k8s-app": "kube-dns"},
+                    "clusterIPs": ["10.96.0.10", "fd00::a"],
                     "ports": [
                         {"name": "dns", "port": 53, "targetPort": "dns-udp"},
                         {"name": "dns-tcp", "port": 53, "targetPort": "dns-tcp"},
@@ -270,6 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_on_the_node_answers_at_its_own_address_and_at_those_of_the_service() {
+        let slice = json!({"metadata": {"namespace": "kube-system", "name": "kube-dns-x"},
+            "ports": [{"name": "dns", "port": 53}]});
+        let cache = json!({"metadata": {"namespace": "kube-system", "name": "node-local-dns"}});
+        let mut service = dns_service();
+        Source::Services.keep(&mut service.1);
+        let store = store(vec![service, (Source::DnsSlices, slice), (Source::NodeLocalDns, cache)]);
+        let wanted = ["169.254.20.10", "10.96.0.10", "fd00::a"].map(|it| it.parse::<IpAddr>().unwrap());
+        assert_eq!(dns(&store).unwrap().node_local, wanted);
+    }
+
+    #[test]
     fn dns_is_unknown_while_no_pod_says_what_a_named_port_is() {
         assert_eq!(dns(&store(vec![dns_service()])), None);
     }
@@ -283,8 +300,7 @@ mod tests {
         let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
             "metadata": {"name": "ml"}, "spec": {"namespaces": {"names": ["ml"]}}});
         let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
-        let asked =
-            [ringfence_domain::Asked { domain: &domain, mode: ringfence_domain::spec::Mode::Observe }];
+        let asked = [ringfence_domain::Asked::new(&domain, ringfence_domain::spec::Mode::Observe)];
         let found = |username: &str| {
             let objects = ringfence_domain::desired(&asked, &facts(username)).objects;
             let policies = objects.into_iter().filter(|it| it.id.kind == "ValidatingAdmissionPolicy");

@@ -98,7 +98,7 @@ pub(crate) fn domains() -> Vec<(SecurityDomain, Mode)> {
 }
 
 pub(crate) fn asked(domains: &[(SecurityDomain, Mode)]) -> Vec<Asked<'_>> {
-    domains.iter().map(|(domain, mode)| Asked { domain, mode: *mode }).collect()
+    domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect()
 }
 
 pub(crate) fn facts() -> ClusterFacts {
@@ -187,6 +187,10 @@ fn wait(lab: &ControlPlane) {
     acts("pod-defaults fill in", &|| {
         let filled = lab.create_in(ENFORCED, &gpu, &["--dry-run=server", "--output=json"]);
         filled.is_ok() && filled.ok().contains("ringfence-shm")
+    });
+    acts("pods of other domains are kept apart", &|| {
+        let kept = lab.create_in(OBSERVED, &gpu, &["--dry-run=server", "--output=json"]);
+        kept.is_ok() && kept.ok().contains("DoesNotExist")
     });
     acts("labels are guarded", &|| {
         !lab.kubectl(&["label", "namespace", ENFORCED, "ringfence.dev/domain-", "--dry-run=server"]).is_ok()
