@@ -26,8 +26,8 @@ fn a_safetensors_file_on_one_screen() {
     assert_eq!(header.len(), 164);
     let start = format!(
         "m.safetensors  clean  (safetensors, 204 bytes)\n\n2 tensors, 10 parameters, 32 bytes\n{}{}\n{}{}\n",
-        format_args!("  {:<14} {:>17} {:>28} {:>11}\n", "F32", "1 tensor", "6 parameters", "24 bytes"),
-        format_args!("  {:<14} {:>17} {:>28} {:>11}\n", "BF16", "1 tensor", "4 parameters", "8 bytes"),
+        format_args!("{:<17}1 tensor, 6 parameters, 24 bytes\n", "  F32"),
+        format_args!("{:<17}1 tensor, 4 parameters, 8 bytes\n", "  BF16"),
         format_args!("  {:<38} {:<14} {:<26} {:>17}\n", "layer.weight", "F32", "[2, 3]", 24),
         format_args!("  {:<38} {:<14} {:<26} {:>17}\n", "layer.bias", "BF16", "[4]", 8),
     );

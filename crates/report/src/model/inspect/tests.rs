@@ -109,7 +109,7 @@ fn the_screen_shows_tensors_names_the_call_and_every_byte() {
     models/m.pt  malicious  (zip, torch, 5,000 bytes)
 
     3 tensors, 902 parameters, 3.6 kB
-      float                  3 tensors               902 parameters      3.6 kB
+      float          3 tensors, 902 parameters, 3.6 kB
 
       in m/data.pkl
       layer.weight       float          [30, 30]                               3,600

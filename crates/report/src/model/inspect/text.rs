@@ -23,9 +23,12 @@ use crate::words;
 
 /// Entries, names and findings of one section; `-v` shows all.
 const SHOWN: usize = 20;
-/// Widest columns of a type and of a shape.
+/// Widest columns of a type and of a shape, and on a narrow screen.
 const DTYPE: usize = 14;
 const SHAPE: usize = 26;
+const NARROW: (usize, usize) = (10, 16);
+/// Column in which values begin.
+const VALUE: usize = 32;
 /// Digits of a length and their commas, up to a terabyte.
 const BYTES: usize = 17;
 
@@ -84,15 +87,14 @@ fn tensors(inspection: &ModelInspection, file: &ModelFile, page: &mut Page<'_>) 
         page.labelled("  not all", Tone::Warn, 12, "a limit ended the list before every tensor was met");
     }
     for total in &inspection.totals {
-        let tensors = words::count(total.tensors, "tensor");
-        let parameters = words::count(total.parameters, "parameter");
         let dtype = fit(&clean::name(&total.dtype), DTYPE, page.style.ellipsis());
-        let line = format!(
-            "  {} {tensors:>17} {parameters:>28} {:>11}",
-            pad(&dtype, DTYPE),
+        let words = format!(
+            "{}, {}, {}",
+            words::count(total.tensors, "tensor"),
+            words::count(total.parameters, "parameter"),
             words::size(total.bytes)
         );
-        page.line(&line);
+        page.labelled(&format!("  {dtype}"), Tone::Plain, DTYPE + 3, &words);
     }
     page.gap();
     let first = inspection.tensors.first().map(|tensor| tensor.member.as_str()).unwrap_or_default();
@@ -112,10 +114,11 @@ fn tensors(inspection: &ModelInspection, file: &ModelFile, page: &mut Page<'_>) 
 
 fn row(tensor: &ModelTensor, file: &ModelFile, is_one: bool, style: &Style) -> String {
     let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
-    let shape = fit(&format!("[{}]", shape.join(", ")), SHAPE, style.ellipsis());
-    let dtype = fit(&clean::name(&tensor.dtype), DTYPE, style.ellipsis());
+    let (of_dtype, of_shape) = if style.columns() < 80 { NARROW } else { (DTYPE, SHAPE) };
+    let shape = fit(&format!("[{}]", shape.join(", ")), of_shape, style.ellipsis());
+    let dtype = fit(&clean::name(&tensor.dtype), of_dtype, style.ellipsis());
     let right =
-        format!("{} {} {:>BYTES$}", pad(&dtype, DTYPE), pad(&shape, SHAPE), words::thousands(tensor.bytes));
+        format!("{} {} {:>BYTES$}", pad(&dtype, of_dtype), pad(&shape, of_shape), words::thousands(tensor.bytes));
     let mut name = clean::name(&tensor.name);
     if !is_one {
         name = format!("{}: {name}", member(&tensor.member, file));
@@ -147,7 +150,8 @@ fn metadata(inspection: &ModelInspection, file: &ModelFile, page: &mut Page<'_>)
             format!("{}: {}", member(&entry.member, file), clean::name(&entry.key))
         };
         let columns = page.style.columns();
-        let key = pad(&format!("  {key}"), 32);
+        let key = fit(&key, VALUE - 3, page.style.ellipsis());
+        let key = pad(&format!("  {key}"), VALUE);
         let room = columns.saturating_sub(width(&key)).max(16);
         page.line(&format!("{key}{}", fit(&clean::line(&entry.value), room, page.style.ellipsis())));
     }
