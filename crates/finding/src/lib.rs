@@ -59,6 +59,7 @@ pub use model::ModelFile;
 pub use model::ModelFinding;
 pub use model::ModelGap;
 pub use model::ModelLookup;
+pub use model::ModelOpcode;
 pub use model::ModelPlace;
 pub use model::ModelScan;
 pub use model::PolicyId;

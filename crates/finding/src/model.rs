@@ -144,6 +144,32 @@ pub struct ModelFinding {
     pub message: String,
     /// What can happen.
     pub why: String,
+    /// What the stream does there, as Python would write it: `os.system('id')`. Foreign text, cut where it is long.
+    pub python: Option<String>,
+    /// At most [`ModelOpcode::TRACE`] opcodes around the place, in order.
+    pub trace: Vec<ModelOpcode>,
+}
+
+/// An opcode of a pickle.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModelOpcode {
+    /// Byte of the stream.
+    pub offset: u64,
+    /// Length with its argument.
+    pub bytes: u64,
+    /// As `pickletools` calls it.
+    pub name: &'static str,
+    /// Its argument as Python would write it, at most [`ModelOpcode::ARGUMENT`] characters of it; foreign text.
+    pub argument: String,
+    /// Whether it is the look-up or the use that the finding is about.
+    pub matters: bool,
+}
+
+impl ModelOpcode {
+    /// Most opcodes of one trace.
+    pub const TRACE: usize = 10;
+    /// Most characters of an argument.
+    pub const ARGUMENT: usize = 80;
 }
 
 /// Bytes that were not explained.
@@ -203,6 +229,8 @@ pub struct PolicyId {
 pub struct ModelScan {
     /// What was scanned, as it was typed.
     pub source: String,
+    /// Whether that is the one file, rather than the folder that the paths of files are below.
+    pub is_file: bool,
     /// One for each file, sorted by path.
     pub files: Vec<ModelFile>,
     /// What could not be read as a file at all.
@@ -302,6 +330,8 @@ mod tests {
             subject: None,
             message: String::new(),
             why: String::new(),
+            python: None,
+            trace: vec![],
         };
         for (file, verdict) in
             [((Verdict::Clean, true), Verdict::Clean), ((Verdict::Incomplete, false), Verdict::Incomplete)]

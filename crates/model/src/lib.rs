@@ -33,6 +33,8 @@ pub use pickle::facts::Use;
 pub use policy::Date;
 pub use policy::Policy;
 pub use policy::PolicyError;
+pub use scan::Tell;
 pub use scan::scan;
+pub use scan::scan_telling;
 pub use threat::THREATS;
 pub use threat::Threat;

@@ -1,9 +1,12 @@
 //! Room `model`: a repository -> a verdict for each file. The clock is handed in, files are looked at in parallel.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use rayon::prelude::*;
 use ringfence_artifact::Entry;
@@ -32,33 +35,97 @@ pub fn scan(
     limits: &Limits,
     done: &(dyn Fn() + Sync),
 ) -> std::io::Result<ModelScan> {
+    scan_telling(root, policy, limits, done, None)
+}
+
+/// The same; `tell` is given each file once, as soon as nothing can change its verdict any more, and always in the same
+/// order: by path those that stand for themselves, then those that other files have a say in.
+pub fn scan_telling(
+    root: &Path,
+    policy: &Policy,
+    limits: &Limits,
+    done: &(dyn Fn() + Sync),
+    tell: Option<&Tell<'_>>,
+) -> std::io::Result<ModelScan> {
     let listing = ringfence_artifact::list(root)?;
     let is_single = !root.is_dir();
-    let files = listing.files.par_iter().map(|entry| {
-        let file = one(entry, is_single, policy, limits);
+    let line = tell.map(Line::new);
+    let judge = |(at, entry): (usize, &Entry)| {
+        let judged = one(entry, is_single, policy, limits);
         done();
-        file
-    });
-    let judged: Vec<Judged> = files.collect();
+        if let Some(line) = &line {
+            line.judged(at, &judged);
+        }
+        (at, judged)
+    };
+    let mut judged: Vec<(usize, Judged)> = match line {
+        None => listing.files.par_iter().enumerate().map(judge).collect(),
+        // In order: what is told first is looked at first.
+        Some(_) => listing.files.iter().enumerate().par_bridge().map(judge).collect(),
+    };
+    judged.sort_by_key(|(at, _)| *at);
+    let judged: Vec<Judged> = judged.into_iter().map(|(_, judged)| judged).collect();
+    let is_settled: Vec<bool> = judged.iter().map(Judged::is_settled).collect();
     // A file alone has no folder to be held against.
     let mut files: Vec<ModelFile> = if is_single {
         judged.into_iter().map(repository::alone).collect()
     } else {
         repository::together(judged)
     };
-    let hidden = listing.hidden.par_iter().filter_map(|entry| hidden(entry, policy, limits));
-    files.par_extend(hidden);
+    let hidden: Vec<_> =
+        listing.hidden.par_iter().filter_map(|entry| hidden(entry, policy, limits)).collect();
+    if let Some(tell) = tell {
+        let late = files.iter().zip(is_settled).filter(|(_, is_settled)| !is_settled).map(|(file, _)| file);
+        late.chain(&hidden).for_each(tell);
+    }
+    files.extend(hidden);
     files.sort_by(|one, other| one.path.cmp(&other.path));
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
     let gaps = counting.into_iter().map(|gap| no_access(gap.name, gap.why));
     Ok(ModelScan {
         source: root.display().to_string(),
+        is_file: is_single,
         files,
         gaps: gaps.collect(),
         passed_over: passed_over.into_iter().map(|gap| format!("{}: {}", gap.name, gap.why)).collect(),
         policy: policy.id(),
         seconds: 0.0,
     })
+}
+
+/// Takes a file that is judged.
+pub type Tell<'t> = dyn Fn(&ModelFile) + Sync + 't;
+
+/// Files that are judged and wait for those before them.
+struct Line<'t> {
+    tell: &'t Tell<'t>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next: usize,
+    /// None where the file is told later.
+    files: BTreeMap<usize, Option<ModelFile>>,
+}
+
+impl<'t> Line<'t> {
+    fn new(tell: &'t Tell<'t>) -> Self {
+        Self { tell, waiting: Mutex::default() }
+    }
+
+    fn judged(&self, at: usize, judged: &Judged) {
+        // A panic behind this lock could only come from `tell`, and what waits is whole all the same.
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.files.insert(at, judged.is_settled().then(|| judged.file.clone()));
+        while let Some(file) = {
+            let next = waiting.next;
+            waiting.files.remove(&next)
+        } {
+            waiting.next += 1;
+            file.iter().for_each(self.tell);
+        }
+    }
 }
 
 fn no_access(path: String, message: String) -> ModelGap {
@@ -156,5 +223,39 @@ mod tests {
         let names: Vec<&str> = found.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(names, [".git/model.joblib", ".git/objects/ab/0a", ".git/objects/model"]);
         assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
+    }
+
+    #[test]
+    fn files_are_told_once_in_one_order_and_never_before_their_verdict_stands() {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-tell-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
+        write("m.onnx", &fs::read(external).unwrap());
+        // Unknown alone, and explained by the model that comes later.
+        write("a.bin", b"\x01no format");
+        write("w.bin", &[1, 2, 3, 4, 5, 6, 7, 8]);
+        write(".git/x", b"\x80\x02N.");
+        for number in 0..50 {
+            write(&format!("n/{number:02}.pkl"), b"\x80\x02N.");
+        }
+        let told = Mutex::new(Vec::new());
+        let tell = |file: &ModelFile| told.lock().unwrap().push(file.clone());
+        let found =
+            scan_telling(&folder, Policy::embedded(), &Limits::default(), &|| (), Some(&tell)).unwrap();
+        let plain = scan(&folder, Policy::embedded(), &Limits::default(), &|| ()).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(plain.files, found.files);
+        let mut told = told.into_inner().unwrap();
+        let names: Vec<&str> = told.iter().map(|file| file.path.as_str()).collect();
+        let early: Vec<String> = (0..50).map(|number| format!("n/{number:02}.pkl")).collect();
+        assert_eq!(names[..50], early);
+        assert_eq!(names[50..], ["a.bin", "m.onnx", "w.bin", ".git/x"]);
+        told.sort_by(|one, other| one.path.cmp(&other.path));
+        assert_eq!(told, found.files);
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Walk<'p> {
     looks: Looks,
     /// Memory that the decoders above may still take for their windows.
     windows: u64,
+    /// Findings that may still be explained opcode by opcode: a file may have millions.
+    explains: usize,
 }
 
 impl<'p> Walk<'p> {
@@ -68,6 +70,7 @@ impl<'p> Walk<'p> {
             budget: Budget::new(limits.decoded),
             looks: Looks::default(),
             windows: Limits::WINDOWS,
+            explains: EXPLAINS,
         }
     }
 
@@ -207,7 +210,9 @@ impl<'p> Walk<'p> {
 
     fn tell(&mut self, path: &str, words: impl FnOnce(&mut Judge<'_>)) {
         let mut judge = Judge::new(self.policy, path.to_owned());
+        judge.explains = self.explains;
         words(&mut judge);
+        self.explains = judge.explains;
         self.findings.append(&mut judge.findings);
         self.gaps.append(&mut judge.gaps);
         self.lookups.append(&mut judge.lookups);
@@ -219,7 +224,7 @@ impl<'p> Walk<'p> {
 
     fn pickle(&mut self, path: &str, source: &Arc<dyn Source>) -> Facts {
         let facts = pickle::read(source.as_ref(), self.limits);
-        self.tell(path, |judge| judge.pickle(&facts));
+        self.tell(path, |judge| judge.pickle(&facts, source.as_ref()));
         facts
     }
 
@@ -339,6 +344,9 @@ impl<'p> Walk<'p> {
         }
     }
 }
+
+/// Findings of one file that are explained opcode by opcode.
+const EXPLAINS: usize = 1024;
 
 /// Bytes that are looked at in any file.
 const LOOKS: u64 = 1 << 20;

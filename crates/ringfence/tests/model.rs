@@ -97,7 +97,7 @@ fn usage_is_2() {
         (&["model"][..], "scan"),
         (&["model", "scan"], "<PATH>"),
         (&["model", "scan", "/no/such/model"], "/no/such/model"),
-        (&["model", "scan", &clean, "--format", "sarif"], "json"),
+        (&["model", "scan", &clean, "--format", "github"], "sarif"),
         (&["model", "scan", &clean, "--allow", &wrong], "os.system cannot be allowed"),
         (&["model", "scan", &clean, "--allow", "/no/such"], "/no/such"),
     ] {

@@ -198,7 +198,14 @@ pub(crate) struct Facts {
     pub(crate) readings_differ: bool,
     /// Bytes of arrays stand between opcodes.
     pub(crate) has_arrays: bool,
+    /// Where streams begin, and where reading went on behind a broken place.
+    pub(crate) starts: Vec<u64>,
+    /// Ranges of arrays between opcodes.
+    pub(crate) arrays: Vec<(u64, u64)>,
 }
+
+/// Places where streams begin that are kept: what stands in later ones is judged, and not shown opcode by opcode.
+const STARTS: usize = 100_000;
 
 impl FaultKind {
     /// Whether a loader stops there.
@@ -218,6 +225,12 @@ impl Facts {
         match self.faults.iter_mut().find(|fault| fault.kind == kind) {
             Some(fault) => fault.count += 1,
             None => self.faults.push(Fault { kind, at, count: 1, detail: detail() }),
+        }
+    }
+
+    pub(crate) fn begins(&mut self, at: u64) {
+        if self.starts.len() < STARTS {
+            self.starts.push(at);
         }
     }
 

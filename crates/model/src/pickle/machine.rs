@@ -149,6 +149,7 @@ impl<'s> Machine<'s> {
 
     /// Runs from `at` to the end of the stream, or to the first byte that cannot be run.
     pub(crate) fn run(&mut self, at: u64) -> End {
+        self.facts.begins(at);
         self.window.seek(at);
         let mut next_check = self.facts.opcodes + CHECK_EVERY;
         loop {

@@ -38,7 +38,7 @@ impl Walk<'_> {
         }
         let left = source.len() - legacy.end;
         self.tell(path, |judge| {
-            judge.pickle(&legacy.facts);
+            judge.pickle(&legacy.facts, source.as_ref());
             for (at, message) in &legacy.odd {
                 judge.found(threat::PERSISTENT, Verdict::Malicious, *at, None, message.clone());
             }

@@ -73,7 +73,7 @@ impl Walk<'_> {
     fn torch_part(&mut self, path: &str, part: &Part, source: &Arc<dyn Source>, depth: usize) {
         let left = source.len() - part.end;
         self.tell(path, |judge| {
-            judge.pickle(&part.facts);
+            judge.pickle(&part.facts, source.as_ref());
             for (at, message) in &part.odd {
                 judge.found(threat::PERSISTENT, Verdict::Malicious, *at, None, message.clone());
             }

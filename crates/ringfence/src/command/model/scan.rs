@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
@@ -11,10 +13,12 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::ValueEnum;
 use ringfence_finding::ExitCode;
+use ringfence_finding::ModelFile;
 use ringfence_model::Date;
 use ringfence_model::Limits;
 use ringfence_model::Policy;
 use ringfence_report::ModelFormat;
+use ringfence_report::Style;
 
 use crate::cli::Color;
 use crate::exit::Usage;
@@ -32,6 +36,9 @@ use crate::terminal;
   ringfence model scan model.pkl
   ringfence model scan models/ -v                 every file with the names it looks up
   ringfence model scan models/ --format json
+  ringfence model scan models/ --format jsonl | jq -r 'select(.verdict==\"malicious\").path'
+  ringfence model scan models/ --format sarif -o models.sarif
+  ringfence model scan models/ --format junit -o models.xml
   ringfence model scan models/ --allow names.toml
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
@@ -69,6 +76,12 @@ enum Format {
     Concise,
     /// For programs, with a published schema.
     Json,
+    /// For programs: a line for each file as soon as it is judged, then one with the verdict.
+    Jsonl,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+    /// A test case for each file, for CI systems.
+    Junit,
 }
 
 impl Scan {
@@ -82,11 +95,14 @@ impl Scan {
                 &additions
             }
         };
+        if self.format == Format::Jsonl {
+            return self.lines(policy, start);
+        }
         let scanned = progress::during("scanning", Total::Open("files"), self.quiet, |done| {
             let count = || _ = done.fetch_add(1, Ordering::Relaxed);
             ringfence_model::scan(&self.path, policy, &Limits::default(), &count)
         });
-        let mut scan = scanned.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?;
+        let mut scan = scanned.map_err(|error| self.no_path(&error))?;
         scan.seconds = start.elapsed().as_secs_f64();
         let exit = scan.exit(self.allow_incomplete);
         let color = if self.output.is_some() { Color::Never } else { self.screen.color };
@@ -95,11 +111,44 @@ impl Scan {
             Format::Text => ModelFormat::Text,
             Format::Concise => ModelFormat::Concise,
             Format::Json => ModelFormat::Json,
+            Format::Jsonl => ModelFormat::Lines,
+            Format::Sarif => ModelFormat::Sarif,
+            Format::Junit => ModelFormat::Junit,
         };
         output::write(self.output.as_deref(), |out| {
             ringfence_report::write_models(&scan, exit, format, &style, out)
         })?;
         Ok(exit)
+    }
+
+    /// Writes files while others are still being looked at.
+    fn lines(&self, policy: &Policy, start: Instant) -> anyhow::Result<ExitCode> {
+        // Before anything is written: a file for a scan that cannot begin would be an empty one.
+        std::fs::metadata(&self.path).map_err(|error| self.no_path(&error))?;
+        let mut exit = ExitCode::Internal;
+        output::write(self.output.as_deref(), |out| {
+            let (send, files) = mpsc::channel::<ModelFile>();
+            let mut scan = thread::scope(|scope| {
+                let scan = scope.spawn(move || {
+                    // Whoever reads may have left: that is told where the line is written.
+                    let tell = |file: &ModelFile| _ = send.send(file.clone());
+                    ringfence_model::scan_telling(&self.path, policy, &Limits::default(), &|| (), Some(&tell))
+                });
+                for file in files {
+                    ringfence_report::write_model_line(&file, out)?;
+                    out.flush()?;
+                }
+                scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+            scan.seconds = start.elapsed().as_secs_f64();
+            exit = scan.exit(self.allow_incomplete);
+            ringfence_report::write_models(&scan, exit, ModelFormat::Lines, &Style::default(), out)
+        })?;
+        Ok(exit)
+    }
+
+    fn no_path(&self, error: &std::io::Error) -> Usage {
+        Usage(format!("{}: {error}", self.path.display()))
     }
 }
 

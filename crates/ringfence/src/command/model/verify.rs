@@ -20,7 +20,7 @@ use ringfence_finding::VerifyReason;
 
 use super::sign;
 use crate::cli::Color;
-use crate::cli::ScreenFormat;
+use crate::cli::VerifyFormat;
 use crate::exit::Usage;
 use crate::output;
 use crate::progress;
@@ -39,6 +39,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
 #[command(after_help = "Examples:
   ringfence model verify llama/ --key model.pub                    signature in llama/model.sig
   ringfence model verify llama/ --signature llama.sig --key model.pub --format json
+  ringfence model verify llama/ --key model.pub --format junit -o verify.xml
   ringfence model verify llama/ --ca root.pem                      signed with a certificate
   ringfence model verify llama/ --ca root.pem --at 2026-01-31      as it would have been judged then
 
@@ -66,7 +67,7 @@ pub(crate) struct Verify {
     allow_unsigned_files: bool,
     /// Format.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    format: ScreenFormat,
+    format: VerifyFormat,
     /// File for the result, instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -98,9 +99,8 @@ impl Verify {
         result.cpu_seconds = cpu_seconds();
         let color = if self.output.is_some() { Color::Never } else { self.screen.color };
         let style = terminal::style(color, self.verbose, self.quiet);
-        output::write(self.output.as_deref(), |out| match self.format {
-            ScreenFormat::Text => ringfence_report::verification_text(&result, &style, out),
-            ScreenFormat::Json => ringfence_report::verification_json(&result, out),
+        output::write(self.output.as_deref(), |out| {
+            ringfence_report::write_verification(&result, self.format.into(), &style, out)
         })?;
         Ok(result.exit())
     }

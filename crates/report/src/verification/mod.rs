@@ -1,5 +1,8 @@
-//! Room `report`: a [`Verification`] enters, a screen or one JSON document leaves. Names and signers are foreign text:
-//! masked here for both forms, and made inert by each.
+//! Room `report`: a [`Verification`] enters, a screen or one document for programs leaves. Names and signers are foreign
+//! text: masked here for every form, and made inert by each.
+
+mod junit;
+mod sarif;
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,6 +16,7 @@ use serde::Serialize;
 
 use crate::clean;
 use crate::machine;
+use crate::model::mask;
 use crate::style::Style;
 use crate::style::Tone;
 use crate::text::page::Page;
@@ -25,13 +29,37 @@ const SHOWN: usize = 20;
 /// Columns before the words.
 const COLUMN: usize = 14;
 
-/// Prints a verification for people.
-pub fn verification_text(
+/// Forms of a verification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VerificationFormat {
+    /// The screen for people.
+    #[default]
+    Text,
+    /// One document for programs, `docs/schema/model-verify.v1.schema.json`.
+    Json,
+    /// A test case for the signature and each file, for CI systems.
+    Junit,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+}
+
+/// Writes a verification. `style` matters to text alone.
+pub fn write_verification(
     verification: &Verification,
+    format: VerificationFormat,
     style: &Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let verification = &masked(verification);
+    let verification = masked(verification);
+    match format {
+        VerificationFormat::Text => text(&verification, style, out),
+        VerificationFormat::Json => json(verification, out),
+        VerificationFormat::Junit => junit::write(&verification, out),
+        VerificationFormat::Sarif => sarif::write(&verification, out),
+    }
+}
+
+fn text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page::new(style);
     let outcome = verification.outcome();
     let (word, tone) = match outcome {
@@ -41,7 +69,7 @@ pub fn verification_text(
     };
     let bytes: u64 = verification.files.iter().map(|file| file.bytes).sum();
     let files = words::count(words::many(verification.files.len()), "file");
-    let headline = format!("{}   {files}, {}", clean::path(&verification.source), size(bytes));
+    let headline = format!("{}   {files}, {}", clean::path(&verification.source), words::size(bytes));
     if style.quiet {
         page.line(&format!("{word}: {headline}"));
         return out.write_all(page.into_text().as_bytes());
@@ -80,7 +108,7 @@ pub fn verification_text(
         COLUMN,
         &format!(
             "{} in {:.2} CPU-s, {:.2} s; exit {exit}",
-            size(bytes),
+            words::size(bytes),
             verification.cpu_seconds,
             verification.seconds
         ),
@@ -88,8 +116,7 @@ pub fn verification_text(
     out.write_all(page.into_text().as_bytes())
 }
 
-/// Prints a verification for programs; schema `docs/schema/model-verify.v1.schema.json`.
-pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -> io::Result<()> {
+fn json(mut verification: Verification, out: &mut dyn io::Write) -> io::Result<()> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document<'v> {
@@ -99,7 +126,6 @@ pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -
         verification: &'v Verification,
         exit: ExitCode,
     }
-    let mut verification = masked(verification);
     verification.seconds = machine::milliseconds(verification.seconds);
     verification.cpu_seconds = machine::milliseconds(verification.cpu_seconds);
     let (outcome, exit) = (verification.outcome(), verification.exit());
@@ -150,28 +176,7 @@ fn left_out(verification: &Verification, page: &mut Page<'_>) {
     }
 }
 
-/// `16.1 GB`, in powers of a thousand.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1000 {
-        return words::count(bytes, "byte");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    let mut value = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default())
-}
-
 fn masked(verification: &Verification) -> Verification {
-    let mask = |text: &mut String| {
-        if let std::borrow::Cow::Owned(masked) = clean::mask(text) {
-            *text = masked;
-        }
-    };
     let mut verification = verification.clone();
     mask(&mut verification.source);
     mask(&mut verification.signature);
@@ -196,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::testing::schema;
+    use crate::testing::xml;
 
     fn verification(name: &str) -> Verification {
         let file = |path: &str, status| VerifiedFile {
@@ -230,16 +236,18 @@ mod tests {
         }
     }
 
-    fn text(verification: &Verification) -> String {
+    fn print(verification: &Verification, format: VerificationFormat) -> String {
         let mut bytes = Vec::new();
-        verification_text(verification, &Style::default(), &mut bytes).unwrap();
+        write_verification(verification, format, &Style::default(), &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
+    fn text(verification: &Verification) -> String {
+        print(verification, VerificationFormat::Text)
+    }
+
     fn json(verification: &Verification) -> String {
-        let mut bytes = Vec::new();
-        verification_json(verification, &mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
+        print(verification, VerificationFormat::Json)
     }
 
     #[test]
@@ -272,11 +280,87 @@ mod tests {
     fn hostile_names_are_inert_and_keys_are_masked() {
         let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
         let hostile = verification(&format!("a\u{1b}[2J\n::error::x\u{202e}\u{2028}{key}"));
-        for printed in [text(&hostile), json(&hostile)] {
-            assert!(printed.contains("unsigned"), "{printed}");
+        for format in [
+            VerificationFormat::Text,
+            VerificationFormat::Json,
+            VerificationFormat::Junit,
+            VerificationFormat::Sarif,
+        ] {
+            let printed = print(&hostile, format);
+            assert!(printed.contains("nobody signed it"), "{printed}");
             for bad in ["\u{1b}", "\u{202e}", "\u{2028}", "\n::error", &key] {
                 assert!(!printed.contains(bad), "{bad:?} in {printed}");
             }
         }
+    }
+
+    fn incomplete() -> Verification {
+        let mut verification = verification("x");
+        verification.files[1].status = FileStatus::Unread;
+        verification.reasons = vec![VerifyReason::incomplete("unread", "x: permission denied".to_owned())];
+        verification
+    }
+
+    #[test]
+    fn junit_has_a_case_for_the_signature_and_each_file() {
+        let cases = |verification: &Verification| -> Vec<(String, String)> {
+            let root = xml::read(&print(verification, VerificationFormat::Junit));
+            let told = |case: &xml::Element| {
+                case.children.first().map_or("passed".to_owned(), |told| told.name.clone())
+            };
+            root.children[0]
+                .children
+                .iter()
+                .map(|case| (case.attribute("name").to_owned(), told(case)))
+                .collect()
+        };
+        let case = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
+        let (signature, first) =
+            (case("signature llama/model.sig", "passed"), case("a.safetensors", "passed"));
+        assert_eq!(cases(&verification("x")), [signature.clone(), first.clone(), case("x", "failure")]);
+        assert_eq!(cases(&incomplete()), [signature, first, case("x", "error")]);
+        let nobody = Verification {
+            source: "llama".to_owned(),
+            signature: "llama/model.sig".to_owned(),
+            reasons: vec![VerifyReason::failed(
+                "signature",
+                "no signature: llama/model.sig is not there".to_owned(),
+            )],
+            ..Verification::default()
+        };
+        assert_eq!(cases(&nobody), [case("signature llama/model.sig", "failure")]);
+        assert_eq!(cases(&Verification::default()), [case("signature ", "failure")], "never an empty list");
+    }
+
+    #[test]
+    fn sarif_has_a_result_for_what_fails_and_a_notification_for_what_was_not_read() {
+        let log = |verification: &Verification| -> Value {
+            let log = serde_json::from_str(&print(verification, VerificationFormat::Sarif)).unwrap();
+            assert_eq!(crate::testing::sarif::errors(&log), [""; 0]);
+            log
+        };
+        let failed = log(&verification("x"));
+        let run = &failed["runs"][0];
+        assert_eq!(run["results"][0]["ruleId"], "model-verify/unsigned");
+        assert_eq!(run["results"][0]["level"], "error");
+        assert_eq!(run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "llama");
+        assert_eq!(run["invocations"][0]["exitCode"], 4);
+        assert_eq!(run["invocations"][0]["toolExecutionNotifications"], serde_json::json!([]));
+        let incomplete = log(&incomplete());
+        let run = &incomplete["runs"][0];
+        assert_eq!(
+            (&run["results"], &run["invocations"][0]["exitCode"]),
+            (&serde_json::json!([]), &3.into())
+        );
+        let told = &run["invocations"][0]["toolExecutionNotifications"][0];
+        assert_eq!(
+            (&told["descriptor"]["id"], &told["message"]["text"]),
+            (&"incomplete/unread".into(), &"x: permission denied".into())
+        );
+        // Nothing that is verified and nothing that is said against it: failed all the same.
+        assert_eq!(
+            log(&Verification::default())["runs"][0]["results"][0]["ruleId"],
+            "model-verify/signature"
+        );
     }
 }
