@@ -154,7 +154,11 @@ fn settle<T: Taker>(looked: Vec<Looked<T>>, taker: &T) -> Vec<Judged> {
     }
     if !rests.is_empty() {
         for (index, taken) in waiting.into_iter().zip(taker.finish(rests)) {
-            judged.get_mut(index).into_iter().zip([taken]).for_each(|(judged, taken)| note(&mut judged.file, taken));
+            judged
+                .get_mut(index)
+                .into_iter()
+                .zip([taken])
+                .for_each(|(judged, taken)| note(&mut judged.file, taken));
         }
     }
     judged

@@ -30,7 +30,9 @@ fn main() {
     let _ = std::fs::remove_file(folder.join("k.pub"));
     let words = ["--key-format", "pem", "--password-file"].map(Path::new);
     run(&[&["model", "keygen", "--out"].map(Path::new)[..], &[&key], &words, &[&empty]].concat());
-    println!("| files | model scan --sha256, CPU-s | model sign, CPU-s | share of its throughput |\n|---|---|---|---|");
+    println!(
+        "| files | model scan --sha256, CPU-s | model sign, CPU-s | share of its throughput |\n|---|---|---|---|"
+    );
     for files in [1_u64, 3] {
         let models = folder.join(format!("models-{files}"));
         std::fs::create_dir_all(&models).unwrap();
@@ -46,7 +48,10 @@ fn main() {
             least_scan = least_scan.min(run(&scan));
             least_sign = least_sign.min(run(&sign));
         }
-        println!("| {files} | {least_scan:.2} | {least_sign:.2} | {:.1} % |", least_sign / least_scan * 100.0);
+        println!(
+            "| {files} | {least_scan:.2} | {least_sign:.2} | {:.1} % |",
+            least_sign / least_scan * 100.0
+        );
     }
 }
 

@@ -48,7 +48,10 @@ fn nothing_is_written_but_what_was_named() {
     let folder = Folder::new("allow-named");
     folder.write("models/m.pkl", MODEL);
     let listed = within(&folder, &["allow", "models"]).ends(1).out;
-    for part in ["models: 2 names that no policy allows; nothing is written", "acme.nn.Block   new, build   in 1 file"] {
+    for part in [
+        "models: 2 names that no policy allows; nothing is written",
+        "acme.nn.Block   new, build   in 1 file",
+    ] {
         assert!(listed.contains(part), "no `{part}` in {listed}");
     }
     assert!(listed.contains("ringfence model allow models --name acme.nn.Block --owner TEAM"), "{listed}");
@@ -59,7 +62,9 @@ fn nothing_is_written_but_what_was_named() {
     let entry = "[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\", \"build\"]\nowner = \"ml-platform\"\nreason = \"our own layer\"\n";
     assert_eq!(names(&folder), format!("{entry}expires = \"{until}\"\n"));
     // The other name is still one that nobody has judged; then it is judged, too.
-    assert!(within(&folder, &["scan", "models", "--allow", "names.toml"]).ends(1).out.contains("acme.nn.Other"));
+    assert!(
+        within(&folder, &["scan", "models", "--allow", "names.toml"]).ends(1).out.contains("acme.nn.Other")
+    );
     allow(&folder, &["acme.nn:Other"], &until, &["--to", "names.toml"]).ends(0);
     let scan = within(&folder, &["scan", "models", "--allow", "names.toml"]).ends(0).out;
     let used = format!("allowed     acme.nn.Block until {until}, ml-platform: our own layer");
@@ -76,19 +81,25 @@ fn an_entry_that_is_over_gives_the_finding_back_and_says_so() {
     folder.write("models/m.pkl", MODEL);
     let both = ["acme.nn.Block", "acme.nn.Other"];
     allow(&folder, &both, &day(1), &["--to", "names.toml"]).ends(0);
-    let document = within(&folder, &["scan", "models", "--allow", "names.toml", "--format", "json"]).ends(0).json();
+    let document =
+        within(&folder, &["scan", "models", "--allow", "names.toml", "--format", "json"]).ends(0).json();
     let addition = &document["additions"][0];
     assert_eq!((&addition["name"], &addition["expired"]), (&"Block".into(), &false.into()));
     let yesterday = day(-1);
     folder.write("names.toml", names(&folder).replace(&day(1), &yesterday));
     let scan = within(&folder, &["scan", "models", "--allow", "names.toml"]).ends(1).out;
     let scan = scan.split_whitespace().collect::<Vec<_>>().join(" ");
-    let finding = format!("makes an object of acme.nn.Block, whose addition by ml-platform expired on {yesterday}");
+    let finding =
+        format!("makes an object of acme.nn.Block, whose addition by ml-platform expired on {yesterday}");
     for part in [&finding, &format!("expired acme.nn.Block on {yesterday}, ml-platform: our own layer")] {
         assert!(scan.contains(part.as_str()), "no `{part}` in {scan}");
     }
-    let document = within(&folder, &["scan", "models", "--allow", "names.toml", "--format", "json"]).ends(1).json();
-    assert_eq!((&document["additions"][0]["expired"], &document["policy"]["additions"]), (&true.into(), &0.into()));
+    let document =
+        within(&folder, &["scan", "models", "--allow", "names.toml", "--format", "json"]).ends(1).json();
+    assert_eq!(
+        (&document["additions"][0]["expired"], &document["policy"]["additions"]),
+        (&true.into(), &0.into())
+    );
     let schema =
         std::fs::read_to_string(support::root().join("docs/schema/model-scan.v1.schema.json")).unwrap();
     let schema = serde_json::from_str(&schema).unwrap();
@@ -104,7 +115,8 @@ fn the_configuration_names_the_file_for_good() {
     folder.write("models/m.pkl", MODEL);
     folder.write("names.toml", "# names of the ml team\r\n");
     folder.write("ringfence.yaml", "modelAllow: [names.toml]\n");
-    std::fs::set_permissions(format!("{}/names.toml", folder.path()), std::fs::Permissions::from_mode(0o640)).unwrap();
+    std::fs::set_permissions(format!("{}/names.toml", folder.path()), std::fs::Permissions::from_mode(0o640))
+        .unwrap();
     allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &[]).ends(0);
     let text = names(&folder);
     assert!(text.starts_with("# names of the ml team\r\n\r\n[[allow]]\r\n"), "{text}");
@@ -117,8 +129,11 @@ fn the_configuration_names_the_file_for_good() {
     let document = within(&folder, &["scan", "models", "--format", "json"]).ends(0).json();
     assert!(document["config"]["path"].as_str().unwrap().ends_with("/ringfence.yaml"), "{document}");
     // What is judged never decides what is clean: neither its own configuration, nor names that lie in it.
-    std::fs::rename(format!("{}/ringfence.yaml", folder.path()), format!("{}/models/ringfence.yaml", folder.path()))
-        .unwrap();
+    std::fs::rename(
+        format!("{}/ringfence.yaml", folder.path()),
+        format!("{}/models/ringfence.yaml", folder.path()),
+    )
+    .unwrap();
     folder.write("models/names.toml", &text);
     let scan = within(&folder, &["scan", "models"]);
     assert_eq!(scan.code, 1, "{scan:#?}");
@@ -145,7 +160,10 @@ fn what_may_not_be_allowed_is_refused_and_nothing_is_written() {
         (allow(&folder, &["acme.nn.Block"], "2027-02-30", &to), "2027-02-30"),
         (allow(&folder, &["acme.nn.Block"], &soon, &[]), "--to"),
         (allow(&folder, &["acme.nn.Block"], &soon, &["--to", "models/names.toml"]), "lies inside"),
-        (allow(&folder, &["acme.nn.Block"], &soon, &[&to[..], &["--use", "odd-arguments"]].concat()), "no use"),
+        (
+            allow(&folder, &["acme.nn.Block"], &soon, &[&to[..], &["--use", "odd-arguments"]].concat()),
+            "no use",
+        ),
         (within(&folder, &["allow", "models", "--name", "acme.nn.Block"]), "--owner"),
         (within(&folder, &["allow", "models", "--owner", "x"]), "--name"),
         (within(&folder, &["allow", "none"]), "none"),
@@ -155,7 +173,20 @@ fn what_may_not_be_allowed_is_refused_and_nothing_is_written() {
     }
     let blank = within(
         &folder,
-        &["allow", "models", "--name", "acme.nn.Block", "--owner", " ", "--reason", "x", "--expires", &soon, "--to", "names.toml"],
+        &[
+            "allow",
+            "models",
+            "--name",
+            "acme.nn.Block",
+            "--owner",
+            " ",
+            "--reason",
+            "x",
+            "--expires",
+            &soon,
+            "--to",
+            "names.toml",
+        ],
     );
     assert_eq!((blank.code, blank.out.as_str()), (2, ""), "{blank:#?}");
     // An entry that lapsed yesterday is no way to write one either: the file as a whole has to be right.

@@ -25,7 +25,11 @@ fn sha256sum(path: &str) -> String {
 fn digests_of_judged_files_are_those_of_sha256sum() {
     let folder = Folder::new("digests");
     let corpus = support::root().join("fuzz/corpus");
-    for (name, file) in [("a.onnx", "onnx/plain"), ("m.gguf", "gguf/little"), ("sub/evil.jinja", "jinja/hostile-globals-of-cycler")] {
+    for (name, file) in [
+        ("a.onnx", "onnx/plain"),
+        ("m.gguf", "gguf/little"),
+        ("sub/evil.jinja", "jinja/hostile-globals-of-cycler"),
+    ] {
         folder.write(name, std::fs::read(corpus.join(file)).unwrap());
     }
     // Larger than any window, so that the rest is read behind the judging, two files at a time.
@@ -60,7 +64,8 @@ fn a_file_that_changes_while_it_is_read_has_no_digest_and_no_clean_verdict() {
     // A hole takes a while to hash, and no room on disk.
     let hole = 32_u64 << 20;
     let header = format!(r#"{{"w":{{"dtype":"U8","shape":[{hole}],"data_offsets":[0,{hole}]}}}}"#);
-    let path = folder.write("m.safetensors", [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
+    let path =
+        folder.write("m.safetensors", [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
     let file = File::options().write(true).open(&path).unwrap();
     let length = 8 + header.len() as u64 + hole;
     file.set_len(length).unwrap();
@@ -75,7 +80,11 @@ fn a_file_that_changes_while_it_is_read_has_no_digest_and_no_clean_verdict() {
     let ran: Ran = child.wait_with_output().unwrap().into();
     let document = ran.json();
     let told = &document["files"][0];
-    assert_eq!((&told["sha256"], told["verdict"].as_str()), (&serde_json::Value::Null, Some("incomplete")), "{document}");
+    assert_eq!(
+        (&told["sha256"], told["verdict"].as_str()),
+        (&serde_json::Value::Null, Some("incomplete")),
+        "{document}"
+    );
     let gaps = told["gaps"].as_array().unwrap();
     assert!(gaps.iter().any(|gap| gap["reason"] == "changed"), "{document}");
     assert_eq!(ran.code, 3);

@@ -71,7 +71,9 @@ mod tests {
         let digests = Arc::new(Digests::new().unwrap());
         let (mut rests, mut expected) = (Vec::new(), Vec::new());
         for (number, (length, read)) in
-            [(0, 0), (1, 1), (63, 20), (200_000, 70_001), (300_000, 0), (65_536, 65_536)].into_iter().enumerate()
+            [(0, 0), (1, 1), (63, 20), (200_000, 70_001), (300_000, 0), (65_536, 65_536)]
+                .into_iter()
+                .enumerate()
         {
             let bytes: Vec<u8> = (0..length).map(|at: u32| (at % 251) as u8 ^ number as u8).collect();
             let path = folder.join(number.to_string());
@@ -79,7 +81,9 @@ mod tests {
             let teed = Teed::new(OpenFile::open(&path, false).unwrap(), &digests);
             teed.read_at(0, &mut vec![0; read]).unwrap();
             rests.push(teed.into_rest().unwrap());
-            expected.push(sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            expected.push(
+                sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            );
         }
         let path = folder.join("1");
         let whole = Teed::new(OpenFile::open(&path, false).unwrap(), &digests);

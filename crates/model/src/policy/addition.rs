@@ -185,7 +185,8 @@ mod tests {
             place: ModelPlace::default(),
         };
         let denied = ModelLookup { module: "os".to_owned(), ..lookup("system", &["import", "call"]) };
-        let known = ModelLookup { module: "collections".to_owned(), ..lookup("OrderedDict", &["import", "new"]) };
+        let known =
+            ModelLookup { module: "collections".to_owned(), ..lookup("OrderedDict", &["import", "new"]) };
         let file = |lookups| ModelFile { lookups, ..ModelFile::default() };
         let scan = ModelScan {
             files: vec![
@@ -199,8 +200,10 @@ mod tests {
             wanted(&scan, policy).into_iter().map(told).collect()
         };
         let block = ("Block".to_owned(), vec![Use::New, Use::Build], vec![Use::Tainted], 2, false);
-        let rest =
-            [("Type".to_owned(), vec![], vec![], 1, false), ("system".to_owned(), vec![Use::Call], vec![], 1, true)];
+        let rest = [
+            ("Type".to_owned(), vec![], vec![], 1, false),
+            ("system".to_owned(), vec![Use::Call], vec![], 1, true),
+        ];
         assert_eq!(told(Policy::embedded()), [&[block][..], &rest].concat());
         let today = Date::new(2026, 11, 25).unwrap();
         let policy = Policy::with_additions(&policy_of_one(today).to_toml(), today).unwrap();

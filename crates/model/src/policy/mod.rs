@@ -271,7 +271,11 @@ mod tests {
 
     #[test]
     fn an_addition_counts_to_the_end_of_its_day_and_the_latest_speaks() {
-        let entry = |day: &str| format!("[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\"]\nowner = \"ml\"\nreason = \"ours\"\nexpires = \"{day}\"\n");
+        let entry = |day: &str| {
+            format!(
+                "[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\"]\nowner = \"ml\"\nreason = \"ours\"\nexpires = \"{day}\"\n"
+            )
+        };
         let today = Date::new(2026, 11, 25).unwrap();
         for (days, counts, expired) in [
             (&["2026-11-25"][..], 1, false),

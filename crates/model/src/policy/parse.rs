@@ -126,7 +126,9 @@ pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<
         }
         let expires: Date = row.expires.parse().map_err(|error| wrong(format!("expires: {error}")))?;
         if expires.days() - today.days() > MOST_DAYS {
-            let problem = format!("expires on {expires}: at most {MOST_DAYS} days from now, for somebody has to look at it again");
+            let problem = format!(
+                "expires on {expires}: at most {MOST_DAYS} days from now, for somebody has to look at it again"
+            );
             return Err(wrong(problem));
         }
         let uses = uses(&row.module, &row.uses)?;

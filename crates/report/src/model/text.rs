@@ -216,5 +216,10 @@ fn closing(scan: &ModelScan, exit: ExitCode) -> String {
         format!(" by {} ({digest})", clean::path(&config.path))
     });
     let config = config.unwrap_or_default();
-    format!("exit {}, policy of {} ({digest}){additions}{config}, {:.2} s", exit.code(), policy.date, scan.seconds)
+    format!(
+        "exit {}, policy of {} ({digest}){additions}{config}, {:.2} s",
+        exit.code(),
+        policy.date,
+        scan.seconds
+    )
 }

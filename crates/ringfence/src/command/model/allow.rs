@@ -105,7 +105,10 @@ impl Allow {
             (Some(file), _) => file.clone(),
             (None, [file]) => file.clone(),
             (None, _) => {
-                return Err(Usage("--to: which file? `modelAllow` in ringfence.yaml names one for good".to_owned()).into());
+                return Err(Usage(
+                    "--to: which file? `modelAllow` in ringfence.yaml names one for good".to_owned(),
+                )
+                .into());
             }
         };
         // A file that is not there yet lies where its folder does.
@@ -118,7 +121,8 @@ impl Allow {
         let mut additions = Vec::new();
         for name in &self.name {
             let called = |one: &&Wanted| {
-                *name == format!("{}.{}", one.module, one.name) || *name == format!("{}:{}", one.module, one.name)
+                *name == format!("{}.{}", one.module, one.name)
+                    || *name == format!("{}:{}", one.module, one.name)
             };
             let mut found = wanted.iter().filter(called);
             let wrong = |why: String| Usage(format!("--name {name}: {why}"));
@@ -129,7 +133,9 @@ impl Allow {
                 }
                 (None, _) => {
                     let path = self.path.display();
-                    return Err(wrong(format!("{path} looks up no such name, or it is allowed already")).into());
+                    return Err(
+                        wrong(format!("{path} looks up no such name, or it is allowed already")).into()
+                    );
                 }
             };
             if let Some(why) = &one.denied {
@@ -162,7 +168,12 @@ impl Allow {
         let (denied, open): (Vec<_>, Vec<_>) = wanted.iter().partition(|one| one.denied.is_some());
         output::to_stdout(|out| {
             let path = self.path.display().to_string();
-            writeln!(out, "{}: {} that no policy allows; nothing is written", line(&path), count(open.len()))?;
+            writeln!(
+                out,
+                "{}: {} that no policy allows; nothing is written",
+                line(&path),
+                count(open.len())
+            )?;
             for one in open {
                 tell(one, out)?;
                 if let Some(command) = command(one, &path, names) {
@@ -191,7 +202,8 @@ impl Allow {
             for one in additions {
                 let name = line(&format!("{}.{}", one.module, one.name));
                 writeln!(out, "  {name} ({}) until {}", words(&one.uses), one.expires)?;
-                let same = wanted.iter().find(|other| (&other.module, &other.name) == (&one.module, &one.name));
+                let same =
+                    wanted.iter().find(|other| (&other.module, &other.name) == (&one.module, &one.name));
                 for what in same.into_iter().flat_map(|one| &one.stays) {
                     writeln!(out, "    stays: `{}`, which no entry allows", what.as_str())?;
                 }

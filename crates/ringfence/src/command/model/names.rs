@@ -42,8 +42,13 @@ impl NameFlags {
     pub(super) fn load(&self, judged: &Path) -> anyhow::Result<Names> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let today = Date::from_unix(now.as_secs());
-        let mut names =
-            Names { policy: Policy::embedded().clone(), today, files: Vec::new(), config: None, notes: Vec::new() };
+        let mut names = Names {
+            policy: Policy::embedded().clone(),
+            today,
+            files: Vec::new(),
+            config: None,
+            notes: Vec::new(),
+        };
         if !self.allow.is_empty() {
             for file in &self.allow {
                 names.add("--allow", file.clone())?;
