@@ -88,7 +88,7 @@ impl Config {
     /// A path that the file names under `key`: relative to the file, and never inside of `judged`.
     pub(crate) fn path(&self, key: &str, written: &str, judged: &Path) -> anyhow::Result<PathBuf> {
         let path = self.folder.join(written);
-        find::outside(&format!("{}: {key}", self.file.path), &path, judged)?;
+        outside(&format!("{}: {key}", self.file.path), &path, judged)?;
         Ok(path)
     }
 }
