@@ -33,7 +33,9 @@ fn within(folder: &Folder, arguments: &[&str]) -> Ran {
 /// Allows `names` in `names.toml`.
 fn allow(folder: &Folder, names: &[&str], expires: &str, more: &[&str]) -> Ran {
     let mut arguments = vec!["allow", "models"];
-    names.iter().for_each(|name| arguments.extend(["--name", name]));
+    for name in names {
+        arguments.extend(["--name", name]);
+    }
     arguments.extend(["--owner", "ml-platform", "--reason", "our own layer", "--expires", expires]);
     arguments.extend(more);
     within(folder, &arguments)

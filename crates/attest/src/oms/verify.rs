@@ -217,7 +217,7 @@ fn compare(
             start = end.unwrap_or(start);
         }
     }
-    let hashed = hash_unknown(request, engine, jobs, digests);
+    let hashed = hash_unknown(request, engine, &jobs, digests);
     let mut parts: BTreeMap<String, Vec<Hashed>> = BTreeMap::new();
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
@@ -239,7 +239,7 @@ fn compare(
 }
 
 /// Hashes what no other signature of this run has asked for.
-fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: Vec<Job>, digests: &mut Digests) -> Vec<Hashed> {
+fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: &[Job], digests: &mut Digests) -> Vec<Hashed> {
     let key = |job: &Job| (job.path.clone(), job.range);
     let is_known = |job: &&Job| digests.contains_key(&key(job));
     let unknown: Vec<Job> = jobs.iter().filter(|job| !is_known(job)).cloned().collect();

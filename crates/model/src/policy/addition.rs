@@ -116,7 +116,9 @@ pub fn wanted(scan: &ModelScan, policy: &Policy) -> Vec<Wanted> {
                 denied: policy.denied(&first.module, &first.name).map(|denied| denied.why.clone()),
             });
             wanted.files += 1;
-            same.iter().for_each(|lookup| wanted.add(lookup, policy));
+            for lookup in same {
+                wanted.add(lookup, policy);
+            }
         }
     }
     let is_open = |wanted: &Wanted| {
