@@ -94,11 +94,12 @@ impl Bundle {
                 self.by_key(hint.as_deref(), carried.as_ref(), keys)?
             }
             (Method::Certificates(chain), Trust::Authorities(authorities)) => {
-                let (key, leaf) = authorities.verify(chain)?;
+                let (key, leaf, beside) = authorities.verify(chain)?;
                 if !key.verifies(&self.signed(), &self.signature) {
                     return Err(wrong_signature("the key of its certificate"));
                 }
-                Signer { key, leaf: Some(leaf), notes: Vec::new() }
+                let note = format!("certificates of the bundle on no path to an authority: {beside}");
+                Signer { key, leaf: Some(leaf), notes: (beside > 0).then_some(note).into_iter().collect() }
             }
             (Method::Key { .. }, Trust::Authorities(_)) => {
                 return Err(refuse(
