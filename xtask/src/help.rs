@@ -25,6 +25,10 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
   cargo xtask bench domain  a controller that keeps 1,000 namespaces, on a lab of its own          15 min
   cargo xtask bench live    the scan of a cluster of 10,000 pods, on a lab of its own           5 min
   cargo xtask bench yaml    the YAML reader alone                                               1 min
+  cargo xtask bench benign  ordinary models by the libraries of their formats, and how many are not
+                            clean; installs them, torch among them: 7 GB of disk                10 min
+  cargo xtask bench pickles [--from SEED] COUNT
+                            random pickles with CPython as the judge of their names   2,500 a CPU-second
   cargo xtask bench tree [--objects N] DIR
                             write the generated repository, or N objects, into an empty DIR    seconds
 

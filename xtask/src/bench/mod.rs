@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: figures and peers, as Markdown on stdout for docs/performance.md. No bench runs
 //! in CI: bars are ratios and CPU-seconds of interleaved runs on one machine.
 
+mod benign;
 mod build;
 mod domain;
 mod live;
 mod measure;
+mod pickles;
 mod scan;
 mod tree;
 
@@ -18,11 +20,14 @@ use crate::shell;
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["scan"] => scan::run(),
+        ["benign"] => benign::run(),
         ["build"] => build::run(),
         ["domain"] => domain::run(),
         ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
         ["live", "inside"] => live::inside(),
+        ["pickles", count] => pickles::run(count, "1"),
+        ["pickles", "--from", seed, count] => pickles::run(count, seed),
         ["yaml"] => shell::run(&mut shell::cargo(["bench", "--package", "ringfence-inventory"])),
         ["tree", folder] => tree::write_repository(Path::new(folder)).map(|tally| println!("{tally}")),
         ["tree", "--objects", count, folder] => {
@@ -30,7 +35,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
         _ => Err(Failure::new(
-            "usage: cargo xtask bench scan | build | domain | live | yaml | tree [--objects N] DIR",
+            "usage: cargo xtask bench scan | benign | build | domain | live | pickles [--from SEED] COUNT | yaml | tree [--objects N] DIR",
         )),
     }
 }
