@@ -29,6 +29,10 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
   cargo xtask bench sign    signing and verifying beside model-signing, interleaved; needs python3
                             with venv, 9 GB of disk and, to stay in memory, of RAM              5 min
   cargo xtask bench yaml    the YAML reader alone                                               1 min
+  cargo xtask bench benign  ordinary models by the libraries of their formats, and how many are not
+                            clean; installs them, torch among them: 7 GB of disk                10 min
+  cargo xtask bench pickles [--from SEED] COUNT
+                            random pickles with CPython as the judge of their names   2,500 a CPU-second
   cargo xtask bench tree [--objects N] DIR
                             write the generated repository, or N objects, into an empty DIR    seconds
 

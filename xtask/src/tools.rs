@@ -15,6 +15,21 @@ const PICKLESCAN: &str = "1.0.5";
 /// Libraries that judge the readers of `model`, in tests alone; numbered together.
 const MODEL_PEERS: [&str; 3] = ["gguf==0.19.0", "jinja2==3.1.6", "onnx==1.23.2"];
 const MODEL_PEERS_SET: &str = "1";
+/// Libraries that write ordinary models for `bench benign`; numbered together.
+const BENIGN_WRITERS: [&str; 11] = [
+    "gguf==0.19.0",
+    "joblib==1.6.0",
+    "lz4==4.4.5",
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "pandas==3.1.1",
+    "safetensors==0.8.0",
+    "scikit-learn==1.9.1",
+    "scipy==1.17.1",
+    "torch==2.15.0",
+    "zstandard==0.25.0",
+];
+const BENIGN_WRITERS_SET: &str = "1";
 
 /// The cargo-deny of this project's version, if it is here.
 pub(crate) fn cargo_deny() -> Option<PathBuf> {
@@ -116,15 +131,26 @@ pub(crate) fn install_picklescan() -> Result<(PathBuf, &'static str), Failure> {
 
 /// A python3 with the libraries of formats in a virtual environment of its own.
 pub(crate) fn install_model_peers() -> Result<PathBuf, Failure> {
-    let folder = cache().join(format!("model-peers-{MODEL_PEERS_SET}"));
+    environment(&format!("model-peers-{MODEL_PEERS_SET}"), &MODEL_PEERS, "import gguf, jinja2, onnx")
+}
+
+/// A python3 with everything that writes ordinary models; torch alone is several gigabytes.
+pub(crate) fn install_benign_writers() -> Result<PathBuf, Failure> {
+    let imports = "import gguf, joblib, numpy, onnx, pandas, safetensors, scipy, sklearn, torch";
+    environment(&format!("benign-writers-{BENIGN_WRITERS_SET}"), &BENIGN_WRITERS, imports)
+}
+
+/// The python3 of a virtual environment with these packages, which holds when these imports do.
+fn environment(name: &str, packages: &[&str], imports: &str) -> Result<PathBuf, Failure> {
+    let folder = cache().join(name);
     let python = folder.join("bin/python3");
-    let works = || shell::output(Command::new(&python).args(["-c", "import gguf, jinja2, onnx"]));
+    let works = || shell::output(Command::new(&python).args(["-c", imports]));
     if !python.is_file() || works().is_err() {
-        eprintln!("installs {} into {}", MODEL_PEERS.join(", "), folder.display());
+        eprintln!("installs {} into {}", packages.join(", "), folder.display());
         fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
         shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         let mut pip = Command::new(folder.join("bin/pip"));
-        shell::run(pip.args(["install", "--quiet"]).args(MODEL_PEERS))?;
+        shell::run(pip.args(["install", "--quiet"]).args(packages))?;
         works()?;
     }
     Ok(python)

@@ -1,11 +1,13 @@
 //! Room `attest`: certificates -> the key of a leaf that a given authority stands behind, at a given time. RFC 5280.
 //!
-//! The path is `rustls-webpki`'s; it ignores what a leaf may be used for, so that rule is ours.
+//! The path is `rustls-webpki`'s; it ignores what a key may be used for, so those rules are ours.
 
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::UnixTime;
+use webpki::Cert;
 use webpki::EndEntityCert;
 use webpki::KeyPurposeIdIter;
+use webpki::VerifiedPath;
 
 use crate::PublicKey;
 use crate::Refusal;
@@ -67,7 +69,7 @@ impl VerifiedLeaf {
 pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let text = str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
     let Some(text) = text else {
-        return if Leaf::read(bytes).is_some() {
+        return if Certificate::read(bytes).is_some() {
             Ok(vec![bytes.to_vec()])
         } else {
             Err("no certificate in it")
@@ -81,7 +83,7 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
 
 /// The key of a certificate, to hold it against a private one.
 pub fn certificate_key(der: &[u8]) -> Option<PublicKey> {
-    PublicKey::from_der(Leaf::read(der)?.key).ok()
+    PublicKey::from_der(Certificate::read(der)?.key).ok()
 }
 
 impl Authorities {
@@ -107,16 +109,18 @@ impl Authorities {
         }
     }
 
-    /// The key of the first certificate, if a path of valid ones leads from it to a root and it is for `identity`.
+    /// The key of the first certificate, if a path of valid ones leads from it to a root and it is for `identity`; and how many
+    /// certificates are on no such path, which makes them free to change.
     pub(crate) fn verify(
         &self,
         chain: &[Vec<u8>],
         identity: Option<&str>,
-    ) -> Result<(PublicKey, VerifiedLeaf), Refusal> {
+    ) -> Result<(PublicKey, VerifiedLeaf, usize), Refusal> {
         let refuse =
             |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
         let (first, rest) = chain.split_first().ok_or_else(|| refuse("no certificates".to_owned()))?;
-        let leaf = Leaf::read(first).ok_or_else(|| refuse("the first certificate is damaged".to_owned()))?;
+        let leaf =
+            Certificate::read(first).ok_or_else(|| refuse("the first certificate is damaged".to_owned()))?;
         let seconds = match self.time {
             VerifyTime::Now(seconds) | VerifyTime::At(seconds) => seconds,
             VerifyTime::LeafNotBefore => leaf.not_before,
@@ -135,21 +139,29 @@ impl Authorities {
         }
         let key = PublicKey::from_der(leaf.key).map_err(|error| refuse(error.to_string()))?;
         // A leaf that is itself trusted needs no path; webpki has no word for that.
-        if !self.roots.iter().any(|root| root.as_ref() == first.as_slice()) {
+        let between = if self.is_root(first) {
+            Vec::new()
+        } else {
             self.path(first, rest, seconds)
-                .map_err(|error| refuse(format!("no valid path to a given authority: {error}")))?;
-        }
+                .map_err(|error| refuse(format!("no valid path to a given authority: {error}")))?
+        };
+        let beside = rest.iter().filter(|der| !between.contains(der) && !self.is_root(der)).count();
         let leaf =
             VerifiedLeaf { fingerprint: Sha256::of(first), name: leaf.name, alternatives: leaf.alternatives };
         match identity {
             Some(identity) if !leaf.is_for(identity) => {
                 Err(refuse(format!("the certificate is for {}, not for {identity}", leaf.whom())))
             }
-            _ => Ok((key, leaf)),
+            _ => Ok((key, leaf, beside)),
         }
     }
 
-    fn path(&self, leaf: &[u8], rest: &[Vec<u8>], seconds: u64) -> Result<(), webpki::Error> {
+    fn is_root(&self, der: &[u8]) -> bool {
+        self.roots.iter().any(|root| root.as_ref() == der)
+    }
+
+    /// The certificates between leaf and root.
+    fn path(&self, leaf: &[u8], rest: &[Vec<u8>], seconds: u64) -> Result<Vec<Vec<u8>>, webpki::Error> {
         let anchors =
             self.roots.iter().map(webpki::anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>()?;
         let between: Vec<CertificateDer<'_>> =
@@ -157,12 +169,26 @@ impl Authorities {
         let leaf = CertificateDer::from(leaf);
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         let leaf = EndEntityCert::try_from(&leaf)?;
-        leaf.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &between, time, AnyUsage, None, None)
-            .map(drop)
+        let path = leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &anchors,
+            &between,
+            time,
+            AnyUsage,
+            None,
+            Some(&may_certify),
+        )?;
+        Ok(path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect())
     }
 }
 
-/// Usage is judged by [`Leaf::may_sign`].
+/// RFC 5280, 6.1.4 (n): where an issuer says what its key is for, that is signing certificates.
+fn may_certify(path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
+    let may = |issuer: &Cert<'_>| Certificate::read(&issuer.der()).is_some_and(|issuer| issuer.may_certify());
+    if path.intermediate_certificates().all(may) { Ok(()) } else { Err(webpki::Error::EndEntityUsedAsCa) }
+}
+
+/// The usage of a leaf is judged by [`Certificate::may_sign`].
 struct AnyUsage;
 
 impl webpki::ExtendedKeyUsageValidator for AnyUsage {
@@ -172,6 +198,8 @@ impl webpki::ExtendedKeyUsageValidator for AnyUsage {
 }
 
 const KEY_USAGE: &[u8] = b"\x55\x1d\x0f";
+const DIGITAL_SIGNATURE: u8 = 0x80;
+const KEY_CERT_SIGN: u8 = 0x04;
 const EXTENDED_KEY_USAGE: &[u8] = b"\x55\x1d\x25";
 const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
 const COMMON_NAME: &[u8] = b"\x55\x04\x03";
@@ -179,24 +207,24 @@ const ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
 /// Tags of a GeneralName that names somebody: rfc822Name, dNSName, uniformResourceIdentifier (RFC 5280, section 4.2.1.6).
 const NAMES_SOMEBODY: [u8; 3] = [0x81, 0x82, 0x86];
 
-/// What is asked of a leaf.
+/// What is asked of a certificate.
 #[derive(Debug)]
-struct Leaf<'d> {
+struct Certificate<'d> {
     not_before: u64,
     not_after: u64,
     name: Option<String>,
     alternatives: Vec<String>,
     /// DER of its SubjectPublicKeyInfo.
     key: &'d [u8],
-    digital_signature: bool,
+    /// First octet of its key usage, RFC 5280, 4.2.1.3.
+    usage: Option<u8>,
     code_signing: bool,
 }
 
-impl<'d> Leaf<'d> {
+impl<'d> Certificate<'d> {
     fn read(bytes: &'d [u8]) -> Option<Self> {
         let mut outer = Der::new(bytes);
-        let mut certificate = outer.sequence()?;
-        let mut body = certificate.sequence()?;
+        let mut body = outer.sequence()?.sequence()?;
         body.take(0xa0)?; // version: extensions exist from 3 on
         body.take(der::INTEGER)?; // serial number
         body.sequence()?; // signature algorithm
@@ -206,16 +234,19 @@ impl<'d> Leaf<'d> {
         let name = common_name(body.sequence()?);
         let content = body.take(der::SEQUENCE)?;
         let key = whole(bytes, content)?;
-        let mut leaf = Self {
+        let mut certificate = Self {
             not_before,
             not_after,
             name,
             alternatives: Vec::new(),
             key,
-            digital_signature: false,
+            usage: None,
             code_signing: false,
         };
         let mut extensions = loop {
+            if body.is_empty() {
+                break body;
+            }
             match body.any()? {
                 (0xa1 | 0xa2 | 0x81 | 0x82, _) => {}
                 (0xa3, content) => break Der::new(content).sequence()?,
@@ -223,9 +254,9 @@ impl<'d> Leaf<'d> {
             }
         };
         while !extensions.is_empty() {
-            leaf.extension(extensions.sequence()?)?;
+            certificate.extension(extensions.sequence()?)?;
         }
-        outer.is_empty().then_some(leaf)
+        outer.is_empty().then_some(certificate)
     }
 
     fn extension(&mut self, mut extension: Der<'d>) -> Option<()> {
@@ -236,9 +267,9 @@ impl<'d> Leaf<'d> {
         let mut value = Der::new(extension.take(der::OCTET_STRING)?);
         match oid {
             KEY_USAGE => {
-                // The first octet counts unused bits; digitalSignature is the first bit behind it.
+                // The octet before them counts unused bits.
                 let bits = value.take(der::BIT_STRING)?;
-                self.digital_signature = bits.get(1).is_some_and(|bits| bits & 0x80 != 0);
+                self.usage = Some(bits.get(1).copied().unwrap_or(0));
             }
             EXTENDED_KEY_USAGE => {
                 let mut purposes = value.sequence()?;
@@ -262,7 +293,11 @@ impl<'d> Leaf<'d> {
     }
 
     fn may_sign(&self) -> bool {
-        self.digital_signature || self.code_signing
+        self.usage.is_some_and(|bits| bits & DIGITAL_SIGNATURE != 0) || self.code_signing
+    }
+
+    fn may_certify(&self) -> bool {
+        self.usage.is_none_or(|bits| bits & KEY_CERT_SIGN != 0)
     }
 }
 

@@ -232,9 +232,16 @@ fn is_skippable(head: &[u8]) -> bool {
     rest.len() < head.len() && rest.starts_with(b"\x28\xb5\x2f\xfd")
 }
 
-/// RFC 1950: deflate, a window of at most 32 KiB, a check sum over both bytes; no dictionary, as writers of models.
+/// RFC 1950: deflate, a window of at most 32 KiB, a check sum over both bytes; no dictionary, as writers of models. And the
+/// first block may be one (RFC 1951, 3.2.3 and 3.2.4): the length of a safetensors header can begin with the same two bytes.
 fn is_zlib(head: &[u8]) -> bool {
-    matches!(head, [0x78, flags @ (0x01 | 0x5e | 0x9c | 0xda), ..] if (0x7800 + u16::from(*flags)) % 31 == 0)
+    let [0x78, flags @ (0x01 | 0x5e | 0x9c | 0xda), block @ ..] = head else { return false };
+    let is_block = match block {
+        [first, a, b, c, d, ..] if first & 0b110 == 0 => [*a, *b] == [!c, !d],
+        [first, ..] => first & 0b110 != 0b110,
+        [] => true,
+    };
+    (0x7800 + u16::from(*flags)) % 31 == 0 && is_block
 }
 
 /// A local header in front, or an end record anywhere in the tail.
@@ -286,6 +293,9 @@ mod tests {
             (b"GGUF\x03\0\0\0", &["gguf"]),
             (b"\x08\0\0\0\0\0\0\0{}      ", &["safetensors"]),
             (b"\x78\x9cxx", &["zlib"]),
+            (b"\x78\x01\x01\x01\0\xfe\xffN", &["zlib"]),
+            (b"\x78\x01\0\0\0\0\0\0{}", &[]),
+            (&[b"\x78\x01\0\0\0\0\0\0{", &[b' '; 0x177][..]].concat()[..], &["safetensors"]),
             (b"\xcb\r\r\n\0\0\0\0code", &["python-bytecode"]),
             (b"\x80\x04N.PK\x05\x06", &["zip", "pickle"]),
             (b"ZF0x1a               \x78", &["joblib-zfile"]),

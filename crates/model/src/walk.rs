@@ -100,7 +100,9 @@ impl<'p> Walk<'p> {
             self.formats.extend(formats.iter().map(|format| format.as_str()));
         }
         if let Some(book) = &mut self.book {
-            formats.iter().for_each(|format| book.format(format.as_str()));
+            for format in &formats {
+                book.format(format.as_str());
+            }
         }
         if formats.len() > 1 {
             let names: Vec<_> = formats.iter().map(|format| format.as_str()).collect();

@@ -374,7 +374,7 @@ fn judge(
 /// Whether the namespace of an object is going: nothing is written into it any more.
 pub(crate) fn is_leaving(store: &Store, namespace: &str) -> bool {
     let seen = store.get(Source::Namespaces, "", namespace);
-    seen.is_some_and(|it| it.is_going())
+    seen.is_some_and(Live::is_going)
 }
 
 /// A node may have had another domain: its taint goes too.

@@ -135,7 +135,7 @@ fn hostile_names_of_files_and_members_are_inert_in_every_format() {
             match format {
                 "json" | "sarif" => drop(ran.json()),
                 "jsonl" => {
-                    ran.out.lines().for_each(|line| drop(serde_json::from_str::<Value>(line).unwrap()))
+                    ran.out.lines().for_each(|line| drop(serde_json::from_str::<Value>(line).unwrap()));
                 }
                 "concise" => {
                     let whole = |line: &str| line.contains("@0x") && line.contains(": ");

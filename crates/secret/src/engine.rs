@@ -183,6 +183,7 @@ pub(crate) fn may_hold_literal(text: &[u8]) -> bool {
 }
 
 /// Without a branch, so that it is one look for all.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch for each pair is what this is without")]
 fn has_pair(firsts: &[u8; 16], seconds: &[u8; 16]) -> bool {
     firsts.iter().zip(seconds).fold(false, |any, (first, second)| {
         PAIRS.iter().fold(any, |any, [a, b]| any | ((first == a) & (second == b)))

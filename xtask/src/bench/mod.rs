@@ -2,12 +2,14 @@
 //! in CI: bars are ratios and CPU-seconds of interleaved runs on one machine.
 
 mod admission;
+mod benign;
 mod build;
 mod controller;
 mod domain;
 mod live;
 mod measure;
 mod models;
+mod pickles;
 mod scan;
 mod sign;
 mod tree;
@@ -22,6 +24,7 @@ use crate::shell;
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["scan"] => scan::run(),
+        ["benign"] => benign::run(),
         ["build"] => build::run(),
         ["admission"] => admission::run(),
         ["admission", "inside"] => admission::inside(),
@@ -31,6 +34,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
         ["live", "inside"] => live::inside(),
+        ["pickles", count] => pickles::run(count, "1"),
+        ["pickles", "--from", seed, count] => pickles::run(count, seed),
         ["yaml"] => shell::run(&mut shell::cargo(["bench", "--package", "ringfence-inventory"])),
         ["tree", folder] => tree::write_repository(Path::new(folder)).map(|tally| println!("{tally}")),
         ["tree", "--objects", count, folder] => {
@@ -38,7 +43,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
         _ => Err(Failure::new(
-            "usage: cargo xtask bench scan | build | admission | domain | live | models | sign | yaml | tree [--objects N] DIR",
+            "usage: cargo xtask bench scan | admission | benign | build | domain | live | models | pickles [--from SEED] COUNT | \
+             sign | yaml | tree [--objects N] DIR",
         )),
     }
 }

@@ -140,8 +140,11 @@ impl Bundle {
         for signer in trust {
             let TrustRoot::Authority { authorities, identity } = &signer.root else { continue };
             match authorities.verify(chain, identity.as_deref()) {
-                Ok((key, leaf)) if key.verifies(&self.signed(), &self.signature) => {
-                    let (name, notes) = (signer.name.clone(), signer.is_wide().into_iter().collect());
+                Ok((key, leaf, beside)) if key.verifies(&self.signed(), &self.signature) => {
+                    let beside = (beside > 0)
+                        .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
+                    let (name, notes) =
+                        (signer.name.clone(), signer.is_wide().into_iter().chain(beside).collect());
                     return Ok(Signer { name, key, leaf: Some(leaf), notes });
                 }
                 Ok(_) => refusals.push((signer, wrong_signature("the key of its certificate"))),

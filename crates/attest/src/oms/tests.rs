@@ -1,5 +1,7 @@
 //! Room `attest`, tests: a bundle is the signer's or it is refused: every field changed, every signed lie told.
 
+mod certificates;
+
 use std::path::PathBuf;
 
 use base64::Engine as _;

@@ -49,7 +49,7 @@ pub(crate) enum Kind {
 /// Whether the whole source is text, and which; none where it is not.
 pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, ReadError> {
     let mut first = None;
-    let mut is_template = false;
+    let (mut is_template, mut is_word) = (false, false);
     let mut at = 0;
     let mut buffer = vec![0; 256 << 10];
     while at < source.len() {
@@ -69,7 +69,9 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
         }
         if first.is_none() {
             first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
-            is_template = MARKS.iter().any(|mark| text.trim_ascii_start().starts_with(mark));
+            let text = text.trim_ascii_start();
+            is_template = MARKS.iter().any(|mark| text.starts_with(mark));
+            is_word = begins_with_word(text);
         }
         at += valid as u64;
     }
@@ -80,10 +82,17 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
         TEMPLATES.iter().any(|ending| name.ends_with(ending)) || is_prose && name.contains("template");
     Ok(Some(match first {
         _ if is_template => Kind::Jinja,
-        Some(b'{' | b'[') if source.len() <= JSON => Kind::Json,
+        Some(b'{' | b'[') if source.len() <= JSON && !is_word => Kind::Json,
         _ if is_prose => Kind::Prose,
         _ => Kind::Other,
     }))
+}
+
+/// Whether a bracket and a letter begin the text that begins no value of JSON, nor of what Python takes for JSON: the `[PAD]`
+/// of a vocabulary.
+fn begins_with_word(text: &[u8]) -> bool {
+    let letter = text.strip_prefix(b"[").and_then(|rest| rest.trim_ascii_start().first());
+    letter.is_some_and(|letter| letter.is_ascii_alphabetic() && !b"tfnNI".contains(letter))
 }
 
 /// What a configuration names.
@@ -227,6 +236,7 @@ mod tests {
             ("a/tokenizer.json", r#"{"model": {"vocab": {"a": 0, "größe": 1}, "merges": ["a b"]}}"#),
             ("README.md", "---\nlicense: mit\n---\n# A model\n"),
             ("merges.txt", "#version: 0.2\na b\n"),
+            ("vocab.txt", "[PAD]\n[UNK]\n##s\n"),
             ("LICENSE", "Permission is granted.\n"),
         ] {
             assert_eq!(verdict(name, text), (Verdict::Clean, vec![]), "{name}");

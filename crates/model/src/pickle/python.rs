@@ -22,8 +22,8 @@ pub(super) fn act(tree: &mut Tree<'_>, opcode: &Opcode) -> Result<Option<String>
     let mut line = Line { tree, text: String::new() };
     match opcode.code {
         b'R' => line.call(line.tree.top(1), line.tree.top(0), 0)?,
-        0x81 => line.new(line.tree.top(1), line.tree.top(0), 0)?,
-        0x92 => line.new(line.tree.top(2), line.tree.top(1), 0)?,
+        0x81 => line.made(line.tree.top(1), line.tree.top(0), 0)?,
+        0x92 => line.made(line.tree.top(2), line.tree.top(1), 0)?,
         b'o' => {
             let items = line.tree.marked().1.to_vec();
             if let Some((class, arguments)) = items.split_first() {
@@ -91,7 +91,7 @@ impl Line<'_, '_> {
     }
 
     /// `Popen.__new__(Popen, ...)`: it is made, and not called.
-    fn new(&mut self, class: Item, arguments: Item, depth: usize) -> Result<(), ReadError> {
+    fn made(&mut self, class: Item, arguments: Item, depth: usize) -> Result<(), ReadError> {
         self.item(class, depth)?;
         self.text.push_str(".__new__");
         self.arguments(arguments, &[class], depth)
@@ -184,7 +184,7 @@ impl Line<'_, '_> {
                 Ok(())
             }
             Kind::Call | Kind::Make => self.call(head, arguments, depth + 1),
-            Kind::New => self.new(head, arguments, depth + 1),
+            Kind::New => self.made(head, arguments, depth + 1),
             Kind::Persistent => {
                 self.text.push_str("persistent_load");
                 self.list("(", &[head], 0, ")", depth)

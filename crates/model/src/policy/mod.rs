@@ -27,7 +27,10 @@ pub use parse::PolicyError;
 use crate::pickle::facts::Use;
 
 /// The built-in lists.
-const ALLOW: &str = include_str!("../../../../data/model-policy/allow.toml");
+const ALLOW: [&str; 2] = [
+    include_str!("../../../../data/model-policy/allow.toml"),
+    include_str!("../../../../data/model-policy/allow-sklearn.toml"),
+];
 const DENY: &str = include_str!("../../../../data/model-policy/deny.toml");
 
 /// What a model may look up.
@@ -75,7 +78,7 @@ impl Policy {
     pub fn embedded() -> &'static Self {
         static EMBEDDED: OnceLock<Policy> = OnceLock::new();
         // The lists are part of the program; a test reads them.
-        EMBEDDED.get_or_init(|| parse::policy(ALLOW, DENY).unwrap_or_else(|_| Self::empty()))
+        EMBEDDED.get_or_init(|| parse::policy(&ALLOW, DENY).unwrap_or_else(|_| Self::empty()))
     }
 
     /// The built-in policy and what a team has added to it: TOML text with `[[allow]]` entries that name `module`,
@@ -213,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_built_in_lists_are_read() {
-        let policy = parse::policy(ALLOW, DENY).unwrap();
+        let policy = parse::policy(&ALLOW, DENY).unwrap();
         assert!(policy.allow.values().map(HashMap::len).sum::<usize>() > 80);
         assert_eq!(policy.id().date.len(), "2026-11-25".len());
         assert_eq!(policy.id(), Policy::embedded().id());

@@ -95,10 +95,10 @@ struct Added {
     expires: String,
 }
 
-pub(super) fn policy(allow: &str, deny: &str) -> Result<Policy, PolicyError> {
-    let allowed: AllowFile = read(allow)?;
+/// The date is that of the newest list of what is allowed.
+pub(super) fn policy(allow: &[&str], deny: &str) -> Result<Policy, PolicyError> {
     let denied: DenyFile = read(deny)?;
-    let mut policy = Policy { date: allowed.date, digest: digest(&[allow, deny]), ..Policy::empty() };
+    let mut policy = Policy { digest: digest(&[allow, &[deny]].concat()), ..Policy::empty() };
     for row in denied.deny {
         for module in row.modules {
             let all = Denied { names: None, why: row.why.clone() };
@@ -108,8 +108,12 @@ pub(super) fn policy(allow: &str, deny: &str) -> Result<Policy, PolicyError> {
             policy.deny.entry(module).or_default().push(Denied { names: Some(names), why: row.why });
         }
     }
-    for row in &allowed.allow {
-        allow_all(&mut policy, &row.module, &row.names, &uses(&row.module, &row.uses)?)?;
+    for text in allow {
+        let allowed: AllowFile = read(text)?;
+        policy.date = allowed.date.max(policy.date);
+        for row in &allowed.allow {
+            allow_all(&mut policy, &row.module, &row.names, &uses(&row.module, &row.uses)?)?;
+        }
     }
     Ok(policy)
 }

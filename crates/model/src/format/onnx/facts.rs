@@ -141,7 +141,7 @@ impl Frame {
             (Message::Tensor, 2) => self.tensor.kind = field.value,
             (Message::Tensor, 9) => (self.tensor.raw, self.tensor.raw_at) = (Some(field.len), Some(start)),
             (Message::Model, 1 | 5) | (Message::Operators, 2) => {
-                self.say(field.number, field.value.to_string())
+                self.say(field.number, field.value.to_string());
             }
             (Message::Tensor, 14) => self.tensor.location = field.value,
             _ => {}

@@ -117,8 +117,12 @@ fn row(tensor: &ModelTensor, file: &ModelFile, is_one: bool, style: &Style) -> S
     let (of_dtype, of_shape) = if style.columns() < 80 { NARROW } else { (DTYPE, SHAPE) };
     let shape = fit(&format!("[{}]", shape.join(", ")), of_shape, style.ellipsis());
     let dtype = fit(&clean::name(&tensor.dtype), of_dtype, style.ellipsis());
-    let right =
-        format!("{} {} {:>BYTES$}", pad(&dtype, of_dtype), pad(&shape, of_shape), words::thousands(tensor.bytes));
+    let right = format!(
+        "{} {} {:>BYTES$}",
+        pad(&dtype, of_dtype),
+        pad(&shape, of_shape),
+        words::thousands(tensor.bytes)
+    );
     let mut name = clean::name(&tensor.name);
     if !is_one {
         name = format!("{}: {name}", member(&tensor.member, file));

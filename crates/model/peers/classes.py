@@ -1,0 +1,66 @@
+"""The class tier of data/model-policy/allow.toml: reads an installed scikit-learn, prints an entry per module with the classes
+that run nothing of their own when they are unpickled; what is left out, and why, goes to standard error.
+
+A class is listed when every method that unpickling can reach is one of JUDGED, which were read, or Python's own: BUILD calls
+__setstate__ (or, where there is none, fills __dict__, and setters by a second state), making calls __new__, a look-up that fails
+calls __getattr__, a key of a dict calls __hash__ and __eq__, the end of it calls __del__.
+"""
+import collections, importlib, inspect, pkgutil, sys, warnings
+
+import sklearn
+
+warnings.filterwarnings("ignore")
+REACHED = ("__setstate__", "__new__", "__getattr__", "__getattribute__", "__setattr__", "__hash__", "__eq__", "__del__")
+# Read in scikit-learn 1.9.1: each takes attributes from the state, compares versions or numbers, and calls nothing of the state.
+JUDGED = {
+    "sklearn._loss.link.Interval.__eq__",  # a dataclass of numbers
+    "sklearn.base.BaseEstimator.__setstate__",  # pops the version, warns, updates __dict__
+    "sklearn.compose._column_transformer.ColumnTransformer._transformers",  # sets an attribute
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor.__setstate__",  # updates __dict__, casts its table of nodes
+    "sklearn.gaussian_process.kernels.Kernel.__eq__",  # compares type and parameters
+    "sklearn.gaussian_process.kernels.Kernel.theta",  # sets parameters to numbers
+    "sklearn.gaussian_process.kernels.KernelOperator.__eq__",  # compares both parts
+    "sklearn.gaussian_process.kernels.KernelOperator.theta",  # sets the parameters of both parts
+    "sklearn.impute._iterative._ImputerTriplet.__new__",  # a namedtuple
+    "sklearn.isotonic.IsotonicRegression.__setstate__",  # updates __dict__, makes an interpolation of numbers
+    "sklearn.utils._repr_html.base._HTMLDocumentationLinkMixin._doc_link_template",  # sets an attribute
+}
+
+
+def unread(kind):
+    for base in kind.__mro__:
+        if not base.__module__.split(".")[0] == "sklearn":
+            if base.__module__ not in ("builtins", "abc", "collections"):
+                yield f"inherits from {base.__module__}.{base.__qualname__}"
+            continue
+        for name, member in vars(base).items():
+            told = f"{base.__module__}.{base.__qualname__}.{name}"
+            reached = name in REACHED and not (name == "__hash__" and member is None)
+            if (reached or isinstance(member, property) and member.fset) and told not in JUDGED:
+                yield told
+
+
+modules = collections.defaultdict(list)
+for found in pkgutil.walk_packages(sklearn.__path__, "sklearn."):
+    if any(part in ("tests", "callback", "conftest", "datasets", "externals", "utils") for part in found.name.split(".")):
+        continue
+    try:
+        module = importlib.import_module(found.name)
+    except Exception as error:
+        print(f"not imported: {found.name}: {error}", file=sys.stderr)
+        continue
+    for name, kind in vars(module).items():
+        if not inspect.isclass(kind) or kind.__module__ != found.name or issubclass(kind, (BaseException, type)):
+            continue
+        why = list(unread(kind))
+        is_compiled = not (getattr(module, "__file__", "") or "").endswith(".py")
+        if is_compiled:
+            why.append("compiled: its own entry, by hand")
+        if why:
+            print(f"left out: {found.name}.{name}: {', '.join(sorted(set(why)))}", file=sys.stderr)
+        else:
+            modules[found.name].append(name)
+for module, names in sorted(modules.items()):
+    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    print(f'\n[[allow]]\nmodule = "{module}"\nnames = [{listed}]\nuses = ["new", "build"]')
+    print(f'source = "scikit-learn {sklearn.__version__}, read by crates/model/peers/classes.py: its classes take attributes, and call nothing"')
