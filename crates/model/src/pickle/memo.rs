@@ -188,7 +188,9 @@ mod tests {
         values.push(Value::Object { class: 1, args: u32::MAX, len: 2 });
         values.extend([Value::Persistent(None), Value::Persistent(Some(0))]);
         let mut memo = Memo::default();
-        values.iter().for_each(|value| memo.push(*value));
+        for value in &values {
+            memo.push(*value);
+        }
         for (key, value) in (0..).zip(&values) {
             assert_eq!(memo.get(key), Some(*value), "{key}");
         }

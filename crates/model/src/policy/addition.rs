@@ -197,7 +197,8 @@ mod tests {
             ],
             ..ModelScan::default()
         };
-        let told = |policy: &Policy| -> Vec<(String, Vec<Use>, Vec<Use>, usize, bool)> {
+        type Told = (String, Vec<Use>, Vec<Use>, usize, bool);
+        let told = |policy: &Policy| -> Vec<Told> {
             let told = |one: Wanted| (one.name, one.uses, one.stays, one.files, one.denied.is_some());
             wanted(&scan, policy).into_iter().map(told).collect()
         };

@@ -90,7 +90,7 @@ impl Allow {
         anyhow::ensure!(new.additions() == meant, "{}: would not say what was meant", file.display());
         add(&mut policy, &entries, names.today, &file)?;
         replace(&file, &text)?;
-        self.report(&file, &additions, &wanted, &self.scan(&policy)?)
+        report(&file, &additions, &wanted, &self.scan(&policy)?)
     }
 
     fn scan(&self, policy: &Policy) -> anyhow::Result<ModelScan> {
@@ -101,8 +101,7 @@ impl Allow {
     /// The file to write to. Never one that lies with what is judged: it would come with the next download.
     fn file(&self, names: &Names) -> anyhow::Result<PathBuf> {
         let file = match (&self.to, names.files.as_slice()) {
-            (Some(file), _) => file.clone(),
-            (None, [file]) => file.clone(),
+            (Some(file), _) | (None, [file]) => file.clone(),
             (None, _) => {
                 return Err(Usage(
                     "--to: which file? `modelAllow` in ringfence.yaml names one for good".to_owned(),
@@ -187,30 +186,28 @@ impl Allow {
         })?;
         Ok(exit)
     }
+}
 
-    fn report(
-        &self,
-        file: &Path,
-        additions: &[Addition],
-        wanted: &[Wanted],
-        scan: &ModelScan,
-    ) -> anyhow::Result<ExitCode> {
-        let exit = scan.exit(false);
-        output::to_stdout(|out| {
-            writeln!(out, "{}: {} added", line(&file.display().to_string()), count(additions.len()))?;
-            for one in additions {
-                let name = line(&format!("{}.{}", one.module, one.name));
-                writeln!(out, "  {name} ({}) until {}", words(&one.uses), one.expires)?;
-                let same =
-                    wanted.iter().find(|other| (&other.module, &other.name) == (&one.module, &one.name));
-                for what in same.into_iter().flat_map(|one| &one.stays) {
-                    writeln!(out, "    stays: `{}`, which no entry allows", what.as_str())?;
-                }
+fn report(
+    file: &Path,
+    additions: &[Addition],
+    wanted: &[Wanted],
+    scan: &ModelScan,
+) -> anyhow::Result<ExitCode> {
+    let exit = scan.exit(false);
+    output::to_stdout(|out| {
+        writeln!(out, "{}: {} added", line(&file.display().to_string()), count(additions.len()))?;
+        for one in additions {
+            let name = line(&format!("{}.{}", one.module, one.name));
+            writeln!(out, "  {name} ({}) until {}", words(&one.uses), one.expires)?;
+            let same = wanted.iter().find(|other| (&other.module, &other.name) == (&one.module, &one.name));
+            for what in same.into_iter().flat_map(|one| &one.stays) {
+                writeln!(out, "    stays: `{}`, which no entry allows", what.as_str())?;
             }
-            closing(scan, exit, out)
-        })?;
-        Ok(exit)
-    }
+        }
+        closing(scan, exit, out)
+    })?;
+    Ok(exit)
 }
 
 /// One name of the list.

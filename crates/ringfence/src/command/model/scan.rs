@@ -42,6 +42,7 @@ use crate::terminal;
   ringfence model scan models/ --sha256           digests of what was judged, as sha256sum prints them
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(crate) struct Scan {
     /// File or folder.
     path: PathBuf,
