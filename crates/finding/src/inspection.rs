@@ -74,6 +74,7 @@ pub struct ModelEntry {
 
 /// What the bytes of one decoded stream are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ModelStream {
     /// Way through containers.
     pub path: String,

@@ -108,7 +108,7 @@ fn members_of_archives_are_shown_alone_and_a_folder_is_another_command() {
     }
     let unknown = folder.write("unknown.bin", "\u{1}no format");
     let out = run(&["model", "inspect", &unknown, "--coverage"]).ends(3).out;
-    assert!(out.contains("0 of 11 bytes explained") && out.contains("\n  ???????????\n"), "{out}");
+    assert!(out.contains("0 of 10 bytes explained") && out.contains("\n  ??????????\n"), "{out}");
 }
 
 #[test]
@@ -144,10 +144,10 @@ fn the_document_of_real_files_validates_against_the_published_schema() {
 }
 
 #[test]
-fn a_million_tensors_are_counted_and_few_are_listed() {
-    let folder = Folder::new("inspect-million");
+fn a_hundred_thousand_tensors_are_counted_and_few_are_listed() {
+    let folder = Folder::new("inspect-many");
     let mut header = String::from("{");
-    for number in 0..1_000_000 {
+    for number in 0..100_000 {
         let comma = if number == 0 { "" } else { "," };
         let _ = write!(
             header,
@@ -155,10 +155,10 @@ fn a_million_tensors_are_counted_and_few_are_listed() {
             number + 1
         );
     }
-    let file = folder.write("m.safetensors", safetensors(&(header + "}"), 1_000_000));
+    let file = folder.write("m.safetensors", safetensors(&(header + "}"), 100_000));
     let out = run(&["model", "inspect", &file, "--limit", "7", "--coverage"]).ends(0).out;
-    assert!(out.contains("1,000,000 tensors, 1,000,000 parameters, 1.0 MB"), "{out}");
-    assert!(out.contains("  999,993 smaller tensors are not listed: --limit\n"), "{out}");
+    assert!(out.contains("100,000 tensors, 100,000 parameters, 100.0 kB"), "{out}");
+    assert!(out.contains("  99,993 smaller tensors are not listed: --limit\n"), "{out}");
     assert!(out.lines().count() < 60 && out.len() < 10_000, "{} lines", out.lines().count());
 }
 

@@ -114,9 +114,10 @@ fn tensors(inspection: &ModelInspection, file: &ModelFile, page: &mut Page<'_>) 
 
 fn row(tensor: &ModelTensor, file: &ModelFile, is_one: bool, style: &Style) -> String {
     let shape: Vec<String> = tensor.shape.iter().map(u64::to_string).collect();
+    // Two blanks end each column.
     let (of_dtype, of_shape) = if style.columns() < 80 { NARROW } else { (DTYPE, SHAPE) };
-    let shape = fit(&format!("[{}]", shape.join(", ")), of_shape, style.ellipsis());
-    let dtype = fit(&clean::name(&tensor.dtype), of_dtype, style.ellipsis());
+    let shape = fit(&format!("[{}]", shape.join(", ")), of_shape - 2, style.ellipsis());
+    let dtype = fit(&clean::name(&tensor.dtype), of_dtype - 2, style.ellipsis());
     let right = format!(
         "{} {} {:>BYTES$}",
         pad(&dtype, of_dtype),
@@ -131,7 +132,7 @@ fn row(tensor: &ModelTensor, file: &ModelFile, is_one: bool, style: &Style) -> S
         name = format!("{name} in {}", clean::path(elsewhere));
     }
     let room = style.columns().saturating_sub(width(&right) + 3);
-    format!("  {} {right}", pad(&fit(&name, room, style.ellipsis()), room))
+    format!("  {} {right}", pad(&fit(&name, room.saturating_sub(2), style.ellipsis()), room))
 }
 
 fn member(path: &str, file: &ModelFile) -> String {
