@@ -14,6 +14,7 @@
 mod container;
 mod file;
 mod format;
+mod inspect;
 mod json;
 mod keys;
 mod limits;
@@ -28,6 +29,8 @@ mod threat;
 mod walk;
 
 pub use file::judge;
+pub use inspect::Wish;
+pub use inspect::inspect;
 pub use limits::Limits;
 pub use pickle::facts::Use;
 pub use policy::Date;

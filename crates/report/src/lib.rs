@@ -37,6 +37,7 @@ pub use explain::explain;
 pub use format::Format;
 pub use format::ParseFormatError;
 pub use model::ModelFormat;
+pub use model::write_inspection;
 pub use model::write_model_line;
 pub use model::write_models;
 pub use style::Style;

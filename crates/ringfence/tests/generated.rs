@@ -19,6 +19,7 @@ fn generated_cli_page_is_fresh() {
         "check",
         "model",
         "model scan",
+        "model inspect",
         "model sign",
         "model verify",
         "model keygen",

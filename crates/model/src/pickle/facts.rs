@@ -202,6 +202,8 @@ pub(crate) struct Facts {
     pub(crate) starts: Vec<u64>,
     /// Ranges of arrays between opcodes.
     pub(crate) arrays: Vec<(u64, u64)>,
+    /// Ranges that are explained.
+    pub(crate) spans: Vec<(u64, u64)>,
 }
 
 /// Places where streams begin that are kept: what stands in later ones is judged, and not shown opcode by opcode.
@@ -231,6 +233,15 @@ impl Facts {
     pub(crate) fn begins(&mut self, at: u64) {
         if self.starts.len() < STARTS {
             self.starts.push(at);
+        }
+    }
+
+    /// A range is explained.
+    pub(crate) fn explains(&mut self, start: u64, end: u64) {
+        if let Some(last) = self.spans.last_mut().filter(|(_, last)| *last == start) {
+            last.1 = end;
+        } else if self.spans.len() < STARTS && start < end {
+            self.spans.push((start, end));
         }
     }
 

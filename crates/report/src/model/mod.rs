@@ -2,6 +2,7 @@
 //!
 //! Paths, names and members are foreign text: masked here for every form, and made inert by each.
 
+mod inspect;
 mod junit;
 mod lines;
 mod sarif;
@@ -18,6 +19,8 @@ use ringfence_finding::ModelScan;
 use ringfence_finding::PolicyId;
 use ringfence_finding::Verdict;
 use serde::Serialize;
+
+pub use inspect::write_inspection;
 
 use crate::Style;
 use crate::clean;

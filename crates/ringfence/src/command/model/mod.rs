@@ -1,5 +1,6 @@
 //! `ringfence model`: commands about model files.
 
+mod inspect;
 #[cfg(feature = "signing")]
 mod keygen;
 #[cfg(feature = "signing")]
@@ -14,7 +15,7 @@ use clap::Args;
 use clap::Subcommand;
 use ringfence_finding::ExitCode;
 
-/// Say whether a model file can run code; sign models, and verify what was signed.
+/// Say whether a model file can run code, show what is in it; sign models, and verify what was signed.
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Model {
@@ -25,6 +26,7 @@ pub(crate) struct Model {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Scan(scan::Scan),
+    Inspect(inspect::Inspect),
     #[cfg(feature = "signing")]
     Sign(sign::Sign),
     #[cfg(feature = "signing")]
@@ -37,6 +39,7 @@ impl Model {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.verb {
             Verb::Scan(scan) => scan.run(),
+            Verb::Inspect(inspect) => inspect.run(),
             #[cfg(feature = "signing")]
             Verb::Sign(sign) => sign.run(),
             #[cfg(feature = "signing")]
