@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
-use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -91,7 +90,7 @@ impl Allow {
         anyhow::ensure!(new.additions() == meant, "{}: would not say what was meant", file.display());
         add(&mut policy, &entries, names.today, &file)?;
         replace(&file, &text)?;
-        self.report(&file, &additions, &wanted, &self.scan(&policy)?)
+        Self::report(&file, &additions, &wanted, &self.scan(&policy)?)
     }
 
     fn scan(&self, policy: &Policy) -> anyhow::Result<ModelScan> {
@@ -102,8 +101,7 @@ impl Allow {
     /// The file to write to. Never one that lies with what is judged: it would come with the next download.
     fn file(&self, names: &Names) -> anyhow::Result<PathBuf> {
         let file = match (&self.to, names.files.as_slice()) {
-            (Some(file), _) => file.clone(),
-            (None, [file]) => file.clone(),
+            (Some(file), _) | (None, [file]) => file.clone(),
             (None, _) => {
                 return Err(Usage(
                     "--to: which file? `modelAllow` in ringfence.yaml names one for good".to_owned(),
@@ -190,7 +188,6 @@ impl Allow {
     }
 
     fn report(
-        &self,
         file: &Path,
         additions: &[Addition],
         wanted: &[Wanted],

@@ -33,6 +33,10 @@ use crate::terminal;
   ringfence model scan models/ --sha256           digests of what was judged, as sha256sum prints them
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
+#[cfg_attr(
+    feature = "signing",
+    expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")
+)]
 pub(crate) struct Scan {
     /// File or folder.
     path: PathBuf,
