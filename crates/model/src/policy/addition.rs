@@ -178,6 +178,9 @@ mod tests {
         Policy::with_additions(text, today).unwrap().additions.remove(0)
     }
 
+    /// Name, uses, what stays, files, whether it is denied.
+    type Told = (String, Vec<Use>, Vec<Use>, usize, bool);
+
     #[test]
     fn what_is_wanted_is_what_the_policy_does_not_say_yet() {
         let lookup = |name: &str, uses: &[&'static str]| ModelLookup {
@@ -197,7 +200,6 @@ mod tests {
             ],
             ..ModelScan::default()
         };
-        type Told = (String, Vec<Use>, Vec<Use>, usize, bool);
         let told = |policy: &Policy| -> Vec<Told> {
             let told = |one: Wanted| (one.name, one.uses, one.stays, one.files, one.denied.is_some());
             wanted(&scan, policy).into_iter().map(told).collect()
