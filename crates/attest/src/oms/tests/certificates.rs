@@ -80,7 +80,7 @@ fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Bench, [Vec<u8
     let (certificates, key) = authority.issue();
     bench.key = key;
     let authorities = Authorities::new(vec![certificates[0].clone()], time).unwrap();
-    let root = TrustRoot::Authority { authorities, identity: None };
+    let root = TrustRoot::Authority { authorities, identity: Some("release 2026".to_owned()) };
     bench.trust = vec![TrustedSigner { name: "authority".to_owned(), root, until: None }];
     (bench, certificates)
 }
