@@ -199,9 +199,13 @@ impl Machine<'_> {
     pub(super) fn persistent_line(&mut self) -> Step {
         let line = self.line()?;
         let at = self.at;
-        if self.dialect == Dialect::TorchTar {
-            let text = String::from_utf8_lossy(&self.line_bytes(line, Limits::NAME as u64)?).into_owned();
-            self.numbered(text.trim().parse().ok());
+        let bytes = self.line_bytes(line, Limits::NAME as u64)?;
+        if !bytes.is_ascii() {
+            // Both unpicklers stop there: a ZIP, whose first byte is this opcode, is a pickle where a line of ASCII follows.
+            self.facts.fault(FaultKind::Broken, at, || "a persistent id that is not ASCII".to_owned());
+        } else if self.dialect == Dialect::TorchTar {
+            let number = str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
+            self.numbered(number);
         } else {
             self.facts.fault(FaultKind::Persistent, at, || "a persistent id in a line of text".to_owned());
         }
