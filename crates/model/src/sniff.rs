@@ -298,6 +298,9 @@ mod tests {
             (&[b"\x78\x01\0\0\0\0\0\0{", &[b' '; 0x177][..]].concat()[..], &["safetensors"]),
             (b"\xcb\r\r\n\0\0\0\0code", &["python-bytecode"]),
             (b"\x80\x04N.PK\x05\x06", &["zip", "pickle"]),
+            // `P` is PERSID, whose line has to be ASCII: an .npz whose first array is of objects is no pickle.
+            (b"PK\x03\x04\n\x80\x04N.", &["zip", "pickle"]),
+            (b"PK\x03\x04\x93NUMPY\n\x80\x04N.", &["zip"]),
             (b"ZF0x1a               \x78", &["joblib-zfile"]),
             (b"ZF1a                 \x78", &["joblib-zfile"]),
             (b"ZF, this is text and nothing more", &[]),

@@ -48,6 +48,15 @@ impl Machine<'_> {
             self.facts.fault(FaultKind::Memo, at, || "a key that is not in the memo".to_owned());
             Value::Unknown
         });
+        self.push_again(value);
+    }
+
+    /// Pushes a value that stands elsewhere as well.
+    #[inline]
+    pub(super) fn push_again(&mut self, value: Value) {
+        if let Value::Global(index) = value {
+            self.passes(index);
+        }
         self.stack.push(value);
     }
 

@@ -33,6 +33,10 @@ pub(super) enum Effect {
     ArrayWrapper,
     /// joblib's stand-in for an array in another file.
     FileWrapper,
+    /// `getattr(class, text)`: a look-up.
+    Gets,
+    /// `ZoneInfo._unpickle(key, from_cache)`: reads the rules of a zone, by the key that is its name.
+    Zone,
 }
 
 impl Effect {
@@ -43,6 +47,7 @@ impl Effect {
             | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::MakesFirst,
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
+            ("builtins", "getattr") => Self::Gets,
             ("builtins", "type") => Self::Type,
             ("numpy", "dtype") => Self::Dtype,
             (JOBLIB | OLD_JOBLIB, "NumpyArrayWrapper") => Self::ArrayWrapper,
@@ -50,6 +55,7 @@ impl Effect {
                 Self::FileWrapper
             }
             ("_codecs", "encode") => Self::Encode,
+            ("zoneinfo", "ZoneInfo._unpickle") => Self::Zone,
             ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => Self::Tensor,
             _ => Self::Plain,
         }
@@ -72,6 +78,16 @@ pub(crate) fn fits(offset: i64, size: &[i64], stride: &[i64], items: i64) -> boo
     });
     let empty = size.contains(&0);
     !wrong && last.is_some_and(|last| last < items || (empty && offset <= items))
+}
+
+/// Whether a key is written as IANA writes zones, `America/Argentina/La_Rioja`. Others lead to no other file: CPython
+/// refuses absolute keys and those with `..` before it opens one (3.11, Lib/zoneinfo/_tzpath.py, `_validate_tzfile_path`,
+/// which the C class calls by `find_tzfile` as well); but no writer has them.
+fn is_zone(key: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|char| char.is_ascii_alphanumeric() || "_-+".contains(char))
+    };
+    key.split('/').all(is_part)
 }
 
 impl Machine<'_> {
@@ -158,7 +174,10 @@ impl Machine<'_> {
         let result = match callee {
             Value::Global(index) => {
                 self.used(index, Use::Call);
-                self.effect(index, arguments)
+                match self.attribute(index, arguments) {
+                    Some(attribute) => Value::Global(attribute),
+                    None => self.effect(index, arguments),
+                }
             }
             other => self.call_of_value(other),
         };
@@ -207,6 +226,13 @@ impl Machine<'_> {
                     self.used(callee, Use::OddArguments);
                 }
                 Value::Bytes
+            }
+            (Effect::Zone, &[key, Value::Int(0 | 1)]) => {
+                let key = self.text_of(key).ok().flatten();
+                if !key.is_some_and(|key| is_zone(&key)) {
+                    self.used(callee, Use::OddArguments);
+                }
+                object(callee)
             }
             (Effect::Type, &[_, _, _, ..]) => {
                 let at = self.at;

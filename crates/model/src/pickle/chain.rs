@@ -47,6 +47,7 @@ fn join_plain(mut facts: Facts, source: &dyn Source, limits: &Limits) -> Facts {
         known || is_plausible(name) && !is_shifted(name)
     });
     facts.opcodes += plain.opcodes;
+    facts.strays = facts.strays.saturating_add(plain.strays);
     join_names(&mut facts, names);
     for unread in plain.unread {
         facts.unread(unread);
@@ -208,6 +209,7 @@ fn join(mut first: Facts, second: Facts) -> Facts {
     first.readings_differ |= first.names.len() != second.names.len();
     first.readings_differ |= join_names(&mut first, second.names);
     first.has_arrays |= second.has_arrays;
+    first.strays = first.strays.saturating_add(second.strays);
     for fault in second.faults {
         if !first.faults.iter().any(|known| known.kind == fault.kind) {
             first.faults.push(fault);
@@ -227,6 +229,7 @@ fn join_names(facts: &mut Facts, names: Vec<Name>) -> bool {
         let known = facts.names.iter_mut().find(|known| known.raw == name.raw && known.walks == name.walks);
         if let Some(known) = known {
             name.uses().for_each(|(what, at)| known.used(what, at));
+            known.is_got |= name.is_got;
         } else {
             facts.names.push(name);
         }

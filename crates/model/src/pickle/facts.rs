@@ -92,6 +92,10 @@ pub(crate) struct Name {
     pub(crate) mapped: Option<(String, String)>,
     /// Whether dots in the name are walked as attributes (protocol 4 and up).
     pub(crate) walks: bool,
+    /// Whether it is `getattr`, by which a stream may reach any attribute.
+    pub(crate) gets: bool,
+    /// Whether `getattr` has looked it up, as an attribute of a name.
+    pub(crate) is_got: bool,
     first: [u64; Use::ALL.len()],
 }
 
@@ -100,7 +104,7 @@ const NEVER: u64 = u64::MAX;
 
 impl Name {
     pub(crate) fn new(raw: (String, String), mapped: Option<(String, String)>, walks: bool) -> Self {
-        Self { raw, mapped, walks, first: [NEVER; Use::ALL.len()] }
+        Self { raw, mapped, walks, gets: false, is_got: false, first: [NEVER; Use::ALL.len()] }
     }
 
     /// The name as the loader imports it.
@@ -205,6 +209,8 @@ pub(crate) struct Facts {
     pub(crate) faults: Vec<Fault>,
     pub(crate) unread: Vec<Unread>,
     pub(crate) storages: Vec<Storage>,
+    /// How often `getattr` stood on the stack for something else than to look up an attribute that is a name of its own here.
+    pub(crate) strays: u64,
     /// Persistent ids that are numbers.
     pub(crate) numbers: Vec<i64>,
     /// Keys of providers in its texts.

@@ -13,6 +13,7 @@ use super::machine::Halt;
 use super::machine::Machine;
 use super::machine::Step;
 use super::operand::Line;
+use super::value::Coding;
 use super::value::Value;
 use super::value::decode;
 use crate::limits::Limits;
@@ -108,7 +109,47 @@ impl Machine<'_> {
 
     /// `find_class`: counts the look-up and gives the name's index.
     fn look_up(&mut self, module: &str, name: &str) -> u32 {
-        let (maps, walks) = (self.protocol < 3, self.protocol >= 4);
+        let index = self.name(module, name, self.protocol < 3, self.protocol >= 4);
+        self.looked_up(index);
+        self.passes(index);
+        index
+    }
+
+    /// `getattr(name, "attribute")`: the look-up of a dotted name, as protocol 4 writes it. CPython's pickler writes methods
+    /// and nested classes so, each time with a text of the stream's own. Everything else that `getattr` is handed is none.
+    pub(super) fn attribute(&mut self, getter: u32, arguments: Value) -> Option<u32> {
+        let Value::Tuple { start, len: 2, .. } = arguments else { return None };
+        let &[Value::Global(class), text] = self.cells_of(start, 2) else { return None };
+        let Value::Text { len, coding: Coding::Raw | Coding::Utf8, .. } = text else { return None };
+        if self.effect_of(getter) != Effect::Gets || usize::try_from(len).ok()? > Limits::NAME {
+            return None;
+        }
+        let attribute = self.text_of(text).ok().flatten()?;
+        let of = usize::try_from(class).ok().and_then(|class| self.facts.names.get(class))?;
+        let (module, class) = of.imported();
+        if !module.split('.').all(is_identifier) || !is_identifier(class) || !is_identifier(&attribute) {
+            return None;
+        }
+        let (module, dotted) = (module.to_owned(), format!("{class}.{attribute}"));
+        let index = self.name(&module, &dotted, false, true);
+        self.looked_up(index);
+        if let Some(name) = usize::try_from(index).ok().and_then(|index| self.facts.names.get_mut(index)) {
+            name.is_got = true;
+        }
+        self.facts.strays = self.facts.strays.saturating_sub(1);
+        Some(index)
+    }
+
+    /// A name comes to the stack: from where it goes is not followed, but each `getattr` there has to be called at once.
+    #[inline]
+    pub(super) fn passes(&mut self, index: u32) {
+        if self.effect_of(index) == Effect::Gets {
+            self.facts.strays += 1;
+        }
+    }
+
+    /// The index of a name; equal ones share it.
+    fn name(&mut self, module: &str, name: &str, maps: bool, walks: bool) -> u32 {
         let mut key = std::mem::take(&mut self.index.key);
         key.clear();
         key.extend_from_slice(module.as_bytes());
@@ -118,10 +159,11 @@ impl Machine<'_> {
         let known = self.index.by_key.get(key.as_slice()).copied();
         let index = known.unwrap_or_else(|| {
             let mapped = if maps { compat::renamed(module, name) } else { None };
-            let name = Name::new((module.to_owned(), name.to_owned()), mapped, walks);
+            let mut name = Name::new((module.to_owned(), name.to_owned()), mapped, walks);
             let index = u32::try_from(self.facts.names.len()).unwrap_or(u32::MAX);
             let (module, attribute) = name.imported();
             let effect = Effect::of(module, attribute);
+            name.gets = effect == Effect::Gets;
             self.index.effects.push(effect);
             self.expect_arrays(effect);
             self.facts.names.push(name);
@@ -130,11 +172,14 @@ impl Machine<'_> {
             index
         });
         self.index.key = key;
+        index
+    }
+
+    fn looked_up(&mut self, index: u32) {
         self.used(index, Use::Import);
         if self.tainted {
             self.used(index, Use::Tainted);
         }
-        index
     }
 
     pub(super) fn used(&mut self, index: u32, what: Use) {
@@ -154,9 +199,13 @@ impl Machine<'_> {
     pub(super) fn persistent_line(&mut self) -> Step {
         let line = self.line()?;
         let at = self.at;
-        if self.dialect == Dialect::TorchTar {
-            let text = String::from_utf8_lossy(&self.line_bytes(line, Limits::NAME as u64)?).into_owned();
-            self.numbered(text.trim().parse().ok());
+        let bytes = self.line_bytes(line, Limits::NAME as u64)?;
+        if !bytes.is_ascii() {
+            // Both unpicklers stop there: a ZIP, whose first byte is this opcode, is a pickle where a line of ASCII follows.
+            self.facts.fault(FaultKind::Broken, at, || "a persistent id that is not ASCII".to_owned());
+        } else if self.dialect == Dialect::TorchTar {
+            let number = str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok());
+            self.numbered(number);
         } else {
             self.facts.fault(FaultKind::Persistent, at, || "a persistent id in a line of text".to_owned());
         }
@@ -167,7 +216,7 @@ impl Machine<'_> {
     /// A persistent id: `("storage", class, key, device, items, ...)` as torch writes it, or something unknown.
     pub(super) fn persistent(&mut self, id: Value) -> Step {
         if let Some(class) = self.class_of_module(id)? {
-            self.stack.push(class);
+            self.push_again(class);
             return Ok(());
         }
         let storage = match id {
@@ -240,4 +289,9 @@ impl Machine<'_> {
         }
         Ok(Some(index))
     }
+}
+
+/// Whether attributes and modules can be called that, without a dot.
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|char| char.is_alphanumeric() || char == '_')
 }

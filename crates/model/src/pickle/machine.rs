@@ -260,7 +260,7 @@ impl<'s> Machine<'s> {
             }
             b'2' => {
                 let top = self.top();
-                self.stack.push(top);
+                self.push_again(top);
             }
             b'F' => self.float_line()?,
             b'I' => self.int_line()?,

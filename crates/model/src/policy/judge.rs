@@ -54,7 +54,8 @@ impl<'p> Judge<'p> {
 
     /// Judges a pickle; `source` is what its places count in.
     pub(crate) fn pickle(&mut self, facts: &Facts, source: &dyn Source) {
-        for name in &facts.names {
+        // A `getattr` that does nothing but look attributes up is told as the names that it gives.
+        for name in facts.names.iter().filter(|name| !name.gets || facts.strays > 0) {
             self.name(name);
             let (module, attribute) = name.imported();
             let uses: Vec<_> = name.uses().map(|(what, _)| what.as_str()).collect();
@@ -120,7 +121,7 @@ impl<'p> Judge<'p> {
         }
         match self.policy.allowed(module, attribute) {
             Some(allowed) => self.allowed(name, &subject, allowed),
-            None if is_indirect(self.policy, attribute) => {
+            None if name.is_got || is_indirect(self.policy, attribute) => {
                 let message = format!("reaches {subject} by way of attributes");
                 self.found_at(threat::INDIRECT, Verdict::Malicious, place, Some(subject), message);
             }

@@ -123,6 +123,7 @@ pub(crate) fn all() -> Vec<Hostile> {
         of("memo-missing", p2().raw(b"h\x07.").0, Review, 110, ""),
         of("memo-overwritten", overwritten(), Malicious, 101, "os.system"),
         of("persistent-line", Stream::bare().raw("Pos\n.").0, Review, 116, ""),
+        of("persistent-line-broken", p4().raw(b"P\xff\n.").0, Review, 108, ""),
         of(
             "called-result",
             p4().stack_global("collections", "OrderedDict").raw(b")R)R").stop(),

@@ -4,6 +4,7 @@ mod benign;
 pub(crate) mod build;
 mod containers;
 mod differential;
+mod getattr;
 mod hostile;
 mod keys;
 mod memory;
