@@ -24,9 +24,13 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
                             from then on, and are counted as skipped before; needs Go 1.26
   cargo xtask bench scan    Ringfence beside Checkov on a generated repository, three
                             interleaved runs; needs python3 with venv and 2 GB of memory       10 min
+  cargo xtask bench admission  what the policies of a domain cost the API server for each pod       5 min
   cargo xtask bench build   CPU-seconds of a cold release build                                 3 min
   cargo xtask bench domain  a controller that keeps 1,000 namespaces, on a lab of its own          15 min
   cargo xtask bench live    the scan of a cluster of 10,000 pods, on a lab of its own           5 min
+  cargo xtask bench models  the scan of models beside picklescan, interleaved; needs python3 with venv  3 min
+  cargo xtask bench sign    signing and verifying beside model-signing, interleaved; needs python3
+                            with venv, 9 GB of disk and, to stay in memory, of RAM              5 min
   cargo xtask bench yaml    the YAML reader alone                                               1 min
   cargo xtask bench benign  ordinary models by the libraries of their formats, and how many are not
                             clean; installs them, torch among them: 7 GB of disk                10 min

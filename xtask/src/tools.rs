@@ -11,6 +11,7 @@ use crate::shell;
 const CARGO_DENY: &str = "0.20.2";
 const CHECKOV: &str = "3.3.30";
 const MODEL_SIGNING: &str = "1.1.1";
+const PICKLESCAN: &str = "1.0.5";
 /// Libraries that judge the readers of `model`, in tests alone; numbered together.
 const MODEL_PEERS: [&str; 3] = ["gguf==0.19.0", "jinja2==3.1.6", "onnx==1.23.2"];
 const MODEL_PEERS_SET: &str = "1";
@@ -110,6 +111,22 @@ pub(crate) fn install_model_signing() -> Result<PathBuf, Failure> {
         works()?;
     }
     Ok(program)
+}
+
+/// PyPI's picklescan in a virtual environment of its own, and its version.
+pub(crate) fn install_picklescan() -> Result<(PathBuf, &'static str), Failure> {
+    let folder = cache().join(format!("picklescan-{PICKLESCAN}"));
+    let program = folder.join("bin/picklescan");
+    let works = || shell::output(Command::new(&program).arg("--help"));
+    if !program.is_file() || works().is_err() {
+        eprintln!("bench: installs picklescan {PICKLESCAN} into {}", folder.display());
+        fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        shell::run(pip.args(["install", "--quiet", &format!("picklescan=={PICKLESCAN}")]))?;
+        works()?;
+    }
+    Ok((program, PICKLESCAN))
 }
 
 /// A python3 with the libraries of formats in a virtual environment of its own.

@@ -62,12 +62,11 @@ impl OpenFile {
         Ok(Self { file, path: path.to_owned(), identity: Identity::of(&metadata) })
     }
 
-    /// Whether descriptor and path still show the version that was opened. Ask it after the last read.
+    /// Whether the path still shows the version that was opened. Ask it after the last read. The descriptor keeps the
+    /// number of its file from being given to another one, so that what the path shows is what the descriptor has.
     pub fn verify(&self) -> Result<(), ReadError> {
-        let same = |metadata: io::Result<Metadata>| {
-            metadata.is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
-        };
-        let unchanged = same(self.file.metadata()) && same(std::fs::metadata(&self.path));
+        let shown = std::fs::metadata(&self.path);
+        let unchanged = shown.is_ok_and(|metadata| Identity::of(&metadata) == self.identity);
         if unchanged { Ok(()) } else { Err(ReadError::Changed) }
     }
 }

@@ -1,4 +1,4 @@
-//! file or folder -> names -> identity -> positional reads -> identity again
+//! file or folder -> names -> identity -> positional reads (teed to whoever takes all bytes) -> identity again
 //!
 //! Room `artifact`: paths enter, bytes leave through [`Source`], a piece at a time and into buffers of bounded size.
 //! It knows no format and no network.
@@ -10,16 +10,22 @@
 #![warn(clippy::indexing_slicing)]
 
 mod file;
+mod head;
 mod source;
+mod tee;
 mod tree;
 mod window;
 
 pub use file::OpenError;
 pub use file::OpenFile;
+pub use head::Head;
 pub use source::ReadError;
 pub use source::Slice;
 pub use source::Source;
 pub use source::View;
+pub use tee::Rest;
+pub use tee::Taker;
+pub use tee::Teed;
 pub use tree::Entry;
 pub use tree::Gap;
 pub use tree::Listing;

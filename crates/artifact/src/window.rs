@@ -5,8 +5,10 @@ use crate::Source;
 
 /// Most bytes that are kept of a source.
 const CAPACITY: usize = 1 << 20;
-/// First read; most pickles and headers are smaller.
-const FIRST: usize = 16 << 10;
+/// First read, and the first behind a jump: whoever looks at the beginning of something may be done with it. Each next one
+/// is four times as long, up to what stays in the second-level cache.
+const FIRST: usize = 4 << 10;
+const MOST: usize = 256 << 10;
 
 /// A place in a source, with the bytes around it in memory.
 pub struct Window<'s> {
@@ -17,12 +19,14 @@ pub struct Window<'s> {
     /// Place in the buffer; behind its end after a long skip.
     place: usize,
     len: u64,
+    /// Bytes of the next read.
+    next: usize,
 }
 
 impl<'s> Window<'s> {
     /// Starts at byte `at`.
     pub fn new(source: &'s dyn Source, at: u64) -> Self {
-        Self { source, buffer: Vec::new(), base: at, place: 0, len: source.len() }
+        Self { source, buffer: Vec::new(), base: at, place: 0, len: source.len(), next: FIRST }
     }
 
     /// The byte of the source that comes next.
@@ -85,6 +89,12 @@ impl<'s> Window<'s> {
         Ok(self.buffer.get(self.place..).unwrap_or_default())
     }
 
+    /// What is in memory of the rest, read by whoever moved before: nothing where a read is due.
+    #[inline]
+    pub fn rest(&self) -> &[u8] {
+        self.buffer.get(self.place..).unwrap_or_default()
+    }
+
     /// Moves on without reading; false, and no move, where fewer bytes are left.
     #[inline]
     pub fn skip(&mut self, count: u64) -> bool {
@@ -104,6 +114,7 @@ impl<'s> Window<'s> {
                 self.buffer.clear();
                 self.base = at;
                 self.place = 0;
+                self.next = FIRST;
             }
         }
     }
@@ -134,10 +145,10 @@ impl<'s> Window<'s> {
     fn fill(&mut self, want: usize) -> Result<&[u8], ReadError> {
         let at = self.at();
         let kept = self.buffer.len().saturating_sub(self.place);
-        let size = if self.buffer.capacity() == 0 { FIRST } else { CAPACITY };
         let left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
-        let size = size.max(want).min(CAPACITY).min(left);
+        let size = self.next.max(want).min(CAPACITY).min(left);
         if size > kept {
+            self.next = self.next.saturating_mul(4).min(MOST);
             self.buffer.drain(..self.buffer.len() - kept);
             self.base = at;
             self.place = 0;

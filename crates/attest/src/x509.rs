@@ -42,6 +42,27 @@ pub struct VerifiedLeaf {
     pub fingerprint: Sha256,
     /// Common name of its subject, as the authority wrote it.
     pub name: Option<String>,
+    /// Mail addresses, host names and URIs that it is for.
+    pub alternatives: Vec<String>,
+}
+
+impl VerifiedLeaf {
+    /// Whether it is for `identity`, letter by letter. An authority that wrote alternative names has checked those, and
+    /// often not the common name, which counts where there are none (RFC 9525, section 2).
+    fn is_for(&self, identity: &str) -> bool {
+        if self.alternatives.is_empty() {
+            return self.name.as_deref() == Some(identity);
+        }
+        self.alternatives.iter().any(|name| name == identity)
+    }
+
+    /// Whom it is for, in words.
+    fn whom(&self) -> String {
+        if self.alternatives.is_empty() {
+            return self.name.clone().unwrap_or_else(|| "nobody by name".to_owned());
+        }
+        self.alternatives.join(", ")
+    }
 }
 
 /// Reads the certificates of a PEM file, or one DER.
@@ -88,9 +109,13 @@ impl Authorities {
         }
     }
 
-    /// The key of the first certificate, if a path of valid ones leads from it to a root; and how many certificates are on
-    /// no such path, which makes them free to change.
-    pub(crate) fn verify(&self, chain: &[Vec<u8>]) -> Result<(PublicKey, VerifiedLeaf, usize), Refusal> {
+    /// The key of the first certificate, if a path of valid ones leads from it to a root and it is for `identity`; and how many
+    /// certificates are on no such path, which makes them free to change.
+    pub(crate) fn verify(
+        &self,
+        chain: &[Vec<u8>],
+        identity: Option<&str>,
+    ) -> Result<(PublicKey, VerifiedLeaf, usize), Refusal> {
         let refuse =
             |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
         let (first, rest) = chain.split_first().ok_or_else(|| refuse("no certificates".to_owned()))?;
@@ -121,7 +146,14 @@ impl Authorities {
                 .map_err(|error| refuse(format!("no valid path to a given authority: {error}")))?
         };
         let beside = rest.iter().filter(|der| !between.contains(der) && !self.is_root(der)).count();
-        Ok((key, VerifiedLeaf { fingerprint: Sha256::of(first), name: leaf.name }, beside))
+        let leaf =
+            VerifiedLeaf { fingerprint: Sha256::of(first), name: leaf.name, alternatives: leaf.alternatives };
+        match identity {
+            Some(identity) if !leaf.is_for(identity) => {
+                Err(refuse(format!("the certificate is for {}, not for {identity}", leaf.whom())))
+            }
+            _ => Ok((key, leaf, beside)),
+        }
     }
 
     fn is_root(&self, der: &[u8]) -> bool {
@@ -171,6 +203,9 @@ const KEY_CERT_SIGN: u8 = 0x04;
 const EXTENDED_KEY_USAGE: &[u8] = b"\x55\x1d\x25";
 const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
 const COMMON_NAME: &[u8] = b"\x55\x04\x03";
+const ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
+/// Tags of a GeneralName that names somebody: rfc822Name, dNSName, uniformResourceIdentifier (RFC 5280, section 4.2.1.6).
+const NAMES_SOMEBODY: [u8; 3] = [0x81, 0x82, 0x86];
 
 /// What is asked of a certificate.
 #[derive(Debug)]
@@ -178,6 +213,7 @@ struct Certificate<'d> {
     not_before: u64,
     not_after: u64,
     name: Option<String>,
+    alternatives: Vec<String>,
     /// DER of its SubjectPublicKeyInfo.
     key: &'d [u8],
     /// First octet of its key usage, RFC 5280, 4.2.1.3.
@@ -198,7 +234,15 @@ impl<'d> Certificate<'d> {
         let name = common_name(body.sequence()?);
         let content = body.take(der::SEQUENCE)?;
         let key = whole(bytes, content)?;
-        let mut certificate = Self { not_before, not_after, name, key, usage: None, code_signing: false };
+        let mut certificate = Self {
+            not_before,
+            not_after,
+            name,
+            alternatives: Vec::new(),
+            key,
+            usage: None,
+            code_signing: false,
+        };
         let mut extensions = loop {
             if body.is_empty() {
                 break body;
@@ -231,6 +275,16 @@ impl<'d> Certificate<'d> {
                 let mut purposes = value.sequence()?;
                 while !purposes.is_empty() {
                     self.code_signing |= purposes.take(der::OID)? == CODE_SIGNING;
+                }
+            }
+            ALTERNATIVE_NAME => {
+                let mut names = value.sequence()?;
+                while !names.is_empty() {
+                    let (tag, name) = names.any()?;
+                    if NAMES_SOMEBODY.contains(&tag) {
+                        // IA5String: what is not is no name that anybody could write down.
+                        self.alternatives.push(str::from_utf8(name).ok()?.to_owned());
+                    }
                 }
             }
             _ => {}

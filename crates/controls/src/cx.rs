@@ -6,13 +6,18 @@ use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
+use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
 use ringfence_inventory::WorkloadClass;
+use ringfence_inventory::cidr::Addresses;
 
 use crate::claims::Claims;
 use crate::control::Need;
+use crate::domains::Domains;
+use crate::egress::inside;
 use crate::guard::Guards;
+use crate::isolation::other_policies;
 use crate::rights;
 
 /// Everything a control may look at. Built once per scan.
@@ -23,6 +28,9 @@ pub struct Cx<'i> {
     by_namespace: BTreeMap<(&'static str, Option<&'i str>), Vec<&'i Object>>,
     claims: OnceLock<Claims>,
     guards: OnceLock<Guards>,
+    domains: OnceLock<Domains>,
+    inside: OnceLock<Addresses>,
+    other_policies: OnceLock<BTreeMap<Option<Box<str>>, ObjectId>>,
     has_ai: OnceLock<bool>,
     bound: OnceLock<BTreeSet<(Box<str>, Box<str>)>>,
 }
@@ -36,6 +44,8 @@ const INDEXED: &[(&str, &str)] = &[
     ("", "ServiceAccount"),
     ("networking.k8s.io", "Ingress"),
     ("gateway.networking.k8s.io", "HTTPRoute"),
+    ("resource.k8s.io", "ResourceClaim"),
+    ("resource.k8s.io", "ResourceClaimTemplate"),
 ];
 
 impl<'i> Cx<'i> {
@@ -52,6 +62,9 @@ impl<'i> Cx<'i> {
             by_namespace,
             claims: OnceLock::new(),
             guards: OnceLock::new(),
+            domains: OnceLock::new(),
+            inside: OnceLock::new(),
+            other_policies: OnceLock::new(),
             has_ai: OnceLock::new(),
             bound: OnceLock::new(),
         }
@@ -71,6 +84,24 @@ impl<'i> Cx<'i> {
     /// Taints that keep pods off accelerators.
     pub(crate) fn guards(&self) -> &Guards {
         self.guards.get_or_init(|| Guards::new(self.inventory))
+    }
+
+    /// The SecurityDomain that a namespace belongs to, when it is in the set.
+    pub(crate) fn domain_of(&self, namespace: Option<&str>) -> Option<&'i Object> {
+        let domains = self.domains.get_or_init(|| Domains::new(self.inventory));
+        Some(self.inventory.object(domains.of(namespace?)?))
+    }
+
+    /// Addresses that lead nowhere outside the cluster and its network.
+    pub(crate) fn inside(&self) -> &Addresses {
+        self.inside.get_or_init(|| inside(self.inventory))
+    }
+
+    /// A policy that opens or closes traffic of a namespace by rules that are not evaluated.
+    pub(crate) fn other_policy(&self, namespace: Option<&str>) -> Option<&'i Object> {
+        let all = self.other_policies.get_or_init(|| other_policies(self.inventory));
+        let id = all.get(&None).or_else(|| all.get(&namespace.map(Box::from)))?;
+        Some(self.inventory.object(*id))
     }
 
     /// Whether a binding of the set gives rights to a service account by name.

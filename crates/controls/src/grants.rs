@@ -1,9 +1,10 @@
-//! One AI namespace in, the roles there that give people and accounts certain rights out: what RF-RBAC-003 and RF-RBAC-006
+//! One AI namespace in, the roles there that give people and accounts certain rights out: what the controls of rights
 //! share.
 
 use std::cmp::Reverse;
 
 use ringfence_finding::Confidence;
+use ringfence_finding::Severity;
 use ringfence_inventory::Namespace;
 use ringfence_inventory::Object;
 use ringfence_inventory::PodResource;
@@ -26,14 +27,27 @@ pub(crate) struct Sought<'s> {
     pub(crate) resources: &'s [PodResource],
     /// Those that no namespace holds: they count where a binding holds everywhere.
     pub(crate) of_cluster: &'s [PodResource],
-    /// Verbs beside `create`: those that change what is there.
+    /// Whether `create` counts for `resources`; for those of no namespace it does with every control that seeks some.
+    pub(crate) creates: bool,
+    /// Verbs on what is there already.
     pub(crate) changes: &'static [&'static str],
-    /// What the message says of who may create, and of who may only change.
+    /// What the message says of who may create, and of who only has one of the other verbs.
     pub(crate) words: [&'static str; 2],
     /// A word for many of them: `kinds of workloads`.
     pub(crate) many: &'static str,
-    /// What the built-in roles `edit` and `admin` do with them.
-    pub(crate) built_in: &'static str,
+    /// What the built-in roles `edit` and `admin` do with them; none: nothing.
+    pub(crate) built_in: Option<&'static str>,
+    /// Severity, in place of the control's own, of rights on objects by their names only.
+    pub(crate) named: Option<Severity>,
+}
+
+/// Group and plural of each.
+pub(crate) fn resources(names: &[(&str, &str)]) -> Vec<PodResource> {
+    let resource = |(group, plural): &(&str, &str)| PodResource {
+        group: (*group).to_owned(),
+        plural: (*plural).to_owned(),
+    };
+    names.iter().map(resource).collect()
 }
 
 /// Judges the roles of a namespace and the ClusterRoles bound there. One finding a role, its subjects as evidence.
@@ -58,8 +72,8 @@ pub(crate) fn judge(
     }
     for binding in bindings.iter().filter(|binding| !binding.subjects.is_empty()) {
         match binding.role {
-            Role::Edit => results.fail(built_in(binding, "edit", sought)),
-            Role::Admin if !binding.is_cluster_wide() => results.fail(built_in(binding, "admin", sought)),
+            Role::Edit => fail_built_in(binding, "edit", sought, results),
+            Role::Admin if !binding.is_cluster_wide() => fail_built_in(binding, "admin", sought, results),
             Role::Given(role) if &*role.kind == "ClusterRole" => {
                 judge_cluster_role(cx, role, binding, sought, results);
             }
@@ -125,13 +139,12 @@ fn judge_cluster_role<'i>(
     results.fail(hit);
 }
 
-fn built_in<'i>(binding: &Binding<'i>, name: &str, sought: &Sought<'_>) -> Hit<'i> {
-    let message = format!("gives {} {name}: it {}", binding.who(), sought.built_in);
-    let mut hit = Hit::at(binding.object, binding.role_name, message);
-    for subject in &binding.subjects {
-        hit = hit.supported_by(binding.object, subject.at);
-    }
-    hit
+fn fail_built_in(binding: &Binding<'_>, name: &str, sought: &Sought<'_>, results: &mut Results<'_>) {
+    let Some(does) = sought.built_in else { return };
+    let message = format!("gives {} {name}: it {does}", binding.who());
+    let hit = Hit::at(binding.object, binding.role_name, message);
+    let subjects = binding.subjects.iter();
+    results.fail(subjects.fold(hit, |hit, subject| hit.supported_by(binding.object, subject.at)));
 }
 
 /// What is sought and a role gives.
@@ -145,11 +158,12 @@ struct Grants<'i> {
 impl<'i> Grants<'i> {
     fn of(rules: &[(&'i Object, Value<'i>)], sought: &Sought<'_>, everywhere: bool) -> Option<Self> {
         let mut grants = Self { names: Vec::new(), rules: Vec::new() };
-        let of_cluster = sought.of_cluster.iter().filter(|_| everywhere);
-        for resource in sought.resources.iter().chain(of_cluster) {
+        let of_cluster = sought.of_cluster.iter().filter(|_| everywhere).map(|one| (true, one));
+        let resources = sought.resources.iter().map(|one| (sought.creates, one));
+        for (creates, resource) in resources.chain(of_cluster) {
             let may = |rule: Value<'_>, verb: &str| allows(rule, &resource.group, &resource.plural, verb);
             // A request to create carries no name to compare with the list.
-            let create = |rule: Value<'_>| may(rule, "create") && !has_resource_names(rule);
+            let create = |rule: Value<'_>| creates && may(rule, "create") && !has_resource_names(rule);
             let change = |rule: Value<'_>| sought.changes.iter().any(|verb| may(rule, verb));
             let granting = rules.iter().filter(|(_, rule)| create(*rule) || change(*rule));
             let mut is_created = None;
@@ -178,6 +192,10 @@ impl<'i> Grants<'i> {
             Some((_, at)) => Hit::at(role, at, self.message(sought)).field("rules"),
             None => Hit::absent(role, self.message(sought)),
         };
+        let severity = sought.named.filter(|_| self.rules.iter().all(|(_, rule)| has_resource_names(*rule)));
+        if let Some(severity) = severity {
+            hit = hit.severity(severity);
+        }
         for (object, at) in places {
             if own.is_none_or(|(_, first)| first.id() != at.id() || !std::ptr::eq(object, role)) {
                 hit = hit.also_at(object, at);

@@ -62,6 +62,11 @@ impl Guards {
         Self { of_nodes: guards.into_iter().map(|(key, effect)| (key.into(), effect.into())).collect() }
     }
 
+    /// Whether a taint of this key and effect is one of theirs.
+    pub(crate) fn are_kept_by(&self, key: &str, effect: &str) -> bool {
+        self.of_nodes.iter().any(|(known, own)| (&**known, &**own) == (key, effect))
+    }
+
     /// `k8s.io/component-helpers/scheduling/corev1`: an absent key or effect stands for all. Values are not compared: a
     /// taint of another value is one edit of a node away.
     pub(crate) fn opened_by<'t>(&self, toleration: Value<'t>) -> Opened<'t> {

@@ -1,20 +1,26 @@
-//! Which traffic of which workload the NetworkPolicies of its namespace isolate: per pod and direction, added up.
+//! Which traffic of which workload the NetworkPolicies of its namespace isolate: per pod and direction, added up; and
+//! what may isolate it beside them.
 
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 
+use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
+use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
+use ringfence_inventory::is_cluster_scoped;
 use ringfence_inventory::selector::Match;
 use ringfence_inventory::selector::label_selector;
 use ringfence_inventory::yaml::Value;
 
+use crate::cx::Cx;
 use crate::cx::is_workload;
 
 /// A NetworkPolicy as isolation sees it; its rules only open what it closes.
 pub(crate) struct Policy<'i> {
     selector: Option<Value<'i>>,
     ingress: bool,
-    egress: bool,
+    pub(crate) egress: bool,
 }
 
 impl<'i> Policy<'i> {
@@ -35,7 +41,7 @@ impl<'i> Policy<'i> {
     }
 
     /// No selector is the empty one: everything.
-    fn selects(&self, pod: Pod<'_>) -> Match {
+    pub(crate) fn selects(&self, pod: Pod<'_>) -> Match {
         self.selector.map_or(Match::Yes, |selector| label_selector(selector, pod.labels()))
     }
 }
@@ -63,14 +69,13 @@ impl<'i> Workload<'i> {
                 egress = egress.or(selects);
             }
         }
-        let maker = pod.inventory().made_by(pod.object_id());
         Self {
-            object: maker.map_or(pod.root(), |id| pod.inventory().object(id)),
+            object: applied(pod),
             ingress,
             egress,
             gpus: pod.accelerators(),
             is_ai: is_workload(pod),
-            is_made: maker.is_some(),
+            is_made: pod.inventory().made_by(pod.object_id()).is_some(),
         }
     }
 
@@ -118,4 +123,72 @@ pub(crate) fn by_workload<'i>(pods: impl Iterator<Item = Workload<'i>>) -> Vec<W
         }
     }
     kept
+}
+
+/// What the user applied: a dump holds the Deployment and its pods too.
+pub(crate) fn applied(pod: Pod<'_>) -> &Object {
+    let maker = pod.inventory().made_by(pod.object_id());
+    maker.map_or(pod.root(), |id| pod.inventory().object(id))
+}
+
+/// Kinds that hold a pod template from which others start pods: those are judged.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("", "PodTemplate"),
+    ("kubeflow.org", "PodDefault"),
+    ("kueue.x-k8s.io", "Workload"),
+    ("serving.kserve.io", "LLMInferenceServiceConfig"),
+    ("serving.kserve.io", "ServingRuntime"),
+    ("trainer.kubeflow.org", "TrainingRuntime"),
+];
+
+/// Whether the template starts pods of its own.
+pub(crate) fn runs(pod: Pod<'_>) -> bool {
+    let object = pod.object();
+    !is_cluster_scoped(object.group(), &object.kind)
+        && !TEMPLATES.iter().any(|(group, kind)| object.is(group, kind))
+}
+
+/// Outside of every policy: RF-NET-010 says it.
+pub(crate) fn on_host_network(pod: Pod<'_>) -> bool {
+    pod.get("hostNetwork").and_then(Value::means_bool) == Some(true)
+}
+
+/// Kinds that open and close traffic too, by rules that are not evaluated here.
+const OTHER_POLICIES: &[(&str, &str)] = &[
+    ("policy.networking.k8s.io", "AdminNetworkPolicy"),
+    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
+    ("policy.networking.k8s.io", "ClusterNetworkPolicy"),
+    ("cilium.io", "CiliumClusterwideNetworkPolicy"),
+    ("cilium.io", "CiliumNetworkPolicy"),
+    ("crd.projectcalico.org", "GlobalNetworkPolicy"),
+    ("crd.projectcalico.org", "NetworkPolicy"),
+    ("projectcalico.org", "GlobalNetworkPolicy"),
+    ("projectcalico.org", "NetworkPolicy"),
+    ("crd.antrea.io", "ClusterNetworkPolicy"),
+    ("crd.antrea.io", "NetworkPolicy"),
+];
+
+/// One policy of another kind for each namespace that has one; under None one for all of them.
+pub(crate) fn other_policies(inventory: &Inventory) -> BTreeMap<Option<Box<str>>, ObjectId> {
+    let mut first = BTreeMap::new();
+    for id in OTHER_POLICIES.iter().flat_map(|(group, kind)| inventory.ids_of(group, kind)) {
+        first.entry(inventory.object(*id).namespace.clone()).or_insert(*id);
+    }
+    first
+}
+
+/// Why NetworkPolicies alone do not decide: one of another kind is there for this namespace or for all of them, or may
+/// be.
+pub(crate) fn not_evaluated(cx: &Cx<'_>, namespace: Option<&str>) -> Option<String> {
+    let other = cx.other_policy(namespace);
+    other
+        .map(|policy| format!("{} {} may isolate its pods and is not evaluated", policy.kind, policy.name))
+        .or_else(|| not_listed(cx.inventory))
+}
+
+/// Policies of another kind that a cluster did not show.
+pub(crate) fn not_listed(inventory: &Inventory) -> Option<String> {
+    OTHER_POLICIES.iter().find_map(|(group, kind)| {
+        Some(format!("{kind} objects may isolate its pods: {}", inventory.sight.gap(group, kind)?))
+    })
 }

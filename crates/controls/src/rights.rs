@@ -1,4 +1,4 @@
-//! What RF-RBAC-001 and RF-RBAC-003 share: a binding in, its ML subjects and the rules behind its role out.
+//! What the controls of rights share: a binding in, its ML subjects and the rules behind its role out.
 
 use std::collections::BTreeSet;
 
@@ -163,6 +163,7 @@ const CONTROL_PLANE: &[&str] = &[
     "nvidia-gpu-operator",
     "nvidia-network-operator",
     "prometheus-operator",
+    "ringfence-system",
     "seldon-system",
     "spark-operator",
     "tekton-pipelines",

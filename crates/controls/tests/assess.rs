@@ -27,7 +27,7 @@ fn exposed(documents: &[String]) -> (Vec<(Option<String>, u64)>, u64, f64) {
 fn node(name: &str, model: &str, gpus: u32) -> String {
     format!(
         "{{apiVersion: v1, kind: Node, metadata: {{name: {name}, labels: {{nvidia.com/gpu.product: {model}}}}}, \
-         status: {{capacity: {{nvidia.com/gpu: {gpus}}}}}}}"
+         spec: {{taints: [{{key: nvidia.com/gpu, effect: NoSchedule}}]}}, status: {{capacity: {{nvidia.com/gpu: {gpus}}}}}}}"
     )
 }
 
@@ -85,7 +85,7 @@ fn a_medium_finding_exposes_nothing() {
 #[test]
 fn a_workload_that_takes_gpus_without_asking_exposes_the_nodes_it_can_reach() {
     let thief = "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: web}, spec: {nodeSelector: \
-                 {nvidia.com/gpu.product: NVIDIA-H100}, containers: [{name: c, image: nginx, env: [{name: \
+                 {nvidia.com/gpu.product: NVIDIA-H100}, tolerations: [{key: nvidia.com/gpu, operator: Exists}], containers: [{name: c, image: nginx, env: [{name: \
                  NVIDIA_VISIBLE_DEVICES, value: all}]}]}}";
     let set = [node("a", "NVIDIA-H100", 8), node("b", "Odd-GPU", 4), thief.to_owned()];
     assert_eq!(exposed(&set[..]), (h100(8), 12, 32.0));

@@ -48,7 +48,7 @@ const WHOLE: [&str; 8] = [
 pub fn compare(want: &DesiredObject, live: &Value) -> Vec<Drift> {
     let mut drift = Vec::new();
     let whole = WHOLE.contains(&want.id.kind.as_str());
-    for (key, wanted) in want.body.as_object().into_iter().flatten() {
+    for (key, wanted) in want.body.tree().as_object().into_iter().flatten() {
         let found = live.get(key).unwrap_or(&Value::Null);
         match key.as_str() {
             "apiVersion" | "kind" => {}
@@ -205,7 +205,7 @@ mod tests {
     /// Fields that differ after `change` was made to the live object, which otherwise is as written.
     fn drift(body: Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
         let want = want(body);
-        let mut live = want.body.clone();
+        let mut live = want.body.tree();
         change(&mut live);
         compare(&want, &live).into_iter().map(|it| it.field).collect()
     }

@@ -71,7 +71,7 @@ pub struct Dns {
     pub labels: BTreeMap<String, String>,
     /// Ports of the pods, not of the Service: policy acts after address translation.
     pub ports: BTreeSet<u16>,
-    /// Addresses of a cache on each node.
+    /// Addresses at which a cache on each node answers.
     pub node_local: Vec<IpAddr>,
 }
 

@@ -42,16 +42,27 @@ pub fn gate(
     }
 }
 
-/// The spec that is in force in place of the written one: the last accepted, while an edit of a domain in Enforce waits.
-/// None: the written one is.
-pub fn accepted(domain: &SecurityDomain, modes: &EffectiveModes) -> Option<SecurityDomainSpec> {
+/// Which spec is in force.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Accepted {
+    /// The written one.
+    Written,
+    /// The last that was accepted: an edit of a domain in Enforce waits.
+    Other(Box<SecurityDomainSpec>),
+    /// It is not known: an edit waits, and what was accepted before it was not kept or cannot be read. The written spec was
+    /// never simulated, so it is not put in its place.
+    Lost,
+}
+
+/// The spec that is in force by these modes.
+pub fn accepted(domain: &SecurityDomain, modes: &EffectiveModes) -> Accepted {
     if modes.mode < Mode::Enforce || modes.held.is_none() {
-        return None;
+        return Accepted::Written;
     }
-    let text = domain.status.as_ref()?.accepted_spec.as_deref()?;
-    let mut spec: SecurityDomainSpec = serde_json::from_str(text).ok()?;
+    let text = domain.status.as_ref().and_then(|it| it.accepted_spec.as_deref()).unwrap_or_default();
+    let Ok(mut spec) = serde_json::from_str::<SecurityDomainSpec>(text) else { return Accepted::Lost };
     spec.enforcement = domain.spec.enforcement.clone();
-    (spec != domain.spec).then_some(spec)
+    if spec == domain.spec { Accepted::Written } else { Accepted::Other(Box::new(spec)) }
 }
 
 /// A spec as it is kept for [`accepted`]; none if it is too long to be kept.
@@ -173,14 +184,27 @@ mod tests {
         assert!(!keep.contains("enforcement"));
         domain.status.as_mut().unwrap().accepted_spec = Some(keep);
         let waits = gate(&domain, "a", None, NOW.parse().unwrap());
-        assert_eq!(accepted(&domain, &waits), None, "it is the one that was accepted");
+        assert_eq!(accepted(&domain, &waits), Accepted::Written, "it is the one that was accepted");
         domain.spec.namespaces.names.push("more".into());
-        assert_eq!(accepted(&domain, &waits).unwrap(), before);
+        assert_eq!(accepted(&domain, &waits), Accepted::Other(Box::new(before)));
         let open = gate(&domain, "a", Some(&simulated("a", "2026-03-02T11:00:00Z", 0)), NOW.parse().unwrap());
-        assert_eq!(accepted(&domain, &open), None);
+        assert_eq!(accepted(&domain, &open), Accepted::Written);
         domain.spec.enforcement.mode = Mode::Warn;
         let lowered = gate(&domain, "a", None, NOW.parse().unwrap());
-        assert_eq!(accepted(&domain, &lowered), None);
+        assert_eq!(accepted(&domain, &lowered), Accepted::Written);
+    }
+
+    #[test]
+    fn what_was_accepted_and_cannot_be_read_is_not_the_written_spec() {
+        let mut domain = asks("Enforce", "Enforce", None);
+        let waits = gate(&domain, "a", None, NOW.parse().unwrap());
+        let renamed = json!({"namespaces": {"names": ["ml"]}, "tier": "Fortress"}).to_string();
+        for kept in [None, Some(""), Some("{"), Some(renamed.as_str())] {
+            domain.status.as_mut().unwrap().accepted_spec = kept.map(str::to_owned);
+            assert_eq!(accepted(&domain, &waits), Accepted::Lost, "{kept:?}");
+        }
+        let open = gate(&domain, "a", Some(&simulated("a", "2026-03-02T11:00:00Z", 0)), NOW.parse().unwrap());
+        assert_eq!(accepted(&domain, &open), Accepted::Written);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! `SecurityDomain, workloads -> simulate -> gate -> mode in force`
 #![forbid(unsafe_code)]
 
+mod body;
 mod cidr;
 mod compare;
 mod defaults;
@@ -28,6 +29,7 @@ pub mod spec;
 mod tier;
 mod yaml;
 
+pub use body::Body;
 pub use compare::Drift;
 pub use compare::compare;
 pub use compare::is_planted;
@@ -35,7 +37,9 @@ pub use definition::definition;
 pub use desired::Asked;
 pub use desired::Desired;
 pub use desired::Outcome;
+pub use desired::Scope;
 pub use desired::desired;
+pub use desired::namespaces;
 pub use facts::ClusterFacts;
 pub use facts::Dns;
 pub use facts::Endpoint;
@@ -43,6 +47,7 @@ pub use facts::NamespaceFact;
 pub use facts::NodeFact;
 pub use facts::OperatorIdentity;
 pub use facts::ServiceFact;
+pub use gate::Accepted;
 pub use gate::accepted;
 pub use gate::gate;
 pub use gate::kept;
@@ -55,6 +60,7 @@ pub use object::Rank;
 pub use object::Write;
 pub use policy::Rules;
 pub use simulate::CONTAINER_FIELDS;
+pub use simulate::Claim;
 pub use simulate::Denied;
 pub use simulate::POD_FIELDS;
 pub use simulate::Reason;

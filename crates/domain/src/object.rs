@@ -6,6 +6,7 @@ use serde_json::Value;
 use sha2::Digest as _;
 use sha2::Sha256;
 
+use crate::body::Body;
 use crate::names;
 use crate::spec::Mode;
 
@@ -27,8 +28,10 @@ pub struct DesiredObject {
     pub guide: Vec<u8>,
     /// SHA-256 of the body without our annotations, hex.
     pub hash: String,
+    /// Name of the domain it is written for.
+    domain: Option<String>,
     /// What is sent: all fields that we own and no other.
-    pub body: Value,
+    pub body: Body,
 }
 
 /// What an object is and where. The order is the order of writing: what others rest on first.
@@ -131,7 +134,8 @@ impl DesiredObject {
             controls: purpose.controls.iter().filter_map(|id| id.parse().ok()).collect(),
             guide: purpose.guide.to_vec(),
             hash,
-            body,
+            domain: Some(owner.domain.to_owned()).filter(|it| !it.is_empty()),
+            body: Body::new(&body),
         }
     }
 }
@@ -139,8 +143,7 @@ impl DesiredObject {
 impl DesiredObject {
     /// Name of the domain it is written for; none for what stands for all domains.
     pub fn domain(&self) -> Option<&str> {
-        let labels = self.body.get("metadata")?.get("labels")?;
-        labels.get(names::DOMAIN_LABEL).or_else(|| labels.get(names::NODE_LABEL))?.as_str()
+        self.domain.as_deref()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::ConfigFile;
 use crate::ControlId;
 use crate::ExitCode;
 use crate::Severity;
@@ -144,6 +145,32 @@ pub struct ModelFinding {
     pub message: String,
     /// What can happen.
     pub why: String,
+    /// What the stream does there, as Python would write it: `os.system('id')`. Foreign text, cut where it is long.
+    pub python: Option<String>,
+    /// At most [`ModelOpcode::TRACE`] opcodes around the place, in order.
+    pub trace: Vec<ModelOpcode>,
+}
+
+/// An opcode of a pickle.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ModelOpcode {
+    /// Byte of the stream.
+    pub offset: u64,
+    /// Length with its argument.
+    pub bytes: u64,
+    /// As `pickletools` calls it.
+    pub name: &'static str,
+    /// Its argument as Python would write it, at most [`ModelOpcode::ARGUMENT`] characters of it; foreign text.
+    pub argument: String,
+    /// Whether it is the look-up or the use that the finding is about.
+    pub matters: bool,
+}
+
+impl ModelOpcode {
+    /// Most opcodes of one trace.
+    pub const TRACE: usize = 10;
+    /// Most characters of an argument.
+    pub const ARGUMENT: usize = 80;
 }
 
 /// Bytes that were not explained.
@@ -168,6 +195,8 @@ pub struct ModelFile {
     pub bytes: u64,
     /// Bytes of it that a format accounts for.
     pub explained: u64,
+    /// SHA-256 of all its bytes in hex, where that was asked for: of what was judged, or none.
+    pub sha256: Option<String>,
     /// Formats by content, outermost first.
     pub formats: Vec<&'static str>,
     /// The greatest of its findings, and `incomplete` where there are gaps.
@@ -198,11 +227,30 @@ pub struct PolicyId {
     pub additions: usize,
 }
 
+/// A name that a team has added to the policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ModelAddition {
+    /// Module.
+    pub module: String,
+    /// Name in the module.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it may be trusted.
+    pub reason: String,
+    /// Last day on which it counts, `2027-01-31`.
+    pub expires: String,
+    /// Whether that day is over: then it allows nothing.
+    pub expired: bool,
+}
+
 /// The result of one `model scan`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ModelScan {
     /// What was scanned, as it was typed.
     pub source: String,
+    /// Whether that is the one file, rather than the folder that the paths of files are below.
+    pub is_file: bool,
     /// One for each file, sorted by path.
     pub files: Vec<ModelFile>,
     /// What could not be read as a file at all.
@@ -211,6 +259,12 @@ pub struct ModelScan {
     pub passed_over: Vec<String>,
     /// The policy in use.
     pub policy: PolicyId,
+    /// What a team has added about names that were looked up, by name.
+    pub additions: Vec<ModelAddition>,
+    /// The configuration that names the files of these additions.
+    pub config: Option<ConfigFile>,
+    /// What is worth knowing and decides nothing.
+    pub notes: Vec<String>,
     /// Wall time.
     pub seconds: f64,
 }
@@ -302,6 +356,8 @@ mod tests {
             subject: None,
             message: String::new(),
             why: String::new(),
+            python: None,
+            trace: vec![],
         };
         for (file, verdict) in
             [((Verdict::Clean, true), Verdict::Clean), ((Verdict::Incomplete, false), Verdict::Incomplete)]

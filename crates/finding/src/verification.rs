@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::ConfigFile;
 use crate::ExitCode;
 
 /// What one signature says about one model.
@@ -14,8 +15,12 @@ pub struct Verification {
     pub signature: String,
     /// Name of the model at the signer; told, never compared.
     pub subject: Option<String>,
-    /// The signer, once the signature held.
+    /// What decides whom to believe, where it is a file.
+    pub policy: Option<TrustInForce>,
+    /// The signer, once the signature held; the first of several.
     pub signed_by: Option<SignedBy>,
+    /// Every signer whose signature held.
+    pub signers: Vec<SignedBy>,
     /// SHA-256 of what is signed, in hex: the identity of the signed model.
     pub payload: Option<String>,
     /// Digest over all file digests, in hex. It has no names in it.
@@ -36,9 +41,27 @@ pub struct Verification {
     pub cpu_seconds: f64,
 }
 
+/// Whom a configuration trusts for one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrustInForce {
+    /// The file.
+    #[serde(flatten)]
+    pub file: ConfigFile,
+    /// Name of the model that its globs were held against.
+    pub repo: String,
+    /// Names of those who are trusted for it, in the order of the file.
+    pub signers: Vec<String>,
+    /// How many of them have to agree: `any`, `all` or a number.
+    pub require: String,
+}
+
 /// Who signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SignedBy {
+    /// What the one who trusts it calls it: a name in the configuration, or the file of its key.
+    pub signer: String,
+    /// The signature file, as it was typed.
+    pub signature: String,
     /// `key` or `certificate`.
     pub method: &'static str,
     /// `P-256` and so on; the hash follows from it.
@@ -98,7 +121,7 @@ pub struct Skipped {
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifyReason {
-    /// `signature`, `differs`, `missing`, `unsigned`, `changed`, `refused-file` or `unread`.
+    /// `signature`, `signers`, `no-signer`, `differs`, `missing`, `unsigned`, `changed`, `refused-file` or `unread`.
     pub kind: &'static str,
     /// In words, with the path.
     pub message: String,

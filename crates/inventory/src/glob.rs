@@ -1,4 +1,4 @@
-//! Globs of `--exclude` over paths: `*` within a name, `**` across folders, `?` one character.
+//! Globs over paths (`--exclude`) and names of repositories: `*` within a name, `**` across folders, `?` one character.
 
 use crate::assemble::Options;
 
@@ -21,8 +21,9 @@ impl Options {
     }
 }
 
-/// `*` within a name, `**` across folders, `?` one character. Linear in pattern times text.
-fn glob_matches(glob: &str, text: &str) -> bool {
+/// Whether a glob covers a whole path: `*` within a name, `**` across folders, `?` one character. Linear in pattern times
+/// text.
+pub fn glob_matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let mut reachable = vec![false; text.len().saturating_add(1)];
     if let Some(first) = reachable.first_mut() {

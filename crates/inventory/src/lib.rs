@@ -8,6 +8,7 @@
 
 pub mod accelerator;
 mod assemble;
+pub mod cidr;
 #[cfg(feature = "cluster")]
 pub mod cluster;
 mod data;
@@ -39,6 +40,7 @@ pub use assemble::Options;
 pub use document::Document;
 pub use document::Window;
 pub use facts::PodResource;
+pub use glob::glob_matches;
 pub use joins::Base;
 pub use joins::Joins;
 pub use live::Live;

@@ -32,13 +32,46 @@ fn main() {
     let torch = torch(&folder, 400, 10 << 20);
     let (cpu, _) = least_of(50, || scan(&torch));
     row("torch zip of 4 GiB, 400 storages", &format!("{:.2} ms", cpu * 1e3));
+    headers(&folder);
     let small = small(&folder, 10_000);
     let one = rayon_threads(1, || least(|| scan(&small)));
     let all = rayon_threads(0, || least(|| scan(&small)));
     row("10,000 small pickles", &format!("{:.3} CPU-s on one thread", one.0));
     let cores = std::thread::available_parallelism().unwrap();
-    row("10,000 small pickles", &format!("{:.2} times faster on {cores} cores (wall)", one.1 / all.1));
+    let words = format!(
+        "{:.2} times faster on {cores} cores (wall), for {:.2} times the CPU-s",
+        one.1 / all.1,
+        all.0 / one.0
+    );
+    row("10,000 small pickles", &words);
     fs::remove_dir_all(folder).unwrap();
+}
+
+/// Heads of a hundred thousand entries, and of twice as many: what an entry costs must not grow with their number.
+fn headers(folder: &Path) {
+    type Write = fn(u32) -> Vec<u8>;
+    let formats: [(&str, Write); 4] = [
+        ("GGUF, words of a vocabulary and scores", gguf_words),
+        ("GGUF, tensors", gguf_tensors),
+        ("ONNX, nodes and initializers", onnx),
+        ("safetensors, tensors", safetensors),
+    ];
+    for (name, write) in formats {
+        let [once, twice] = [100_000, 200_000].map(|entries: u32| {
+            let path = folder.join("header");
+            fs::write(&path, write(entries)).unwrap();
+            let (cpu, _) = least(|| scan(&path));
+            cpu / f64::from(entries)
+        });
+        row(
+            &format!("{name}, 100,000 of each"),
+            &format!(
+                "{:.0} ns an entry, {:.2} times as much where they are twice as many",
+                once * 1e9,
+                twice / once
+            ),
+        );
+    }
 }
 
 fn row(name: &str, figure: &str) {
@@ -205,6 +238,85 @@ impl Zip {
         );
         self.file.write_all_at(&[self.central, end].concat(), self.at).unwrap();
     }
+}
+
+fn gguf(tensors: u64, keys: u64) -> Vec<u8> {
+    [&b"GGUF\x03\0\0\0"[..], &tensors.to_le_bytes(), &keys.to_le_bytes()].concat()
+}
+
+/// Text behind its length.
+fn counted(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// `tokenizer.ggml.tokens` and `tokenizer.ggml.scores`, as llama.cpp converts them.
+fn gguf_words(entries: u32) -> Vec<u8> {
+    let array = |name: &str, kind: u32| {
+        [&counted(name)[..], &9_u32.to_le_bytes(), &kind.to_le_bytes(), &u64::from(entries).to_le_bytes()]
+            .concat()
+    };
+    let mut bytes = gguf(0, 2);
+    bytes.extend(array("tokenizer.ggml.tokens", 8));
+    (0..entries).for_each(|number| bytes.extend(counted(&format!("\u{2581}word{number:x}"))));
+    bytes.extend(array("tokenizer.ggml.scores", 6));
+    bytes.resize(bytes.len() + 4 * entries as usize, 0);
+    bytes.resize(bytes.len().next_multiple_of(32), 0);
+    bytes
+}
+
+/// So many tensors of 32 floats, one behind another.
+fn gguf_tensors(entries: u32) -> Vec<u8> {
+    let mut bytes = gguf(entries.into(), 0);
+    for number in 0..entries {
+        bytes.extend(counted(&format!("blk.{number}.ffn_down.weight")));
+        bytes.extend([&1_u32.to_le_bytes()[..], &32_u64.to_le_bytes(), &0_u32.to_le_bytes()].concat());
+        bytes.extend((u64::from(number) * 128).to_le_bytes());
+    }
+    bytes.resize(bytes.len().next_multiple_of(32) + 128 * entries as usize, 0);
+    bytes
+}
+
+/// A field of a protobuf message that has a length.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut len) = (vec![number << 3 | 2], value.len());
+    while len >= 0x80 {
+        bytes.push(u8::try_from(len & 0x7f).unwrap() | 0x80);
+        len >>= 7;
+    }
+    bytes.push(u8::try_from(len).unwrap());
+    [&bytes, value].concat()
+}
+
+/// A chain of `Add`, each with a constant of its own.
+fn onnx(entries: u32) -> Vec<u8> {
+    let mut graph = Vec::new();
+    for number in 0..entries {
+        let inputs =
+            [field(1, format!("value_{number}").as_bytes()), field(1, format!("weight_{number}").as_bytes())];
+        let output = field(2, format!("value_{}", number + 1).as_bytes());
+        graph.extend(field(1, &[&inputs.concat()[..], &output, &field(4, b"Add")].concat()));
+    }
+    for number in 0..entries {
+        let name = field(8, format!("weight_{number}").as_bytes());
+        graph.extend(field(5, &[&[0x08, 4, 0x10, 1][..], &name, &field(9, &[0; 16])].concat()));
+    }
+    let opset = field(8, &[0x10, 17]);
+    [&[0x08, 8][..], &field(7, &graph), &opset].concat()
+}
+
+/// So many tensors of 32 floats.
+fn safetensors(entries: u32) -> Vec<u8> {
+    let row = |number: u32| {
+        let start = u64::from(number) * 128;
+        format!(
+            r#""model.layers.{number}.mlp.down_proj.weight":{{"dtype":"F32","shape":[32],"data_offsets":[{start},{}]}}"#,
+            start + 128
+        )
+    };
+    let header = format!("{{{}}}", (0..entries).map(row).collect::<Vec<_>>().join(","));
+    let mut bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    bytes.resize(bytes.len() + 128 * entries as usize, 0);
+    bytes
 }
 
 /// Small pickles of about 3 kB, 200 opcodes each.

@@ -6,6 +6,7 @@ use ringfence_artifact::Source;
 use ringfence_finding::ModelFile;
 use ringfence_finding::Verdict;
 
+use crate::inspect::Book;
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::repository;
@@ -19,7 +20,19 @@ pub fn judge(name: &str, source: &Arc<dyn Source>, policy: &Policy, limits: &Lim
 
 /// The same, with what it takes from other files.
 pub(crate) fn judged(name: &str, source: &Arc<dyn Source>, policy: &Policy, limits: &Limits) -> Judged {
+    judged_with(name, source, policy, limits, None)
+}
+
+/// The same, and a book of what it holds.
+pub(crate) fn judged_with<'w>(
+    name: &str,
+    source: &Arc<dyn Source>,
+    policy: &'w Policy,
+    limits: &'w Limits,
+    book: Option<&'w mut Book>,
+) -> Judged {
     let mut walk = Walk::new(policy, limits);
+    walk.book = book;
     let explained = walk.source(name, source, 0);
     let externals = std::mem::take(&mut walk.externals);
     let file = ModelFile { path: name.to_owned(), bytes: source.len(), explained, ..ModelFile::default() };

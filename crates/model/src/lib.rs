@@ -14,6 +14,7 @@
 mod container;
 mod file;
 mod format;
+mod inspect;
 mod json;
 mod keys;
 mod limits;
@@ -28,11 +29,19 @@ mod threat;
 mod walk;
 
 pub use file::judge;
+pub use inspect::Wish;
+pub use inspect::inspect;
 pub use limits::Limits;
+pub use pickle::facts::ParseUseError;
 pub use pickle::facts::Use;
+pub use policy::Addition;
 pub use policy::Date;
 pub use policy::Policy;
 pub use policy::PolicyError;
+pub use policy::Wanted;
+pub use policy::wanted;
+pub use scan::Tell;
 pub use scan::scan;
+pub use scan::scan_with;
 pub use threat::THREATS;
 pub use threat::Threat;

@@ -26,6 +26,14 @@ pub(crate) struct Judged {
     pub(crate) externals: Vec<External>,
 }
 
+impl Judged {
+    /// Whether no other file of the folder has a say in what is told of this one.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_part = self.file.formats.contains(&"gguf") && part(&self.file.path).is_some();
+        self.externals.is_empty() && !is_part && !is_unknown(&self.file)
+    }
+}
+
 /// Holds the files of a folder against each other.
 pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
     let (mut files, externals): (Vec<_>, Vec<_>) =
@@ -139,9 +147,7 @@ fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
     if LOADED.iter().any(|ending| name.ends_with(ending)) {
         return;
     }
-    let is_unknown = data.findings.is_empty()
-        && matches!(data.gaps.as_slice(), [gap] if gap.reason == GapReason::UnknownFormat);
-    if !is_unknown {
+    if !is_unknown(data) {
         return;
     }
     ranges.sort_unstable();
@@ -170,6 +176,12 @@ fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
     }
     data.verdict = Verdict::Clean;
     file::draw(data);
+}
+
+/// Whether it may be data of a model: nothing is known of it.
+fn is_unknown(file: &ModelFile) -> bool {
+    file.findings.is_empty()
+        && matches!(file.gaps.as_slice(), [gap] if gap.reason == GapReason::UnknownFormat)
 }
 
 /// `NAME-00002-of-00003.gguf`: a loader that is given one part reads them all.

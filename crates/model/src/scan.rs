@@ -1,14 +1,24 @@
 //! Room `model`: a repository -> a verdict for each file. The clock is handed in, files are looked at in parallel.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use rayon::prelude::*;
 use ringfence_artifact::Entry;
+use ringfence_artifact::Head;
 use ringfence_artifact::OpenFile;
+use ringfence_artifact::ReadError;
+use ringfence_artifact::Rest;
 use ringfence_artifact::Source;
+use ringfence_artifact::Taker;
+use ringfence_artifact::Teed;
 use ringfence_finding::GapReason;
 use ringfence_finding::ModelFile;
 use ringfence_finding::ModelGap;
@@ -25,6 +35,11 @@ use crate::sniff;
 use crate::sniff::Format;
 use crate::threat;
 
+/// Bytes that are left of a file from which on its rest waits for others, so that two are taken at a time.
+const WORTH_WAITING: u64 = 1 << 20;
+/// Files that wait, each with its descriptor.
+const WAITING: usize = 256;
+
 /// Looks at the file or folder `root`; the error is the system's, for `root` itself. `done` is told of each file.
 pub fn scan(
     root: &Path,
@@ -32,33 +47,109 @@ pub fn scan(
     limits: &Limits,
     done: &(dyn Fn() + Sync),
 ) -> std::io::Result<ModelScan> {
+    scan_with(root, policy, limits, &Arc::new(()), done, None)
+}
+
+/// The same, and `taker` gets all bytes of every file; what comes of them stands as its SHA-256. `tell` is given each file
+/// once, as soon as nothing can change what is said of it any more, and always in the same order: by path those that stand
+/// for themselves, then those that other files have a say in or whose bytes are still to be taken.
+pub fn scan_with<T: Taker>(
+    root: &Path,
+    policy: &Policy,
+    limits: &Limits,
+    taker: &Arc<T>,
+    done: &(dyn Fn() + Sync),
+    tell: Option<&Tell<'_>>,
+) -> std::io::Result<ModelScan> {
     let listing = ringfence_artifact::list(root)?;
     let is_single = !root.is_dir();
-    let files = listing.files.par_iter().map(|entry| {
-        let file = one(entry, is_single, policy, limits);
+    let line = tell.map(Line::new);
+    let waiting = AtomicUsize::new(0);
+    let look = |entry: &Entry, follow| Look { policy, limits, taker, waiting: &waiting }.file(entry, follow);
+    let judge = |(at, entry): (usize, &Entry)| {
+        let looked = look(entry, is_single);
         done();
-        file
-    });
-    let judged: Vec<Judged> = files.collect();
+        if let Some(line) = &line {
+            line.judged(at, &looked);
+        }
+        (at, looked)
+    };
+    let mut looked: Vec<(usize, Looked<T>)> = match line {
+        None => listing.files.par_iter().enumerate().map(judge).collect(),
+        // In order: what is told first is looked at first.
+        Some(_) => listing.files.iter().enumerate().par_bridge().map(judge).collect(),
+    };
+    looked.sort_by_key(|(at, _)| *at);
+    let looked: Vec<Looked<T>> = looked.into_iter().map(|(_, looked)| looked).collect();
+    let is_told: Vec<bool> = looked.iter().map(is_final).collect();
+    let judged = settle(looked, taker.as_ref());
     // A file alone has no folder to be held against.
     let mut files: Vec<ModelFile> = if is_single {
         judged.into_iter().map(repository::alone).collect()
     } else {
         repository::together(judged)
     };
-    let hidden = listing.hidden.par_iter().filter_map(|entry| hidden(entry, policy, limits));
-    files.par_extend(hidden);
+    let hidden = listing.hidden.par_iter().filter(|entry| is_loadable_there(entry));
+    let hidden = settle(hidden.map(|entry| look(entry, false)).collect(), taker.as_ref());
+    let hidden: Vec<ModelFile> = hidden.into_iter().map(out_of_sight).collect();
+    if let Some(tell) = tell {
+        let late = files.iter().zip(is_told).filter(|(_, is_told)| !is_told).map(|(file, _)| file);
+        late.chain(&hidden).for_each(tell);
+    }
+    files.extend(hidden);
     files.sort_by(|one, other| one.path.cmp(&other.path));
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
     let gaps = counting.into_iter().map(|gap| no_access(gap.name, gap.why));
     Ok(ModelScan {
         source: root.display().to_string(),
+        is_file: is_single,
+        additions: policy.used(&files),
         files,
         gaps: gaps.collect(),
         passed_over: passed_over.into_iter().map(|gap| format!("{}: {}", gap.name, gap.why)).collect(),
         policy: policy.id(),
-        seconds: 0.0,
+        ..ModelScan::default()
     })
+}
+
+/// Takes a file that is judged.
+pub type Tell<'t> = dyn Fn(&ModelFile) + Sync + 't;
+
+/// Files that are judged and wait for those before them.
+struct Line<'t> {
+    tell: &'t Tell<'t>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next: usize,
+    /// None where the file is told later.
+    files: BTreeMap<usize, Option<ModelFile>>,
+}
+
+impl<'t> Line<'t> {
+    fn new(tell: &'t Tell<'t>) -> Self {
+        Self { tell, waiting: Mutex::default() }
+    }
+
+    fn judged<R>(&self, at: usize, looked: &(Judged, Option<R>)) {
+        // A panic behind this lock could only come from `tell`, and what waits is whole all the same.
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.files.insert(at, is_final(looked).then(|| looked.0.file.clone()));
+        while let Some(file) = {
+            let next = waiting.next;
+            waiting.files.remove(&next)
+        } {
+            waiting.next += 1;
+            file.iter().for_each(self.tell);
+        }
+    }
+}
+
+/// Whether neither other files nor bytes that are still to be taken have a say in it.
+fn is_final<R>((judged, rest): &(Judged, Option<R>)) -> bool {
+    judged.is_settled() && rest.is_none()
 }
 
 fn no_access(path: String, message: String) -> ModelGap {
@@ -66,46 +157,115 @@ fn no_access(path: String, message: String) -> ModelGap {
     ModelGap { reason: GapReason::NoAccess, place, bytes: None, message }
 }
 
-/// One file: opened, judged, and held against its identity again.
-fn one(entry: &Entry, follow: bool, policy: &Policy, limits: &Limits) -> Judged {
-    let open = match OpenFile::open(&entry.path, follow) {
-        Ok(open) => Arc::new(open),
-        Err(error) => return unread(entry, no_access(entry.name.clone(), error.to_string())),
-    };
-    let source: Arc<dyn Source> = Arc::clone(&open) as Arc<dyn Source>;
-    // One bad file must not end a scan.
-    let judged = catch_unwind(AssertUnwindSafe(|| file::judged(&entry.name, &source, policy, limits)));
-    let mut judged = judged.unwrap_or_else(|_| {
-        let place = ModelPlace { path: entry.name.clone(), offset: 0 };
-        let message = "an internal error: report it with the file, if it may be shown".to_owned();
-        unread(entry, ModelGap { reason: GapReason::Internal, place, bytes: None, message })
-    });
-    if let Err(error) = open.verify() {
-        let place = ModelPlace { path: entry.name.clone(), offset: 0 };
-        let message = format!("{error}: what was judged is not what is there; scan it again");
-        judged.file.gaps.push(ModelGap { reason: GapReason::Changed, place, bytes: None, message });
-        judged.file.verdict = judged.file.verdict.max(Verdict::Incomplete);
+/// How each file is looked at.
+struct Look<'l, T> {
+    policy: &'l Policy,
+    limits: &'l Limits,
+    taker: &'l Arc<T>,
+    waiting: &'l AtomicUsize,
+}
+
+/// A file that was judged, and what a taker still has to read of it.
+type Looked<T> = (Judged, Option<Rest<<T as Taker>::State>>);
+
+impl<T: Taker> Look<'_, T> {
+    /// One file: opened, judged, taken, and held against its identity again.
+    fn file(&self, entry: &Entry, follow: bool) -> Looked<T> {
+        let open = match OpenFile::open(&entry.path, follow) {
+            Ok(open) => Arc::new(Head::new(Teed::new(open, self.taker))),
+            Err(error) => return (unread(entry, no_access(entry.name.clone(), error.to_string())), None),
+        };
+        let source: Arc<dyn Source> = Arc::clone(&open) as Arc<dyn Source>;
+        // One bad file must not end a scan.
+        let judge = || file::judged(&entry.name, &source, self.policy, self.limits);
+        let mut judged = catch_unwind(AssertUnwindSafe(judge)).unwrap_or_else(|_| {
+            let place = ModelPlace { path: entry.name.clone(), offset: 0 };
+            let message = "an internal error: report it with the file, if it may be shown".to_owned();
+            unread(entry, ModelGap { reason: GapReason::Internal, place, bytes: None, message })
+        });
+        drop(source);
+        match Arc::into_inner(open).map(|open| open.into_source().into_rest()) {
+            Some(Ok(rest)) if rest.left() >= WORTH_WAITING && self.may_wait() => return (judged, Some(rest)),
+            Some(Ok(rest)) => {
+                for taken in self.taker.finish(vec![rest]) {
+                    note(&mut judged.file, taken);
+                }
+            }
+            Some(Err(open)) => {
+                if let Err(error) = open.verify() {
+                    note(&mut judged.file, Err(error));
+                }
+            }
+            // Somebody keeps the file open beyond the judging, which no reader does.
+            None => note(&mut judged.file, Err(ReadError::Changed)),
+        }
+        (judged, None)
+    }
+
+    fn may_wait(&self) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING
+    }
+}
+
+/// Has the files taken that wait for it, together.
+fn settle<T: Taker>(looked: Vec<Looked<T>>, taker: &T) -> Vec<Judged> {
+    let (mut judged, mut waiting, mut rests) = (Vec::new(), Vec::new(), Vec::new());
+    for (file, rest) in looked {
+        if let Some(rest) = rest {
+            waiting.push(judged.len());
+            rests.push(rest);
+        }
+        judged.push(file);
+    }
+    if !rests.is_empty() {
+        for (index, taken) in waiting.into_iter().zip(taker.finish(rests)) {
+            judged
+                .get_mut(index)
+                .into_iter()
+                .zip([taken])
+                .for_each(|(judged, taken)| note(&mut judged.file, taken));
+        }
     }
     judged
 }
 
-/// A file where tools do not look. It is told if a loader could load it; what git and its extensions keep there is not.
-fn hidden(entry: &Entry, policy: &Policy, limits: &Limits) -> Option<ModelFile> {
+/// What came of taking a file: a digest of what was judged, or a gap.
+fn note(file: &mut ModelFile, taken: Result<String, ReadError>) {
+    let error = match taken {
+        Ok(digest) => return file.sha256 = Some(digest),
+        Err(error) => error,
+    };
+    let place = ModelPlace { path: file.path.clone(), offset: 0 };
+    let (reason, message) = match error {
+        ReadError::Changed => {
+            (GapReason::Changed, format!("{error}: what was judged is not what is there; scan it again"))
+        }
+        _ => (GapReason::NoAccess, format!("{error}: there is no digest of it")),
+    };
+    file.gaps.push(ModelGap { reason, place, bytes: None, message });
+    file.verdict = file.verdict.max(Verdict::Incomplete);
+}
+
+/// Whether a file where tools do not look is told: if a loader could load it. What git and its extensions keep there is not.
+fn is_loadable_there(entry: &Entry) -> bool {
     // joblib loads a packed file whatever it is called; git packs each of its own objects.
     let is_object = is_object(&entry.name);
     let counts = |format: Format| format.is_loadable() || format.is_packed() && !is_object;
-    let is_loadable = |source: &OpenFile| sniff::formats(source).is_ok_and(|all| all.into_iter().any(counts));
     // What cannot be opened or recognised here is not part of what is loaded.
-    let open = OpenFile::open(&entry.path, false).ok();
-    open.filter(is_loadable)?;
-    let mut file = repository::alone(one(entry, false, policy, limits));
-    if !is_cached(&entry.name) {
+    let open = OpenFile::open(&entry.path, false);
+    open.map(Head::new)
+        .is_ok_and(|source| sniff::formats(&source).is_ok_and(|all| all.into_iter().any(counts)))
+}
+
+fn out_of_sight(judged: Judged) -> ModelFile {
+    let mut file = repository::alone(judged);
+    if !is_cached(&file.path) {
         let message = "a file that can be loaded, in a folder that no tool looks into".to_owned();
-        let place = ModelPlace { path: entry.name.clone(), offset: 0 };
+        let place = ModelPlace { path: file.path.clone(), offset: 0 };
         file.findings.push(threat::OTHER_CONTENT.finding(Verdict::Review, place, message));
         file.verdict = file.verdict.max(Verdict::Review);
     }
-    Some(file)
+    file
 }
 
 /// Large files as git-lfs keeps them beside those of the work tree: `.git/lfs/objects/ab/cd/` and a digest.
@@ -156,5 +316,40 @@ mod tests {
         let names: Vec<&str> = found.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(names, [".git/model.joblib", ".git/objects/ab/0a", ".git/objects/model"]);
         assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
+    }
+
+    #[test]
+    fn files_are_told_once_in_one_order_and_never_before_their_verdict_stands() {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-tell-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
+        write("m.onnx", &fs::read(external).unwrap());
+        // Unknown alone, and explained by the model that comes later.
+        write("a.bin", b"\x01no format");
+        write("w.bin", &[1, 2, 3, 4, 5, 6, 7, 8]);
+        write(".git/x", b"\x80\x02N.");
+        for number in 0..50 {
+            write(&format!("n/{number:02}.pkl"), b"\x80\x02N.");
+        }
+        let told = Mutex::new(Vec::new());
+        let tell = |file: &ModelFile| told.lock().unwrap().push(file.clone());
+        let found =
+            scan_with(&folder, Policy::embedded(), &Limits::default(), &Arc::new(()), &|| (), Some(&tell))
+                .unwrap();
+        let plain = scan(&folder, Policy::embedded(), &Limits::default(), &|| ()).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(plain.files, found.files);
+        let mut told = told.into_inner().unwrap();
+        let names: Vec<&str> = told.iter().map(|file| file.path.as_str()).collect();
+        let early: Vec<String> = (0..50).map(|number| format!("n/{number:02}.pkl")).collect();
+        assert_eq!(names[..50], early);
+        assert_eq!(names[50..], ["a.bin", "m.onnx", "w.bin", ".git/x"]);
+        told.sort_by(|one, other| one.path.cmp(&other.path));
+        assert_eq!(told, found.files);
     }
 }

@@ -4,7 +4,6 @@
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
-use ringfence_artifact::Window;
 
 use crate::container::tar;
 use crate::format::onnx;
@@ -150,35 +149,36 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     if source.is_empty() {
         return Ok(vec![Format::Empty]);
     }
-    let mut window = Window::new(source, 0);
-    let head = window.peek(HEAD)?.to_vec();
+    let mut head = [0; HEAD];
+    let got = source.read_at(0, &mut head)?;
+    let head = head.get(..got).unwrap_or_default();
     let starts = |&&(at, magic, _): &&(usize, &[u8], Format)| {
         head.get(at..).is_some_and(|bytes| bytes.starts_with(magic))
     };
     let mut formats: Vec<Format> = MAGIC.iter().filter(starts).map(|(.., format)| *format).collect();
     formats.dedup();
-    if tar::is_tar(&head) && !formats.contains(&Format::Tar) {
+    if tar::is_tar(head) && !formats.contains(&Format::Tar) {
         formats.push(Format::Tar);
     }
     if is_hdf5_inside(source)? {
         formats.push(Format::Hdf5);
     }
-    if zfile::is_zfile(&head) {
+    if zfile::is_zfile(head) {
         formats.push(Format::ZFile);
     }
-    if is_bytecode(&head) {
+    if is_bytecode(head) {
         formats.push(Format::Bytecode);
     }
-    if is_skippable(&head) {
+    if is_skippable(head) {
         formats.push(Format::Zstd);
     }
-    if is_safetensors(&head, source.len()) {
+    if is_safetensors(head, source.len()) {
         formats.push(Format::Safetensors);
     }
-    if is_zlib(&head) {
+    if is_zlib(head) {
         formats.push(Format::Zlib);
     }
-    if is_zip(source, &head)? {
+    if is_zip(source, head)? {
         formats.push(Format::Zip);
     }
     if onnx::is_model(source)? {
@@ -249,10 +249,14 @@ fn is_zip(source: &dyn Source, head: &[u8]) -> Result<bool, ReadError> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return Ok(true);
     }
+    let ends = |tail: &[u8]| memchr::memmem::find(tail, b"PK\x05\x06").is_some();
+    if source.len() == head.len() as u64 {
+        return Ok(ends(head));
+    }
     let start = source.len().saturating_sub(TAIL as u64);
     let mut tail = vec![0; usize::try_from(source.len() - start).unwrap_or(TAIL)];
     let got = source.read_at(start, &mut tail)?;
-    Ok(memchr::memmem::find(tail.get(..got).unwrap_or_default(), b"PK\x05\x06").is_some())
+    Ok(ends(tail.get(..got).unwrap_or_default()))
 }
 
 #[cfg(test)]

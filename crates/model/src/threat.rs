@@ -32,7 +32,8 @@ impl Threat {
             _ => Severity::High,
         };
         let (id, title, why) = (self.id(), self.title, self.why.to_owned());
-        ModelFinding { id, title, verdict, severity, place, subject: None, message, why }
+        let (subject, python, trace) = (None, None, vec![]);
+        ModelFinding { id, title, verdict, severity, place, subject, message, why, python, trace }
     }
 
     const fn new(number: u16, title: &'static str, why: &'static str) -> Self {

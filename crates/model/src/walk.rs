@@ -1,10 +1,12 @@
 //! Room `model`: a source -> its formats, and through its members. What is found is told with the way that leads there.
 
+mod book;
 mod pickles;
 mod stream;
 mod tar;
 mod zip;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ringfence_artifact::ReadError;
@@ -14,6 +16,7 @@ use ringfence_finding::GapReason;
 use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelGap;
 use ringfence_finding::ModelLookup;
+use ringfence_finding::SpanKind;
 use ringfence_finding::Verdict;
 
 use crate::container::decoded::Budget;
@@ -27,6 +30,8 @@ use crate::format::onnx;
 use crate::format::onnx::External;
 use crate::format::safetensors;
 use crate::format::text;
+use crate::inspect;
+use crate::inspect::Book;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::pickle;
@@ -53,6 +58,10 @@ pub(crate) struct Walk<'p> {
     looks: Looks,
     /// Memory that the decoders above may still take for their windows.
     windows: u64,
+    /// Findings that may still be explained opcode by opcode: a file may have millions.
+    explains: usize,
+    /// Where what is met is written down, for who inspects.
+    pub(crate) book: Option<&'p mut Book>,
 }
 
 impl<'p> Walk<'p> {
@@ -68,11 +77,17 @@ impl<'p> Walk<'p> {
             budget: Budget::new(limits.decoded),
             looks: Looks::default(),
             windows: Limits::WINDOWS,
+            explains: EXPLAINS,
+            book: None,
         }
     }
 
     /// Reads a source as everything that it is, and says how many of its bytes are explained.
     pub(crate) fn source(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> u64 {
+        self.entered(path, source.len(), |walk| walk.read(path, source, depth))
+    }
+
+    fn read(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> u64 {
         let formats = match self.formats_of(source) {
             Ok(formats) => formats,
             Err(error) => {
@@ -83,6 +98,11 @@ impl<'p> Walk<'p> {
         if depth == 0 {
             self.looks.outer = source.len();
             self.formats.extend(formats.iter().map(|format| format.as_str()));
+        }
+        if let Some(book) = &mut self.book {
+            for format in &formats {
+                book.format(format.as_str());
+            }
         }
         if formats.len() > 1 {
             let names: Vec<_> = formats.iter().map(|format| format.as_str()).collect();
@@ -123,6 +143,17 @@ impl<'p> Walk<'p> {
         if kind.is_some() {
             let keys = Keys::range(source.as_ref(), 0, source.len())?;
             self.tell(path, |judge| judge.keys(&keys));
+        }
+        let words = match kind {
+            Some(text::Kind::Json) => "json",
+            Some(text::Kind::Jinja) => "jinja",
+            _ => "text",
+        };
+        if kind.is_some_and(|kind| kind != text::Kind::Other) {
+            self.span(0, source.len(), SpanKind::Text, words);
+        }
+        if let Some(book) = self.book.as_mut().filter(|_| kind.is_some()) {
+            book.format(words);
         }
         match kind {
             Some(text::Kind::Prose) => Ok(source.len()),
@@ -207,7 +238,9 @@ impl<'p> Walk<'p> {
 
     fn tell(&mut self, path: &str, words: impl FnOnce(&mut Judge<'_>)) {
         let mut judge = Judge::new(self.policy, path.to_owned());
+        judge.explains = self.explains;
         words(&mut judge);
+        self.explains = judge.explains;
         self.findings.append(&mut judge.findings);
         self.gaps.append(&mut judge.gaps);
         self.lookups.append(&mut judge.lookups);
@@ -219,20 +252,48 @@ impl<'p> Walk<'p> {
 
     fn pickle(&mut self, path: &str, source: &Arc<dyn Source>) -> Facts {
         let facts = pickle::read(source.as_ref(), self.limits);
-        self.tell(path, |judge| judge.pickle(&facts));
+        self.tell(path, |judge| judge.pickle(&facts, source.as_ref()));
+        if let Some(book) = &mut self.book {
+            for (start, end) in &facts.spans {
+                book.span(*start, *end, SpanKind::Parsed, "opcodes");
+            }
+            for (start, end) in &facts.arrays {
+                book.span(*start, *end, SpanKind::Tensor, "array of joblib");
+            }
+            if !facts.spans.is_empty() {
+                let read = inspect::objects(source.as_ref(), &facts, &HashMap::new(), book);
+                self.unread(path, read);
+            }
+        }
         facts
     }
 
     fn npy(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
         let facts = npy::read(source.as_ref())?;
         self.layout(path, &facts.odd, facts.truncated);
+        if let (Some(book), Some(array)) = (&mut self.book, &facts.array) {
+            book.span(0, array.start, SpanKind::Parsed, "header");
+            book.span(array.start, facts.explained, SpanKind::Tensor, "array");
+            let mut found =
+                inspect::tensor("array".to_owned(), &*array.dtype, array.shape.clone(), array.bytes);
+            found.offset = Some(array.start);
+            book.tensor(found);
+        }
         let Some(at) = facts.pickle else { return Ok(facts.explained) };
+        self.span(at, source.len(), SpanKind::Member, "objects");
         let objects: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), at, source.len() - at));
-        Ok(facts.explained + self.pickle(&format!("{path}!/objects"), &objects).explained)
+        let inner = format!("{path}!/objects");
+        let inside = self.entered(&inner, objects.len(), |walk| {
+            if let Some(book) = &mut walk.book {
+                book.format("pickle");
+            }
+            walk.pickle(&inner, &objects).explained
+        });
+        Ok(facts.explained + inside)
     }
 
     fn safetensors(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
-        let facts = safetensors::read(source.as_ref())?;
+        let facts = safetensors::read(source.as_ref(), self.book.as_deref_mut())?;
         self.layout(path, &facts.odd, facts.truncated);
         let header = facts.header.min(source.len().saturating_sub(8));
         let keys = Keys::range(source.as_ref(), 8, header)?;
@@ -242,7 +303,8 @@ impl<'p> Walk<'p> {
 
     fn gguf(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
         let mut keys = Keys::default();
-        let facts = gguf::read(source.as_ref(), &mut |at, text| keys.look(at, text))?;
+        let book = self.book.as_deref_mut();
+        let facts = gguf::read(source.as_ref(), &mut |at, text| keys.look(at, text), book)?;
         self.layout(path, &facts.odd, facts.truncated);
         self.tell(path, |judge| {
             judge.keys(&keys);
@@ -264,7 +326,8 @@ impl<'p> Walk<'p> {
 
     fn onnx(&mut self, path: &str, source: &Arc<dyn Source>, depth: usize) -> Result<u64, ReadError> {
         let mut keys = Keys::default();
-        let facts = onnx::read(source.as_ref(), &mut |at, text| keys.look(at, text))?;
+        let book = self.book.as_deref_mut();
+        let facts = onnx::read(source.as_ref(), &mut |at, text| keys.look(at, text), book)?;
         self.layout(path, &facts.odd, facts.truncated);
         self.tell(path, |judge| {
             judge.keys(&keys);
@@ -339,6 +402,9 @@ impl<'p> Walk<'p> {
         }
     }
 }
+
+/// Findings of one file that are explained opcode by opcode.
+const EXPLAINS: usize = 1024;
 
 /// Bytes that are looked at in any file.
 const LOOKS: u64 = 1 << 20;

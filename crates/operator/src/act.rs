@@ -18,6 +18,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::evict;
+use crate::lease::Guard;
 use crate::node;
 use crate::node::Mark;
 use crate::source::Source;
@@ -84,42 +85,54 @@ pub(crate) enum Done {
     Gone,
 }
 
+/// Why a write was not done: another may lead now. It is no fault, and is looked at again by who leads.
+pub(crate) const ENDED: &str = "the lease ended before the request";
+
+/// What writes: a client, and whether it may. Asked before each request that changes something, since one act may take several.
+pub(crate) struct Hand {
+    /// The client.
+    pub(crate) client: Client,
+    /// Whether the lease lasts.
+    pub(crate) guard: Guard,
+}
+
+impl Hand {
+    fn may_write(&self) -> Result<(), String> {
+        if self.guard.may_write() { Ok(()) } else { Err(ENDED.to_owned()) }
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
-/// The server's words, with the missing verb if it is a right.
-pub(crate) async fn perform(client: &Client, act: &Act) -> Result<Done, String> {
+/// The server's words, with the missing verb if it is a right; or [`ENDED`].
+pub(crate) async fn perform(hand: &Hand, act: &Act) -> Result<Done, String> {
     let key = &act.key;
     match &act.what {
         What::Apply(object, live) => {
             if live.is_none() && !act.is_known {
-                foreign(client, key, object).await?;
+                foreign(&hand.client, key, object).await?;
             }
-            apply(client, key, object, live.as_deref()).await
+            apply(hand, key, object, live.as_deref()).await
         }
         What::Mend(object, live) => {
-            let done = json_patch(client, key, mending(object, live)).await?;
+            let done = json_patch(hand, key, mending(object, live)).await?;
             kept(object, done, |_| true)
         }
-        What::Node(mark, live) => patch_node(client, key, mark, live).await,
-        What::Release(live) => release(client, key, live).await,
+        What::Node(mark, live) => patch_node(hand, key, mark, live).await,
+        What::Release(live) => release(hand, key, live).await,
         What::Strip(live, fields) => {
             let gone = json!({names::HASH_ANNOTATION: null, names::OWNER_ANNOTATION: null});
             let mut body = fields.clone();
             body["metadata"] = json!({"uid": live.uid(), "annotations": gone});
-            merge(client, key, &body).await
+            merge(hand, key, &body).await
         }
-        What::Delete(live) => delete(client, key, live).await,
+        What::Delete(live) => delete(hand, key, live).await,
     }
 }
 
-async fn apply(
-    client: &Client,
-    key: &Key,
-    object: &DesiredObject,
-    live: Option<&Live>,
-) -> Result<Done, String> {
-    let mut body = object.body.clone();
+async fn apply(hand: &Hand, key: &Key, object: &DesiredObject, live: Option<&Live>) -> Result<Done, String> {
+    let mut body = object.body.tree();
     if object.write == ringfence_domain::Write::ApplyExisting
         && let Some(live) = live
     {
@@ -127,13 +140,13 @@ async fn apply(
     }
     let patch = Patch::Apply(&body);
     let params = PatchParams::apply(names::FIELD_MANAGER).force();
-    let first = request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await;
+    let first = written(hand, key, key.api(&hand.client).patch(&key.name, &params, &patch)).await;
     let done = match (first, live) {
         (Err(words), Some(live))
             if is_immutable(&words) && live.annotation(names::OWNER_ANNOTATION).is_some() =>
         {
-            delete(client, key, live).await?;
-            request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await?
+            delete(hand, key, live).await?;
+            written(hand, key, key.api(&hand.client).patch(&key.name, &params, &patch)).await?
         }
         (first, _) => first?,
     };
@@ -165,7 +178,7 @@ async fn foreign(client: &Client, key: &Key, object: &DesiredObject) -> Result<(
     };
     let found = serde_json::to_value(found.metadata).map_err(|error| error.to_string())?;
     let hash = found.get("annotations").and_then(|it| it.get(names::HASH_ANNOTATION));
-    if hash.is_some() && owner(Some(&found)) == owner(object.body.get("metadata")) {
+    if hash.is_some() && owner(Some(&found)) == owner(object.body.tree().get("metadata")) {
         return Ok(());
     }
     Err(not_ours(key))
@@ -185,7 +198,7 @@ fn is_immutable(words: &str) -> bool {
 /// An object that does not keep what was written is an error: something in the server changes it on its way.
 fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Drift) -> bool) -> Result<Done, String> {
     let Done::Is(live) = &done else { return Ok(done) };
-    let lost = compare(object, &live.value).into_iter().find(|drift| counts(drift));
+    let lost = compare(object, &live.tree()).into_iter().find(|drift| counts(drift));
     match lost {
         Some(drift) => Err(format!(
             "the API server did not keep it ({drift}): look for an admission webhook that changes it"
@@ -197,12 +210,13 @@ fn kept(object: &DesiredObject, done: Done, counts: impl Fn(&Drift) -> bool) -> 
 /// Every part that is ours alone, replaced; of a namespace, what somebody put there under our name goes.
 fn mending(object: &DesiredObject, live: &Live) -> Vec<Value> {
     let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version});
-    let parts = object.body.as_object().into_iter().flatten();
+    let (wanted, found) = (object.body.tree(), live.tree());
+    let parts = wanted.as_object().into_iter().flatten();
     let parts = parts.filter(|(key, _)| !["apiVersion", "kind", "metadata"].contains(&key.as_str()));
     let replace = parts.map(|(key, value)| json!({"op": "add", "path": format!("/{key}"), "value": value}));
     let planted = ["labels", "annotations"].into_iter().flat_map(|map| {
-        let wanted = object.body.pointer(&format!("/metadata/{map}"));
-        let found = live.value.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
+        let wanted = wanted.pointer(&format!("/metadata/{map}"));
+        let found = found.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
         let keys = found.into_iter().flatten().map(|(key, _)| key);
         let planted = keys.filter(move |key| is_namespace(object) && is_planted(key, wanted));
         planted.map(move |key| {
@@ -217,8 +231,8 @@ fn is_namespace(object: &DesiredObject) -> bool {
     object.id.kind == "Namespace"
 }
 
-async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Result<Done, String> {
-    let obstacle = tokio::time::timeout(PATIENCE, evict::obstacle(client, mark, live)).await;
+async fn patch_node(hand: &Hand, key: &Key, mark: &Mark, live: &Live) -> Result<Done, String> {
+    let obstacle = tokio::time::timeout(PATIENCE, evict::obstacle(&hand.client, mark, live)).await;
     match obstacle.map_err(|_| late(key))? {
         Ok(None) => {}
         Ok(Some(words)) => return Err(words),
@@ -231,7 +245,7 @@ async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Res
         if operations.is_empty() {
             return Ok(Done::Is(live));
         }
-        let words = match json_patch(client, key, operations).await {
+        let words = match json_patch(hand, key, operations).await {
             Ok(done) => return Ok(done),
             Err(words) => words,
         };
@@ -245,12 +259,12 @@ async fn patch_node(client: &Client, key: &Key, mark: &Mark, live: &Live) -> Res
             return Err(words);
         }
         tokio::time::sleep(Duration::from_millis(20 << tries)).await;
-        live = seen(key, request(key, "get", key.api(client).get(&key.name)).await?)?;
+        live = seen(key, request(key, "get", key.api(&hand.client).get(&key.name)).await?)?;
     }
 }
 
 /// Gives up our fields by an apply that has none. What another took over in the meantime stays, but for our own keys.
-async fn release(client: &Client, key: &Key, live: &Live) -> Result<Done, String> {
+async fn release(hand: &Hand, key: &Key, live: &Live) -> Result<Done, String> {
     let resource = key.source.api_resource();
     let mut metadata = json!({"name": key.name, "uid": live.uid()});
     if !key.namespace.is_empty() {
@@ -259,14 +273,13 @@ async fn release(client: &Client, key: &Key, live: &Live) -> Result<Done, String
     let body = json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata});
     let params = PatchParams::apply(names::FIELD_MANAGER).force();
     let released =
-        request(key, "patch", key.api(client).patch(&key.name, &params, &Patch::Apply(&body))).await?;
+        written(hand, key, key.api(&hand.client).patch(&key.name, &params, &Patch::Apply(&body))).await?;
     let released = seen(key, released)?;
     let mut left = json!({});
     for map in ["labels", "annotations"] {
-        let keys = released.value.pointer(&format!("/metadata/{map}")).and_then(Value::as_object);
-        for key in
-            keys.into_iter().flatten().map(|(key, _)| key).filter(|key| key.starts_with("ringfence.dev/"))
-        {
+        let keys = released.pointer(&format!("/metadata/{map}"));
+        let keys = keys.as_object().into_iter().flatten().map(|(key, _)| key);
+        for key in keys.filter(|key| key.starts_with("ringfence.dev/")) {
             left[map][key] = Value::Null;
         }
     }
@@ -274,14 +287,15 @@ async fn release(client: &Client, key: &Key, live: &Live) -> Result<Done, String
         return Ok(Done::Is(released));
     }
     left["uid"] = released.uid().into();
-    merge(client, key, &json!({"metadata": left})).await
+    merge(hand, key, &json!({"metadata": left})).await
 }
 
-async fn delete(client: &Client, key: &Key, live: &Live) -> Result<Done, String> {
+async fn delete(hand: &Hand, key: &Key, live: &Live) -> Result<Done, String> {
+    hand.may_write()?;
     // Exactly the object that was judged to be ours, in the state it was judged by.
     let exact = Preconditions { uid: Some(live.uid().into()), resource_version: Some(live.version.clone()) };
     let params = DeleteParams { preconditions: Some(exact), ..DeleteParams::default() };
-    let api = key.api(client);
+    let api = key.api(&hand.client);
     let removal = async { api.delete(&key.name, &params).await };
     match tokio::time::timeout(PATIENCE, removal).await {
         Err(_) => Err(late(key)),
@@ -291,19 +305,28 @@ async fn delete(client: &Client, key: &Key, live: &Live) -> Result<Done, String>
     }
 }
 
-async fn json_patch(client: &Client, key: &Key, operations: Vec<Value>) -> Result<Done, String> {
+async fn json_patch(hand: &Hand, key: &Key, operations: Vec<Value>) -> Result<Done, String> {
     let patch = serde_json::from_value(operations.into()).map_err(|error| error.to_string())?;
     let patch = Patch::<()>::Json(patch);
     let params = PatchParams { field_manager: Some(names::FIELD_MANAGER.into()), ..PatchParams::default() };
-    let patched = request(key, "patch", key.api(client).patch(&key.name, &params, &patch)).await?;
+    let patched = written(hand, key, key.api(&hand.client).patch(&key.name, &params, &patch)).await?;
     seen(key, patched).map(Done::Is)
 }
 
-async fn merge(client: &Client, key: &Key, body: &Value) -> Result<Done, String> {
+async fn merge(hand: &Hand, key: &Key, body: &Value) -> Result<Done, String> {
     let params = PatchParams { field_manager: Some(names::FIELD_MANAGER.into()), ..PatchParams::default() };
     let patched =
-        request(key, "patch", key.api(client).patch(&key.name, &params, &Patch::Merge(body))).await?;
+        written(hand, key, key.api(&hand.client).patch(&key.name, &params, &Patch::Merge(body))).await?;
     seen(key, patched).map(Done::Is)
+}
+
+async fn written(
+    hand: &Hand,
+    key: &Key,
+    patch: impl Future<Output = kube::Result<DynamicObject>>,
+) -> Result<DynamicObject, String> {
+    hand.may_write()?;
+    request(key, "patch", patch).await
 }
 
 async fn request(
@@ -347,5 +370,53 @@ impl Act {
             _ => What::Delete(live),
         };
         Self { key, what, hash: String::new(), drift: None, is_known: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    use http::Method;
+    use http::Request;
+    use http::Response;
+    use kube::client::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_act_of_several_requests_ends_with_the_lease() {
+        let (until, guard) = Guard::lasting();
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "resourceVersion": "1"}});
+        let refused = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "reason": "Invalid", "code": 422, "message": "the server rejected our request: test failed"});
+        let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), node.clone());
+        let seen = asked.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let is_patch = request.method() == Method::PATCH;
+            seen.lock().unwrap().push(request.method().clone());
+            if is_patch {
+                // Somebody changed the node, and in that moment the lease ended.
+                until.send_replace(None);
+            }
+            let (code, body) = if is_patch { (422, &refused) } else { (200, &answer) };
+            let answer = Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+            async move { Ok::<_, Infallible>(answer.unwrap()) }
+        });
+        let hand = Hand { client: Client::new(service, "default"), guard };
+        let taint = json!({"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"});
+        let mark = Mark { label: Some("ml".into()), taint: Some(taint), ..Mark::default() };
+        let act = Act {
+            key: Key::global(Source::Nodes, "gpu-1"),
+            what: What::Node(mark, Box::new(Live::new(Source::Nodes, node))),
+            hash: String::new(),
+            drift: None,
+            is_known: false,
+        };
+        assert_eq!(perform(&hand, &act).await.unwrap_err(), ENDED);
+        assert_eq!(perform(&hand, &act).await.unwrap_err(), ENDED);
+        assert_eq!(*asked.lock().unwrap(), [Method::PATCH, Method::GET], "nothing is written any more");
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::act;
 use crate::act::Act;
 use crate::act::Done;
+use crate::act::Hand;
 use crate::discover;
 use crate::event::Events;
 use crate::facts::domain_of;
@@ -356,14 +357,14 @@ impl Controller {
             let (client, guard, room) = (self.client.clone(), self.guard.clone(), room.clone());
             running.spawn(async move {
                 let _place = room.acquire().await;
-                let done = if guard.may_write() { Some(act::perform(&client, &act).await) } else { None };
+                let done = act::perform(&Hand { client, guard }, &act).await;
                 (act, done)
             });
         }
         while let Some(ended) = running.join_next().await {
             match ended {
-                Ok((act, Some(done))) => self.note(&act, done),
-                Ok((_, None)) => {}
+                Ok((_, Err(words))) if words == act::ENDED => {}
+                Ok((act, done)) => self.note(&act, done),
                 Err(error) => (self.tell)(&format!("a write failed: {error}")),
             }
         }

@@ -1,6 +1,7 @@
 //! Room `operator`: events on a SecurityDomain, for who asks `kubectl describe`. They are told beside the work and never
 //! hold it up. The client's own recorder would count a second event of the same reason under the words of the first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::events::v1::Event;
@@ -14,11 +15,14 @@ use kube::api::ObjectMeta;
 use kube::api::PostParams;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::names;
+use tokio::sync::Semaphore;
 
 /// Longest time of one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest note that the API server takes, in bytes (`events.k8s.io/v1`).
 const LONGEST: usize = 1024;
+/// Events on their way at the same time.
+const MOST: usize = 32;
 /// Events of what belongs to the cluster stand here.
 const NAMESPACE: &str = "default";
 
@@ -27,16 +31,19 @@ const NAMESPACE: &str = "default";
 pub(crate) struct Events {
     client: Client,
     identity: String,
+    room: Arc<Semaphore>,
 }
 
 impl Events {
     /// Tells as this replica.
     pub(crate) fn new(client: Client, identity: &str) -> Self {
-        Self { client, identity: identity.into() }
+        Self { client, identity: identity.into(), room: Arc::new(Semaphore::new(MOST)) }
     }
 
     /// Something was restored.
     pub(crate) fn drift(&self, domain: &SecurityDomain, words: &str) {
+        // Who changes ten thousand objects at once is named by the first, and all of them stand in the log.
+        let Ok(place) = self.room.clone().try_acquire_owned() else { return };
         let now = Timestamp::now();
         let event = Event {
             metadata: ObjectMeta {
@@ -56,6 +63,7 @@ impl Events {
         };
         let events: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
         tokio::spawn(async move {
+            let _place = place;
             let params = PostParams::default();
             // A cluster that takes no events is still kept in order.
             let _ = tokio::time::timeout(PATIENCE, events.create(&params, &event)).await;

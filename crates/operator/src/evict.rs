@@ -27,11 +27,11 @@ pub(crate) async fn obstacle(
         return Ok(None);
     };
     let words = taint_words(taint);
-    let taints = live.value.pointer("/spec/taints").and_then(Value::as_array);
-    if taints.into_iter().flatten().any(|it| taint_words(it) == words) {
+    let taints = live.pointer("/spec/taints");
+    if taints.as_array().into_iter().flatten().any(|it| taint_words(it) == words) {
         return Ok(None);
     }
-    let on_node = format!("spec.nodeName={}", live.text("/metadata/name"));
+    let on_node = format!("spec.nodeName={}", live.name().1);
     let pods: Api<Pod> = Api::all(client.clone());
     let pods = pods.list(&ListParams::default().fields(&on_node)).await?;
     Ok(told(pods.iter().filter_map(|pod| evicted(pod, taint)).collect(), &words))

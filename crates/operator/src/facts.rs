@@ -60,8 +60,8 @@ pub async fn read(client: &Client) -> Result<(ClusterFacts, Vec<SecurityDomain>)
 /// Who the controller is, by the policy that lets it change labels: run from a terminal it is a person, and what it writes names
 /// that person.
 fn operator_of(policy: &Live) -> Option<OperatorIdentity> {
-    let conditions = policy.value.pointer("/spec/matchConditions")?.as_array()?;
-    let condition = conditions.iter().find(|it| it["name"] == "not-operator")?;
+    let conditions = policy.pointer("/spec/matchConditions");
+    let condition = conditions.as_array()?.iter().find(|it| it["name"] == "not-operator")?;
     let expression = condition.get("expression")?.as_str()?;
     let quoted = expression.strip_prefix("request.userInfo.username != '")?.strip_suffix('\'')?;
     let username = quoted.replace(r"\'", "'").replace(r"\\", r"\");
@@ -82,7 +82,7 @@ pub(crate) fn domain_of(store: &Store, name: &str) -> Option<Result<SecurityDoma
 }
 
 fn parsed(live: &Live) -> Result<SecurityDomain, String> {
-    let mut value = live.value.clone();
+    let mut value = live.tree();
     value["metadata"]["resourceVersion"] = live.version.as_str().into();
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
@@ -134,29 +134,25 @@ async fn list(client: &Client, source: Source, store: &mut Store) -> Result<(), 
 
 fn namespace(live: &Live) -> NamespaceFact {
     NamespaceFact {
-        name: live.text("/metadata/name").into(),
-        uid: live.text("/metadata/uid").into(),
-        labels: strings(live.value.pointer("/metadata/labels")),
+        name: live.name().1.clone(),
+        uid: live.uid().into(),
+        labels: live.labels(),
         level: live.annotation(names::LEVEL_ANNOTATION).map(str::to_owned),
-        terminating: live.is_going() || live.text("/status/phase") == "Terminating",
+        terminating: live.is_going(),
     }
 }
 
 fn node(live: &Live) -> NodeFact {
-    let allocatable = live.value.pointer("/status/allocatable").and_then(Value::as_object);
-    let accelerators = allocatable.into_iter().flatten().filter_map(|(resource, amount)| {
+    let allocatable = live.pointer("/status/allocatable");
+    let accelerators = allocatable.as_object().into_iter().flatten().filter_map(|(resource, amount)| {
         let amount: u64 = amount.as_str()?.parse().ok()?;
         is_accelerator(resource).then(|| (resource.clone(), amount))
     });
-    NodeFact {
-        name: live.text("/metadata/name").into(),
-        labels: strings(live.value.pointer("/metadata/labels")),
-        accelerators: accelerators.collect(),
-    }
+    NodeFact { name: live.name().1.clone(), labels: live.labels(), accelerators: accelerators.collect() }
 }
 
 fn service(live: &Live) -> ServiceFact {
-    ServiceFact { selector: strings(live.value.pointer("/spec/selector")) }
+    ServiceFact { selector: strings(&live.pointer("/spec/selector")) }
 }
 
 /// The Service of the cluster's DNS, which every installer labels this way, and the ports of the pods behind it.
@@ -164,28 +160,35 @@ fn dns(store: &Store) -> Option<Dns> {
     let ((namespace, _), live) = store.all(Source::Services).find(|((namespace, _), live)| {
         namespace == "kube-system" && live.label("k8s-app") == Some("kube-dns")
     })?;
-    let labels = strings(live.value.pointer("/spec/selector"));
+    let labels = strings(&live.pointer("/spec/selector"));
     let ports = dns_ports(store, live);
     if labels.is_empty() || ports.is_empty() {
         return None;
     }
     let has_cache = store.all(Source::NodeLocalDns).next().is_some();
+    // In its iptables mode the cache answers at the addresses of the Service too, on the node and without translation.
+    let service = live.tree();
+    let of_service = list_at(&service, "/spec/clusterIPs").filter_map(|it| it.as_str()?.parse().ok());
+    let at = std::iter::once(NODE_LOCAL).chain(of_service);
     Some(Dns {
         namespace: namespace.clone(),
         labels,
         ports,
-        node_local: has_cache.then_some(NODE_LOCAL).into_iter().collect(),
+        node_local: if has_cache { at.collect() } else { Vec::new() },
     })
 }
 
 /// Ports at which pods answer port 53 of the Service: from its EndpointSlices, else the number it targets. A target that is
 /// a name says nothing without a pod.
 fn dns_ports(store: &Store, service: &Live) -> BTreeSet<u16> {
+    let service = service.tree();
     let of_dns: Vec<&Value> =
-        list_at(&service.value, "/spec/ports").filter(|it| number(it.get("port")) == Some(53)).collect();
+        list_at(&service, "/spec/ports").filter(|it| number(it.get("port")) == Some(53)).collect();
     let names: BTreeSet<&str> = of_dns.iter().filter_map(|it| it.get("name")?.as_str()).collect();
-    let slices = store.all(Source::DnsSlices).flat_map(|(_, live)| list_at(&live.value, "/ports"));
+    let slices: Vec<Value> = store.all(Source::DnsSlices).map(|(_, live)| live.tree()).collect();
     let of_pods: BTreeSet<u16> = slices
+        .iter()
+        .flat_map(|slice| list_at(slice, "/ports"))
         .filter(|it| {
             names.is_empty()
                 || it.get("name").and_then(Value::as_str).is_some_and(|name| names.contains(name))
@@ -204,9 +207,9 @@ fn dns_ports(store: &Store, service: &Live) -> BTreeSet<u16> {
 
 fn api_server(store: &Store) -> Vec<Endpoint> {
     let mut found = BTreeSet::new();
-    for (_, slice) in store.all(Source::ApiServerSlices) {
-        for port in list_at(&slice.value, "/ports").filter_map(|it| number(it.get("port"))) {
-            let endpoints = list_at(&slice.value, "/endpoints");
+    for slice in store.all(Source::ApiServerSlices).map(|(_, live)| live.tree()) {
+        for port in list_at(&slice, "/ports").filter_map(|it| number(it.get("port"))) {
+            let endpoints = list_at(&slice, "/endpoints");
             let addresses = endpoints.flat_map(|it| list_at(it, "/addresses")).filter_map(Value::as_str);
             found
                 .extend(addresses.filter_map(|it| it.parse().ok()).map(|address| Endpoint { address, port }));
@@ -223,8 +226,8 @@ fn number(value: Option<&Value>) -> Option<u16> {
     value?.as_u64()?.try_into().ok()
 }
 
-fn strings(value: Option<&Value>) -> BTreeMap<String, String> {
-    let map = value.and_then(Value::as_object).into_iter().flatten();
+fn strings(value: &Value) -> BTreeMap<String, String> {
+    let map = value.as_object().into_iter().flatten();
     map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
@@ -249,6 +252,7 @@ mod tests {
                 "metadata": {"namespace": "kube-system", "name": "kube-dns", "labels": {"k8s-app": "kube-dns"}},
                 "spec": {
                     "selector": {"k8s-app": "kube-dns"},
+                    "clusterIPs": ["10.96.0.10", "fd00::a"],
                     "ports": [
                         {"name": "dns", "port": 53, "targetPort": "dns-udp"},
                         {"name": "dns-tcp", "port": 53, "targetPort": "dns-tcp"},
@@ -271,6 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_on_the_node_answers_at_its_own_address_and_at_those_of_the_service() {
+        let slice = json!({"metadata": {"namespace": "kube-system", "name": "kube-dns-x"},
+            "ports": [{"name": "dns", "port": 53}]});
+        let cache = json!({"metadata": {"namespace": "kube-system", "name": "node-local-dns"}});
+        let mut service = dns_service();
+        Source::Services.keep(&mut service.1);
+        let store = store(vec![service, (Source::DnsSlices, slice), (Source::NodeLocalDns, cache)]);
+        let wanted = ["169.254.20.10", "10.96.0.10", "fd00::a"].map(|it| it.parse::<IpAddr>().unwrap());
+        assert_eq!(dns(&store).unwrap().node_local, wanted);
+    }
+
+    #[test]
     fn dns_is_unknown_while_no_pod_says_what_a_named_port_is() {
         assert_eq!(dns(&store(vec![dns_service()])), None);
     }
@@ -284,13 +300,13 @@ mod tests {
         let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
             "metadata": {"name": "ml"}, "spec": {"namespaces": {"names": ["ml"]}}});
         let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
-        let asked =
-            [ringfence_domain::Asked { domain: &domain, mode: ringfence_domain::spec::Mode::Observe }];
+        let asked = [ringfence_domain::Asked::new(&domain, ringfence_domain::spec::Mode::Observe)];
         let found = |username: &str| {
             let objects = ringfence_domain::desired(&asked, &facts(username)).objects;
             let policies = objects.into_iter().filter(|it| it.id.kind == "ValidatingAdmissionPolicy");
-            let mut found =
-                policies.map(|it| Live::new(Source::Validating, it.body)).filter_map(|it| operator_of(&it));
+            let mut found = policies
+                .map(|it| Live::new(Source::Validating, it.body.tree()))
+                .filter_map(|it| operator_of(&it));
             found.next().unwrap()
         };
         let account = "system:serviceaccount:sec:ringfence";

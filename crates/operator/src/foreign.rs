@@ -27,7 +27,7 @@ pub(crate) fn opened(desired: &Desired, rules: &Rules, store: &Store) -> BTreeMa
     for ((namespace, name), live) in store.all(Source::NetworkPolicies) {
         let Some(domain) = domains.get(namespace.as_str()) else { continue };
         let key = Key { source: Source::NetworkPolicies, namespace: namespace.clone(), name: name.clone() };
-        if !ours.contains(&key) && !live.is_going() && rules.opens(&live.value) {
+        if !ours.contains(&key) && !live.is_going() && rules.opens(&live.tree()) {
             opened.entry((*domain).clone()).or_default().push(format!(
                 "{key}: its spec.egress opens the way out of the domain, and NetworkPolicies only add up. Fix: delete it, \
                  or have its destination added to spec.network.egress of the SecurityDomain"

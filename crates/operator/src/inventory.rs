@@ -34,9 +34,9 @@ pub(crate) struct Written {
 impl Written {
     /// What a desired object will have been; none for a kind that is not watched.
     pub(crate) fn of(object: &DesiredObject) -> Option<Self> {
-        let taint =
-            object.body.pointer("/spec/taints/0").filter(|_| object.id.kind == "Node").map(taint_words);
-        Some(Self { key: key_of(object)?, taint })
+        let node = (object.id.kind == "Node").then(|| object.body.tree());
+        let taint = node.as_ref().and_then(|it| it.pointer("/spec/taints/0"));
+        Some(Self { key: key_of(object)?, taint: taint.map(taint_words) })
     }
 }
 

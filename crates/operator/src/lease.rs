@@ -156,6 +156,15 @@ impl Guard {
     }
 }
 
+#[cfg(test)]
+impl Guard {
+    /// One that lasts until it is told otherwise.
+    pub(crate) fn lasting() -> (watch::Sender<Option<Instant>>, Self) {
+        let (until, receiver) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
+        (until, Self { until: receiver, margin: MARGIN })
+    }
+}
+
 fn params() -> PostParams {
     PostParams { field_manager: Some(names::FIELD_MANAGER.into()), ..PostParams::default() }
 }

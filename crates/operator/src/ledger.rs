@@ -125,7 +125,7 @@ impl Ledger {
         }
         if times.len() >= RESTORATIONS {
             times.clear();
-            let value = live.map(|it| it.value.clone()).unwrap_or_default();
+            let value = live.map(Live::tree).unwrap_or_default();
             let contest = Contest { by: by.into(), generation, value, last_change: now };
             self.contests.insert(key.clone(), contest);
         }
@@ -140,9 +140,9 @@ impl Ledger {
         now: Instant,
     ) -> Option<&Contest> {
         let contest = self.contests.get_mut(key)?;
-        let value = live.map_or(&Value::Null, |it| &it.value);
-        if *value != contest.value {
-            contest.value = value.clone();
+        let value = live.map(Live::tree).unwrap_or_default();
+        if value != contest.value {
+            contest.value = value;
             contest.last_change = now;
             if let Some(by) = live.and_then(|it| it.by.clone()) {
                 contest.by = by;

@@ -37,6 +37,7 @@ mod watch;
 
 pub use error::Error;
 pub use facts::read;
+pub use look::fenced;
 pub use manifest::Fault;
 pub use manifest::Manifest;
 pub use manifest::read_manifest;

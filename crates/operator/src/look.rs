@@ -5,22 +5,27 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use ringfence_domain::Accepted;
 use ringfence_domain::Asked;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Desired;
 use ringfence_domain::DesiredObject;
+use ringfence_domain::NamespaceFact;
 use ringfence_domain::OperatorIdentity;
 use ringfence_domain::Problem;
 use ringfence_domain::Rank;
 use ringfence_domain::Rules;
+use ringfence_domain::Scope;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::accepted;
 use ringfence_domain::desired;
 use ringfence_domain::gate;
 use ringfence_domain::names;
+use ringfence_domain::namespaces;
 use ringfence_domain::resolve;
 use ringfence_domain::simulation_hash;
 use ringfence_domain::spec::EffectiveModes;
+use ringfence_domain::spec::Mode;
 use tokio::time::Instant;
 
 use crate::facts::domains_of;
@@ -40,7 +45,8 @@ pub(crate) struct Look {
     pub(crate) domains: BTreeMap<String, SecurityDomain>,
     /// Domains that go, with our finalizer.
     pub(crate) going: Vec<SecurityDomain>,
-    /// Domains that cannot be read, and why: nothing of theirs is touched.
+    /// Domains of which nobody knows what is in force, since they or what they had accepted cannot be read, and why: nothing
+    /// of theirs is touched.
     pub(crate) unreadable: Vec<(String, String)>,
     /// Modes in force.
     pub(crate) modes: BTreeMap<String, EffectiveModes>,
@@ -54,13 +60,14 @@ pub(crate) struct Look {
     pub(crate) simulate_at: Option<Instant>,
     /// What should exist.
     pub(crate) desired: Desired,
+    /// Whether pods of one domain are kept off the nodes of another.
+    pub(crate) keeps_apart: bool,
     /// What others keep open of each domain.
     pub(crate) opened: BTreeMap<String, Vec<String>>,
     /// What each domain has written, those that go too.
     pub(crate) written: BTreeMap<String, BTreeSet<Written>>,
     /// Taints that any domain has put on a node, `key=value:effect`.
     pub(crate) taints: BTreeMap<String, BTreeSet<String>>,
-    names_by_uid: BTreeMap<String, String>,
 }
 
 /// What is to be simulated.
@@ -101,18 +108,19 @@ impl Look {
             look.taints.entry(it.key.name.clone()).or_default().extend(it.taint.clone());
         }
         let facts = facts(store, operator);
-        let wanted: Vec<_> = look
-            .domains
-            .values()
-            .map(|domain| Asked { domain, mode: domain.spec.enforcement.mode })
-            .collect();
+        let wanted: Vec<_> =
+            look.domains.values().map(|domain| Asked::new(domain, domain.spec.enforcement.mode)).collect();
         let rules = Rules::of(&wanted, &facts);
+        let selected = namespaces(&wanted, &facts);
         let mut names = BTreeSet::new();
         let mut in_force = look.domains.clone();
+        // What is in force less than the whole spec, and why.
+        let mut scopes: BTreeMap<String, (Scope, String)> = BTreeMap::new();
         for (name, domain) in &look.domains {
             // A spec that cannot hold is never simulated: no simulation has the empty hash.
             let resolved = resolve(&domain.spec);
-            let hash = resolved.as_ref().map(|it| simulation_hash(it, &rules)).unwrap_or_default();
+            let seen = selected.get(name).map(Vec::as_slice).unwrap_or_default();
+            let hash = resolved.as_ref().map(|it| simulation_hash(it, &rules, seen)).unwrap_or_default();
             let mut modes = gate(domain, &hash, simulations.of(domain), clock);
             let due =
                 (!hash.is_empty()).then(|| simulations.due(domain, &hash, &modes, (now, clock))).flatten();
@@ -121,24 +129,48 @@ impl Look {
                 Some(at) => look.simulate_at = Some(look.simulate_at.map_or(at, |before| before.min(at))),
                 None => {}
             }
-            if let Some(spec) = accepted(domain, &modes) {
-                let why = modes.held.unwrap_or_default();
-                modes.held =
-                    Some(format!("{why}; until then the spec that was accepted last stays in force"));
-                look.invalid.extend(resolved.err().map(|problems| (name.clone(), problems)));
-                in_force.entry(name.clone()).and_modify(|it| it.spec = spec);
-            } else {
+            let why = modes.held.clone().unwrap_or_default();
+            if modes.held.is_some() && modes.mode >= Mode::Enforce {
+                scopes.insert(name.clone(), (Scope::Within(fenced(domain, &facts)), why.clone()));
+            }
+            match accepted(domain, &modes) {
+                Accepted::Other(spec) => {
+                    modes.held =
+                        Some(format!("{why}; until then the spec that was accepted last stays in force"));
+                    look.invalid.extend(resolved.err().map(|problems| (name.clone(), problems)));
+                    in_force.entry(name.clone()).and_modify(|it| it.spec = *spec);
+                }
+                Accepted::Lost => {
+                    modes.held = Some(format!(
+                        "the accepted spec is not known, so nothing of the domain is written or removed until the written one \
+                         is let in or spec.enforcement.mode is lowered: {why}"
+                    ));
+                    look.unreadable.push((name.clone(), "status.acceptedSpec is absent or damaged".into()));
+                    scopes.insert(name.clone(), (Scope::Lost, why));
+                }
                 // What is in force already waits for nothing, though the simulation that let it in grows old.
-                modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+                Accepted::Written => {
+                    modes.held = modes.held.filter(|_| modes.mode < domain.spec.enforcement.mode);
+                }
             }
             look.modes.insert(name.clone(), modes);
             look.hashes.insert(name.clone(), hash);
-            look.names_by_uid.insert(domain.uid().unwrap_or_default(), name.clone());
         }
         let mode = |name: &str| look.modes.get(name).map(|it| it.mode).unwrap_or_default();
-        let asked: Vec<_> =
-            in_force.iter().map(|(name, domain)| Asked { domain, mode: mode(name) }).collect();
+        let asked = in_force.iter().map(|(name, domain)| {
+            let scope = scopes.get(name).map(|it| it.0.clone()).unwrap_or_default();
+            Asked { scope, ..Asked::new(domain, mode(name)) }
+        });
+        let asked: Vec<_> = asked.collect();
         look.desired = desired(&asked, &facts);
+        for (name, (_, why)) in &scopes {
+            let waiting = look.desired.outcomes.get(name).map(|it| it.waiting.as_slice()).unwrap_or_default();
+            if let Some(modes) = look.modes.get_mut(name).filter(|_| !waiting.is_empty()) {
+                let told = modes.held.take().unwrap_or_else(|| why.clone());
+                modes.held = Some(format!("{}: {told}", outside(waiting)));
+            }
+        }
+        look.keeps_apart = rules.keeps_apart();
         look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
             let domains = look.domains.values().cloned().collect();
@@ -147,15 +179,16 @@ impl Look {
         look
     }
 
-    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `namespace`: the
-    /// one it is in, or is.
-    pub(crate) fn blind(&self, object: &DesiredObject, namespace: Option<&Live>) -> Option<String> {
+    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `place`: the
+    /// namespace it is in, or the namespace or node that it is.
+    pub(crate) fn blind(&self, object: &DesiredObject, place: Option<&Live>) -> Option<String> {
+        let of = |label: &str| {
+            self.unreadable.iter().find(|(name, _)| place.and_then(|it| it.label(label)) == Some(name))
+        };
         let (name, words) = match object.id.rank {
             Rank::Policy | Rank::PolicyBinding => self.unreadable.first()?,
-            _ => {
-                let of = namespace?.label(names::DOMAIN_LABEL)?;
-                self.unreadable.iter().find(|(name, _)| name == of)?
-            }
+            Rank::Node => of(names::NODE_LABEL)?,
+            _ => of(names::DOMAIN_LABEL)?,
         };
         Some(format!("SecurityDomain {name} cannot be read: {words}"))
     }
@@ -168,11 +201,30 @@ impl Look {
 
     /// The domain of a desired object; none for what stands for all domains.
     pub(crate) fn owner(&self, object: &DesiredObject) -> Option<&SecurityDomain> {
-        let text = |map: &str, key: &str| object.body.get("metadata")?.get(map)?.get(key)?.as_str();
-        let name = match text("annotations", names::OWNER_ANNOTATION) {
-            Some(uid) => self.names_by_uid.get(uid).map(String::as_str),
-            None => text("labels", names::NODE_LABEL),
-        };
-        self.domains.get(name?)
+        self.domains.get(object.domain()?)
     }
+}
+
+/// Namespaces in which a domain in Enforce stands already: by its label, which only the controller changes while Enforce is in
+/// force, or by the inventory, where somebody took the label off.
+pub fn fenced(domain: &SecurityDomain, facts: &ClusterFacts) -> BTreeSet<String> {
+    let name = domain.name_any();
+    let is_labelled = |it: &&NamespaceFact| {
+        let is = |key: &str, value: &str| it.labels.get(key).is_some_and(|it| it == value);
+        is(names::DOMAIN_LABEL, &name) && is(names::MODE_LABEL, Mode::Enforce.label())
+    };
+    let labelled = facts.namespaces.iter().flatten().filter(is_labelled).map(|it| it.name.clone());
+    // Only Enforce writes to accounts, and always does.
+    let written = status::written(domain).into_iter().filter(|it| it.key.source == Source::ServiceAccounts);
+    labelled.chain(written.map(|it| it.key.namespace)).collect()
+}
+
+/// That namespaces wait, a few of them by name.
+fn outside(waiting: &[String]) -> String {
+    const NAMED: usize = 3;
+
+    let named = waiting.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = waiting.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    format!("outside until a simulation that saw them is clean or accepted: namespaces {named}{more}")
 }

@@ -25,7 +25,7 @@ pub(crate) fn operations(live: &Live, mark: &Mark) -> Vec<Value> {
     let path = format!("/metadata/labels/{}", names::NODE_LABEL.replace('~', "~0").replace('/', "~1"));
     match (&mark.label, live.label(names::NODE_LABEL)) {
         (Some(want), found) if found != Some(want.as_str()) => {
-            if live.value.pointer("/metadata/labels").is_none() {
+            if live.labels().is_empty() {
                 operations.push(json!({"op": "add", "path": "/metadata/labels", "value": {}}));
             }
             operations.push(json!({"op": "add", "path": path, "value": want}));
@@ -41,8 +41,8 @@ pub(crate) fn operations(live: &Live, mark: &Mark) -> Vec<Value> {
 
 /// Key and effect identify a taint: one with another value is replaced, as two cannot stand side by side.
 fn taints(live: &Live, mark: &Mark) -> Vec<Value> {
-    let read = live.value.pointer("/spec/taints").and_then(Value::as_array);
-    let Some(read) = read.filter(|it| !it.is_empty()) else {
+    let read = live.pointer("/spec/taints");
+    let Some(read) = read.as_array().filter(|it| !it.is_empty()) else {
         let Some(taint) = &mark.taint else { return Vec::new() };
         return vec![
             json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version}),

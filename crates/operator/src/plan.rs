@@ -93,8 +93,22 @@ impl Plan {
     ) -> Self {
         let mut plan =
             Self { simulate_at: look.simulate_at, unreadable: look.unreadable.clone(), ..Self::default() };
-        let early: BTreeSet<&str> =
-            look.domains.iter().filter(|it| plan.begin(look, it.0, it.1)).map(|it| it.0.as_str()).collect();
+        // Once for all domains: each would go through the objects of all.
+        let mut of: BTreeMap<&str, BTreeSet<Written>> = BTreeMap::new();
+        for object in &look.desired.objects {
+            let name = look.owner(object).and_then(|it| it.metadata.name.as_deref());
+            if let Some((name, written)) = name.zip(Written::of(object)) {
+                of.entry(name).or_default().insert(written);
+            }
+        }
+        let none = BTreeSet::new();
+        let own = |name: &str| of.get(name).unwrap_or(&none);
+        let early: BTreeSet<&str> = look
+            .domains
+            .iter()
+            .filter(|it| plan.begin(look, it.0, it.1, own(it.0)))
+            .map(|it| it.0.as_str())
+            .collect();
         let mut reports: BTreeMap<&str, Report> = BTreeMap::new();
         let mut all = Report::default();
         let wanted: BTreeSet<Key> = look.desired.objects.iter().filter_map(key_of).collect();
@@ -117,7 +131,7 @@ impl Plan {
         plan.stages.extend(policy::removals(look, store, ledger, now, &all));
         for (name, domain) in look.domains.iter().filter(|it| !early.contains(it.0.as_str())) {
             let report = reports.entry(name).or_default();
-            let (left, removals) = prune::of(domain, &wanted, look, store);
+            let (left, removals) = prune::of(domain, own(name), &wanted, look, store);
             let stages = removal::stages(removals, ledger, now, report);
             plan.stages.extend(stages);
             if report.pending == 0 {
@@ -141,7 +155,7 @@ impl Plan {
     }
 
     /// What must be there before the first object of a domain: the finalizer, then the inventory. Whether it is missing.
-    fn begin(&mut self, look: &Look, name: &str, domain: &SecurityDomain) -> bool {
+    fn begin(&mut self, look: &Look, name: &str, domain: &SecurityDomain, own: &BTreeSet<Written>) -> bool {
         if !domain.finalizers().iter().any(|it| it == names::FINALIZER) {
             self.early.push(Own::finalizer(domain, true));
             return true;
@@ -150,14 +164,10 @@ impl Plan {
             return false;
         }
         let before = look.written.get(name).cloned().unwrap_or_default();
-        let own = look.desired.objects.iter().filter(|object| {
-            look.owner(object).is_some_and(|owner| owner.metadata.name.as_deref() == Some(name))
-        });
-        let mut with: BTreeSet<Written> = own.filter_map(Written::of).collect();
-        if with.is_subset(&before) {
+        if own.is_subset(&before) {
             return false;
         }
-        with.extend(before);
+        let with = own | &before;
         let (entries, fits) = inventory::entries(&with);
         // What does not fit is written all the same: a fence without evidence for its removal is better than none.
         if !fits && domain.status.as_ref().is_some_and(|status| status.inventory == entries) {
@@ -314,8 +324,11 @@ fn judge(
     look: &Look,
     store: &Store,
 ) -> Verdict {
-    let namespace = if key.source == Source::Namespaces { &key.name } else { &key.namespace };
-    if let Some(words) = look.blind(object, store.get(Source::Namespaces, "", namespace)) {
+    let place = match key.source {
+        Source::Namespaces | Source::Nodes => live,
+        _ => store.get(Source::Namespaces, "", &key.namespace),
+    };
+    if let Some(words) = look.blind(object, place) {
         return Verdict::Blind(words);
     }
     match store.sight(key.source) {
@@ -343,7 +356,7 @@ fn judge(
             Write::ApplyExisting | Write::NodePatch => Verdict::Nothing,
         };
     };
-    let drift = compare(object, &live.value);
+    let drift = live.drift(object);
     let fields: Vec<String> = drift.iter().map(|it| it.field.clone()).collect();
     let same_hash = live.annotation(names::HASH_ANNOTATION) == Some(object.hash.as_str());
     if same_hash && drift.is_empty() {
@@ -361,12 +374,12 @@ fn judge(
 /// Whether the namespace of an object is going: nothing is written into it any more.
 pub(crate) fn is_leaving(store: &Store, namespace: &str) -> bool {
     let seen = store.get(Source::Namespaces, "", namespace);
-    seen.is_some_and(|it| it.is_going() || it.text("/status/phase") == "Terminating")
+    seen.is_some_and(Live::is_going)
 }
 
 /// A node may have had another domain: its taint goes too.
 fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>, look: &Look) -> Verdict {
-    let taint = object.body.pointer("/spec/taints/0").cloned();
+    let taint = object.body.tree().pointer_mut("/spec/taints/0").map(serde_json::Value::take);
     let words = taint.as_ref().map(inventory::taint_words);
     let before = look.taints.get(&object.id.name).into_iter().flatten();
     let without = before.filter(|it| Some(*it) != words.as_ref()).cloned().collect();
@@ -375,6 +388,6 @@ fn of_node(object: &DesiredObject, live: &Live, owner: Option<&SecurityDomain>, 
     if node::operations(live, &mark).is_empty() {
         return Verdict::Settled;
     }
-    let fields = compare(object, &live.value).into_iter().map(|it| it.field).collect();
+    let fields = compare(object, &live.tree()).into_iter().map(|it| it.field).collect();
     Verdict::Write(What::Node(mark, Box::new(live.clone())), fields)
 }

@@ -28,7 +28,8 @@ pub(crate) fn not_yet(object: &DesiredObject, look: &Look, store: &Store) -> Opt
     if object.id.rank != Rank::PolicyBinding {
         return None;
     }
-    let name = object.body.pointer("/spec/policyName").and_then(Value::as_str)?;
+    let body = object.body.tree();
+    let name = body.pointer("/spec/policyName").and_then(Value::as_str)?;
     let bindings = Source::of_kind(&object.id.kind)?;
     let (policies, _) = PAIRS.into_iter().find(|it| it.1 == bindings)?;
     let wanted = look.desired.objects.iter().find(|it| it.id.kind == policies.kind() && it.id.name == name);
@@ -49,11 +50,12 @@ fn readiness(source: Source, live: &Live) -> Result<bool, String> {
     if source == Source::Mutating {
         return Ok(true);
     }
-    let number = |at: &str| live.value.pointer(at).and_then(Value::as_i64);
+    let live = live.tree();
+    let number = |at: &str| live.pointer(at).and_then(Value::as_i64);
     if number("/status/observedGeneration") != number("/metadata/generation") {
         return Ok(false);
     }
-    let warnings = live.value.pointer("/status/typeChecking/expressionWarnings").and_then(Value::as_array);
+    let warnings = live.pointer("/status/typeChecking/expressionWarnings").and_then(Value::as_array);
     match warnings.into_iter().flatten().next() {
         None => Ok(true),
         Some(warning) => {
@@ -83,9 +85,10 @@ pub(crate) fn removals(
     let mut stages = Vec::new();
     for (policies, bindings) in PAIRS {
         let old = unwanted(bindings, look, store);
-        let named: Vec<&str> = store.all(bindings).map(|(_, live)| live.text("/spec/policyName")).collect();
-        let free =
-            unwanted(policies, look, store).into_iter().filter(|it| !named.contains(&it.0.name.as_str()));
+        let named: Vec<_> = store.all(bindings).map(|(_, live)| live.pointer("/spec/policyName")).collect();
+        let free = unwanted(policies, look, store)
+            .into_iter()
+            .filter(|it| !named.iter().any(|name| *name == it.0.name));
         // The policy goes in the next look, when its binding has gone.
         for stage in [old, free.collect()] {
             let acts = stage.into_iter().filter(|(key, _)| ledger.waiting(key, "", now).is_none());

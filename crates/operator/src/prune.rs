@@ -18,29 +18,26 @@ use crate::node::Mark;
 use crate::plan::is_leaving;
 use crate::removal;
 use crate::source::Source;
-use crate::status;
 use crate::store::Key;
 use crate::store::Live;
 use crate::store::Sight;
 use crate::store::Store;
 
-/// What stays in the inventory, and the removals in their order.
+/// What stays in the inventory, and the removals in their order. `own` is what the domain should have, `wanted` what all of them
+/// should.
 pub(crate) fn of(
     domain: &SecurityDomain,
+    own: &BTreeSet<Written>,
     wanted: &BTreeSet<Key>,
     look: &Look,
     store: &Store,
 ) -> (BTreeSet<Written>, Vec<Vec<Act>>) {
     let name = domain.name_any();
-    let before = status::written(domain);
+    let before = look.written.get(&name).cloned().unwrap_or_default();
     if look.desired.outcomes.get(&name).is_none_or(|it| !it.invalid.is_empty()) {
         return (before, Vec::new());
     }
-    let own = |it: &&ringfence_domain::DesiredObject| {
-        look.owner(it).is_some_and(|owner| owner.metadata.name.as_deref() == Some(name.as_str()))
-    };
-    let mut left: BTreeSet<Written> =
-        look.desired.objects.iter().filter(own).filter_map(Written::of).collect();
+    let mut left = own.clone();
     let mut acts = Vec::new();
     let outcome = look.desired.outcomes.get(&name);
     // What a weaker mode does not write: Secrets and rights that workloads and people rest on are not taken from them.
@@ -122,8 +119,8 @@ pub(crate) fn evidence<'a>(written: &Written, domain: &SecurityDomain, store: &'
 }
 
 fn has_taint(live: &Live, words: &str) -> bool {
-    let taints = live.value.pointer("/spec/taints").and_then(serde_json::Value::as_array);
-    taints.into_iter().flatten().any(|taint| crate::inventory::taint_words(taint) == words)
+    let taints = live.pointer("/spec/taints");
+    taints.as_array().into_iter().flatten().any(|taint| crate::inventory::taint_words(taint) == words)
 }
 
 fn removal_of(written: &Written, live: &Live) -> Act {

@@ -165,7 +165,9 @@ fn act(written: &Written, live: &Live, orphan: Option<&[&str]>, domain: &Securit
 fn by_name(live: &Live, namespaces: &[&str]) -> Value {
     let mut fields = json!({});
     for direction in ["egress", "ingress"] {
-        let Some(mut rules) = live.value.pointer(&format!("/spec/{direction}")).cloned() else { continue };
+        let Some(mut rules) = live.tree().pointer_mut(&format!("/spec/{direction}")).map(Value::take) else {
+            continue;
+        };
         let peers = rules.as_array_mut().into_iter().flatten().flat_map(|rule| {
             let sides = rule
                 .as_object_mut()

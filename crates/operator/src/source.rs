@@ -198,7 +198,7 @@ impl Source {
             Self::Domains | Self::Validating | Self::Mutating => return,
             Self::Nodes => &["/spec/taints", "/status/allocatable"],
             Self::Namespaces => &["/status/phase"],
-            Self::Services => &["/spec/selector", "/spec/ports"],
+            Self::Services => &["/spec/clusterIPs", "/spec/selector", "/spec/ports"],
             Self::Definitions => &["/status/conditions"],
             Self::NodeLocalDns => &[],
             _ => {

@@ -59,7 +59,8 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let old = domain.status.clone().unwrap_or_default();
     let mut promises = Promises::new(domain, &old.conditions, clock);
     let (entries, fits) = inventory::entries(left);
-    let nodes = nodes(domain, look, store);
+    // What is not known to be in force says nothing of nodes.
+    let nodes = outcome.resolved.as_ref().map_or(old.nodes, |_| nodes(domain, look, store));
     let modes = look.modes.get(&name).cloned().unwrap_or_default();
     let words = |problems: &[Problem]| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
     let (invalid, conflicts, unknown) =
@@ -143,8 +144,8 @@ fn simulated(promises: &mut Promises<'_>, simulation: Option<&SimulationStatus>,
         return promises.say(kind, false, "", "InputMissing", &simulation.missing);
     }
     let words = match simulation.would_deny {
-        0 => "Enforce would refuse no pod that runs, and no template by its own rules; templates without pods were not held \
-              against Pod Security"
+        0 => "Enforce would refuse no pod that runs, and no template; Pod Security was asked of running pods by the API \
+              server, and of templates by the same rules as of Kubernetes 1.36"
             .to_owned(),
         count => format!("Enforce would refuse {count} pods and templates, see status.simulation"),
     };
@@ -177,9 +178,12 @@ fn waiting(all: &Report) -> Vec<String> {
     words.into_iter().collect()
 }
 
-/// Other domains whose pods may come onto the nodes of this one: those that do not refuse yet, and those that place GPU pods
-/// nowhere. Their namespaces are judged by their own mode.
+/// Other domains whose pods may come onto the nodes of this one, where the API server does not fill in what keeps them off: those
+/// that do not refuse yet, and those that place GPU pods nowhere.
 fn ways(name: &str, look: &Look) -> Vec<String> {
+    if look.keeps_apart {
+        return Vec::new();
+    }
     let others =
         look.desired.outcomes.iter().filter(|(other, it)| *other != name && !it.namespaces.is_empty());
     let ways = others.filter_map(|(other, it)| {
@@ -192,7 +196,8 @@ fn ways(name: &str, look: &Look) -> Vec<String> {
             return None;
         };
         Some(format!(
-            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own"
+            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own, or update \
+             Kubernetes to 1.36, where MutatingAdmissionPolicy keeps them off"
         ))
     });
     ways.collect()
@@ -230,8 +235,9 @@ fn nodes(domain: &SecurityDomain, look: &Look, store: &Store) -> NodeCounts {
     let words = format!("{}={}:{}", taint.key, taint.value, taint.effect.name());
     for node in &outcome.nodes {
         let Some(live) = store.get(Source::Nodes, "", node) else { continue };
-        let taints = live.value.pointer("/spec/taints").and_then(serde_json::Value::as_array);
-        let is_tainted = taints.into_iter().flatten().any(|it| inventory::taint_words(it) == words);
+        let taints = live.pointer("/spec/taints");
+        let is_tainted =
+            taints.as_array().into_iter().flatten().any(|it| inventory::taint_words(it) == words);
         counts.selected += 1;
         counts.labelled += u32::from(live.label(names::NODE_LABEL) == Some(name.as_str()));
         counts.tainted += u32::from(is_tainted);

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use kube::Api;
 use kube::Client;
 use kube::api::DynamicObject;
+use ringfence_domain::DesiredObject;
+use ringfence_domain::Drift;
+use ringfence_domain::compare;
 use ringfence_domain::names;
 use serde_json::Value;
 
@@ -84,16 +88,26 @@ pub(crate) enum Sight {
     Refused(String),
 }
 
-/// An object as last seen.
-#[derive(Clone, Debug, PartialEq)]
+/// An object as last seen. What is looked at each time is kept at hand, all else as JSON text: of a thousand namespaces there
+/// are nine thousand objects, and a tree of values takes five times the memory of its text.
+#[derive(Clone, Debug)]
 pub(crate) struct Live {
+    name: Name,
+    uid: Box<str>,
+    labels: Strings,
+    annotations: Strings,
+    is_going: bool,
     /// The part that is kept, without `resourceVersion`.
-    pub(crate) value: Value,
+    text: Box<str>,
+    /// [`Body::digest`] of what it was found to agree with.
+    agreed: OnceLock<[u8; 32]>,
     /// Its `resourceVersion`.
     pub(crate) version: String,
     /// Field manager of the last change that was not ours.
     pub(crate) by: Option<String>,
 }
+
+type Strings = Box<[(Box<str>, Box<str>)]>;
 
 impl Live {
     /// An object as it came.
@@ -103,32 +117,67 @@ impl Live {
         let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
         let version = metadata.and_then(|it| it.remove("resourceVersion"));
         let version = version.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self { value, version, by }
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Self {
+            name: (text("/metadata/namespace").to_owned(), text("/metadata/name").to_owned()),
+            uid: text("/metadata/uid").into(),
+            labels: strings(value.pointer("/metadata/labels")),
+            annotations: strings(value.pointer("/metadata/annotations")),
+            is_going: !text("/metadata/deletionTimestamp").is_empty()
+                || text("/status/phase") == "Terminating",
+            text: value.to_string().into(),
+            agreed: OnceLock::new(),
+            version,
+            by,
+        }
     }
 
-    /// A text at a JSON pointer; empty if there is none.
-    pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    /// The part that is kept. It is parsed each time.
+    pub(crate) fn tree(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// What is at a JSON pointer; null if there is nothing. The object is parsed each time.
+    pub(crate) fn pointer(&self, pointer: &str) -> Value {
+        self.tree().pointer_mut(pointer).map(Value::take).unwrap_or_default()
+    }
+
+    /// The fields in which it differs from what it should be. Where none does it is not compared again.
+    pub(crate) fn drift(&self, object: &DesiredObject) -> Vec<Drift> {
+        let digest = object.body.digest();
+        if self.agreed.get() == Some(&digest) {
+            return Vec::new();
+        }
+        let drift = compare(object, &self.tree());
+        if drift.is_empty() {
+            let _ = self.agreed.set(digest);
+        }
+        drift
     }
 
     /// An annotation.
     pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        self.value.get("metadata")?.get("annotations")?.get(key)?.as_str()
+        find(&self.annotations, key)
     }
 
     /// A label.
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
-        self.value.get("metadata")?.get("labels")?.get(key)?.as_str()
+        find(&self.labels, key)
     }
 
-    /// Whether it is being deleted.
+    /// All labels.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        self.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    /// Whether it is being deleted; of a namespace, with what is in it.
     pub(crate) fn is_going(&self) -> bool {
-        !self.text("/metadata/deletionTimestamp").is_empty()
+        self.is_going
     }
 
     /// Its UID.
     pub(crate) fn uid(&self) -> &str {
-        self.text("/metadata/uid")
+        &self.uid
     }
 
     /// Whether a domain wrote it, by our annotation.
@@ -136,9 +185,19 @@ impl Live {
         !domain_uid.is_empty() && self.annotation(names::OWNER_ANNOTATION) == Some(domain_uid)
     }
 
-    fn name(&self) -> Name {
-        (self.text("/metadata/namespace").to_owned(), self.text("/metadata/name").to_owned())
+    /// Its namespace and name.
+    pub(crate) fn name(&self) -> &Name {
+        &self.name
     }
+}
+
+fn strings(map: Option<&Value>) -> Strings {
+    let map = map.and_then(Value::as_object).into_iter().flatten();
+    map.filter_map(|(key, value)| Some((key.as_str().into(), value.as_str()?.into()))).collect()
+}
+
+fn find<'a>(strings: &'a Strings, key: &str) -> Option<&'a str> {
+    strings.iter().find(|it| *it.0 == *key).map(|it| &*it.1)
 }
 
 impl Store {
@@ -181,7 +240,7 @@ impl Store {
     /// watch lags behind the answers to our own writes.
     pub(crate) fn put(&mut self, source: Source, live: Live) -> bool {
         let table = self.tables.entry(source).or_default();
-        let name = live.name();
+        let name = live.name().clone();
         if let Some(listing) = &mut table.listing {
             listing.insert(name.clone());
         }
@@ -189,7 +248,7 @@ impl Store {
         if old.is_some_and(|old| is_older(&live.version, &old.version)) {
             return false;
         }
-        let news = old.is_none_or(|old| old.value != live.value);
+        let news = old.is_none_or(|old| old.text != live.text);
         table.objects.insert(name, live);
         news
     }
@@ -198,10 +257,10 @@ impl Store {
     pub(crate) fn remove(&mut self, source: Source, live: &Live) -> bool {
         let table = self.tables.entry(source).or_default();
         let name = live.name();
-        if table.objects.get(&name).is_some_and(|old| is_older(&live.version, &old.version)) {
+        if table.objects.get(name).is_some_and(|old| is_older(&live.version, &old.version)) {
             return false;
         }
-        table.objects.remove(&name).is_some()
+        table.objects.remove(name).is_some()
     }
 
     /// A whole list begins.
@@ -260,7 +319,7 @@ mod tests {
         assert!(store.put(Source::NetworkPolicies, policy("a", 7, "new")));
         assert!(!store.put(Source::NetworkPolicies, policy("a", 6, "old")));
         assert!(!store.remove(Source::NetworkPolicies, &policy("a", 6, "old")));
-        assert_eq!(store.get(Source::NetworkPolicies, "ml", "a").unwrap().text("/spec"), "new");
+        assert_eq!(store.get(Source::NetworkPolicies, "ml", "a").unwrap().pointer("/spec"), "new");
         assert!(!store.put(Source::NetworkPolicies, policy("a", 9, "new")), "only the version changed");
         assert!(store.remove(Source::NetworkPolicies, &policy("a", 10, "new")));
     }

@@ -1,6 +1,6 @@
 //! Room `report`: a [`Scan`] enters, bytes for one kind of reader leave; where findings come from is not known here.
 //!
-//! `Scan -> redact -> clean -> text | concise | json | sarif`
+//! `Scan -> redact -> clean -> text | concise | json | sarif`, and likewise for what commands about models give
 //!
 //! One file per format. Foreign text passes two gates that no format can forget: [`write()`] hands every format a copy
 //! whose strings went through the redactor, and each format prints foreign strings through `clean` or the inert JSON
@@ -13,6 +13,7 @@ mod concise;
 mod explain;
 mod format;
 mod json;
+mod junit;
 mod machine;
 mod model;
 mod redact;
@@ -36,10 +37,12 @@ pub use explain::explain;
 pub use format::Format;
 pub use format::ParseFormatError;
 pub use model::ModelFormat;
+pub use model::write_inspection;
+pub use model::write_model_line;
 pub use model::write_models;
 pub use style::Style;
-pub use verification::verification_json;
-pub use verification::verification_text;
+pub use verification::VerificationFormat;
+pub use verification::write_verification;
 
 /// One line for stderr: masked, and nothing in it can steer a terminal.
 pub fn clean_line(text: &str) -> String {

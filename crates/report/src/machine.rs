@@ -7,6 +7,7 @@ use std::io;
 
 use serde::Serialize;
 use serde_json::Serializer;
+use serde_json::ser::CompactFormatter;
 use serde_json::ser::Formatter;
 use serde_json::ser::PrettyFormatter;
 
@@ -25,9 +26,18 @@ pub(crate) fn milliseconds(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-struct Inert(PrettyFormatter<'static>);
+/// Writes `value` on one line, with a line break at the end.
+pub(crate) fn write_line(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    value.serialize(&mut Serializer::with_formatter(&mut bytes, Inert(CompactFormatter)))?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
+}
 
-impl Formatter for Inert {
+/// What lays the document out, with its texts made inert.
+struct Inert<F>(F);
+
+impl<F: Formatter> Formatter for Inert<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         out: &mut W,
@@ -104,5 +114,9 @@ mod tests {
         assert!(!text.contains("</") && !text.contains("<!") && !text.contains("##["), "{text}");
         assert!(text.contains("ä日 < / ::error::"), "{text}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [hostile]);
+        let mut line = Vec::new();
+        write_line(&[hostile], &mut line).unwrap();
+        let line = String::from_utf8(line).unwrap();
+        assert_eq!(line, text.replace("[\n  ", "[").replace("\n]", "]"), "the same on one line");
     }
 }

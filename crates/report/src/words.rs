@@ -41,6 +41,22 @@ pub(crate) fn thousands(number: u64) -> String {
     grouped
 }
 
+/// `16.1 GB`, in powers of a thousand.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return count(bytes, "byte");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default())
+}
+
 /// `$96` or `$96.50`; `$4.00` when `cents` are always wanted, as for a price.
 pub(crate) fn dollars(amount: f64, cents: bool) -> String {
     let text = format!("{amount:.2}");

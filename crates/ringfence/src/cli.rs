@@ -130,6 +130,33 @@ pub(crate) enum ScreenFormat {
     Json,
 }
 
+/// Format of `model verify`.
+#[cfg(feature = "signing")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs, with a published schema.
+    Json,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+    /// A test case for the signature and each file, for CI systems.
+    Junit,
+}
+
+#[cfg(feature = "signing")]
+impl From<VerifyFormat> for ringfence_report::VerificationFormat {
+    fn from(format: VerifyFormat) -> Self {
+        match format {
+            VerifyFormat::Text => Self::Text,
+            VerifyFormat::Json => Self::Json,
+            VerifyFormat::Sarif => Self::Sarif,
+            VerifyFormat::Junit => Self::Junit,
+        }
+    }
+}
+
 /// Reads the arguments. Under the name `kubectl-ringfence` help speaks of `kubectl ringfence`.
 pub(crate) fn parse(
     name: Option<&OsStr>,

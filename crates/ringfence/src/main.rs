@@ -3,6 +3,8 @@
 
 mod cli;
 mod command;
+#[cfg(feature = "models")]
+mod config;
 mod exit;
 mod nearest;
 mod output;

@@ -21,16 +21,31 @@ pub(crate) fn write(
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     match file {
-        Some(path) => to_file(path, print),
+        Some(path) => to_file(path, None, print),
         None => to_stdout(print),
     }
 }
 
-fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+/// Writes through `print` to a file that is there already, and keeps these rights.
+#[cfg(feature = "models")]
+pub(crate) fn replace(
+    path: &Path,
+    rights: Option<fs::Permissions>,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    to_file(path, rights, print)
+}
+
+fn to_file(
+    path: &Path,
+    rights: Option<fs::Permissions>,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
     let mut name = path.file_name().context("-o needs the name of a file")?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
     let written = File::create(&temporary).and_then(|file| {
+        rights.map_or(Ok(()), |rights| file.set_permissions(rights))?;
         let mut out = BufWriter::new(file);
         print(&mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;

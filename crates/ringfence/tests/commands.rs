@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use support::Folder;
@@ -32,6 +33,41 @@ fn every_listed_control_explains_itself() {
         let by_slug = run(&["explain", control["slug"].as_str().unwrap()]).ends(0).out;
         assert_eq!(page, by_slug);
     }
+}
+
+/// A denial, a condition of a status and a purpose in a plan name the controls of a scan: who meets an id anywhere can
+/// ask for its page.
+#[test]
+fn every_id_that_a_domain_names_explains_itself() {
+    let mut named = BTreeSet::new();
+    for folder in ["crates/domain/src", "crates/operator/src"] {
+        sources(&support::root().join(folder), &mut |text| named.extend(ids(text).map(str::to_owned)));
+    }
+    assert!(named.contains("RF-GPU-002") && named.len() > 20, "{named:?}");
+    let list = run(&["controls", "list", "--format", "json"]).ends(0).out;
+    let unknown: Vec<_> = named.iter().filter(|id| !list.contains(&format!("\"{id}\""))).collect();
+    assert!(unknown.is_empty(), "in no scan: {unknown:?}");
+}
+
+fn sources(folder: &Path, read: &mut dyn FnMut(&str)) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, read);
+        } else {
+            read(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// `RF-GPU-007` and its like.
+fn ids(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("RF-").filter_map(|(at, _)| {
+        let rest = text.get(at..)?;
+        let end = rest.get(3..)?.find('-')?.checked_add(7)?;
+        let id = rest.get(..end)?;
+        id.get(end - 3..)?.bytes().all(|byte| byte.is_ascii_digit()).then_some(id)
+    })
 }
 
 #[test]

@@ -10,6 +10,7 @@ use support::run;
 /// Root causes planted in `demo/open`: control, object. Written by hand from the manifests. Controls that are not named
 /// here are not held to it: a new one adds its rows.
 const PLANTED: &[(&str, &str)] = &[
+    ("RF-GPU-001", "Node/gpu-node-4"),
     ("RF-GPU-002", "Deployment/web/checkout"),
     ("RF-GPU-002", "Notebook/notebooks/exploration"),
     // Any kubelet may label its node as one of the pool.
@@ -30,11 +31,19 @@ const PLANTED: &[(&str, &str)] = &[
     ("RF-GPU-004", "TrainingRun/ml-training/intent-classifier"),
     ("RF-GPU-005", "Deployment/web/checkout"),
     ("RF-GPU-005", "Notebook/notebooks/exploration"),
+    ("RF-GPU-007", "TrainingRun/ml-training/speech-de"),
+    ("RF-GPU-021", "ResourceQuota/ml-serving/gpus"),
+    ("RF-GPU-021", "ResourceQuota/ml-training/gpus"),
+    ("RF-GPU-021", "ResourceQuota/notebooks/compute"),
+    ("RF-GPU-021", "ResourceQuota/pipelines/compute"),
     ("RF-GPU-024", "Pod/ml-training/nccl-debug"),
     ("RF-NET-001", "Namespace/ml-serving"),
     ("RF-NET-001", "Namespace/notebooks"),
     ("RF-NET-001", "Namespace/pipelines"),
     ("RF-NET-001", "Namespace/vector"),
+    ("RF-NET-002", "NetworkPolicy/ml-training/allow-hub"),
+    // On 443 only, where no metadata server answers: medium.
+    ("RF-NET-003", "NetworkPolicy/ml-training/allow-hub"),
     ("RF-NET-006", "NetworkPolicy/ml-serving/ai-pipeline-egress"),
     ("RF-NET-006", "NetworkPolicy/vector/allow-clients"),
     ("RF-NET-007", "Service/ml-serving/llama-70b"),
@@ -45,6 +54,7 @@ const PLANTED: &[(&str, &str)] = &[
     ("RF-SEC-001", "Deployment/agents/research-agent"),
     ("RF-SEC-001", "PyTorchJob/ml-training/tickets-sft"),
     ("RF-SEC-001", "ConfigMap/notebooks/notebook-env"),
+    ("RF-SEC-003", "Secret/agents/research-agent"),
     ("RF-SEC-006", "ClusterSecretStore/aws-secrets-manager"),
     ("RF-SEC-006", "ExternalSecret/ml-serving/ai-api-keys"),
     ("RF-SEC-006", "ExternalSecret/pipelines/qdrant-writer"),
@@ -55,8 +65,10 @@ const PLANTED: &[(&str, &str)] = &[
     ("RF-MOD-004", "Deployment/ml-serving/vision"),
     ("RF-MOD-004", "ServingRuntime/ml-serving/vllm-small"),
     ("RF-RBAC-001", "ClusterRoleBinding/data-scientists-admin"),
+    ("RF-RBAC-002", "Role/ml-serving/serving-oncall"),
     ("RF-RBAC-003", "Role/ml-training/ml-engineer"),
     ("RF-RBAC-003", "Role/pipelines/argo-executor"),
+    ("RF-RBAC-007", "Role/notebooks/notebook-user"),
     ("RF-RBAC-008", "Pod/ml-training/nccl-debug"),
     ("RF-RBAC-008", "Notebook/notebooks/exploration"),
     ("RF-RBAC-008", "CronJob/pipelines/embed-docs"),

@@ -19,6 +19,8 @@ fn generated_cli_page_is_fresh() {
         "check",
         "model",
         "model scan",
+        "model allow",
+        "model inspect",
         "model sign",
         "model verify",
         "model keygen",

@@ -91,13 +91,13 @@ fn a_loadable_file_where_no_tool_looks_is_told() {
 #[test]
 fn usage_is_2() {
     let folder = Folder::new("usage");
-    let wrong = folder.write("wrong.toml", "[[allow]]\nmodule = \"os\"\nnames = [\"system\"]\nuses = [\"call\"]\nowner = \"a\"\nreason = \"b\"\nexpires = \"2999-01-01\"\n");
+    let wrong = folder.write("wrong.toml", "[[allow]]\nmodule = \"os\"\nnames = [\"system\"]\nuses = [\"call\"]\nowner = \"a\"\nreason = \"b\"\nexpires = \"2020-01-01\"\n");
     let clean = folder.write("a.pkl", CLEAN);
     for (arguments, hint) in [
         (&["model"][..], "scan"),
         (&["model", "scan"], "<PATH>"),
         (&["model", "scan", "/no/such/model"], "/no/such/model"),
-        (&["model", "scan", &clean, "--format", "sarif"], "json"),
+        (&["model", "scan", &clean, "--format", "github"], "sarif"),
         (&["model", "scan", &clean, "--allow", &wrong], "os.system cannot be allowed"),
         (&["model", "scan", &clean, "--allow", "/no/such"], "/no/such"),
     ] {
@@ -108,14 +108,16 @@ fn usage_is_2() {
 }
 
 #[test]
-fn a_team_allows_its_own_names_until_they_expire() {
+fn a_name_of_a_team_without_a_last_day_within_a_year_is_no_name() {
     let folder = Folder::new("allow");
     let model = folder.write("m.pkl", UNKNOWN);
     let entry = "[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\"]\nowner = \"ml\"\nreason = \"ours\"\n";
-    let names = folder.write("names.toml", format!("{entry}expires = \"2999-01-01\"\n"));
-    assert!(run(&["model", "scan", &model, "--allow", &names]).ends(0).out.contains("with 1 addition"));
-    let old = folder.write("old.toml", format!("{entry}expires = \"2020-01-01\"\n"));
-    assert_eq!(run(&["model", "scan", &model, "--allow", &old]).code, 2);
+    for (day, hint) in [("", "expires"), ("expires = \"2999-01-01\"\n", "366 days")] {
+        let names = folder.write("names.toml", format!("{entry}{day}"));
+        let ran = run(&["model", "scan", &model, "--allow", &names]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains(hint), "{}", ran.err);
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ pub(crate) struct Detector {
     pub(crate) kind: &'static str,
     pub(crate) confidence: Confidence,
     pub(crate) admin: bool,
-    /// Bytes that stand in every value of this shape; at least three, case-sensitive. Only where they stand
-    /// is the pattern tried.
+    /// Bytes that stand in every value of this shape; at least three, case-sensitive, a pair of the engine among them. Only
+    /// where they stand is the pattern tried.
     pub(crate) literal: &'static str,
     /// How far the value may begin before the literal; zero when it begins with it.
     pub(crate) lead: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Detector {
     pub(crate) max_len: usize,
     /// The whole value, in `regex` syntax on ASCII bytes; group 1 is the part that differs between keys.
     pub(crate) pattern: &'static str,
-    /// A piece of such a value, cut or glued to other text, that the redactor masks.
+    /// A piece of such a value, cut or glued to other text, that the redactor masks; it holds one of the engine's pairs, too.
     pub(crate) remnant: &'static str,
     /// Least Shannon entropy of group 1 in bits per character; zero asks for none.
     pub(crate) min_entropy: f64,

@@ -26,21 +26,23 @@ use crate::marker;
 /// ```
 #[derive(Debug)]
 pub struct Engine {
-    literals: AhoCorasick,
-    shapes: Vec<Regex>,
-    /// For each literal, the rows of the table that it triggers.
-    rows: Vec<Vec<usize>>,
+    /// Built, as each of the shapes, where it is first needed: most texts show at a glance that they hold no key, and building
+    /// all of it takes longer than judging a small file.
+    literals: OnceLock<Literals>,
+    shapes: [OnceLock<Regex>; DETECTORS.len()],
     tagger: Tagger,
 }
 
-impl Engine {
-    /// An engine whose tags are comparable between all runs everywhere.
-    pub fn new() -> Self {
-        Self::with_salt(FIXED_SALT)
-    }
+/// The literals of all shapes.
+#[derive(Debug)]
+struct Literals {
+    automaton: AhoCorasick,
+    /// For each literal, the rows of the table that it triggers.
+    rows: Vec<Vec<usize>>,
+}
 
-    /// An engine whose tags tell nothing to those who lack `salt`.
-    pub fn with_salt(salt: &[u8]) -> Self {
+impl Literals {
+    fn new() -> Self {
         let mut literals: Vec<&str> = DETECTORS.iter().map(|row| row.literal).collect();
         // The mark of a key in a saved text triggers too; no row has it as literal.
         literals.push(marker::START);
@@ -53,9 +55,24 @@ impl Engine {
                 triggered.map(|(at, _)| at).collect()
             })
             .collect();
-        let shapes = DETECTORS.iter().map(shape).collect();
-        let literals = automaton(&literals);
-        Self { literals, shapes, rows, tagger: Tagger::new(salt) }
+        Self { automaton: automaton(&literals), rows }
+    }
+}
+
+impl Engine {
+    /// An engine whose tags are comparable between all runs everywhere.
+    pub fn new() -> Self {
+        Self::with_salt(FIXED_SALT)
+    }
+
+    /// An engine whose tags tell nothing to those who lack `salt`.
+    pub fn with_salt(salt: &[u8]) -> Self {
+        let shapes = [const { OnceLock::new() }; DETECTORS.len()];
+        Self { literals: OnceLock::new(), shapes, tagger: Tagger::new(salt) }
+    }
+
+    fn literals(&self) -> &Literals {
+        self.literals.get_or_init(Literals::new)
     }
 
     /// The engine of [`Engine::new`], built at its first use.
@@ -66,15 +83,18 @@ impl Engine {
 
     /// False when `text` cannot hold a key: it lacks every literal.
     pub fn may_match(&self, text: &[u8]) -> bool {
-        self.literals.is_match(text)
+        may_hold_literal(text) && self.literals().automaton.is_match(text)
     }
 
     /// All keys in `text`, in order and without overlap; also those of which a saved text has the mark only.
     pub fn scan(&self, text: &[u8]) -> Vec<KeyHit> {
         let mut hits: Vec<KeyHit> = Vec::new();
-        let mut end_of_last = 0;
-        for found in self.literals.find_iter(text) {
-            let rows = self.rows.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
+        if !may_hold_literal(text) {
+            return hits;
+        }
+        let (literals, mut end_of_last) = (self.literals(), 0);
+        for found in literals.automaton.find_iter(text) {
+            let rows = literals.rows.get(found.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
             let hit = match rows {
                 [] => marker::read(text, found.start()),
                 rows => rows.iter().find_map(|&row| self.try_row(row, text, found.start())),
@@ -94,7 +114,7 @@ impl Engine {
         // One byte more than the longest value, to see what follows it.
         let window = text.get(start..)?;
         let window = window.get(..=row.max_len).unwrap_or(window);
-        let captures = self.shapes.get(at)?.captures(window)?;
+        let captures = self.shapes.get(at)?.get_or_init(|| shape(row)).captures(window)?;
         let value = captures.get(0)?.as_bytes();
         if window.get(value.len()).is_some_and(|&next| is_word(next)) {
             return None;
@@ -138,6 +158,36 @@ fn automaton(literals: &[&str]) -> AhoCorasick {
         .match_kind(MatchKind::LeftmostFirst)
         .build(literals)
         .expect("a handful of literals fits the automaton")
+}
+
+/// Two bytes of each literal, and of each remnant, that seldom stand side by side elsewhere.
+const PAIRS: [[u8; 2]; 5] = [*b"FJ", *b"f_", *b"g_", *b"k-", *b"\xe2\x80"];
+/// Texts up to this length are glanced at first.
+const GLANCE: usize = 1024;
+
+/// False for a short text without any pair. Models hold millions of words of a few dozen bytes, none of which holds a literal:
+/// to start the automaton for each costs more than this, which takes sixteen bytes at a time.
+pub(crate) fn may_hold_literal(text: &[u8]) -> bool {
+    if text.len() > GLANCE {
+        return true;
+    }
+    let seconds = text.get(1..).unwrap_or_default();
+    let firsts = text.get(..seconds.len()).unwrap_or_default();
+    let (Some(last_firsts), Some(last_seconds)) = (firsts.last_chunk(), seconds.last_chunk()) else {
+        return firsts.iter().zip(seconds).any(|(&first, &second)| PAIRS.contains(&[first, second]));
+    };
+    let (firsts, _) = firsts.as_chunks();
+    let (seconds, _) = seconds.as_chunks();
+    firsts.iter().zip(seconds).any(|(firsts, seconds)| has_pair(firsts, seconds))
+        || has_pair(last_firsts, last_seconds)
+}
+
+/// Without a branch, so that it is one look for all.
+#[expect(clippy::needless_bitwise_bool, reason = "a branch for each pair is what this is without")]
+fn has_pair(firsts: &[u8; 16], seconds: &[u8; 16]) -> bool {
+    firsts.iter().zip(seconds).fold(false, |any, (first, second)| {
+        PAIRS.iter().fold(any, |any, [a, b]| any | ((first == a) & (second == b)))
+    })
 }
 
 /// How many bytes before the literal the value begins: `None` when it is glued to something.

@@ -22,6 +22,7 @@ use regex::bytes::Regex;
 
 use crate::Engine;
 use crate::detector::DETECTORS;
+use crate::engine::may_hold_literal;
 use edit::Edit;
 pub use name::is_key_like;
 pub use value::tells_nothing;
@@ -98,6 +99,9 @@ impl<'e> Redactor<'e> {
     /// Keys by shape: whole ones in their shown form, then pieces of keys, which the engine rightly does not
     /// report but which give as much away.
     fn keys(self, text: &str) -> Vec<Edit> {
+        if !may_hold_literal(text.as_bytes()) {
+            return Vec::new();
+        }
         let hits = self.engine.scan(text.as_bytes());
         if hits.is_empty() {
             return remnants(text);

@@ -5,9 +5,7 @@
 use std::fs;
 use std::io::BufRead as _;
 use std::path::PathBuf;
-use std::process::Child;
 use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -15,7 +13,13 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::Bar;
-use super::live::built;
+use super::controller;
+use super::controller::Controller;
+use super::controller::WHO;
+use super::controller::apply;
+use super::controller::kubectl;
+use super::controller::status;
+use super::controller::until;
 use crate::failure::Failure;
 use crate::shell;
 
@@ -24,9 +28,6 @@ const NAMESPACES: usize = 1000;
 const REMOVALS: usize = 100;
 /// The quiet that is watched.
 const QUIET: Duration = Duration::from_mins(10);
-/// Who the controller is, by impersonation: the rights are those that are installed.
-const WHO: &str = "system:serviceaccount:ringfence-system:ringfence";
-
 pub(super) fn run() -> Result<(), Failure> {
     super::live::inside_a_lab("1b", "domain")
 }
@@ -35,8 +36,7 @@ pub(super) fn run() -> Result<(), Failure> {
 pub(super) fn inside() -> Result<(), Failure> {
     println!("{}.\n", super::setting("cargo xtask bench domain"));
     let folder = super::folder("domain")?;
-    let printed = shell::output(Command::new(built("ringfence")).args(["install", "--print"]))?;
-    apply(&folder, "install.yaml", &printed)?;
+    controller::install(&folder)?;
     let namespace = |number: usize| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": format!("team-{number:04}"), "labels": {"bench": "true"}}});
     let all: Vec<Value> = (0..NAMESPACES).map(namespace).collect();
     apply(
@@ -57,17 +57,12 @@ pub(super) fn inside() -> Result<(), Failure> {
     })?;
 
     let controller = Controller::start()?;
-    let begin = Instant::now();
+    let (begin, begun) = (Instant::now(), clock(Duration::ZERO)?);
     apply(&folder, "domain.json", &domain().to_string())?;
-    until("everything in place", Duration::from_mins(10), || {
-        let status = status()?;
-        let ready = status["conditions"].as_array().into_iter().flatten();
-        let is_ready = ready.into_iter().any(|it| it["type"] == "Ready" && it["status"] == "True");
-        Ok(is_ready && status["effectiveModes"]["mode"] == "Enforce")
-    })?;
+    controller::until_enforced("bench")?;
     let settled = begin.elapsed();
-    let objects = written(&clock(Duration::ZERO)?, None)?.len();
-    let size = status()?.to_string().len();
+    let objects = written(&begun, None)?.len();
+    let size = status("bench")?.to_string().len();
 
     // Simulation, discovery and the last events come to rest.
     std::thread::sleep(Duration::from_secs(30));
@@ -139,37 +134,6 @@ fn domain() -> Value {
     })
 }
 
-fn apply(folder: &std::path::Path, name: &str, text: &str) -> Result<(), Failure> {
-    let file = folder.join(name);
-    fs::write(&file, text).map_err(Failure::while_(file.display()))?;
-    kubectl(&["apply", "--server-side", "--filename", &file.display().to_string()]).map(drop)
-}
-
-fn kubectl(arguments: &[&str]) -> Result<String, Failure> {
-    shell::output(Command::new("kubectl").args(arguments))
-}
-
-fn status() -> Result<Value, Failure> {
-    let text = kubectl(&["get", "securitydomain", "bench", "-o", "json"])?;
-    let object: Value = serde_json::from_str(&text).map_err(Failure::while_("kubectl get"))?;
-    Ok(object["status"].clone())
-}
-
-fn until(
-    what: &str,
-    patience: Duration,
-    mut done: impl FnMut() -> Result<bool, Failure>,
-) -> Result<(), Failure> {
-    let begin = Instant::now();
-    while !done()? {
-        if begin.elapsed() > patience {
-            return Err(Failure::new(format!("{what}: not within {} s", patience.as_secs())));
-        }
-        std::thread::sleep(Duration::from_millis(250));
-    }
-    Ok(())
-}
-
 /// The time as the audit log writes it.
 fn clock(ago: Duration) -> Result<String, Failure> {
     let ago = format!("-{} seconds", ago.as_secs());
@@ -234,44 +198,4 @@ fn repairs(since: &str) -> Result<Vec<f64>, Failure> {
 fn seconds(at: &str) -> Option<f64> {
     let (_, time) = at.trim_end_matches('Z').split_once('T')?;
     time.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))
-}
-
-/// The controller as a process; it ends with this.
-struct Controller(Child);
-
-impl Controller {
-    fn start() -> Result<Self, Failure> {
-        let mut command = Command::new(built("ringfence"));
-        command.args(["serve", "controller", "--listen", "127.0.0.1:0", "--as", WHO]);
-        let child =
-            command.stdin(Stdio::null()).spawn().map_err(Failure::while_("ringfence serve controller"))?;
-        Ok(Self(child))
-    }
-
-    fn read(&self, file: &str) -> Result<String, Failure> {
-        let path = format!("/proc/{}/{file}", self.0.id());
-        fs::read_to_string(&path).map_err(Failure::while_(path))
-    }
-
-    /// User and system time, in ticks of a hundredth of a second (`proc_pid_stat(5)`, fields 14 and 15).
-    fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = self.read("stat")?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: f64 = fields.skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum();
-        Ok(ticks / 100.0)
-    }
-
-    fn peak_megabytes(&self) -> Result<f64, Failure> {
-        let status = self.read("status")?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        let kilobytes = peak.and_then(|it| it.trim().parse::<f64>().ok());
-        kilobytes.map(|it| it * 1024.0 / 1e6).ok_or_else(|| Failure::new("no VmHWM"))
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -84,13 +84,13 @@ fn bars(cost: Cost) -> [Bar; 2] {
 }
 
 /// CPU-seconds of components since their start.
-struct Load {
-    api_server: f64,
+pub(super) struct Load {
+    pub(super) api_server: f64,
     etcd: f64,
 }
 
 impl Load {
-    fn of(lab: &Path) -> Result<Self, Failure> {
+    pub(super) fn of(lab: &Path) -> Result<Self, Failure> {
         let printed = shell::output(Command::new(lab).args(["status", "--format", "json"]))?;
         let status: Value = serde_json::from_str(&printed).map_err(Failure::while_("lab status"))?;
         let home = std::env::var("RINGFENCE_LAB").map_err(Failure::while_("RINGFENCE_LAB"))?;

@@ -1,13 +1,17 @@
 //! `cargo xtask bench`: figures and peers, as Markdown on stdout for docs/performance.md. No bench runs
 //! in CI: bars are ratios and CPU-seconds of interleaved runs on one machine.
 
+mod admission;
 mod benign;
 mod build;
+mod controller;
 mod domain;
 mod live;
 mod measure;
+mod models;
 mod pickles;
 mod scan;
+mod sign;
 mod tree;
 
 use std::path::Path;
@@ -22,6 +26,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["scan"] => scan::run(),
         ["benign"] => benign::run(),
         ["build"] => build::run(),
+        ["admission"] => admission::run(),
+        ["admission", "inside"] => admission::inside(),
+        ["models"] => models::run(),
+        ["sign"] => sign::run(),
         ["domain"] => domain::run(),
         ["domain", "inside"] => domain::inside(),
         ["live"] => live::run(),
@@ -35,7 +43,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Failure> {
             tree::write_objects(Path::new(folder), count).map(|tally| println!("{tally}"))
         }
         _ => Err(Failure::new(
-            "usage: cargo xtask bench scan | benign | build | domain | live | pickles [--from SEED] COUNT | yaml | tree [--objects N] DIR",
+            "usage: cargo xtask bench scan | admission | benign | build | domain | live | models | pickles [--from SEED] COUNT | \
+             sign | yaml | tree [--objects N] DIR",
         )),
     }
 }

@@ -3,6 +3,7 @@
 mod known;
 mod lane;
 mod schedule;
+mod tee;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -20,6 +21,7 @@ pub(crate) use schedule::Hashed;
 pub(crate) use schedule::Job;
 pub(crate) use schedule::Unread;
 pub(crate) use schedule::run;
+pub use tee::Digests;
 
 /// A SHA-256 digest; shown in lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -13,6 +13,7 @@ use std::thread;
 use ringfence_artifact::OpenError;
 use ringfence_artifact::OpenFile;
 use ringfence_artifact::ReadError;
+use ringfence_artifact::Rest;
 use ringfence_artifact::Source as _;
 
 use super::Engine;
@@ -60,15 +61,40 @@ pub(crate) fn run(
     threads: Option<NonZero<usize>>,
     count: &(dyn Fn(u64) + Sync),
 ) -> Vec<Hashed> {
-    let mut order: Vec<(u64, usize)> = jobs.iter().enumerate().map(|(at, job)| (job.expected, at)).collect();
+    let lengths: Vec<u64> = jobs.iter().map(|job| job.expected).collect();
+    let begin = |index: usize| jobs.get(index).map(|job| Stream::open(index, job, engine));
+    all(&lengths, threads, &begin, count)
+}
+
+/// Hashes what is left of files that were read in part; the results stand in their order.
+pub(super) fn complete(rests: Vec<Rest<Lane>>) -> Vec<Hashed> {
+    let lengths: Vec<u64> = rests.iter().map(Rest::left).collect();
+    let rests: Vec<_> = rests.into_iter().map(|rest| Mutex::new(Some(rest))).collect();
+    let begin = |index: usize| {
+        let rest = rests.get(index)?.lock().ok()?.take()?;
+        Some(Ok(Stream::go_on(index, rest)))
+    };
+    all(&lengths, None, &begin, &|_| ())
+}
+
+/// How a stream of work begins, by its number; none where there is no such.
+type Begin<'b> = dyn Fn(usize) -> Option<Result<Stream, OpenError>> + Sync + 'b;
+
+fn all(
+    lengths: &[u64],
+    threads: Option<NonZero<usize>>,
+    begin: &Begin<'_>,
+    count: &(dyn Fn(u64) + Sync),
+) -> Vec<Hashed> {
+    let mut order: Vec<(u64, usize)> = lengths.iter().copied().zip(0..).collect();
     order.sort_unstable(); // taken from the end: the largest first
-    let total: u64 = jobs.iter().fold(0, |sum, job| sum.saturating_add(job.expected));
+    let total: u64 = lengths.iter().fold(0, |sum, length| sum.saturating_add(*length));
     let most = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let workers = if total < WORTH_A_THREAD { 1 } else { most.min(jobs.len() / 2).max(1) };
+    let workers = if total < WORTH_A_THREAD { 1 } else { most.min(lengths.len() / 2).max(1) };
     let queue = Mutex::new(order);
     let next = || Some(queue.lock().ok()?.pop()?.1);
     let open = if workers == 1 { OPEN } else { 2 };
-    let work = || Worker { engine, jobs, open, count, streams: Vec::new(), done: Vec::new() }.work(&next);
+    let work = || Worker { begin, open, count, streams: Vec::new(), done: Vec::new() }.work(&next);
     let done: Vec<(usize, Hashed)> = if workers == 1 {
         work()
     } else {
@@ -77,7 +103,7 @@ pub(crate) fn run(
             running.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
         })
     };
-    let mut results: Vec<Hashed> = jobs.iter().map(|_| Err(Unread::Lost)).collect();
+    let mut results: Vec<Hashed> = lengths.iter().map(|_| Err(Unread::Lost)).collect();
     for (index, hashed) in done {
         results.get_mut(index).into_iter().zip([hashed]).for_each(|(slot, hashed)| *slot = hashed);
     }
@@ -101,6 +127,11 @@ impl Stream {
         let (start, end) = (job.range.0, job.range.1.unwrap_or(u64::MAX).min(file.len()));
         let start = start.min(end);
         Ok(Self { index, file, lane: Lane::new(engine), start, at: start, end, failed: None })
+    }
+
+    fn go_on(index: usize, rest: Rest<Lane>) -> Self {
+        let end = rest.file.len();
+        Self { index, lane: rest.state, start: 0, at: rest.from.min(end), end, file: rest.file, failed: None }
     }
 
     fn left(&self) -> u64 {
@@ -134,8 +165,7 @@ impl Stream {
 }
 
 struct Worker<'w> {
-    engine: Engine,
-    jobs: &'w [Job],
+    begin: &'w Begin<'w>,
     /// Files that are kept open.
     open: usize,
     count: &'w (dyn Fn(u64) + Sync),
@@ -164,10 +194,10 @@ impl Worker<'_> {
     }
 
     fn start(&mut self, index: usize) {
-        let Some(job) = self.jobs.get(index) else { return };
-        match Stream::open(index, job, self.engine) {
-            Ok(stream) => self.streams.push(stream),
-            Err(error) => self.done.push((index, Err(error.into()))),
+        match (self.begin)(index) {
+            Some(Ok(stream)) => self.streams.push(stream),
+            Some(Err(error)) => self.done.push((index, Err(error.into()))),
+            None => {}
         }
     }
 

@@ -8,7 +8,8 @@ use crate::Refusal;
 use crate::Sha256;
 use crate::json::Json;
 use crate::json::Place;
-use crate::x509::Authorities;
+use crate::oms::trust::TrustRoot;
+use crate::oms::trust::TrustedSigner;
 use crate::x509::VerifiedLeaf;
 
 /// The one media type that key and certificate bundles have.
@@ -19,15 +20,6 @@ pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 pub(super) const MAX_BYTES: u64 = 16 << 20;
 /// Most certificates of a chain.
 const MAX_CHAIN: usize = 10;
-
-/// Who is believed.
-#[derive(Debug)]
-pub enum Trust {
-    /// One of these keys.
-    Keys(Vec<PublicKey>),
-    /// A certificate that one of these authorities stands behind.
-    Authorities(Authorities),
-}
 
 /// A bundle as read: nothing of it is believed yet.
 #[derive(Debug)]
@@ -55,6 +47,8 @@ struct Carried {
 /// Whose signature it is.
 #[derive(Debug)]
 pub(super) struct Signer {
+    /// Name of the trusted one that it is.
+    pub(super) name: String,
     pub(super) key: PublicKey,
     pub(super) leaf: Option<VerifiedLeaf>,
     pub(super) notes: Vec<String>,
@@ -88,31 +82,10 @@ impl Bundle {
     }
 
     /// The trusted signer whose signature this is, or why there is none.
-    pub(super) fn verify(&self, trust: &Trust) -> Result<Signer, Refusal> {
-        let signer = match (&self.method, trust) {
-            (Method::Key { hint, carried }, Trust::Keys(keys)) => {
-                self.by_key(hint.as_deref(), carried.as_ref(), keys)?
-            }
-            (Method::Certificates(chain), Trust::Authorities(authorities)) => {
-                let (key, leaf, beside) = authorities.verify(chain)?;
-                if !key.verifies(&self.signed(), &self.signature) {
-                    return Err(wrong_signature("the key of its certificate"));
-                }
-                let note = format!("certificates of the bundle on no path to an authority: {beside}");
-                Signer { key, leaf: Some(leaf), notes: (beside > 0).then_some(note).into_iter().collect() }
-            }
-            (Method::Key { .. }, Trust::Authorities(_)) => {
-                return Err(refuse(
-                    "$.verificationMaterial",
-                    "signed with a key, not with a certificate: pass --key",
-                ));
-            }
-            (Method::Certificates(_), Trust::Keys(_)) => {
-                return Err(refuse(
-                    "$.verificationMaterial",
-                    "signed with a certificate, not with a bare key: pass --ca",
-                ));
-            }
+    pub(super) fn verify(&self, trust: &[&TrustedSigner]) -> Result<Signer, Refusal> {
+        let signer = match &self.method {
+            Method::Key { hint, carried } => self.by_key(hint.as_deref(), carried.as_ref(), trust)?,
+            Method::Certificates(chain) => self.by_certificate(chain, trust)?,
         };
         match &self.key_id {
             Some((path, id)) if *id != signer.key.hint() && *id != signer.key.cosign_hint() => {
@@ -126,13 +99,21 @@ impl Bundle {
         &self,
         hint: Option<&str>,
         carried: Option<&Carried>,
-        keys: &[PublicKey],
+        trust: &[&TrustedSigner],
     ) -> Result<Signer, Refusal> {
         let mut notes = Vec::new();
-        let mut candidates: Vec<&PublicKey> = keys.iter().collect();
+        let keys = trust.iter().filter_map(|signer| match &signer.root {
+            TrustRoot::Key(key) => Some((&signer.name, key)),
+            TrustRoot::Authority { .. } => None,
+        });
+        let mut candidates: Vec<(&String, &PublicKey)> = keys.collect();
+        if candidates.is_empty() {
+            let why = "signed with a key, and certificates alone are trusted: trust the key as well (--key)";
+            return Err(refuse("$.verificationMaterial", why));
+        }
         if let Some(hint) = hint.filter(|hint| !hint.is_empty()) {
             if is_digest(hint) {
-                candidates.retain(|key| key.hint() == hint || key.cosign_hint() == hint);
+                candidates.retain(|(_, key)| key.hint() == hint || key.cosign_hint() == hint);
                 if candidates.is_empty() {
                     let why = format!("names the key {hint}, which is none of those given");
                     return Err(refuse("$.verificationMaterial.publicKey.hint", &why));
@@ -142,16 +123,45 @@ impl Bundle {
             }
         }
         if let Some(carried) = carried {
-            candidates.retain(|key| carried.is(key));
+            candidates.retain(|(_, key)| carried.is(key));
             if candidates.is_empty() {
                 let why = "the key that the bundle carries is none of those given";
                 return Err(refuse("$.verificationMaterial.publicKey.rawBytes", why));
             }
         }
         let message = self.signed();
-        let signer = candidates.iter().find(|key| key.verifies(&message, &self.signature));
-        let key = *signer.ok_or_else(|| wrong_signature("any key given"))?;
-        Ok(Signer { key: key.clone(), leaf: None, notes })
+        let signer = candidates.into_iter().find(|(_, key)| key.verifies(&message, &self.signature));
+        let (name, key) = signer.ok_or_else(|| wrong_signature("any key given"))?;
+        Ok(Signer { name: name.clone(), key: key.clone(), leaf: None, notes })
+    }
+
+    fn by_certificate(&self, chain: &[Vec<u8>], trust: &[&TrustedSigner]) -> Result<Signer, Refusal> {
+        let mut refusals = Vec::new();
+        for signer in trust {
+            let TrustRoot::Authority { authorities, identity } = &signer.root else { continue };
+            match authorities.verify(chain, identity.as_deref()) {
+                Ok((key, leaf, beside)) if key.verifies(&self.signed(), &self.signature) => {
+                    let beside = (beside > 0)
+                        .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
+                    let (name, notes) =
+                        (signer.name.clone(), signer.is_wide().into_iter().chain(beside).collect());
+                    return Ok(Signer { name, key, leaf: Some(leaf), notes });
+                }
+                Ok(_) => refusals.push((signer, wrong_signature("the key of its certificate"))),
+                Err(refusal) => refusals.push((signer, refusal)),
+            }
+        }
+        if refusals.len() > 1 {
+            let each = refusals.iter().map(|(signer, refusal)| format!("{}: {}", signer.name, refusal.rule));
+            return Err(refuse("$", &each.collect::<Vec<_>>().join("; ")));
+        }
+        Err(refusals.pop().map_or_else(
+            || {
+                let why = "signed with a certificate, and keys alone are trusted: trust its authority (--ca)";
+                refuse("$.verificationMaterial", why)
+            },
+            |(_, refusal)| refusal,
+        ))
     }
 
     fn signed(&self) -> Vec<u8> {

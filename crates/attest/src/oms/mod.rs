@@ -1,20 +1,26 @@
 //! Room `attest`: OpenSSF Model Signing: files <-> statement <-> bundle, written in the subset that every tool reads, read
 //! with the history there is, and refused where two readers could disagree.
 
+mod agree;
 mod bundle;
 mod sign;
 mod statement;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod trust;
 mod verify;
 
-pub use bundle::Trust;
 pub use sign::SignError;
 pub use sign::Signed;
 pub use sign::Signing;
 pub use sign::sign;
+pub use trust::ParseRequireError;
+pub use trust::Require;
+pub use trust::TrustRoot;
+pub use trust::TrustedSigner;
 pub use verify::Request;
+pub use verify::Signature;
 pub use verify::verify;
 
 /// Bundle and statement of foreign bytes: what the fuzz targets call.

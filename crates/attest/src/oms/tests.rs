@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ringfence_finding::FileStatus;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
 use serde_json::Value;
@@ -29,10 +30,18 @@ const HARMLESS: [&str; 7] = [
     "/dsseEnvelope/signatures/0/keyid null",
 ];
 
+/// A second of 2026-11-25.
+const NOW: u64 = 1_795_600_000;
+
+fn trusted(name: &str, key: &PrivateKey) -> TrustedSigner {
+    let root = TrustRoot::Key(key.public().clone());
+    TrustedSigner { name: name.to_owned(), root, until: None }
+}
+
 struct Bench {
     folder: PathBuf,
     key: PrivateKey,
-    trust: Trust,
+    trust: Vec<TrustedSigner>,
 }
 
 impl Bench {
@@ -44,30 +53,38 @@ impl Bench {
         std::fs::write(folder.join("sub/two"), "2").unwrap();
         let (key, _) =
             PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap();
-        let trust = Trust::Keys(vec![key.public().clone()]);
+        let trust = vec![trusted("release", &key)];
         Self { folder, key, trust }
     }
 
     fn sign(&self) -> Value {
-        let signing = Signing {
-            path: &self.folder,
-            key: &self.key,
-            chain: &[],
-            ignore: &[],
-            threads: None,
-            count: &|_| (),
-        };
+        self.sign_with(&self.key)
+    }
+
+    fn sign_with(&self, key: &PrivateKey) -> Value {
+        let signing =
+            Signing { path: &self.folder, key, chain: &[], ignore: &[], threads: None, count: &|_| () };
         serde_json::from_str(&sign(&signing).unwrap().bundle).unwrap()
     }
 
     fn verify(&self, bundle: &[u8]) -> Verification {
+        self.verify_all(&[bundle], Require::Any)
+    }
+
+    fn verify_all(&self, bundles: &[&[u8]], require: Require) -> Verification {
+        let named = bundles.iter().enumerate().map(|(at, bundle)| Signature {
+            name: format!("{at}.sig"),
+            bundle: bundle.to_vec(),
+            own: None,
+        });
         let request = Request {
             path: &self.folder,
-            bundle,
-            own: None,
+            signatures: &named.collect::<Vec<_>>(),
             trust: &self.trust,
+            require,
             ignore: &[],
-            allow_unsigned: false,
+            allow_unsigned: None,
+            now: NOW,
             threads: None,
             count: &|_| (),
         };
@@ -306,5 +323,57 @@ fn shards_cover_each_file_without_a_gap() {
         &[("one:0:2", "ab"), ("one:2:4", "xx"), ("one:4:5", "e"), two],
     ] {
         assert_eq!(outcome(json!(2), wrong), VerifyOutcome::Failed, "{wrong:?}");
+    }
+}
+
+#[test]
+fn so_many_different_signers_have_to_agree() {
+    let mut bench = Bench::new("agree");
+    let key = || PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap().0;
+    let (second, third) = (key(), key());
+    bench.trust.extend([trusted("build", &second), trusted("audit", &third)]);
+    let signed = |key: &PrivateKey| bench.sign_with(key).to_string().into_bytes();
+    let (one, two, stranger) = (signed(&bench.key), signed(&second), signed(&key()));
+    let two_of = Require::Count(2.try_into().unwrap());
+    for (bundles, require, outcome) in [
+        (&[&one[..]][..], Require::Any, VerifyOutcome::Verified),
+        (&[&stranger, &one], Require::Any, VerifyOutcome::Verified),
+        (&[&one], two_of, VerifyOutcome::Failed),
+        (&[&one, &one], two_of, VerifyOutcome::Failed),
+        (&[&one, &stranger], two_of, VerifyOutcome::Failed),
+        (&[&one, &two], two_of, VerifyOutcome::Verified),
+        (&[&one, &two], Require::All, VerifyOutcome::Failed),
+        (&[], Require::Any, VerifyOutcome::Failed),
+    ] {
+        let result = bench.verify_all(bundles, require);
+        assert_eq!(result.outcome(), outcome, "{require}: {:?}", result.reasons);
+    }
+    let short = bench.verify_all(&[&one, &two], Require::All);
+    assert_eq!(short.reasons.len(), 1);
+    assert!(short.reasons[0].message.ends_with("by build, release, and not by audit"), "{:?}", short.reasons);
+    let beside = bench.verify_all(&[&stranger, &one], Require::Any);
+    assert_eq!(beside.signed_by.unwrap().signer, "release");
+    assert!(beside.notes[0].starts_with("0.sig does not count"), "{:?}", beside.notes);
+    // The file changed after the first had signed it: what the second says still holds.
+    std::fs::write(bench.folder.join("one"), "one").unwrap();
+    let two = bench.sign_with(&second).to_string().into_bytes();
+    let result = bench.verify_all(&[&one, &two], Require::Any);
+    assert_eq!((result.outcome(), result.signers.len()), (VerifyOutcome::Verified, 1));
+    let result = bench.verify_all(&[&one, &two], two_of);
+    assert_eq!(result.outcome(), VerifyOutcome::Failed);
+    let status = |name: &str| result.files.iter().find(|file| file.path == name).unwrap().status;
+    assert_eq!((status("one"), status("sub/two")), (FileStatus::Differs, FileStatus::Match));
+}
+
+#[test]
+fn a_signer_is_trusted_until_its_last_second() {
+    let mut bench = Bench::new("until");
+    let good = bench.sign().to_string();
+    for (until, outcome) in [(NOW, VerifyOutcome::Verified), (NOW - 1, VerifyOutcome::Failed)] {
+        bench.trust[0].until = Some(until);
+        let result = bench.verify(good.as_bytes());
+        assert_eq!(result.outcome(), outcome, "{until}");
+        let told = result.notes.iter().any(|note| note.starts_with("release was trusted until 2026-11-25T"));
+        assert_eq!(told, outcome == VerifyOutcome::Failed, "{:?}", result.notes);
     }
 }

@@ -4,8 +4,10 @@
 //! signature holds.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::path::Path;
+use std::path::PathBuf;
 
 use ringfence_finding::FileStatus;
 use ringfence_finding::SignedBy;
@@ -13,17 +15,21 @@ use ringfence_finding::Verification;
 use ringfence_finding::VerifiedFile;
 use ringfence_finding::VerifyReason;
 
+use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
 use super::bundle::Signer;
-use super::bundle::Trust;
 use super::statement::Content;
 use super::statement::Statement;
 use super::tree;
 use super::tree::Tree;
+use super::trust::Require;
+use super::trust::TrustRoot;
+use super::trust::TrustedSigner;
 use crate::Refusal;
 use crate::Sha256;
 use crate::hash;
+use crate::hash::Engine;
 use crate::hash::Hashed;
 use crate::hash::Job;
 use crate::hash::Unread;
@@ -33,66 +39,108 @@ use crate::hash::WrongAnswer;
 pub struct Request<'r> {
     /// Folder or file.
     pub path: &'r Path,
-    /// Bytes of the bundle; more than 16 MiB are refused.
-    pub bundle: &'r [u8],
-    /// Path of the bundle below the folder, where it lies there: it cannot cover itself.
-    pub own: Option<String>,
+    /// Signatures, each by somebody else or not.
+    pub signatures: &'r [Signature],
     /// Who is believed.
-    pub trust: &'r Trust,
+    pub trust: &'r [TrustedSigner],
+    /// How many of these have to agree.
+    pub require: Require,
     /// Paths that the caller leaves out, beside those of the signer.
     pub ignore: &'r [String],
-    /// Whether files that nobody signed are let through; they are told.
-    pub allow_unsigned: bool,
+    /// The option that lets files through which nobody signed, by the name that its owner knows; they are told.
+    pub allow_unsigned: Option<&'r str>,
+    /// Now, in seconds since 1970.
+    pub now: u64,
     /// Threads for hashing.
     pub threads: Option<NonZero<usize>>,
     /// Told of bytes as they are hashed.
     pub count: &'r (dyn Fn(u64) + Sync),
 }
 
+/// A signature file.
+#[derive(Clone, Debug, Default)]
+pub struct Signature {
+    /// As it was typed.
+    pub name: String,
+    /// The bundle; more than 16 MiB are refused.
+    pub bundle: Vec<u8>,
+    /// Path below the model, where it lies there: no signature covers a signature.
+    pub own: Option<String>,
+}
+
+/// Digests by path and range: a file is read once, however many signatures cover it.
+type Digests = HashMap<(PathBuf, (u64, Option<u64>)), (u64, Sha256)>;
+
 /// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
 pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     let engine = hash::checked()?;
-    let mut result = Verification::default();
-    if request.allow_unsigned {
-        result.relaxed.push("--allow-unsigned-files: files that nobody signed are let through".to_owned());
+    let over = request.trust.iter().filter_map(|signer| signer.is_over(request.now));
+    let over: Vec<String> = over.collect();
+    let trust: Vec<&TrustedSigner> =
+        request.trust.iter().filter(|signer| signer.is_over(request.now).is_none()).collect();
+    let mut digests = Digests::new();
+    let each =
+        request.signatures.iter().map(|signature| one(request, engine, signature, &trust, &mut digests));
+    let mut result = agree::together(request, each.collect());
+    result.notes.extend(over);
+    if let Some(option) = request.allow_unsigned {
+        result.relaxed.insert(0, format!("{option}: files that nobody signed are let through"));
     }
-    let read = believed(request);
-    let (bundle, signer, statement) = match read {
-        Ok(read) => read,
-        Err(refusal) => {
-            result.reasons.push(VerifyReason::failed("signature", refusal.to_string()));
-            return Ok(result);
-        }
-    };
-    result.payload = Some(bundle.payload_digest().to_string());
-    tell(&signer, &statement, request.trust, &mut result);
-    let rules = rules(request, &statement);
-    let tree = match tree::walk(request.path, &rules) {
-        Ok(tree) => tree,
-        Err(error) => {
-            result.reasons.push(VerifyReason::incomplete("unread", error.to_string()));
-            return Ok(result);
-        }
-    };
-    compare(request, engine, statement, tree, &mut result);
     Ok(result)
 }
 
-/// What is signed, by whom.
-fn believed(request: &Request<'_>) -> Result<(Bundle, Signer, Statement), Refusal> {
-    if request.bundle.len() as u64 > bundle::MAX_BYTES {
-        let rule = format!("larger than {} bytes", bundle::MAX_BYTES);
-        return Err(Refusal { path: "$".to_owned(), rule });
+/// What one signature says of the model.
+fn one(
+    request: &Request<'_>,
+    engine: Engine,
+    signature: &Signature,
+    trust: &[&TrustedSigner],
+    digests: &mut Digests,
+) -> Verification {
+    let mut result = Verification::default();
+    let (bundle, signer, statement) = match believed(&signature.bundle, trust) {
+        Ok(read) => read,
+        Err(refusal) => {
+            result.reasons.push(VerifyReason::failed("signature", refusal.to_string()));
+            return result;
+        }
+    };
+    result.payload = Some(bundle.payload_digest().to_string());
+    tell(signature, &signer, &statement, trust, &mut result);
+    let rules = rules(request, &statement);
+    match tree::walk(request.path, &rules) {
+        Ok(tree) => compare(request, engine, statement, tree, digests, &mut result),
+        Err(error) => result.reasons.push(VerifyReason::incomplete("unread", error.to_string())),
     }
-    let bundle = Bundle::read(request.bundle)?;
-    let signer = bundle.verify(request.trust)?;
+    result
+}
+
+/// What is signed, by whom.
+fn believed(bytes: &[u8], trust: &[&TrustedSigner]) -> Result<(Bundle, Signer, Statement), Refusal> {
+    let whole = |rule: String| Refusal { path: "$".to_owned(), rule };
+    if bytes.len() as u64 > bundle::MAX_BYTES {
+        return Err(whole(format!("larger than {} bytes", bundle::MAX_BYTES)));
+    }
+    if trust.is_empty() {
+        return Err(whole("nobody is trusted for this model any more".to_owned()));
+    }
+    let bundle = Bundle::read(bytes)?;
+    let signer = bundle.verify(trust)?;
     let in_payload = |refusal: Refusal| Refusal { path: format!("payload {}", refusal.path), ..refusal };
     let statement = Statement::read(&bundle.payload).map_err(in_payload)?;
     Ok((bundle, signer, statement))
 }
 
-fn tell(signer: &Signer, statement: &Statement, trust: &Trust, result: &mut Verification) {
+fn tell(
+    signature: &Signature,
+    signer: &Signer,
+    statement: &Statement,
+    trust: &[&TrustedSigner],
+    result: &mut Verification,
+) {
     result.signed_by = Some(SignedBy {
+        signer: signer.name.clone(),
+        signature: signature.name.clone(),
         method: if signer.leaf.is_some() { "certificate" } else { "key" },
         algorithm: signer.key.algorithm().as_str(),
         key: signer.key.fingerprint().to_string(),
@@ -102,9 +150,12 @@ fn tell(signer: &Signer, statement: &Statement, trust: &Trust, result: &mut Veri
     result.root = Some(statement.root.to_string());
     result.subject = Some(statement.name.clone());
     result.notes.extend(signer.notes.iter().chain(&statement.notes).cloned());
-    if let Trust::Authorities(authorities) = trust {
-        result.relaxed.extend(authorities.relaxed());
+    for signer in trust {
+        if let TrustRoot::Authority { authorities, .. } = &signer.root {
+            result.relaxed.extend(authorities.relaxed());
+        }
     }
+    result.relaxed.dedup();
     let folded = |name: &String| name.to_lowercase();
     let mut seen: BTreeMap<String, &String> = BTreeMap::new();
     for name in statement.files.keys() {
@@ -119,7 +170,8 @@ fn tell(signer: &Signer, statement: &Statement, trust: &Trust, result: &mut Veri
 fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
     let signed = statement.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
     let called = request.ignore.iter().map(|path| (path.clone(), "left out by --ignore"));
-    let own = request.own.iter().map(|path| (path.clone(), "the signature itself"));
+    let own = request.signatures.iter().filter_map(|signature| signature.own.clone());
+    let own = own.map(|path| (path, "a signature itself"));
     let mut ignore: BTreeMap<String, &'static str> = called.chain(signed).chain(own).collect();
     // What is signed is compared, whatever else is left out.
     ignore.retain(|path, _| !statement.files.contains_key(path));
@@ -129,9 +181,10 @@ fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
 /// Hashes what is both signed and there, and holds the two lists against each other, in both directions.
 fn compare(
     request: &Request<'_>,
-    engine: hash::Engine,
+    engine: Engine,
     statement: Statement,
     mut tree: Tree,
+    digests: &mut Digests,
     result: &mut Verification,
 ) {
     for (name, why) in tree.refused.drain(..) {
@@ -164,7 +217,7 @@ fn compare(
             start = end.unwrap_or(start);
         }
     }
-    let hashed = hash::run(engine, &jobs, request.threads, request.count);
+    let hashed = hash_unknown(request, engine, &jobs, digests);
     let mut parts: BTreeMap<String, Vec<Hashed>> = BTreeMap::new();
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
@@ -172,7 +225,7 @@ fn compare(
     for (name, found) in tree.files {
         let file = match (signed.remove(&name), parts.remove(&name)) {
             (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
-            _ => unsigned(&name, found.bytes, request.allow_unsigned, result),
+            _ => unsigned(&name, found.bytes, request.allow_unsigned.is_some(), result),
         };
         result.files.push(file);
     }
@@ -183,6 +236,26 @@ fn compare(
     result.files.sort_by(|a, b| a.path.cmp(&b.path));
     result.skipped = tree.skipped;
     result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+/// Hashes what no other signature of this run has asked for.
+fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: &[Job], digests: &mut Digests) -> Vec<Hashed> {
+    let key = |job: &Job| (job.path.clone(), job.range);
+    let is_known = |job: &&Job| digests.contains_key(&key(job));
+    let unknown: Vec<Job> = jobs.iter().filter(|job| !is_known(job)).cloned().collect();
+    let hashed = hash::run(engine, &unknown, request.threads, request.count);
+    let mut failed = HashMap::new();
+    for (job, hashed) in unknown.iter().zip(hashed) {
+        match hashed {
+            Ok(digest) => _ = digests.insert(key(job), digest),
+            Err(error) => _ = failed.insert(key(job), error),
+        }
+    }
+    let result = |job: &Job| match digests.get(&key(job)) {
+        Some(digest) => Ok(*digest),
+        None => Err(failed.remove(&key(job)).unwrap_or(Unread::Lost)),
+    };
+    jobs.iter().map(result).collect()
 }
 
 fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) -> VerifiedFile {

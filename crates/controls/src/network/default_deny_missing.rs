@@ -9,11 +9,8 @@ use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
 use ringfence_inventory::Namespace;
-use ringfence_inventory::Object;
 use ringfence_inventory::Pod;
-use ringfence_inventory::is_cluster_scoped;
 use ringfence_inventory::selector::Match;
-use ringfence_inventory::yaml::Value;
 
 use crate::control::Check;
 use crate::control::Control;
@@ -25,6 +22,9 @@ use crate::hit::Results;
 use crate::isolation::Policy;
 use crate::isolation::Workload;
 use crate::isolation::by_workload;
+use crate::isolation::not_evaluated;
+use crate::isolation::on_host_network;
+use crate::isolation::runs;
 
 /// A pod that no NetworkPolicy selects talks to everybody and listens to everybody.
 ///
@@ -98,31 +98,6 @@ pub(crate) const CONTROL: Control = Control {
 /// Workloads listed beside those with accelerators, which are always listed: their GPUs stand open.
 const LISTED: usize = 10;
 
-/// Kinds that hold a pod template from which others start pods: those are judged.
-const TEMPLATES: &[(&str, &str)] = &[
-    ("", "PodTemplate"),
-    ("kubeflow.org", "PodDefault"),
-    ("kueue.x-k8s.io", "Workload"),
-    ("serving.kserve.io", "LLMInferenceServiceConfig"),
-    ("serving.kserve.io", "ServingRuntime"),
-    ("trainer.kubeflow.org", "TrainingRuntime"),
-];
-
-/// Kinds that isolate pods too, by rules that are not evaluated here.
-const OTHER_POLICIES: &[(&str, &str)] = &[
-    ("policy.networking.k8s.io", "AdminNetworkPolicy"),
-    ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"),
-    ("policy.networking.k8s.io", "ClusterNetworkPolicy"),
-    ("cilium.io", "CiliumClusterwideNetworkPolicy"),
-    ("cilium.io", "CiliumNetworkPolicy"),
-    ("crd.projectcalico.org", "GlobalNetworkPolicy"),
-    ("crd.projectcalico.org", "NetworkPolicy"),
-    ("projectcalico.org", "GlobalNetworkPolicy"),
-    ("projectcalico.org", "NetworkPolicy"),
-    ("crd.antrea.io", "ClusterNetworkPolicy"),
-    ("crd.antrea.io", "NetworkPolicy"),
-];
-
 fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let inventory = cx.inventory;
     let pods: Vec<Pod<'_>> = inventory.pods_in(namespace).filter(|pod| runs(*pod)).collect();
@@ -147,15 +122,7 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
         results.unknown(place, None, format!("a policy may be missing: {reason}"));
         return;
     }
-    if let Some(policy) = other_policy(cx, namespace) {
-        let words = format!("{} {} may isolate its pods and is not evaluated", policy.kind, policy.name);
-        results.unknown(place, None, words);
-        return;
-    }
-    let unlisted = OTHER_POLICIES.iter().find_map(|(group, kind)| {
-        Some(format!("{kind} objects may isolate its pods: {}", inventory.sight.gap(group, kind)?))
-    });
-    if let Some(words) = unlisted {
+    if let Some(words) = not_evaluated(cx, name) {
         results.unknown(place, None, words);
         return;
     }
@@ -208,29 +175,6 @@ fn workloads(count: usize) -> String {
     format!("{count} workload{}", if count == 1 { "" } else { "s" })
 }
 
-/// Whether the template starts pods of its own.
-fn runs(pod: Pod<'_>) -> bool {
-    let object = pod.object();
-    !is_cluster_scoped(object.group(), &object.kind)
-        && !TEMPLATES.iter().any(|(group, kind)| object.is(group, kind))
-}
-
-fn on_host_network(pod: Pod<'_>) -> bool {
-    pod.get("hostNetwork").and_then(Value::means_bool) == Some(true)
-}
-
-/// A policy of another kind, for this namespace or for all of them.
-fn other_policy<'i>(cx: &Cx<'i>, namespace: &Namespace) -> Option<&'i Object> {
-    OTHER_POLICIES.iter().find_map(|(group, kind)| {
-        let mut ids = cx.inventory.ids_of(group, kind).iter();
-        let id = ids.find(|id| {
-            // Kinds for the whole cluster name no namespace.
-            cx.inventory.object(**id).namespace.is_none() || namespace.objects.contains(id)
-        })?;
-        Some(cx.inventory.object(*id))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use ringfence_finding::Outcome;
@@ -255,7 +199,11 @@ mod tests {
 
     #[test]
     fn a_policy_of_another_kind_makes_it_unknown() {
-        insta::assert_snapshot!(one_line("default-deny-missing", "unknown"), @"UNKNOWN RF-NET-001 Namespace/ml: CiliumNetworkPolicy default-deny may isolate its pods and is not evaluated");
+        insta::assert_snapshot!(one_line("default-deny-missing", "unknown"), @"
+        UNKNOWN RF-NET-003 CiliumNetworkPolicy/ml/default-deny: may open or close more than NetworkPolicies do and is not evaluated
+        UNKNOWN RF-NET-001 Namespace/ml: CiliumNetworkPolicy default-deny may isolate its pods and is not evaluated
+        UNKNOWN RF-NET-002 CiliumNetworkPolicy/ml/default-deny: may open or close more than NetworkPolicies do and is not evaluated
+        ");
     }
 
     /// A namespace with one GPU Deployment, and a policy.

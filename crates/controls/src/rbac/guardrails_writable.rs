@@ -6,7 +6,6 @@ use ringfence_finding::FixClass;
 use ringfence_finding::Reference;
 use ringfence_finding::Severity;
 use ringfence_inventory::Namespace;
-use ringfence_inventory::PodResource;
 
 use crate::control::Check;
 use crate::control::Control;
@@ -15,6 +14,7 @@ use crate::control::Need;
 use crate::cx::Cx;
 use crate::grants::Sought;
 use crate::grants::judge;
+use crate::grants::resources;
 use crate::hit::Results;
 use crate::rights::GROUP;
 
@@ -114,20 +114,14 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
     let sought = Sought {
         resources: &resources(GUARDRAILS),
         of_cluster: &resources(OF_CLUSTER),
+        creates: true,
         changes: &["update", "patch", "delete", "deletecollection"],
         words: ["write", "change"],
         many: "kinds of guardrails",
-        built_in: "writes NetworkPolicies",
+        built_in: Some("writes NetworkPolicies"),
+        named: None,
     };
     judge(cx, name, namespace, &sought, results);
-}
-
-fn resources(names: &[(&str, &str)]) -> Vec<PodResource> {
-    let resource = |(group, plural): &(&str, &str)| PodResource {
-        group: (*group).to_owned(),
-        plural: (*plural).to_owned(),
-    };
-    names.iter().map(resource).collect()
 }
 
 #[cfg(test)]

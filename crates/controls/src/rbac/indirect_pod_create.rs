@@ -87,10 +87,12 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
     let sought = Sought {
         resources: &resources,
         of_cluster: &[],
+        creates: true,
         changes: &["update", "patch"],
         words: ["create", "change"],
         many: "kinds of workloads",
-        built_in: "starts pods",
+        built_in: Some("starts pods"),
+        named: None,
     };
     judge(cx, name, namespace, &sought, results);
 }

@@ -178,8 +178,10 @@ mod tests {
     fn a_role_that_nobody_gave_is_unknown() {
         insta::assert_snapshot!(one_line("ml-cluster-admin", "unknown"), @"
         UNKNOWN RF-RBAC-001 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
+        UNKNOWN RF-RBAC-002 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
         UNKNOWN RF-RBAC-003 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
         UNKNOWN RF-RBAC-006 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
+        UNKNOWN RF-RBAC-007 ClusterRoleBinding/data-scientists: ClusterRole research is not in the set
         ");
     }
 

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 
 use super::Asked;
 use super::Outcome;
+use super::Scope;
 use crate::facts::ClusterFacts;
 use crate::facts::NamespaceFact;
 use crate::facts::NodeFact;
@@ -18,6 +19,8 @@ use crate::tier::Problem;
 /// Who has what so far.
 pub(crate) struct Claims<'a> {
     facts: &'a ClusterFacts,
+    /// Namespaces by name: most domains name theirs.
+    by_name: BTreeMap<&'a str, &'a NamespaceFact>,
     namespaces: BTreeMap<String, String>,
     nodes: BTreeMap<String, String>,
 }
@@ -42,11 +45,14 @@ pub(crate) fn by_age<'a, 'b>(asked: &'b [Asked<'a>]) -> Vec<&'b Asked<'a>> {
 
 impl<'a> Claims<'a> {
     pub(crate) fn new(facts: &'a ClusterFacts) -> Self {
-        Self { facts, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
+        let by_name = facts.namespaces.iter().flatten().map(|it| (it.name.as_str(), it)).collect();
+        Self { facts, by_name, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
     }
 
     /// Takes what the domain selects and nobody has; says in the outcome what somebody has.
-    pub(crate) fn take(&mut self, domain: &str, spec: &SecurityDomainSpec, outcome: &mut Outcome) -> Mine {
+    pub(crate) fn take(&mut self, domain: &str, asked: &Asked<'_>, outcome: &mut Outcome) -> Mine {
+        let spec = &asked.domain.spec;
+        let waits = |name: &String| matches!(&asked.scope, Scope::Within(known) if !known.contains(name));
         let mut mine = Mine::default();
         for namespace in self.selected_namespaces(spec, outcome) {
             if let Some(other) = self.namespaces.get(&namespace.name) {
@@ -54,10 +60,16 @@ impl<'a> Claims<'a> {
                 continue;
             }
             self.namespaces.insert(namespace.name.clone(), domain.into());
-            if !namespace.terminating {
+            if namespace.terminating {
+                continue;
+            }
+            if waits(&namespace.name) {
+                outcome.waiting.push(namespace.name);
+            } else {
                 mine.namespaces.push(namespace);
             }
         }
+        self.takes_all(spec, outcome);
         for node in self.selected_nodes(spec, outcome) {
             if let Some(other) = self.nodes.get(&node.name) {
                 outcome.conflicts.push(taken("spec.nodes.selector", "node", &node.name, other));
@@ -90,8 +102,11 @@ impl<'a> Claims<'a> {
                 .collect();
         };
         let mut found: BTreeMap<&str, NamespaceFact> = BTreeMap::new();
-        for namespace in all {
-            let named = wanted.names.contains(&namespace.name);
+        let names: BTreeSet<&str> = wanted.names.iter().map(String::as_str).collect();
+        let named = || names.iter().filter_map(|name| self.by_name.get(name).copied());
+        let asked: Vec<_> = if wanted.selector.is_some() { all.iter().collect() } else { named().collect() };
+        for namespace in asked {
+            let named = names.contains(namespace.name.as_str());
             let selected = wanted.selector.as_ref().is_some_and(|it| selects(it, &namespace.labels));
             if (named || selected) && self.is_of_the_cluster(&namespace.name) {
                 let (field, cure) = if named {
@@ -125,6 +140,33 @@ impl<'a> Claims<'a> {
         found.into_values().collect()
     }
 
+    /// Says of selectors that say nothing what they take: they are mostly forgotten, not meant.
+    fn takes_all(&self, spec: &SecurityDomainSpec, outcome: &mut Outcome) {
+        if spec.namespaces.selector.as_ref().is_some_and(is_empty) {
+            outcome.unknown.push(Problem::new(
+                "spec.namespaces.selector",
+                "it is empty, so it takes every namespace but those of the cluster, and each that will be made",
+                "select by a label; if all are meant, by kubernetes.io/metadata.name with operator Exists",
+            ));
+        }
+        let bare = || self.facts.nodes.iter().flatten().filter(|it| it.accelerators.is_empty());
+        if spec.nodes.selector.as_ref().is_some_and(is_empty)
+            && let Some(first) = bare().next()
+        {
+            outcome.unknown.push(Problem::new(
+                "spec.nodes.selector",
+                format!(
+                    "it is empty, so it takes every node, {} of them without an accelerator, such as {}: all are closed to \
+                     other pods in mode Enforce",
+                    bare().count(),
+                    first.name
+                ),
+                "select by a label of GPU nodes, such as nvidia.com/gpu.present; if all are meant, by kubernetes.io/hostname \
+                 with operator Exists",
+            ));
+        }
+    }
+
     fn selected_nodes(&self, spec: &SecurityDomainSpec, outcome: &mut Outcome) -> Vec<NodeFact> {
         let Some(selector) = &spec.nodes.selector else { return Vec::new() };
         let Some(all) = &self.facts.nodes else {
@@ -153,6 +195,12 @@ fn taken(field: &str, kind: &str, name: &str, other: &str) -> Problem {
     )
 }
 
+/// Whether a selector asks for nothing.
+fn is_empty(selector: &LabelSelector) -> bool {
+    selector.match_labels.iter().flatten().next().is_none()
+        && selector.match_expressions.iter().flatten().next().is_none()
+}
+
 /// Whether a selector takes an object with these labels (apimachinery's `LabelSelectorAsSelector`). An operator nobody
 /// knows selects nothing.
 fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
@@ -170,4 +218,47 @@ fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
                 _ => false,
             }
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::spec::Mode;
+    use crate::spec::SecurityDomain;
+
+    #[test]
+    fn a_selector_that_says_nothing_is_told_of_with_what_it_takes() {
+        let domain = |all: &serde_json::Value| -> SecurityDomain {
+            serde_json::from_value(json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+                "metadata": {"name": "a"}, "spec": {"namespaces": {"selector": all}, "nodes": {"selector": all}}}))
+            .unwrap()
+        };
+        let node = |name: &str, gpus: u64| NodeFact {
+            name: name.into(),
+            accelerators: (gpus > 0).then(|| ("nvidia.com/gpu".to_owned(), gpus)).into_iter().collect(),
+            ..NodeFact::default()
+        };
+        let told = |all: &serde_json::Value, nodes: Vec<NodeFact>| {
+            let facts =
+                ClusterFacts { nodes: Some(nodes), namespaces: Some(Vec::new()), ..ClusterFacts::default() };
+            let outcome = crate::desired(&[Asked::new(&domain(all), Mode::Observe)], &facts).outcomes;
+            let told = outcome["a"].unknown.iter().filter(|it| it.cause.contains("it is empty"));
+            told.map(|it| format!("{}: {}", it.field, it.cause)).collect::<Vec<_>>()
+        };
+        let both = told(&json!({}), vec![node("gpu", 8), node("cp-1", 0), node("cp-2", 0)]);
+        assert_eq!(both.len(), 2, "{both:?}");
+        assert!(
+            both[1].starts_with("spec.nodes.selector") && both[1].contains("2 of them without"),
+            "{both:?}"
+        );
+        assert_eq!(
+            told(&json!({"matchLabels": {}}), vec![node("gpu", 8)]).len(),
+            1,
+            "all of them offer GPUs"
+        );
+        let meant = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]});
+        assert_eq!(told(&meant, vec![node("cp-1", 0)]), Vec::<String>::new());
+    }
 }

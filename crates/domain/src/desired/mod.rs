@@ -36,6 +36,27 @@ pub struct Asked<'a> {
     pub domain: &'a SecurityDomain,
     /// Mode in force.
     pub mode: Mode,
+    /// How much of its spec is in force.
+    pub scope: Scope,
+}
+
+/// How much of a spec is in force.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Scope {
+    /// All of it.
+    #[default]
+    Whole,
+    /// All of it, in these namespaces: others that it selects were never simulated, and wait outside.
+    Within(BTreeSet<String>),
+    /// Nobody knows what is: the domain is one whose spec cannot hold.
+    Lost,
+}
+
+impl<'a> Asked<'a> {
+    /// A domain whose whole spec is in force.
+    pub fn new(domain: &'a SecurityDomain, mode: Mode) -> Self {
+        Self { domain, mode, scope: Scope::Whole }
+    }
 }
 
 /// Everything that should exist.
@@ -56,6 +77,8 @@ pub struct Outcome {
     pub mode: Mode,
     /// Its namespaces, by name, those without terminating ones.
     pub namespaces: Vec<String>,
+    /// Namespaces that it selects and that stay outside until a simulation saw them (see [`Scope::Within`]).
+    pub waiting: Vec<String>,
     /// Its nodes, by name.
     pub nodes: Vec<String>,
     /// What is wrong with the spec: the last good state stays.
@@ -96,6 +119,17 @@ pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
     result
 }
 
+/// The namespaces that each domain has if all of its spec is in force, by name of the domain.
+pub fn namespaces(asked: &[Asked<'_>], facts: &ClusterFacts) -> BTreeMap<String, Vec<String>> {
+    let mut claims = claim::Claims::new(facts);
+    let each = claim::by_age(asked).into_iter().map(|asked| {
+        let (name, mut outcome) = (asked.domain.name_any(), Outcome::default());
+        claims.take(&name, asked, &mut outcome);
+        (name, outcome.namespaces)
+    });
+    each.collect()
+}
+
 /// The objects of one domain.
 fn one(
     asked: &Asked<'_>,
@@ -106,11 +140,12 @@ fn one(
     let name = asked.domain.name_any();
     let mut outcome = Outcome { mode: asked.mode, ..Outcome::default() };
     // Claims hold for a broken spec too: its namespaces are not handed to the next domain by a typing error.
-    let mine = claims.take(&name, &asked.domain.spec, &mut outcome);
-    let resolved = match resolve(&asked.domain.spec) {
-        Ok(resolved) => resolved,
-        Err(problems) => {
-            outcome.invalid = problems;
+    let mine = claims.take(&name, asked, &mut outcome);
+    let unknown = (asked.scope == Scope::Lost).then(lost);
+    let resolved = match (resolve(&asked.domain.spec), unknown) {
+        (Ok(resolved), None) => resolved,
+        (resolved, unknown) => {
+            outcome.invalid = unknown.into_iter().chain(resolved.err().into_iter().flatten()).collect();
             return outcome;
         }
     };
@@ -144,4 +179,13 @@ fn one(
     outcome.held_back = held_back.into_iter().map(|object| object.id).collect();
     outcome.resolved = Some(resolved);
     outcome
+}
+
+fn lost() -> Problem {
+    Problem::new(
+        "status.acceptedSpec",
+        "the accepted spec is not known: it is absent or cannot be read, so nothing of the domain is written or removed",
+        "repair what the simulation of the written spec found, or accept it, and that spec comes into force; or lower \
+         spec.enforcement.mode",
+    )
 }

@@ -154,8 +154,8 @@ mod tests {
             nodes: Some(Vec::new()),
             ..ClusterFacts::default()
         };
-        let desired = desired(&[Asked { domain: &domain, mode: Mode::Enforce }], &facts);
-        let written = desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body;
+        let desired = desired(&[Asked::new(&domain, Mode::Enforce)], &facts);
+        let written = desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body.tree();
         let labels: BTreeMap<String, String> =
             serde_json::from_value(written["metadata"]["labels"].clone()).unwrap();
         let level = written["metadata"]["annotations"][names::LEVEL_ANNOTATION].as_str().map(str::to_owned);

@@ -1,7 +1,9 @@
 //! Room `domain`: ResourceQuota `rf-quota` (guide 3 and 45, hole 7), one per namespace.
 //!
 //! Accelerators are counted as `requests.<resource>`: quotas on `limits.nvidia.com/gpu` or the bare name are accepted by
-//! the API server and never enforced. Devices of dynamic resource allocation are counted under two keys, because a pod can
+//! the API server and never enforced. Every kind that has a name of its own is counted, whether a node offers it now or not: a
+//! pool that is scaled to nothing comes back, and pods wait for it that nobody counted. Partitions, whose names are many, are
+//! counted while a node offers them. Devices of dynamic resource allocation are counted under two keys, because a pod can
 //! ask for them through a claim or, with `DRAExtendedResource`, as an extended resource.
 
 use serde_json::Map;
@@ -13,11 +15,9 @@ use crate::object::DesiredObject;
 use crate::object::Purpose;
 use crate::object::Rank;
 use crate::object::Write;
+use crate::rule::case::accelerator_names;
 use crate::spec::Mode;
 use crate::spec::QuotaAmounts;
-
-/// What is counted where no node says which accelerators there are.
-const USUAL_ACCELERATOR: &str = "nvidia.com/gpu";
 
 /// The quota of a namespace; none where nothing is bounded.
 pub(crate) fn quota(cx: &Cx<'_>, namespace: &str) -> Option<DesiredObject> {
@@ -48,10 +48,9 @@ pub(crate) fn quota(cx: &Cx<'_>, namespace: &str) -> Option<DesiredObject> {
 
 fn bound(cx: &Cx<'_>, amounts: &QuotaAmounts, hard: &mut Map<String, Value>) {
     let mut put = |key: String, value: String| hard.insert(key, value.into());
-    let usual = [USUAL_ACCELERATOR.to_owned()];
     if let Some(gpus) = amounts.gpu {
-        let kinds = if cx.accelerators.is_empty() { &usual[..] } else { &cx.accelerators };
-        for kind in kinds {
+        let named = accelerator_names().filter(|it| !it.ends_with('*')).map(str::to_owned);
+        for kind in named.chain(cx.accelerators.iter().cloned()) {
             put(format!("requests.{kind}"), gpus.to_string());
         }
     }
@@ -75,5 +74,39 @@ fn bound(cx: &Cx<'_>, amounts: &QuotaAmounts, hard: &mut Map<String, Value>) {
     for (class, devices) in &amounts.device_classes {
         put(format!("{class}.deviceclass.resource.k8s.io/devices"), devices.to_string());
         put(format!("requests.deviceclass.resource.kubernetes.io/{class}"), devices.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::Asked;
+    use crate::desired::desired;
+    use crate::facts::ClusterFacts;
+    use crate::facts::NodeFact;
+    use crate::spec::SecurityDomain;
+
+    #[test]
+    fn a_kind_is_counted_whether_a_node_offers_it_now_or_not() {
+        let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain", "metadata": {"name": "a"},
+            "spec": {"namespaces": {"names": ["ml"]}, "nodes": {"selector": {}}, "quota": {"gpu": 8}}});
+        let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
+        let hard = |kinds: &[&str]| {
+            let accelerators = kinds.iter().map(|kind| ((*kind).to_owned(), 8)).collect();
+            let node = NodeFact { name: "gpu-1".into(), accelerators, ..NodeFact::default() };
+            let facts = ClusterFacts { nodes: Some(vec![node]), ..ClusterFacts::default() };
+            let objects = desired(&[Asked::new(&domain, Mode::Enforce)], &facts).objects;
+            objects.into_iter().find(|it| it.id.kind == "ResourceQuota").unwrap().body.tree()["spec"]["hard"]
+                .take()
+        };
+        let (full, empty) = (hard(&["nvidia.com/gpu", "amd.com/gpu"]), hard(&[]));
+        assert_eq!(full, empty, "a pool that is scaled to nothing changes nothing");
+        assert_eq!(
+            (&empty["requests.nvidia.com/gpu"], &empty["requests.amd.com/gpu"]),
+            (&json!("8"), &json!("8"))
+        );
+        assert!(empty.as_object().unwrap().keys().all(|key| !key.contains('*')), "{empty}");
+        let sliced = hard(&["nvidia.com/mig-1g.5gb"]);
+        assert_eq!(sliced["requests.nvidia.com/mig-1g.5gb"], "8");
     }
 }

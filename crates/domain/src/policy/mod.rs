@@ -4,6 +4,7 @@
 //!
 //! `domains, facts -> Rules -> policies and their bindings`
 
+mod apart;
 mod labels;
 mod mutation;
 mod network;
@@ -97,11 +98,16 @@ impl Rules {
     /// SHA-256 over the text of every policy, hex: the version of the rules.
     pub fn version(&self) -> String {
         let objects = self.objects().into_iter().filter(|it| it.id.rank == Rank::Policy);
-        hash(&objects.map(|it| it.body["spec"].clone()).collect())
+        hash(&objects.map(|it| it.body.tree()["spec"].take()).collect())
     }
 
     /// Whether pods get toleration and node selector filled in where a namespace is in Enforce.
     pub(crate) fn fills_in(&self) -> bool {
+        self.mutates
+    }
+
+    /// Whether pods of other domains are kept off closed nodes: only where the server fills in.
+    pub fn keeps_apart(&self) -> bool {
         self.mutates
     }
 
@@ -118,6 +124,7 @@ impl Rules {
         if self.mutates {
             objects.extend(mutation::pods(self));
             objects.extend(mutation::jobs());
+            objects.extend(self.closed.into_iter().flat_map(|mode| apart::pods(self, mode)));
         }
         objects
     }
@@ -172,11 +179,11 @@ mod tests {
 
     /// Kind without `AdmissionPolicy`, name, and what a binding does.
     fn drawn(domains: &[(&SecurityDomain, Mode)], facts: &ClusterFacts) -> Vec<(String, String, Value)> {
-        let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked { domain, mode: *mode }).collect();
+        let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect();
         let objects = Rules::of(&asked, facts).objects().into_iter();
         objects
             .map(|it| {
-                let actions = it.body["spec"]["validationActions"].clone();
+                let actions = it.body.tree()["spec"]["validationActions"].take();
                 (it.id.kind.replace("AdmissionPolicy", ""), it.id.name, actions)
             })
             .collect()
@@ -204,7 +211,7 @@ mod tests {
         strict.spec.access.mountable = Some(crate::spec::Mountable::default());
         strict.spec.pod_security.shm.percent = 10;
         let before = policies(&[(&plain, Mode::Enforce)]);
-        assert_eq!(before.len(), 6);
+        assert_eq!(before.len(), 7);
         assert_eq!(policies(&[(&strict, Mode::Observe)]), before);
         let second = domain("b", json!({"tier": "Sealed"}));
         assert_eq!(policies(&[(&second, Mode::Warn), (&strict, Mode::Warn)]), before);
@@ -223,8 +230,9 @@ mod tests {
         let [old, new] = [names(&old, false), names(&new, false)];
         let kept: Vec<_> = old.iter().filter(|it| new.contains(it)).collect();
         // Toleration is not in these; the pods' policies and the labels' name the key.
-        assert!(kept.iter().all(|it| it.contains("network") || it.contains("defaults")), "{kept:?}");
-        assert_eq!(kept.len(), 3);
+        let unnamed = ["network", "defaults", "places"];
+        assert!(kept.iter().all(|it| unnamed.iter().any(|one| it.contains(one))), "{kept:?}");
+        assert_eq!(kept.len(), 4);
         let hash = old[0].rsplit('-').next().unwrap();
         assert!(hash.len() == 10 && hash.bytes().all(|it| it.is_ascii_hexdigit()), "{hash}");
     }
@@ -248,18 +256,30 @@ mod tests {
     }
 
     #[test]
+    fn pods_of_other_domains_are_kept_apart_while_one_in_enforce_closes_its_nodes() {
+        let (bare, noded) = (domain("a", json!({})), with_nodes("b", &json!({})));
+        let bound = |domains: &[(&SecurityDomain, Mode)]| actions(domains, "ringfence-pod-places").is_some();
+        assert!(bound(&[(&bare, Mode::Observe), (&noded, Mode::Enforce)]));
+        assert!(!bound(&[(&bare, Mode::Enforce), (&noded, Mode::Warn)]));
+        assert!(!bound(&[
+            (&bare, Mode::Enforce),
+            (&with_nodes("c", &json!({"dedicated": false})), Mode::Enforce)
+        ]));
+    }
+
+    #[test]
     fn a_namespace_meets_one_binding_of_each_policy() {
         let a = with_nodes("a", &json!({}));
-        let rules = Rules::of(&[Asked { domain: &a, mode: Mode::Warn }], &ClusterFacts::default());
+        let rules = Rules::of(&[Asked::new(&a, Mode::Warn)], &ClusterFacts::default());
         let objects = rules.objects();
         for stem in ["ringfence-pods-inside", "ringfence-network"] {
             let bindings =
                 objects.iter().filter(|it| it.id.kind.ends_with("Binding") && it.id.name.starts_with(stem));
             let modes: Vec<_> = bindings
                 .map(|it| {
-                    let selector =
-                        &it.body["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
-                    let actions = it.body["spec"]["validationActions"][0].as_str().unwrap();
+                    let body = it.body.tree();
+                    let selector = &body["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
+                    let actions = body["spec"]["validationActions"][0].as_str().unwrap();
                     format!("{} {actions}", selector[1]["values"].as_array().unwrap()[0].as_str().unwrap())
                 })
                 .collect();
@@ -272,7 +292,7 @@ mod tests {
         let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
         let facts = ClusterFacts { served: Some(served.into()), ..ClusterFacts::default() };
         let a = with_nodes("a", &json!({}));
-        let asked = [Asked { domain: &a, mode: Mode::Enforce }];
+        let asked = [Asked::new(&a, Mode::Enforce)];
         let result = desired(&asked, &facts);
         assert!(result.objects.iter().all(|it| !it.id.kind.starts_with("Mutating")));
         assert!(result.objects.iter().any(|it| it.id.kind == "ValidatingAdmissionPolicy"));

@@ -80,7 +80,7 @@ pub(super) fn jobs() -> Vec<DesiredObject> {
 }
 
 /// Reinvoked if needed: a later webhook may add the request for a GPU.
-fn spec(group: &str, resource: &str, when: &Value, variables: &Value, patch: &str) -> Value {
+pub(super) fn spec(group: &str, resource: &str, when: &Value, variables: &Value, patch: &str) -> Value {
     json!({
         "failurePolicy": "Fail",
         "reinvocationPolicy": "IfNeeded",

@@ -70,7 +70,7 @@ pub(crate) fn is_accelerator(name: &str) -> String {
 }
 
 /// A label of the namespace; empty if it has none.
-fn label(key: &str) -> String {
+pub(crate) fn label(key: &str) -> String {
     let key = text(key);
     format!(
         "has(namespaceObject.metadata.labels) && {key} in namespaceObject.metadata.labels ? \

@@ -40,10 +40,16 @@ pub(super) const INSIDE: &[Rule] = &[
     Rule {
         message: "RF-GPU-004 spec.affinity: selects the nodes of another security domain. Fix: remove the expression on \
                   node-restriction.kubernetes.io/ringfence-domain.",
-        cel: |_| affinity("e.operator == 'In' && has(e.values) && e.values == [variables.dom]"),
+        cel: |_| {
+            affinity(
+                "e.operator == 'DoesNotExist' || (e.operator == 'In' && has(e.values) && e.values == [variables.dom])",
+            )
+        },
         holds: |case| {
-            domain_expressions(case).all(|it| {
-                text(it, "operator") == Some("In") && list(it, "values").eq([&Value::from(case.domain)])
+            domain_expressions(case).all(|it| match text(it, "operator") {
+                Some("DoesNotExist") => true,
+                Some("In") => list(it, "values").eq([&Value::from(case.domain)]),
+                _ => false,
             })
         },
     },
@@ -81,8 +87,9 @@ pub(super) const OUTSIDE: &[Rule] = &[
     Rule {
         message: "RF-GPU-004 spec.affinity: selects nodes of a security domain from outside it. Fix: remove the expression \
                   on node-restriction.kubernetes.io/ringfence-domain, or run in a namespace of the domain.",
-        cel: |_| affinity("false"),
-        holds: |case| domain_expressions(case).next().is_none(),
+        // That a node has no such label keeps off as much as anything can.
+        cel: |_| affinity("e.operator == 'DoesNotExist'"),
+        holds: |case| domain_expressions(case).all(|it| text(it, "operator") == Some("DoesNotExist")),
     },
 ];
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Reason;
+use super::claims;
 use crate::desired::Desired;
 use crate::quantity::Quantity;
 use crate::quantity::parsed;
@@ -15,7 +16,7 @@ use crate::rule::case::Case;
 use crate::rule::case::list;
 use crate::tier::Resolved;
 
-/// A resource of which the pods of a namespace take more than their quota will allow.
+/// A resource of which the pods, or the claims of devices, of a namespace take more than their quota will allow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shortage {
@@ -25,18 +26,19 @@ pub struct Shortage {
     pub resource: String,
     /// What the quota will allow.
     pub hard: String,
-    /// What the pods take that would not be refused anyway.
+    /// What the pods take that would not be refused anyway; what all claims take.
     pub used: String,
-    /// Pods that could not be made again, at least: as many as are left out when the smallest come first.
+    /// Pods or claims that could not be made again, at least: as many as are left out when the smallest come first.
     pub pods: u32,
 }
 
 impl std::fmt::Display for Shortage {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { namespace, resource, hard, used, pods } = self;
+        let who = if claims::class_of(resource).is_some() { "claims" } else { "pods" };
         write!(
             out,
-            "{namespace}: pods take {used} {resource}, the quota is {hard}; {pods} could not be made again"
+            "{namespace}: {who} take {used} {resource}, the quota is {hard}; {pods} could not be made again"
         )
     }
 }
@@ -70,9 +72,9 @@ pub(super) fn shortages(desired: &Desired, namespaces: &[String], running: &[Run
     own.flat_map(|quota| {
         let namespace = &quota.id.namespace;
         let running = of.get(namespace.as_str()).map(Vec::as_slice).unwrap_or_default();
-        let hard = quota.body.pointer("/spec/hard").and_then(Value::as_object).into_iter().flatten();
-        hard.filter_map(move |(key, hard)| {
-            let found = shortage(key, hard.as_str()?, running)?;
+        let hard = quota.body.tree().pointer("/spec/hard").and_then(Value::as_object).cloned();
+        hard.into_iter().flatten().filter_map(move |(key, hard)| {
+            let found = shortage(&key, hard.as_str()?, running)?;
             Some(Shortage { namespace: namespace.clone(), ..found })
         })
     })
@@ -81,8 +83,14 @@ pub(super) fn shortages(desired: &Desired, namespaces: &[String], running: &[Run
 
 fn shortage(key: &str, hard: &str, running: &[&Running<'_>]) -> Option<Shortage> {
     let most = hard.parse::<Quantity>().ok()?;
-    let mut takes: Vec<(Quantity, u32)> =
+    let takes =
         running.iter().map(|it| (usage(key, &it.spec), u32::try_from(it.pods).unwrap_or(u32::MAX))).collect();
+    let (used, pods) = left_out(most, takes)?;
+    Some(Shortage { resource: key.into(), hard: hard.into(), used, pods, ..Shortage::default() })
+}
+
+/// What all of them take, and how many do not fit when the smallest come first; none if all fit. Each with its number.
+pub(super) fn left_out(most: Quantity, mut takes: Vec<(Quantity, u32)>) -> Option<(String, u32)> {
     takes.sort_unstable();
     let used = takes.iter().fold(Quantity::ZERO, |sum, (each, pods)| sum.plus(each.times(*pods)));
     if used <= most {
@@ -95,11 +103,11 @@ fn shortage(key: &str, hard: &str, running: &[&Running<'_>]) -> Option<Shortage>
         left = left.minus(each.times(fit));
         refused = refused.saturating_add(pods - fit);
     }
-    let used = used.to_string();
-    Some(Shortage { resource: key.into(), hard: hard.into(), used, pods: refused, ..Shortage::default() })
+    Some((used.to_string(), refused))
 }
 
-/// What one pod takes of what a quota counts. Zero of what pods do not take: claims and Services are there already.
+/// What one pod takes of what a quota counts. Zero of what pods do not take: volumes and Services are there already, and
+/// claims of devices are counted by themselves.
 fn usage(key: &str, spec: &Value) -> Quantity {
     if key == "pods" {
         return Quantity::ONE;

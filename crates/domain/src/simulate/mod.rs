@@ -4,6 +4,8 @@
 //! `subjects -> defaults -> rules -> owners that would be refused, each with its reasons`
 
 mod budget;
+mod claims;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +15,7 @@ use std::collections::BTreeSet;
 
 pub use budget::Shortage;
 use budget::shortages;
+pub use claims::Claim;
 use ringfence_finding::ControlId;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +29,7 @@ use crate::policy::Rules;
 use crate::rule;
 use crate::rule::Rule;
 use crate::rule::case::Case;
+use crate::spec::Level;
 use crate::spec::SimulationStatus;
 use crate::tier::Resolved;
 
@@ -37,31 +41,39 @@ const MISSING: usize = 8;
 const LINE: usize = 256;
 
 /// Fields of a pod spec that are judged, beside its containers. Whoever fills a [`Subject`] may leave out all others.
-pub const POD_FIELDS: [&str; 14] = [
+pub const POD_FIELDS: [&str; 17] = [
     "affinity",
     "automountServiceAccountToken",
     "hostIPC",
     "hostNetwork",
     "hostPID",
+    "hostUsers",
     "nodeName",
     "nodeSelector",
+    "os",
     "overhead",
     "resourceClaims",
     "resources",
     "runtimeClassName",
+    "securityContext",
     "serviceAccountName",
     "tolerations",
     "volumes",
 ];
 
 /// The same of a container.
-pub const CONTAINER_FIELDS: [&str; 8] = [
+pub const CONTAINER_FIELDS: [&str; 13] = [
     "env",
     "envFrom",
+    "lifecycle",
+    "livenessProbe",
     "name",
+    "ports",
+    "readinessProbe",
     "resources",
     "restartPolicy",
     "securityContext",
+    "startupProbe",
     "volumeDevices",
     "volumeMounts",
 ];
@@ -82,6 +94,8 @@ pub struct Subject {
     pub pods: Vec<String>,
     /// What its ServiceAccount says of the API token. None: nothing, which means yes.
     pub automount: Option<bool>,
+    /// Values of its AppArmor annotations (`container.apparmor.security.beta.kubernetes.io/CONTAINER`).
+    pub app_armor: Vec<String>,
 }
 
 /// What Enforce would refuse.
@@ -96,7 +110,7 @@ pub struct Simulation {
     pub denied: Vec<Denied>,
     /// Pods below the Pod Security level, as the API server groups and names them; of pods that are denied anyway too.
     pub violations: Vec<Violation>,
-    /// What the pods that are left take, where that is more than the quota will allow.
+    /// What the pods that are left take, and claims of devices, where that is more than the quota will allow.
     pub shortages: Vec<Shortage>,
 }
 
@@ -139,25 +153,31 @@ pub struct Violation {
 }
 
 /// Judges what a domain would: workloads in its namespaces, and those outside all domains if it closes nodes to them.
-/// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of its Pod Security
-/// level. None: there is no such domain, or its spec cannot hold.
+/// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of running pods and the
+/// Pod Security level (none: it was not asked, and they are judged here as templates are), `claims` are those of devices. None:
+/// there is no such domain, or its spec cannot hold.
 pub fn simulate(
     desired: &Desired,
     domain: &str,
     rules: &Rules,
     subjects: &[Subject],
-    violations: Vec<Violation>,
+    claims: &[Claim],
+    violations: Option<Vec<Violation>>,
 ) -> Option<Simulation> {
     let outcome = desired.outcomes.get(domain)?;
     let resolved = outcome.resolved.as_ref()?;
     let closes = resolved.spec.nodes.selector.is_some() && resolved.spec.nodes.dedicated;
     let is_fenced = |name: &String| desired.outcomes.values().any(|it| it.namespaces.contains(name));
+    let levels = levels(desired);
     let mut owners: BTreeMap<(&str, &str), Verdict> = BTreeMap::new();
     let mut left = Vec::new();
     for subject in subjects {
         let is_inside = outcome.namespaces.contains(&subject.namespace);
         let reasons = if is_inside {
-            let (reasons, filled) = inside(domain, resolved, rules, subject);
+            let (mut reasons, filled) = inside(domain, resolved, rules, subject);
+            if subject.pods.is_empty() || violations.is_none() {
+                reasons.extend(below(&levels, subject));
+            }
             if reasons.is_empty() && !subject.pods.is_empty() {
                 left.push(budget::Running {
                     namespace: &subject.namespace,
@@ -173,16 +193,20 @@ pub fn simulate(
         };
         owners.entry((&subject.namespace, &subject.owner)).or_default().add(subject, reasons);
     }
-    let denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
+    let mut denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
+    let (of_claims, templates) = claims::judge(desired, &outcome.namespaces, claims);
+    denied.extend(templates);
     // A template without pods is refused too, when it makes one.
     let mut would_deny = denied.iter().fold(0_u32, |sum, it| sum.saturating_add(it.pods.max(1)));
     let is_counted = |it: &Violation| {
         owners.iter().any(|((namespace, _), verdict)| *namespace == it.namespace && verdict.refuses(&it.pod))
     };
+    let violations = violations.unwrap_or_default();
     for violation in violations.iter().filter(|it| !is_counted(it)) {
         would_deny = would_deny.saturating_add(violation.pods);
     }
-    let shortages = shortages(desired, &outcome.namespaces, &left);
+    let mut shortages = shortages(desired, &outcome.namespaces, &left);
+    shortages.extend(of_claims);
     would_deny = would_deny.saturating_add(budget::pods(&shortages));
     let judged = u32::try_from(owners.len()).unwrap_or(u32::MAX);
     Some(Simulation { judged, would_deny, denied, violations, shortages })
@@ -233,13 +257,15 @@ impl<'a> Verdict<'a> {
     }
 }
 
-/// What a simulation is of: a change of the spec, beside `enforcement`, or of the rules makes it old. 64 hex digits.
-pub fn simulation_hash(resolved: &Resolved, rules: &Rules) -> String {
+/// What a simulation is of: a change of the spec, beside `enforcement`, of the rules, or of the namespaces that the spec
+/// selects makes it old. 64 hex digits.
+pub fn simulation_hash(resolved: &Resolved, rules: &Rules, namespaces: &[String]) -> String {
+    let namespaces: BTreeSet<_> = namespaces.iter().collect();
     let mut resolved = json!(resolved);
     if let Some(spec) = resolved.pointer_mut("/spec").and_then(Value::as_object_mut) {
         spec.remove("enforcement");
     }
-    hash(&json!({"domain": resolved, "rules": rules.version()}))
+    hash(&json!({"domain": resolved, "namespaces": namespaces, "rules": rules.version()}))
 }
 
 impl Simulation {
@@ -287,6 +313,25 @@ fn inside(domain: &str, resolved: &Resolved, rules: &Rules, subject: &Subject) -
     let mut reasons = failing(rule::inside(), &case);
     reasons.extend(budget::beyond(resolved, &case));
     (reasons, spec)
+}
+
+/// The Pod Security level of each namespace.
+fn levels(desired: &Desired) -> BTreeMap<&str, Level> {
+    let namespaces = desired.objects.iter().filter(|it| it.id.kind == "Namespace");
+    let level = |it: &'_ Value| {
+        let label = it.pointer("/metadata/labels/pod-security.kubernetes.io~1enforce")?.as_str()?;
+        [Level::Baseline, Level::Restricted].into_iter().find(|it| it.label() == label)
+    };
+    namespaces.filter_map(|it| Some((it.id.name.as_str(), level(&it.body.tree())?))).collect()
+}
+
+/// What Pod Security will refuse of it. Admission fills in nothing that matters to it.
+fn below(levels: &BTreeMap<&str, Level>, subject: &Subject) -> Option<Reason> {
+    let level = *levels.get(subject.namespace.as_str())?;
+    let found = security::violations(level, &subject.pod_spec, &subject.app_armor);
+    let message = format!("violates PodSecurity \"{}:latest\": {}", level.label(), found.join(", "));
+    (!found.is_empty()).then_some(())?;
+    Some(Reason { control: "RF-RUN-004".parse().ok()?, message: message.into() })
 }
 
 fn outside(rules: &Rules, subject: &Subject) -> Vec<Reason> {

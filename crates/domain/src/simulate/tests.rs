@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::desired::Asked;
+use crate::desired::Scope;
 use crate::desired::desired;
 use crate::facts::ClusterFacts;
+use crate::facts::NamespaceFact;
 use crate::spec::Mode;
 use crate::spec::SecurityDomain;
 
@@ -28,13 +30,13 @@ fn subject(namespace: &str, fields: &Value) -> Subject {
 }
 
 fn simulated(domain: &SecurityDomain, subjects: &[Subject]) -> Simulation {
-    warned(domain, subjects, Vec::new())
+    warned(domain, subjects, Some(Vec::new()))
 }
 
-fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Vec<Violation>) -> Simulation {
-    let asked = [Asked { domain, mode: Mode::Enforce }];
+fn warned(domain: &SecurityDomain, subjects: &[Subject], violations: Option<Vec<Violation>>) -> Simulation {
+    let asked = [Asked::new(domain, Mode::Enforce)];
     let rules = Rules::of(&asked, &ClusterFacts::default());
-    simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, violations).unwrap()
+    simulate(&desired(&asked, &ClusterFacts::default()), "a", &rules, subjects, &[], violations).unwrap()
 }
 
 fn pods(count: usize) -> Vec<String> {
@@ -58,7 +60,10 @@ fn counts_pods_and_a_template_without_pods_as_one() {
     let status = simulation.status("h".into(), "2026-03-02T11:00:00Z".into(), Vec::new());
     assert_eq!(
         status.owners,
-        ["ml/CronJob/nightly: RF-DATA-009, RF-RUN-010", "ml/Deployment/it: RF-DATA-009, RF-RUN-010"]
+        [
+            "ml/CronJob/nightly: RF-DATA-009, RF-RUN-004, RF-RUN-010",
+            "ml/Deployment/it: RF-DATA-009, RF-RUN-004, RF-RUN-010"
+        ]
     );
 }
 
@@ -82,7 +87,8 @@ fn pods_below_the_security_level_count_once() {
         message: "hostPath volumes".into(),
     };
     let bad = Subject { pods: pods(2), ..subject("ml", &json!({"hostPID": true})) };
-    let simulation = warned(&domain(json!({})), &[bad], vec![violation("it-1", 2), violation("other", 3)]);
+    let simulation =
+        warned(&domain(json!({})), &[bad], Some(vec![violation("it-1", 2), violation("other", 3)]));
     assert_eq!((simulation.would_deny, simulation.violations.len()), (5, 2));
     let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
     assert_eq!(lines[2], "ml/Pod/other and 2 more: Pod Security: hostPath volumes");
@@ -126,9 +132,9 @@ fn what_would_be_filled_in_is_not_missed() {
     let served = ["admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy".to_owned()];
     let facts =
         ClusterFacts { served: Some(served.into()), nodes: Some(Vec::new()), ..ClusterFacts::default() };
-    let asked = [Asked { domain: &noded, mode: Mode::Enforce }];
+    let asked = [Asked::new(&noded, Mode::Enforce)];
     let rules = Rules::of(&asked, &facts);
-    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], Vec::new()).unwrap();
+    let simulation = simulate(&desired(&asked, &facts), "a", &rules, &[gpu], &[], Some(Vec::new())).unwrap();
     assert_eq!(simulation.denied[0].reasons[0].control.to_string(), "RF-GPU-004");
 }
 
@@ -163,9 +169,11 @@ fn a_job_needs_a_deadline_where_none_is_given_to_it() {
 #[test]
 fn the_hash_follows_spec_and_rules_but_not_the_mode() {
     let hash = |domain: &SecurityDomain, all: &[&SecurityDomain]| {
-        let asked: Vec<_> = all.iter().map(|domain| Asked { domain, mode: Mode::Observe }).collect();
+        let asked: Vec<_> = all.iter().map(|domain| Asked::new(domain, Mode::Observe)).collect();
         let rules = Rules::of(&asked, &ClusterFacts::default());
-        simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules)
+        let facts = ClusterFacts::default();
+        let namespaces = &crate::namespaces(&asked, &facts)["a"];
+        simulation_hash(&crate::resolve(&domain.spec).unwrap(), &rules, namespaces)
     };
     let plain = domain(json!({}));
     let before = hash(&plain, &[&plain]);
@@ -178,4 +186,98 @@ fn the_hash_follows_spec_and_rules_but_not_the_mode() {
     assert_ne!(hash(&stricter, &[&stricter]), before);
     let taints = domain(json!({"nodes": {"selector": {}, "taint": {"key": "example.com/gpu"}}}));
     assert_ne!(hash(&plain, &[&plain, &taints]), before);
+}
+
+#[test]
+fn the_hash_knows_which_namespaces_were_seen() {
+    let mut domain = domain(json!({}));
+    domain.spec.namespaces =
+        serde_json::from_value(json!({"selector": {"matchLabels": {"team": "ml"}}})).unwrap();
+    let asked = [Asked::new(&domain, Mode::Enforce)];
+    let hash = |names: &[(&str, &str)]| {
+        let fact = |(name, team): &(&str, &str)| NamespaceFact {
+            name: (*name).into(),
+            labels: [("team".to_owned(), (*team).to_owned())].into(),
+            ..NamespaceFact::default()
+        };
+        let facts =
+            ClusterFacts { namespaces: Some(names.iter().map(fact).collect()), ..ClusterFacts::default() };
+        let rules = Rules::of(&asked, &facts);
+        simulation_hash(
+            &crate::resolve(&domain.spec).unwrap(),
+            &rules,
+            &crate::namespaces(&asked, &facts)["a"],
+        )
+    };
+    let before = hash(&[("one", "ml"), ("two", "ml"), ("shop", "web")]);
+    assert_eq!(hash(&[("two", "ml"), ("one", "ml")]), before, "neither order nor who is outside counts");
+    assert_ne!(hash(&[("one", "ml"), ("two", "ml"), ("shop", "ml")]), before);
+    assert_ne!(hash(&[("one", "ml")]), before);
+}
+
+#[test]
+fn who_was_not_simulated_stays_outside_and_is_nobody_elses() {
+    let (one, mut younger) = (domain(json!({})), domain(json!({})));
+    younger.metadata.name = Some("b".into());
+    let known = Scope::Within(BTreeSet::from(["other".to_owned()]));
+    let asked =
+        [Asked { scope: known, ..Asked::new(&one, Mode::Enforce) }, Asked::new(&younger, Mode::Enforce)];
+    let desired = desired(&asked, &ClusterFacts::default());
+    let outcome = &desired.outcomes["a"];
+    assert_eq!((outcome.waiting.as_slice(), outcome.namespaces.len()), (&["ml".to_owned()][..], 0));
+    assert!(desired.objects.iter().all(|it| it.id.namespace.is_empty() && it.id.kind != "Namespace"));
+    assert_eq!(desired.outcomes["b"].conflicts.len(), 1);
+}
+
+#[test]
+fn claims_of_devices_count_against_the_quota_of_their_class() {
+    let domain = domain(json!({"quota": {"deviceClasses": {"gpu.example.com": 4}}}));
+    let claim = |namespace: &str, count: u32, is_template: bool| Claim {
+        namespace: namespace.into(),
+        name: format!("takes-{count}"),
+        spec: json!({"devices": {"requests": [{"name": "a", "exactly":
+            {"deviceClassName": "gpu.example.com", "count": count}}]}}),
+        is_template,
+    };
+    let asked = [Asked::new(&domain, Mode::Enforce)];
+    let facts = ClusterFacts::default();
+    let (rules, drawn) = (Rules::of(&asked, &facts), desired(&asked, &facts));
+    let found = |claims: &[Claim]| simulate(&drawn, "a", &rules, &[], claims, Some(Vec::new())).unwrap();
+    let fits = [claim("ml", 3, false), claim("ml", 1, false), claim("shop", 9, false), claim("ml", 4, true)];
+    assert_eq!(found(&fits).would_deny, 0);
+    let more = [claim("ml", 3, false), claim("ml", 2, false), claim("ml", 5, true)];
+    let simulation = found(&more);
+    assert_eq!(simulation.would_deny, 2, "the larger of two claims, and the template");
+    let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
+    assert_eq!(
+        lines,
+        [
+            "ml/ResourceClaimTemplate/takes-5: RF-GPU-020",
+            "ml: claims take 5 gpu.example.com.deviceclass.resource.k8s.io/devices, the quota is 4; 1 could not be made again"
+        ]
+    );
+}
+
+#[test]
+fn templates_are_held_against_pod_security_and_running_pods_where_nobody_asked_the_server() {
+    let port = json!({"containers": [{"name": "main", "image": "it", "ports": [{"hostPort": 80}],
+        "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]});
+    let template = subject("ml", &port);
+    let said = |it: &Simulation| it.denied.iter().flat_map(|it| it.reasons.clone()).collect::<Vec<_>>();
+    let refused = simulated(&domain(json!({})), std::slice::from_ref(&template));
+    assert_eq!(refused.would_deny, 1);
+    let reason = &said(&refused)[0];
+    assert_eq!(
+        (reason.control.to_string().as_str(), reason.message.as_ref()),
+        ("RF-RUN-004", "violates PodSecurity \"baseline:latest\": hostPort")
+    );
+    let privileged = domain(json!({"podSecurity": {"enforce": "privileged"}}));
+    assert_eq!(simulated(&privileged, std::slice::from_ref(&template)).would_deny, 0);
+    let running = Subject { pods: pods(2), ..template };
+    assert_eq!(
+        simulated(&domain(json!({})), std::slice::from_ref(&running)).would_deny,
+        0,
+        "the server tells"
+    );
+    assert_eq!(warned(&domain(json!({})), &[running], None).would_deny, 2);
 }

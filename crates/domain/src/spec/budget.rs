@@ -24,7 +24,8 @@ pub struct Quota {
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QuotaAmounts {
-    /// Accelerators that pods may request, of each kind the nodes offer.
+    /// Accelerators that pods may request, of each kind: those with a name of their own whether a node offers them now or not,
+    /// partitions (MIG) while one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub gpu: Option<u32>,

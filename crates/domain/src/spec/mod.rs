@@ -146,7 +146,8 @@ pub struct Namespaces {
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub names: Vec<String>,
-    /// Namespaces with these labels, beside the named ones. Whoever may label namespaces then decides who is inside.
+    /// Namespaces with these labels, beside the named ones. Whoever may label namespaces then decides who is inside. One that
+    /// comes to a domain in Enforce, by label or by name, stays outside until a simulation that saw it is clean or accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
     /// Create the named ones that do not exist.
@@ -185,10 +186,12 @@ pub enum Tier {
 #[serde(rename_all = "camelCase")]
 pub struct Enforcement {
     /// Observe writes nothing that blocks and notes violations in the audit log; Warn shows them to who applies; Enforce
-    /// refuses them. Enforce waits for a current simulation that found nothing to refuse, or for `acknowledged`.
+    /// refuses them. Enforce waits for a current simulation that found nothing to refuse, or for `acknowledged`; so does an edit
+    /// under Enforce, and a namespace that comes to the domain.
     #[serde(default)]
     pub mode: Mode,
-    /// Hash of a simulation whose refusals are accepted: the one the status prints.
+    /// Hash of a simulation whose refusals are accepted: the one the status prints. It holds for that spec and for the
+    /// namespaces that the simulation saw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub acknowledged: Option<String>,

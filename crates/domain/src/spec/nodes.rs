@@ -25,8 +25,8 @@ pub struct Nodes {
     /// Put the taint on the nodes and keep it there. Taints of others are never touched.
     #[serde(default = "yes")]
     pub manage_taint: bool,
-    /// Refuse pods outside that tolerate the taint, name a node or ask for the domain's nodes. A taint alone is only a
-    /// hint to the scheduler.
+    /// Refuse pods outside that tolerate the taint, name a node or ask for the domain's nodes, and keep pods of other domains
+    /// off. A taint alone is only a hint to the scheduler.
     #[serde(default = "yes")]
     pub dedicated: bool,
     /// Add the toleration to pods inside that ask for an accelerator.

@@ -46,7 +46,7 @@ pub struct EffectiveModes {
     /// Mode in force.
     #[serde(default)]
     pub mode: Mode,
-    /// Why the wanted mode waits. Absent: it is in force.
+    /// Why the wanted mode, the written spec or a namespace that is new waits. Absent: all of it is in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
 }
@@ -70,7 +70,7 @@ pub struct NodeCounts {
 #[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulationStatus {
-    /// Of the resolved spec without `enforcement`, and of the rules: 64 hex digits.
+    /// Of the resolved spec without `enforcement`, of the rules, and of the names of the domain's namespaces: 64 hex digits.
     pub hash: String,
     /// When it ran, RFC 3339.
     pub at: String,

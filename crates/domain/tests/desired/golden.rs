@@ -51,7 +51,7 @@ fn shown(tier: &str, mode: Mode) -> String {
     let desired = objects(&[domain], mode, &facts());
     assert_eq!(desired.outcomes["ml"].invalid, []);
     assert_eq!(desired.outcomes["ml"].unknown, []);
-    let documents = desired.objects.iter().map(|it| format!("---\n{}", yaml(&it.body)));
+    let documents = desired.objects.iter().map(|it| format!("---\n{}", yaml(&it.body.tree())));
     documents.collect::<Vec<_>>().concat()
 }
 

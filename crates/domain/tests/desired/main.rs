@@ -83,7 +83,7 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// The objects of these domains in one mode, policies left out: they are the same for every domain.
 pub(crate) fn objects(domains: &[SecurityDomain], mode: Mode, facts: &ClusterFacts) -> Desired {
-    let asked: Vec<_> = domains.iter().map(|domain| Asked { domain, mode }).collect();
+    let asked: Vec<_> = domains.iter().map(|domain| Asked::new(domain, mode)).collect();
     let mut desired = desired(&asked, facts);
     desired.objects.retain(|object| object.domain().is_some());
     desired

@@ -59,7 +59,8 @@ fn spec() -> impl Strategy<Value = Value> {
 /// Every rule of every policy among the objects: its peers and whether it has ports.
 fn egress_rules(objects: &[DesiredObject]) -> Vec<(Vec<Value>, bool)> {
     let policies = objects.iter().filter(|it| it.id.kind == "NetworkPolicy");
-    let rules = policies.flat_map(|it| it.body["spec"]["egress"].as_array().cloned().unwrap_or_default());
+    let rules =
+        policies.flat_map(|it| it.body.tree()["spec"]["egress"].as_array().cloned().unwrap_or_default());
     rules
         .map(|rule| {
             let peers = rule["to"].as_array().cloned().unwrap_or_default();

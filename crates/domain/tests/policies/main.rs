@@ -8,12 +8,14 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod apart;
 mod drift;
 mod labels;
 mod mutation;
 mod network;
 mod pods;
 mod predict;
+mod security;
 mod twins;
 mod workloads;
 mod world;

@@ -93,7 +93,7 @@ fn predicted(namespace: &str, domain: &str, spec: &Value) -> Vec<String> {
         pod_spec: spec.clone(),
         ..Subject::default()
     };
-    let simulation = simulate(&wanted(), domain, &rules, &[subject], Vec::new()).unwrap();
+    let simulation = simulate(&wanted(), domain, &rules, &[subject], &[], Some(Vec::new())).unwrap();
     assert_eq!(simulation.judged, 1);
     simulation.denied.iter().flat_map(|it| &it.reasons).map(|it| beginning(&it.message)).collect()
 }

@@ -98,7 +98,7 @@ pub(crate) fn domains() -> Vec<(SecurityDomain, Mode)> {
 }
 
 pub(crate) fn asked(domains: &[(SecurityDomain, Mode)]) -> Vec<Asked<'_>> {
-    domains.iter().map(|(domain, mode)| Asked { domain, mode: *mode }).collect()
+    domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect()
 }
 
 pub(crate) fn facts() -> ClusterFacts {
@@ -165,10 +165,10 @@ fn set_up(lab: &ControlPlane) {
     }
     let (patches, objects): (Vec<_>, Vec<_>) =
         wanted().objects.into_iter().partition(|it| it.write == Write::NodePatch);
-    let items: Vec<_> = objects.into_iter().map(|it| it.body).collect();
+    let items: Vec<_> = objects.into_iter().map(|it| it.body.tree()).collect();
     lab.apply_as(&operator(), &json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).ok();
     for patch in patches {
-        let [name, body] = [patch.id.name, patch.body.to_string()];
+        let [name, body] = [patch.id.name, patch.body.tree().to_string()];
         lab.kubectl_as(&operator(), &["patch", "node", &name, "--type=merge", "--patch", &body]).ok();
     }
     wait(lab);
@@ -187,6 +187,10 @@ fn wait(lab: &ControlPlane) {
     acts("pod-defaults fill in", &|| {
         let filled = lab.create_in(ENFORCED, &gpu, &["--dry-run=server", "--output=json"]);
         filled.is_ok() && filled.ok().contains("ringfence-shm")
+    });
+    acts("pods of other domains are kept apart", &|| {
+        let kept = lab.create_in(OBSERVED, &gpu, &["--dry-run=server", "--output=json"]);
+        kept.is_ok() && kept.ok().contains("DoesNotExist")
     });
     acts("labels are guarded", &|| {
         !lab.kubectl(&["label", "namespace", ENFORCED, "ringfence.dev/domain-", "--dry-run=server"]).is_ok()

@@ -19,6 +19,18 @@ pub(crate) struct Facts {
     pub(crate) explained: u64,
     /// Where the pickle of an array of objects begins.
     pub(crate) pickle: Option<u64>,
+    /// The array, where the header describes one.
+    pub(crate) array: Option<Array>,
+}
+
+/// An array as its header describes it.
+#[derive(Debug)]
+pub(crate) struct Array {
+    pub(crate) dtype: String,
+    pub(crate) shape: Vec<u64>,
+    /// First byte of the items, and how many the shape demands.
+    pub(crate) start: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Reads the header.
@@ -44,10 +56,12 @@ pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
         return Ok(facts);
     }
     let text = String::from_utf8_lossy(&header).into_owned();
-    let Some((size, objects)) = Reader { bytes: text.trim_end().as_bytes(), at: 0 }.header() else {
+    let Some(header) = (Reader { bytes: text.trim_end().as_bytes(), at: 0 }).header() else {
         facts.odd.push((start, "a header that is no description of an array".to_owned()));
         return Ok(facts);
     };
+    let Header { dtype, shape, size, objects } = header;
+    facts.array = Some(Array { dtype, shape, start: data, bytes: size });
     facts.explained = data;
     if objects {
         facts.pickle = Some(data);
@@ -61,6 +75,14 @@ pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
         facts.odd.push((data + size, "bytes behind the array".to_owned()));
     }
     Ok(facts)
+}
+
+/// What a header says, the size in bytes of all items.
+struct Header {
+    dtype: String,
+    shape: Vec<u64>,
+    size: u64,
+    objects: bool,
 }
 
 /// The few literals of Python that stand in a header.
@@ -79,8 +101,7 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    /// Bytes of all items, and whether they are objects.
-    fn header(mut self) -> Option<(u64, bool)> {
+    fn header(mut self) -> Option<Header> {
         let Literal::Map(entries) = self.literal(0)? else { return None };
         if self.next_is().is_some() {
             return None;
@@ -88,8 +109,13 @@ impl Reader<'_> {
         let of = |key: &str| entries.iter().find(|(name, _)| name == key).map(|(_, value)| value);
         let whole = entries.len() == 3 && of("fortran_order") == Some(&Literal::Word);
         let Literal::Sequence(shape) = of("shape").filter(|_| whole)? else { return None };
-        let (item, objects) = item(of("descr")?)?;
-        Some((count(shape)?.checked_mul(item)?, objects))
+        let descr = of("descr")?;
+        let (item, objects) = item(descr)?;
+        let size = count(shape)?.checked_mul(item)?;
+        let sizes =
+            shape.iter().filter_map(|size| if let Literal::Number(size) = size { Some(*size) } else { None });
+        let dtype = if let Literal::Text(text) = descr { text.clone() } else { "structured".to_owned() };
+        Some(Header { dtype, shape: sizes.collect(), size, objects })
     }
 
     fn next_is(&mut self) -> Option<u8> {

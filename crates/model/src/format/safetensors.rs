@@ -5,7 +5,11 @@
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
+use ringfence_finding::ModelTensor;
+use ringfence_finding::SpanKind;
 
+use crate::inspect;
+use crate::inspect::Book;
 use crate::json;
 use crate::json::Json;
 use crate::json::Value;
@@ -21,8 +25,8 @@ pub(crate) struct Facts {
     pub(crate) header: u64,
 }
 
-/// Reads the header.
-pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
+/// Reads the header; the book is told of every tensor.
+pub(crate) fn read(source: &dyn Source, mut book: Option<&mut Book>) -> Result<Facts, ReadError> {
     let mut facts = Facts::default();
     let mut prefix = [0; 8];
     source.read_at(0, &mut prefix)?;
@@ -48,7 +52,11 @@ pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
             return Ok(facts);
         }
     };
-    facts.tensors(&root, source.len().saturating_sub(start));
+    if let Some(book) = &mut book {
+        book.span(0, 8, SpanKind::Parsed, "length of the header");
+        book.span(8, start, SpanKind::Parsed, "header");
+    }
+    facts.tensors(&root, start, source.len().saturating_sub(start), book);
     let data_end = facts.explained;
     facts.explained = start + data_end;
     if facts.explained < source.len() {
@@ -58,18 +66,27 @@ pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
 }
 
 impl Facts {
-    fn tensors(&mut self, root: &Json, room: u64) {
+    fn tensors(&mut self, root: &Json, start: u64, room: u64, mut book: Option<&mut Book>) {
         let mut ranges: Vec<(u64, u64, u64)> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
         for (name, tensor) in root.entries() {
             names.push(name);
             if name == "__metadata__" {
-                self.metadata(tensor);
+                self.metadata(tensor, book.as_deref_mut());
                 continue;
             }
             let at = 8 + tensor.at as u64;
             match tensor_range(tensor) {
-                Ok((begin, end)) => ranges.push((begin, end, at)),
+                Ok((begin, end)) => {
+                    ranges.push((begin, end, at));
+                    if let Some(book) = &mut book {
+                        let (from, to) = (start.saturating_add(begin), start.saturating_add(end));
+                        book.span(from, to, SpanKind::Tensor, name);
+                        let mut found = self::tensor(name, tensor, end - begin);
+                        found.offset = Some(from);
+                        book.tensor(found);
+                    }
+                }
                 Err(what) => self.odd.push((at, format!("tensor {name}: {what}"))),
             }
         }
@@ -93,8 +110,11 @@ impl Facts {
         self.odd.truncate(crate::Limits::GAPS);
     }
 
-    fn metadata(&mut self, metadata: &Json) {
+    fn metadata(&mut self, metadata: &Json, mut book: Option<&mut Book>) {
         for (key, value) in metadata.entries() {
+            if let (Some(book), Some(value)) = (&mut book, value.text()) {
+                book.entry(key, value);
+            }
             if value.text().is_none() {
                 self.odd.push((8 + value.at as u64, format!("metadata {key} is not text")));
             }
@@ -103,6 +123,13 @@ impl Facts {
             self.odd.push((8 + metadata.at as u64, "metadata that is no object".to_owned()));
         }
     }
+}
+
+/// What the header says of a tensor whose range fits.
+fn tensor(name: &str, tensor: &Json, bytes: u64) -> ModelTensor {
+    let dtype = tensor.get("dtype").and_then(Json::text).unwrap_or_default();
+    let shape = tensor.get("shape").map(|shape| shape.items().iter().filter_map(Json::number).collect());
+    inspect::tensor(name.to_owned(), dtype, shape.unwrap_or_default(), bytes)
 }
 
 /// `data_offsets`, if they are as long as `shape` and `dtype` say.

@@ -70,7 +70,7 @@ pub(crate) fn storages(archive: &Archive, root: &str, facts: &Facts) -> Storages
 }
 
 /// Bytes of one item of a storage class.
-pub(super) fn item_size(class: &str) -> Option<u64> {
+pub(crate) fn item_size(class: &str) -> Option<u64> {
     Some(match class {
         "ByteStorage" | "CharStorage" | "BoolStorage" | "QInt8Storage" | "QUInt8Storage"
         | "UntypedStorage" => 1,
@@ -78,6 +78,19 @@ pub(super) fn item_size(class: &str) -> Option<u64> {
         "FloatStorage" | "IntStorage" | "QInt32Storage" => 4,
         "DoubleStorage" | "LongStorage" | "ComplexFloatStorage" => 8,
         "ComplexDoubleStorage" => 16,
+        _ => return None,
+    })
+}
+
+/// Bytes of one item of a `torch.dtype`.
+pub(crate) fn dtype_size(name: &str) -> Option<u64> {
+    Some(match name {
+        "uint8" | "int8" | "bool" | "qint8" | "quint8" | "float8_e4m3fn" | "float8_e5m2"
+        | "float8_e4m3fnuz" | "float8_e5m2fnuz" | "float8_e8m0fnu" => 1,
+        "float16" | "half" | "bfloat16" | "int16" | "short" | "uint16" => 2,
+        "float32" | "float" | "int32" | "int" | "uint32" | "complex32" | "qint32" => 4,
+        "float64" | "double" | "int64" | "long" | "uint64" | "complex64" => 8,
+        "complex128" => 16,
         _ => return None,
     })
 }

@@ -31,6 +31,8 @@ pub(crate) struct Legacy {
     pub(crate) end: u64,
     /// Where something ends before it is complete.
     pub(crate) truncated: Option<u64>,
+    /// Where the bytes of each storage stand, by its key.
+    pub(crate) storages: Vec<(String, u64, u64)>,
 }
 
 /// Whether the source begins with the magic number.
@@ -47,7 +49,8 @@ pub(crate) fn is_legacy(source: &dyn Source) -> Result<bool, ReadError> {
 pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Result<Option<Legacy>, ReadError> {
     let mut session = Session::new(source, Dialect::TorchLegacy, limits);
     let Some((keys, at)) = streams(&mut session, limits) else { return Ok(None) };
-    let mut legacy = Legacy { facts: Facts::default(), odd: vec![], end: at, truncated: None };
+    let mut legacy =
+        Legacy { facts: Facts::default(), odd: vec![], end: at, truncated: None, storages: vec![] };
     legacy.storages(source, session.facts(), &keys)?;
     legacy.facts = session.into_facts();
     legacy.facts.explained = legacy.end;
@@ -110,7 +113,10 @@ impl Legacy {
             let bytes = u64::try_from(count).ok().and_then(|count| count.checked_mul(item));
             let end = bytes.and_then(|bytes| (at + 8).checked_add(bytes));
             match end {
-                Some(end) if end <= source.len() => self.end = end,
+                Some(end) if end <= source.len() => {
+                    self.storages.push((key.clone(), at + 8, end));
+                    self.end = end;
+                }
                 _ => {
                     self.truncated = Some(at);
                     return Ok(());

@@ -78,10 +78,10 @@ impl Chain<'_, '_> {
         loop {
             let at = self.machine.window.at();
             match end {
-                End::GivenUp => return self.explained + self.machine.at.saturating_sub(start),
-                End::Source => return self.explained + at.saturating_sub(start),
+                End::GivenUp => return self.explains(start, self.machine.at),
+                End::Source => return self.explains(start, at),
                 End::Stop => {
-                    self.explained += at.saturating_sub(start);
+                    self.explains(start, at);
                     streams += 1;
                     let Some(next) = self.behind(at) else { return self.explained };
                     if streams > STREAMS {
@@ -93,13 +93,20 @@ impl Chain<'_, '_> {
                     end = self.machine.run(start);
                 }
                 End::BadOpcode(bad) | End::Truncated(bad) => {
-                    self.explained += bad.saturating_sub(start);
+                    self.explains(start, bad);
                     let Some(next) = self.after_bad_byte(bad) else { return self.explained };
                     start = next;
                     end = self.machine.resume(next);
                 }
             }
         }
+    }
+
+    /// Counts a range as explained; all of them.
+    fn explains(&mut self, start: u64, end: u64) -> u64 {
+        self.machine.facts.explains(start, end);
+        self.explained += end.saturating_sub(start);
+        self.explained
     }
 
     /// Where to go on behind a byte that could not be run; what is passed over is not explained.
@@ -118,7 +125,7 @@ impl Chain<'_, '_> {
     /// What stands behind STOP: padding, another stream, or junk with or without a stream in it.
     fn behind(&mut self, at: u64) -> Option<u64> {
         let Some(first) = self.past_zeros(at) else {
-            self.explained += self.source.len() - at;
+            self.explains(at, self.source.len());
             return None;
         };
         if first == at && is_pickle_at(self.source, at) {
@@ -128,7 +135,7 @@ impl Chain<'_, '_> {
         self.machine.facts.fault(FaultKind::Trailing, first, || "bytes behind STOP".to_owned());
         let next = self.search(first);
         let until = next.unwrap_or(self.source.len());
-        self.explained += first - at;
+        self.explains(at, first);
         self.machine.facts.unread(Unread::Unexplained { at: first, bytes: until - first });
         next
     }

@@ -47,6 +47,10 @@ impl Use {
         Self::CallOfResult,
     ];
 
+    /// Those that a policy's entry can name.
+    pub const IN_POLICIES: [Self; 6] =
+        [Self::Import, Self::Call, Self::New, Self::Build, Self::Mutate, Self::Persistent];
+
     /// The word in policies and reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +66,20 @@ impl Use {
             Self::Tainted => "tainted",
             Self::CallOfResult => "call-of-result",
         }
+    }
+}
+
+/// A word that is no use of a policy's entry.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no use `{0}`: there are import, call, new, build, mutate and persistent")]
+pub struct ParseUseError(String);
+
+impl std::str::FromStr for Use {
+    type Err = ParseUseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let what = Self::IN_POLICIES.into_iter().find(|what| what.as_str() == text);
+        what.ok_or_else(|| ParseUseError(text.to_owned()))
     }
 }
 
@@ -198,7 +216,16 @@ pub(crate) struct Facts {
     pub(crate) readings_differ: bool,
     /// Bytes of arrays stand between opcodes.
     pub(crate) has_arrays: bool,
+    /// Where streams begin, and where reading went on behind a broken place.
+    pub(crate) starts: Vec<u64>,
+    /// Ranges of arrays between opcodes.
+    pub(crate) arrays: Vec<(u64, u64)>,
+    /// Ranges that are explained.
+    pub(crate) spans: Vec<(u64, u64)>,
 }
+
+/// Places where streams begin that are kept: what stands in later ones is judged, and not shown opcode by opcode.
+const STARTS: usize = 100_000;
 
 impl FaultKind {
     /// Whether a loader stops there.
@@ -218,6 +245,21 @@ impl Facts {
         match self.faults.iter_mut().find(|fault| fault.kind == kind) {
             Some(fault) => fault.count += 1,
             None => self.faults.push(Fault { kind, at, count: 1, detail: detail() }),
+        }
+    }
+
+    pub(crate) fn begins(&mut self, at: u64) {
+        if self.starts.len() < STARTS {
+            self.starts.push(at);
+        }
+    }
+
+    /// A range is explained.
+    pub(crate) fn explains(&mut self, start: u64, end: u64) {
+        if let Some(last) = self.spans.last_mut().filter(|(_, last)| *last == start) {
+            last.1 = end;
+        } else if self.spans.len() < STARTS && start < end {
+            self.spans.push((start, end));
         }
     }
 

@@ -95,21 +95,22 @@ impl Machine<'_> {
         self.pop();
         self.stack.push(Value::Bytes);
         self.arrays.passed = true;
+        let start = self.window.at();
         match self.body(state)? {
             Ok(Body::Raw { bytes, padded }) => {
                 if padded {
                     self.padding()?;
                 }
                 self.pass_on(bytes)?;
-                Ok(())
             }
-            Ok(Body::Pickle) => self.nested(),
+            Ok(Body::Pickle) => self.nested()?,
             Err(why) => {
                 let at = self.at;
                 self.facts.fault(FaultKind::Layout, at, || format!("an array of joblib {why}"));
-                Ok(())
             }
         }
+        self.facts.arrays.push((start, self.window.at()));
+        Ok(())
     }
 
     /// What the state of a wrapper says, or why it cannot be followed.

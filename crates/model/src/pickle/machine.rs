@@ -149,9 +149,21 @@ impl<'s> Machine<'s> {
 
     /// Runs from `at` to the end of the stream, or to the first byte that cannot be run.
     pub(crate) fn run(&mut self, at: u64) -> End {
+        self.facts.begins(at);
+        self.run_by::<true>(at)
+    }
+
+    /// The same, opcode by opcode where `BURSTS` is false.
+    pub(super) fn run_by<const BURSTS: bool>(&mut self, at: u64) -> End {
         self.window.seek(at);
         let mut next_check = self.facts.opcodes + CHECK_EVERY;
         loop {
+            if BURSTS {
+                self.burst(next_check.saturating_sub(self.facts.opcodes));
+                if self.window.at() >= self.frame_end {
+                    self.leave_frame();
+                }
+            }
             self.at = self.window.at();
             let result = match self.window.byte() {
                 Ok(Some(opcode)) => self.step(opcode),

@@ -4,9 +4,11 @@
 //! anything; judgement is elsewhere.
 
 mod access;
+mod burst;
 mod call;
 mod chain;
 mod compat;
+mod explain;
 pub(crate) mod facts;
 mod framing;
 mod joblib;
@@ -14,16 +16,21 @@ mod kept;
 mod lookup;
 mod machine;
 mod memo;
+mod opcode;
 mod operand;
+mod python;
 mod search;
 mod session;
 mod stack;
 mod strict;
+pub(crate) mod tree;
 mod value;
 
 pub(crate) use call::fits;
 pub(crate) use chain::is_pickle;
 pub(crate) use chain::read;
+pub(crate) use explain::Place;
+pub(crate) use explain::explain;
 pub(crate) use facts::Facts;
 pub(crate) use machine::Dialect;
 pub(crate) use session::Session;

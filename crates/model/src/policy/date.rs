@@ -46,6 +46,20 @@ impl Date {
     }
 }
 
+impl Date {
+    /// Days since 1970-01-01.
+    pub(super) fn days(self) -> i64 {
+        // Civil date to days, the other way round of `from_unix`.
+        let (month, day) = (i64::from(self.month), i64::from(self.day));
+        let year = if month <= 2 { self.year - 1 } else { self.year };
+        let era = year.div_euclid(400);
+        let shifted = if month > 2 { month - 3 } else { month + 9 };
+        let of_year = (153 * shifted + 2) / 5 + day - 1;
+        let year_of_era = year.rem_euclid(400);
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468
+    }
+}
+
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
@@ -83,6 +97,7 @@ mod tests {
         ] {
             assert_eq!(Date::from_unix(seconds).to_string(), day);
             assert_eq!(day.parse::<Date>().unwrap(), Date::from_unix(seconds));
+            assert_eq!(Date::from_unix(seconds).days().cast_unsigned() * 86_400, seconds);
         }
         for wrong in ["2026-02-29", "2026-13-01", "2026-1-01", "26-01-01", "2026-01-01-", "2026-+1-01", ""] {
             assert!(wrong.parse::<Date>().is_err(), "{wrong}");

@@ -1,6 +1,9 @@
 //! Room `model`, policy: facts -> findings and gaps. The names of pickles become verdicts here alone; the formats of
 //! templates and graphs judge their own.
 
+use std::cmp::Reverse;
+
+use ringfence_artifact::Source;
 use ringfence_finding::Confidence;
 use ringfence_finding::ControlId;
 use ringfence_finding::Family;
@@ -16,6 +19,8 @@ use super::Policy;
 use super::Uses;
 use crate::format::jinja;
 use crate::keys::Keys;
+use crate::pickle;
+use crate::pickle::Place;
 use crate::pickle::facts::Facts;
 use crate::pickle::facts::Fault;
 use crate::pickle::facts::FaultKind;
@@ -32,15 +37,23 @@ pub(crate) struct Judge<'p> {
     pub(crate) findings: Vec<ModelFinding>,
     pub(crate) gaps: Vec<ModelGap>,
     pub(crate) lookups: Vec<ModelLookup>,
+    /// Findings about opcodes, by index, with their places.
+    places: Vec<(usize, Place)>,
+    /// Findings that may still be explained opcode by opcode.
+    pub(crate) explains: usize,
 }
+
+/// Findings of one stream that are explained opcode by opcode, the worst first.
+const EXPLAINED: usize = 64;
 
 impl<'p> Judge<'p> {
     pub(crate) fn new(policy: &'p Policy, path: String) -> Self {
-        Self { policy, path, findings: Vec::new(), gaps: Vec::new(), lookups: Vec::new() }
+        let (findings, gaps, lookups, places) = (vec![], vec![], vec![], vec![]);
+        Self { policy, path, findings, gaps, lookups, places, explains: 0 }
     }
 
-    /// Judges a pickle.
-    pub(crate) fn pickle(&mut self, facts: &Facts) {
+    /// Judges a pickle; `source` is what its places count in.
+    pub(crate) fn pickle(&mut self, facts: &Facts, source: &dyn Source) {
         for name in &facts.names {
             self.name(name);
             let (module, attribute) = name.imported();
@@ -56,39 +69,72 @@ impl<'p> Judge<'p> {
             self.unread(unread);
         }
         self.keys(&facts.keys);
+        self.explain(facts, source);
+    }
+
+    /// Adds to findings what stands around their places.
+    fn explain(&mut self, facts: &Facts, source: &dyn Source) {
+        let mut places = std::mem::take(&mut self.places);
+        places.sort_by_key(|(at, _)| self.findings.get(*at).map(|finding| Reverse(finding.verdict)));
+        places.truncate(EXPLAINED.min(self.explains));
+        self.explains -= places.len();
+        let wanted: Vec<Place> = places.iter().map(|(_, place)| *place).collect();
+        for ((at, _), explained) in places.iter().zip(pickle::explain(source, facts, &wanted)) {
+            if let Some(finding) = self.findings.get_mut(*at) {
+                (finding.python, finding.trace) = (explained.python, explained.trace);
+            }
+        }
+    }
+
+    fn found_at(
+        &mut self,
+        threat: Threat,
+        verdict: Verdict,
+        (at, place): (u64, Place),
+        subject: Option<String>,
+        message: String,
+    ) {
+        self.places.push((self.findings.len(), place));
+        self.found(threat, verdict, at, subject, message);
     }
 
     fn name(&mut self, name: &Name) {
         let (module, attribute) = name.imported();
         let subject = format!("{module}.{attribute}");
         let at = name.first(Use::Import).unwrap_or(0);
+        let place = (at, Place { look_up: at, act: act(name) });
         let denied = self.policy.denied(module, attribute);
         let denied = denied.or_else(|| self.policy.denied(&name.raw.0, &name.raw.1));
         let changed = name.uses().find(|(what, _)| matches!(what, Use::Foreign | Use::Tainted));
         if let Some(denied) = denied {
             let message = format!("{} {subject}, which {}", strongest(name), denied.why);
-            return self.found(threat::DENIED_NAME, Verdict::Malicious, at, Some(subject), message);
+            return self.found_at(threat::DENIED_NAME, Verdict::Malicious, place, Some(subject), message);
         }
-        if let Some((what, at)) = changed {
+        if let Some((what, act)) = changed {
             let message = match what {
                 Use::Foreign => format!("changes {subject} itself"),
                 _ => format!("looks {subject} up after something else was changed"),
             };
-            return self.found(threat::FOREIGN_CHANGE, Verdict::Malicious, at, Some(subject), message);
+            let place = (act, Place { look_up: at, act });
+            return self.found_at(threat::FOREIGN_CHANGE, Verdict::Malicious, place, Some(subject), message);
         }
         match self.policy.allowed(module, attribute) {
             Some(allowed) => self.allowed(name, &subject, allowed),
             None if is_indirect(self.policy, attribute) => {
                 let message = format!("reaches {subject} by way of attributes");
-                self.found(threat::INDIRECT, Verdict::Malicious, at, Some(subject), message);
+                self.found_at(threat::INDIRECT, Verdict::Malicious, place, Some(subject), message);
             }
             None if attribute.contains('.') => {
                 let message = format!("reaches {subject}, a part of another name");
-                self.found(threat::INDIRECT, Verdict::Review, at, Some(subject), message);
+                self.found_at(threat::INDIRECT, Verdict::Review, place, Some(subject), message);
             }
             None => {
-                let message = format!("{} {subject}, which no policy knows", strongest(name));
-                self.found(threat::UNKNOWN_NAME, Verdict::Review, at, Some(subject), message);
+                let why = match self.policy.expired(module, attribute) {
+                    Some(old) => format!("whose addition by {} expired on {}", old.owner, old.expires),
+                    None => "which no policy knows".to_owned(),
+                };
+                let message = format!("{} {subject}, {why}", strongest(name));
+                self.found_at(threat::UNKNOWN_NAME, Verdict::Review, place, Some(subject), message);
             }
         }
     }
@@ -121,7 +167,8 @@ impl<'p> Judge<'p> {
                     format!("uses {subject} for `{}`, which was not judged", other.as_str()),
                 ),
             };
-            self.found(threat, verdict, at, Some(subject.to_owned()), message);
+            let place = (at, Place { look_up: name.first(Use::Import).unwrap_or(at), act: at });
+            self.found_at(threat, verdict, place, Some(subject.to_owned()), message);
         }
     }
 
@@ -142,7 +189,8 @@ impl<'p> Judge<'p> {
             FaultKind::Stacked | FaultKind::Trailing => (threat::TRAILING, Verdict::Review),
         };
         let times = if fault.count > 1 { format!(" ({} times)", fault.count) } else { String::new() };
-        self.found(threat, verdict, fault.at, None, format!("{}{times}", fault.detail));
+        let place = (fault.at, Place { look_up: fault.at, act: fault.at });
+        self.found_at(threat, verdict, place, None, format!("{}{times}", fault.detail));
         if matches!(fault.kind, FaultKind::NoStop | FaultKind::Truncated) {
             let message = "the stream ends before it is complete: fetch the file again".to_owned();
             self.gap(GapReason::Truncated, fault.at, None, message);
@@ -195,6 +243,8 @@ impl<'p> Judge<'p> {
             subject: None,
             message,
             why: "whoever has the model has the key; take it back where it was issued".to_owned(),
+            python: None,
+            trace: vec![],
         });
     }
 
@@ -236,6 +286,12 @@ impl<'p> Judge<'p> {
     fn place(&self, offset: u64) -> ModelPlace {
         ModelPlace { path: self.path.clone(), offset }
     }
+}
+
+/// The opcode that does the worst with a name.
+fn act(name: &Name) -> u64 {
+    let worst = [Use::Call, Use::Make, Use::New, Use::Foreign, Use::Mutate, Use::Build, Use::Persistent];
+    worst.into_iter().find_map(|what| name.first(what)).or_else(|| name.first(Use::Import)).unwrap_or(0)
 }
 
 /// What the stream does with a name at the worst, as a verb.

@@ -3,6 +3,7 @@
 //! Allowing is exact: module, name and use. Denying only explains why a name is dangerous; a name in neither list is
 //! *review*. A team may add names, each with its owner, a reason and the day it expires.
 
+mod addition;
 mod date;
 pub(crate) mod judge;
 mod parse;
@@ -11,10 +12,15 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
+use ringfence_finding::ModelAddition;
+use ringfence_finding::ModelFile;
 use ringfence_finding::PolicyId;
 use sha2::Digest as _;
 use sha2::Sha256;
 
+pub use addition::Addition;
+pub use addition::Wanted;
+pub use addition::wanted;
 pub use date::Date;
 pub use parse::PolicyError;
 
@@ -28,13 +34,16 @@ const ALLOW: [&str; 2] = [
 const DENY: &str = include_str!("../../../../data/model-policy/deny.toml");
 
 /// What a model may look up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     allow: HashMap<String, HashMap<String, Uses>>,
     deny: HashMap<String, Vec<Denied>>,
     date: String,
     digest: String,
-    additions: usize,
+    /// Names of a team, those that have expired too: these allow nothing, and results tell them.
+    additions: Vec<Addition>,
+    /// The day it was read.
+    today: Option<Date>,
 }
 
 /// A set of uses.
@@ -73,12 +82,60 @@ impl Policy {
     }
 
     /// The built-in policy and what a team has added to it: TOML text with `[[allow]]` entries that name `module`,
-    /// `names`, `uses`, `owner`, `reason` and `expires`. Entries that have expired on `today` are an error.
+    /// `names`, `uses`, `owner`, `reason` and `expires`. Entries that have expired on `today` allow nothing.
     pub fn with_additions(text: &str, today: Date) -> Result<Self, PolicyError> {
-        let mut policy = parse::policy(&ALLOW, DENY)?;
-        policy.additions = parse::additions(&mut policy, text, today)?;
-        policy.digest = digest(&[&ALLOW[..], &[DENY, text]].concat());
+        let mut policy = Self::embedded().clone();
+        policy.add(text, today)?;
         Ok(policy)
+    }
+
+    /// Adds what another file of a team says; the policy is as it was where that is an error.
+    pub fn add(&mut self, text: &str, today: Date) -> Result<(), PolicyError> {
+        let mut policy = self.clone();
+        let additions = parse::additions(&mut policy, text, today)?;
+        // What has expired is not what it was: reports with equal digests were judged alike.
+        let over = additions.iter().filter(|one| one.expires < today);
+        let over: Vec<String> = over.map(Addition::to_toml).collect();
+        policy.digest = digest(&[&self.digest, text, &over.concat()]);
+        policy.additions.extend(additions);
+        policy.today = Some(today);
+        *self = policy;
+        Ok(())
+    }
+
+    /// Names of a team, in the order of its files.
+    pub fn additions(&self) -> &[Addition] {
+        &self.additions
+    }
+
+    /// The addition that speaks of a name: one that counts, or else the last one that has expired.
+    fn addition(&self, module: &str, name: &str) -> Option<ModelAddition> {
+        let today = self.today?;
+        let of_name = self.additions.iter().filter(|one| one.module == module && one.name == name);
+        of_name.max_by_key(|one| one.expires).map(|one| one.told(today))
+    }
+
+    /// Whose addition of a name has expired, and when.
+    pub(crate) fn expired(&self, module: &str, name: &str) -> Option<ModelAddition> {
+        self.addition(module, name).filter(|addition| addition.expired)
+    }
+
+    /// Additions that speak of names which these files look up, by name.
+    pub(crate) fn used(&self, files: &[ModelFile]) -> Vec<ModelAddition> {
+        if self.additions.is_empty() {
+            return Vec::new();
+        }
+        let lookups = files.iter().flat_map(|file| &file.lookups);
+        let mut used: Vec<_> =
+            lookups.filter_map(|lookup| self.addition(&lookup.module, &lookup.name)).collect();
+        used.sort();
+        used.dedup();
+        used
+    }
+
+    /// Names that a team has added and that count today.
+    fn count_of_additions(&self) -> usize {
+        self.additions.iter().filter(|one| self.today.is_some_and(|today| one.expires >= today)).count()
     }
 
     /// Says nothing, so that everything is *review*.
@@ -88,13 +145,18 @@ impl Policy {
             deny: HashMap::new(),
             date: String::new(),
             digest: digest(&[]),
-            additions: 0,
+            additions: Vec::new(),
+            today: None,
         }
     }
 
     /// What to print with each result: equal ids judge alike.
     pub fn id(&self) -> PolicyId {
-        PolicyId { date: self.date.clone(), digest: self.digest.clone(), additions: self.additions }
+        PolicyId {
+            date: self.date.clone(),
+            digest: self.digest.clone(),
+            additions: self.count_of_additions(),
+        }
     }
 
     /// Uses that a name is allowed for; none where the name is not listed.
@@ -185,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn additions_need_owner_reason_and_a_day_that_is_to_come() {
+    fn additions_need_owner_reason_and_a_day_within_a_year() {
         let today = Date::new(2026, 11, 25).unwrap();
         let entry = |lines: &str| format!("[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\n{lines}");
         let whole = "uses = [\"new\", \"build\"]\nowner = \"ml-platform\"\nreason = \"our own layer\"\n";
@@ -196,7 +258,7 @@ mod tests {
         assert_ne!(policy.id().digest, Policy::embedded().id().digest);
         for (text, word) in [
             (entry(whole), "expires"),
-            (entry(&format!("{whole}expires = \"2026-11-24\"\n")), "expired"),
+            (entry(&format!("{whole}expires = \"2027-11-27\"\n")), "366 days"),
             (entry(&format!("{whole}expires = \"2027-02-30\"\n")), "2027-02-30"),
             (entry(&format!("{whole}expires = \"2027-01-31\"\n")).replace("\"new\"", "\"nw\""), "nw"),
             (good.replace("acme.nn", "os.path"), "os.path"),
@@ -208,5 +270,33 @@ mod tests {
             let error = Policy::with_additions(&text, today).unwrap_err().to_string();
             assert!(error.contains(word), "`{word}` is not in: {error}");
         }
+    }
+
+    #[test]
+    fn an_addition_counts_to_the_end_of_its_day_and_the_latest_speaks() {
+        let entry = |day: &str| {
+            format!(
+                "[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\"]\nowner = \"ml\"\nreason = \"ours\"\nexpires = \"{day}\"\n"
+            )
+        };
+        let today = Date::new(2026, 11, 25).unwrap();
+        for (days, counts, expired) in [
+            (&["2026-11-25"][..], 1, false),
+            (&["2026-11-24"], 0, true),
+            (&["2026-11-24", "2027-11-26"], 1, false),
+            (&["2020-02-29", "2026-11-24"], 0, true),
+        ] {
+            let text: String = days.iter().map(|day| entry(day)).collect();
+            let policy = Policy::with_additions(&text, today).unwrap();
+            assert_eq!(policy.id().additions, counts, "{days:?}");
+            assert_eq!(policy.allowed("acme.nn", "Block").is_some(), counts > 0, "{days:?}");
+            let told = policy.expired("acme.nn", "Block");
+            assert_eq!(told.is_some(), expired, "{days:?}");
+            assert!(told.is_none_or(|told| told.expires == "2026-11-24"), "{days:?}");
+        }
+        let mut policy = Policy::with_additions(&entry("2027-01-31"), today).unwrap();
+        let before = policy.id();
+        assert!(policy.add("[[allow]]\n", today).is_err());
+        assert_eq!(policy.id(), before, "a file that is wrong adds nothing");
     }
 }

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::Addition;
 use super::Date;
 use super::Denied;
 use super::Policy;
 use super::Uses;
+use super::addition::MOST_DAYS;
 use super::digest;
+use crate::pickle::facts::ParseUseError;
 use crate::pickle::facts::Use;
 
 /// A policy that cannot be used.
@@ -78,12 +81,12 @@ struct Deny {
 #[serde(deny_unknown_fields)]
 struct Additions {
     #[serde(default)]
-    allow: Vec<Addition>,
+    allow: Vec<Added>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Addition {
+struct Added {
     module: String,
     names: Vec<String>,
     uses: Vec<String>,
@@ -109,15 +112,16 @@ pub(super) fn policy(allow: &[&str], deny: &str) -> Result<Policy, PolicyError> 
         let allowed: AllowFile = read(text)?;
         policy.date = allowed.date.max(policy.date);
         for row in &allowed.allow {
-            allow_all(&mut policy, &row.module, &row.names, &row.uses)?;
+            allow_all(&mut policy, &row.module, &row.names, &uses(&row.module, &row.uses)?)?;
         }
     }
     Ok(policy)
 }
 
-pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<usize, PolicyError> {
+/// Lets `policy` allow what is added and has not expired, and gives all of it.
+pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<Vec<Addition>, PolicyError> {
     let additions: Additions = read(text)?;
-    let mut count = 0;
+    let mut all = Vec::new();
     for row in additions.allow {
         let wrong = |problem: String| PolicyError::Entry { module: row.module.clone(), problem };
         let blank = [("owner", &row.owner), ("reason", &row.reason)];
@@ -125,28 +129,44 @@ pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<
             return Err(wrong(format!("{key} is empty")));
         }
         let expires: Date = row.expires.parse().map_err(|error| wrong(format!("expires: {error}")))?;
-        if expires < today {
-            return Err(wrong(format!("expired on {expires}: {} has to look at it again", row.owner)));
+        if expires.days() - today.days() > MOST_DAYS {
+            let problem = format!(
+                "expires on {expires}: at most {MOST_DAYS} days from now, for somebody has to look at it again"
+            );
+            return Err(wrong(problem));
         }
-        allow_all(policy, &row.module, &row.names, &row.uses)?;
-        count += row.names.len();
+        let uses = uses(&row.module, &row.uses)?;
+        // What has expired is held against the rules all the same: it may be renewed by its day alone.
+        let mut other = policy.clone();
+        allow_all(&mut other, &row.module, &row.names, &uses)?;
+        if expires >= today {
+            *policy = other;
+        }
+        all.extend(row.names.into_iter().map(|name| Addition {
+            module: row.module.clone(),
+            name,
+            uses: uses.clone(),
+            owner: row.owner.clone(),
+            reason: row.reason.clone(),
+            expires,
+        }));
     }
-    Ok(count)
+    Ok(all)
 }
 
-fn allow_all(
-    policy: &mut Policy,
-    module: &str,
-    names: &[String],
-    uses: &[String],
-) -> Result<(), PolicyError> {
-    let mut set = Uses::default().with(Use::Import);
-    for word in uses {
-        let what = Use::ALL.into_iter().take(7).find(|what| what.as_str() == word && *what != Use::Make);
-        let what = what.ok_or_else(|| PolicyError::Entry {
+fn uses(module: &str, words: &[String]) -> Result<Vec<Use>, PolicyError> {
+    let find = |word: &String| {
+        word.parse().map_err(|error: ParseUseError| PolicyError::Entry {
             module: module.to_owned(),
-            problem: format!("no use `{word}`: there are import, call, new, build, mutate and persistent"),
-        })?;
+            problem: error.to_string(),
+        })
+    };
+    words.iter().map(find).collect()
+}
+
+fn allow_all(policy: &mut Policy, module: &str, names: &[String], uses: &[Use]) -> Result<(), PolicyError> {
+    let mut set = Uses::default().with(Use::Import);
+    for what in uses.iter().copied() {
         set = set.with(what);
         // INST and OBJ without arguments make a class as `new` does, and call what is not a class.
         if matches!(what, Use::Call | Use::New) {

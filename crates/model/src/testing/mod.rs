@@ -9,7 +9,7 @@ mod keys;
 mod memory;
 mod ordinary;
 pub(crate) mod python;
-mod random;
+pub(crate) mod random;
 
 use std::sync::Arc;
 

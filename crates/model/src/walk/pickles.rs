@@ -6,11 +6,13 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::View;
 use ringfence_finding::GapReason;
+use ringfence_finding::SpanKind;
 use ringfence_finding::Verdict;
 
 use super::Walk;
 use crate::format::torch_legacy;
 use crate::format::torch_legacy::Legacy;
+use crate::inspect;
 use crate::threat;
 
 impl Walk<'_> {
@@ -26,8 +28,13 @@ impl Walk<'_> {
             return Ok(self.torch_legacy(path, source, &legacy, depth));
         }
         let facts = self.pickle(path, source);
-        if facts.has_arrays && depth == 0 {
-            self.formats.push("joblib");
+        if facts.has_arrays {
+            if depth == 0 {
+                self.formats.push("joblib");
+            }
+            if let Some(book) = &mut self.book {
+                book.format("joblib");
+            }
         }
         Ok(facts.explained)
     }
@@ -37,8 +44,18 @@ impl Walk<'_> {
             self.formats.push("torch-legacy");
         }
         let left = source.len() - legacy.end;
+        if let Some(book) = &mut self.book {
+            book.format("torch-legacy");
+            book.span(0, legacy.end, SpanKind::Parsed, "opcodes and counts");
+            for (key, start, end) in &legacy.storages {
+                book.span(*start, *end, SpanKind::Tensor, &format!("storage {key}"));
+            }
+            let places = legacy.storages.iter().map(|(key, start, _)| (key.clone(), *start)).collect();
+            let read = inspect::objects(source.as_ref(), &legacy.facts, &places, book);
+            self.unread(path, read);
+        }
         self.tell(path, |judge| {
-            judge.pickle(&legacy.facts);
+            judge.pickle(&legacy.facts, source.as_ref());
             for (at, message) in &legacy.odd {
                 judge.found(threat::PERSISTENT, Verdict::Malicious, *at, None, message.clone());
             }
@@ -54,6 +71,7 @@ impl Walk<'_> {
             return legacy.end;
         }
         // What no storage accounts for is looked at as a file of its own.
+        self.span(legacy.end, source.len(), SpanKind::Member, "behind the last storage");
         let rest: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), legacy.end, left));
         self.inside(&format!("{path}!/behind@0x{:x}", legacy.end), &rest, depth);
         source.len()

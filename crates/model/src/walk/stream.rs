@@ -6,6 +6,7 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::View;
 use ringfence_finding::GapReason;
+use ringfence_finding::SpanKind;
 use ringfence_finding::Verdict;
 
 use super::Walk;
@@ -85,6 +86,12 @@ impl Walk<'_> {
                 self.inside(&format!("{path}!/skippable@0x{:x}", base + start), &frame, depth);
             }
         }
+        let end = stream.error.as_ref().map_or(stream.end, |(at, _)| *at).min(source.len());
+        self.span(0, base, SpanKind::Parsed, "header");
+        self.span(base, base + end, SpanKind::Member, &inner_name(path));
+        for (start, end) in &stream.skipped {
+            self.span(base + start, base + end, SpanKind::Member, "skippable frame");
+        }
         self.windows -= stream.windows;
         self.inside(&format!("{path}!/{}", inner_name(path)), &stream.decoded, depth);
         self.windows += stream.windows;
@@ -123,6 +130,7 @@ impl Walk<'_> {
             return;
         }
         let at = base + stream.end;
+        self.span(at, at + left, SpanKind::Member, "behind the end of the stream");
         let message = "bytes behind the end of the stream".to_owned();
         self.tell(path, |judge| judge.found(threat::TRAILING, Verdict::Review, at, None, message));
         let rest: Arc<dyn Source> = Arc::new(View::new(Arc::clone(source), stream.end, left));

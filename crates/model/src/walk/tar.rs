@@ -1,11 +1,13 @@
 //! Room `model`: a tar archive -> each of its members as a file of its own, and what no header accounts for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::View;
 use ringfence_finding::GapReason;
+use ringfence_finding::SpanKind;
 use ringfence_finding::Verdict;
 
 use super::Walk;
@@ -15,6 +17,7 @@ use crate::container::tar::Member;
 use crate::container::zip;
 use crate::format::torch_tar;
 use crate::format::torch_tar::Part;
+use crate::inspect;
 use crate::threat;
 
 impl Walk<'_> {
@@ -28,6 +31,15 @@ impl Walk<'_> {
         self.blocks(path, &archive);
         if self.is_too_deep(path, source, depth) {
             return Ok(0);
+        }
+        for (start, end) in &archive.spans {
+            self.span(*start, *end, SpanKind::Parsed, "headers");
+        }
+        for member in &archive.members {
+            self.span(member.data, member.data.saturating_add(member.size), SpanKind::Member, &member.name);
+        }
+        for (start, end) in &archive.rest {
+            self.span(*start, *end, SpanKind::Member, "bytes that no header accounts for");
         }
         let view = |start, len| -> Arc<dyn Source> { Arc::new(View::new(Arc::clone(source), start, len)) };
         let torch = self.torch_tar(path, &archive, &view, depth)?;
@@ -65,15 +77,26 @@ impl Walk<'_> {
         let views = members.map(|member| view(member.data, member.size));
         let parts = torch_tar::read(views.each_ref().map(AsRef::as_ref), self.limits)?;
         for ((member, part), source) in members.iter().zip(&parts).zip(&views) {
-            self.torch_part(&format!("{path}!/{}", member.name), part, source, depth);
+            let inner = format!("{path}!/{}", member.name);
+            self.entered(&inner, source.len(), |walk| {
+                walk.torch_part(&inner, part, source, depth);
+                source.len()
+            });
         }
         Ok(true)
     }
 
     fn torch_part(&mut self, path: &str, part: &Part, source: &Arc<dyn Source>, depth: usize) {
         let left = source.len() - part.end;
+        if let Some(book) = &mut self.book {
+            book.format("torch-tar");
+            book.span(0, part.end, SpanKind::Parsed, "opcodes, counts and numbers");
+            book.span(part.end, source.len(), SpanKind::Member, "behind");
+            let read = inspect::objects(source.as_ref(), &part.facts, &HashMap::new(), book);
+            self.unread(path, read);
+        }
         self.tell(path, |judge| {
-            judge.pickle(&part.facts);
+            judge.pickle(&part.facts, source.as_ref());
             for (at, message) in &part.odd {
                 judge.found(threat::PERSISTENT, Verdict::Malicious, *at, None, message.clone());
             }

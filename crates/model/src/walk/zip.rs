@@ -6,6 +6,7 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::View;
 use ringfence_finding::GapReason;
+use ringfence_finding::SpanKind;
 use ringfence_finding::Verdict;
 
 use super::Walk;
@@ -14,6 +15,7 @@ use crate::container::zip;
 use crate::container::zip::Archive;
 use crate::container::zip::Member;
 use crate::format::torch;
+use crate::pickle::Facts;
 use crate::threat;
 
 impl Walk<'_> {
@@ -34,8 +36,12 @@ impl Walk<'_> {
             if depth == 0 {
                 self.formats.push("torch");
             }
+            if let Some(book) = &mut self.book {
+                book.format("torch");
+            }
             self.torch(path, source, &archive, root, depth, &mut explained);
         }
+        self.members_told(&archive, root.as_deref(), &explained);
         for (member, explained) in archive.members.iter().zip(explained) {
             if explained || member.is_folder() {
                 continue;
@@ -46,13 +52,33 @@ impl Walk<'_> {
             if description.is_some_and(torch::is_description) {
                 let mut bytes = vec![0; 65];
                 let got = opened.read_at(0, &mut bytes)?;
-                if torch::is_plain(bytes.get(..got).unwrap_or_default()) {
+                let bytes = bytes.get(..got).unwrap_or_default();
+                if torch::is_plain(bytes) {
+                    if let Some(book) = &mut self.book {
+                        let name = member.name().rsplit('/').next().unwrap_or_default();
+                        book.entry(name, String::from_utf8_lossy(bytes).trim());
+                    }
                     continue;
                 }
             }
             self.inside(&inner, &opened, depth);
         }
         Ok(archive.spans.iter().map(|(start, end)| end.min(&source.len()).saturating_sub(*start)).sum())
+    }
+
+    /// Tells the book what the bytes of the archive are.
+    fn members_told(&mut self, archive: &Archive, root: Option<&str>, explained: &[bool]) {
+        if self.book.is_none() {
+            return;
+        }
+        for (start, end) in &archive.spans {
+            self.span(*start, *end, SpanKind::Parsed, "records");
+        }
+        for (member, explained) in archive.members.iter().zip(explained) {
+            let is_data = root.is_some_and(|root| member.name().strip_prefix(root) != Some("data.pkl"));
+            let what = if *explained && is_data { SpanKind::Tensor } else { SpanKind::Member };
+            self.span(member.data, member.data.saturating_add(member.packed), what, member.name());
+        }
     }
 
     /// What loaders disagree on, and what no record accounts for.
@@ -164,7 +190,14 @@ impl Walk<'_> {
         {
             let inner = format!("{path}!/{name}");
             let Some(opened) = self.member(path, source, member, depth) else { continue };
-            let facts = self.pickle(&inner, &opened);
+            let mut facts = Facts::default();
+            self.entered(&inner, opened.len(), |walk| {
+                if let Some(book) = &mut walk.book {
+                    book.format("pickle");
+                }
+                facts = walk.pickle(&inner, &opened);
+                facts.explained
+            });
             let storages = torch::storages(archive, root, &facts);
             self.tell(&inner, |judge| {
                 for message in storages.odd {

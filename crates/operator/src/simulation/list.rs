@@ -40,8 +40,8 @@ struct Metadata {
     more: Option<String>,
 }
 
-/// Reads all kinds that bear pods and are served, pods last: by then it is known who made them. What could not be read, in
-/// words.
+/// Reads all kinds that bear pods, or claim devices for them, and are served, pods last: by then it is known who made them. What
+/// could not be read, in words.
 pub(super) async fn workloads(client: &Client, facts: &ClusterFacts, found: &mut Workloads) -> Vec<String> {
     let mut wants: Vec<Want> = wants().collect();
     wants.sort_by_key(|it| it.group.is_empty() && it.kind == "Pod");
@@ -75,7 +75,11 @@ fn bearing() -> impl Iterator<Item = Want> {
 }
 
 fn wants() -> impl Iterator<Item = Want> {
-    bearing().chain([Want {
+    let claims = |it: &Want| {
+        it.group == "resource.k8s.io"
+            && ["ResourceClaim", "ResourceClaimTemplate"].contains(&it.kind.as_str())
+    };
+    bearing().chain(plan().into_iter().filter(claims)).chain([Want {
         group: String::new(),
         kind: "ServiceAccount".into(),
         plural: "serviceaccounts".into(),

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use kube::Client;
 use ringfence_domain::Asked;
+use ringfence_domain::Claim;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Desired;
 use ringfence_domain::DesiredObject;
@@ -58,7 +59,7 @@ pub async fn simulate(
     let mut unread = list::workloads(client, facts, &mut found).await;
     unread.sort();
     let unwritten = found.unwritten();
-    let mut subjects = found.subjects();
+    let (mut subjects, claims) = found.judged();
     let leaving: BTreeSet<&str> =
         facts.namespaces.iter().flatten().filter(|it| it.terminating).map(|it| it.name.as_str()).collect();
     subjects.retain(|it| !leaving.contains(it.namespace.as_str()));
@@ -69,7 +70,8 @@ pub async fn simulate(
         let violations =
             security::violations(client, facts, &running, &plan.enforced, name, &mut missing).await;
         missing.extend(refused(client, &plan.enforced, name).await);
-        let one = plan.one(name, resolved, &subjects, violations, missing, unwritten.clone());
+        let judged = (subjects.as_slice(), claims.as_slice());
+        let one = plan.one(name, resolved, judged, Some(violations), missing, unwritten.clone());
         simulated.extend(one.map(|it| (name.clone(), it)));
     }
     simulated
@@ -86,11 +88,11 @@ pub fn simulate_manifests(
     let mut found = Workloads::default();
     found.take(inventory);
     let unwritten = found.unwritten();
-    let subjects = found.subjects();
-    let missing =
-        vec!["Pod Security, quota usage: only a cluster's API server and running pods tell".to_owned()];
+    let (subjects, claims) = found.judged();
+    let judged = (subjects.as_slice(), claims.as_slice());
+    let missing = vec!["what pods take of the quota: only running ones tell".to_owned()];
     let one = |(name, resolved): (&String, &Resolved)| {
-        let one = plan.one(name, resolved, &subjects, Vec::new(), missing.clone(), unwritten.clone())?;
+        let one = plan.one(name, resolved, judged, None, missing.clone(), unwritten.clone())?;
         Some((name.clone(), one))
     };
     plan.named(names).filter_map(one).collect()
@@ -105,7 +107,7 @@ struct Plan {
 impl Plan {
     fn new(facts: &ClusterFacts, domains: &[SecurityDomain]) -> Self {
         let asked = |mode: fn(&SecurityDomain) -> Mode| {
-            domains.iter().map(move |domain| Asked { domain, mode: mode(domain) }).collect::<Vec<_>>()
+            domains.iter().map(move |domain| Asked::new(domain, mode(domain))).collect::<Vec<_>>()
         };
         Self {
             // The rules that are in force when the wanted modes are: their text is part of the hash.
@@ -123,13 +125,14 @@ impl Plan {
         &self,
         name: &str,
         resolved: &Resolved,
-        subjects: &[Subject],
-        violations: Vec<Violation>,
+        (subjects, claims): (&[Subject], &[Claim]),
+        violations: Option<Vec<Violation>>,
         missing: Vec<String>,
         unwritten: BTreeMap<String, u32>,
     ) -> Option<Simulated> {
-        let simulation = judge(&self.enforced, name, &self.rules, subjects, violations)?;
-        let hash = simulation_hash(resolved, &self.rules);
+        let simulation = judge(&self.enforced, name, &self.rules, subjects, claims, violations)?;
+        let namespaces = &self.enforced.outcomes.get(name)?.namespaces;
+        let hash = simulation_hash(resolved, &self.rules, namespaces);
         Some(Simulated { simulation, hash, missing, unwritten })
     }
 }
@@ -140,7 +143,8 @@ async fn refused(client: &Client, enforced: &Desired, domain: &str) -> Vec<Strin
     let mut forms = BTreeSet::new();
     let is_new = |it: &&DesiredObject| {
         let name = if it.id.namespace.is_empty() { "" } else { it.id.name.as_str() };
-        let parts = it.body.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata");
+        let body = it.body.tree();
+        let parts = body.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata");
         let form: Vec<_> = parts.map(|(key, value)| format!("{key}: {value}")).collect();
         forms.insert(format!("{name} {}", form.join(" ")))
     };

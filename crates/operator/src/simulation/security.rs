@@ -74,8 +74,8 @@ async fn one<'a>(client: &Client, object: &'a DesiredObject) -> (&'a str, Result
 
 /// Labels of the level that is refused below.
 fn level(object: &DesiredObject) -> Map<String, Value> {
-    let labels = object.body.pointer("/metadata/labels").and_then(Value::as_object);
-    let level = labels.into_iter().flatten().filter(|(key, _)| key.starts_with(ENFORCE));
+    let labels = object.body.tree().pointer_mut("/metadata/labels").map(Value::take).unwrap_or_default();
+    let level = labels.as_object().into_iter().flatten().filter(|(key, _)| key.starts_with(ENFORCE));
     level.map(|(key, level)| (key.clone(), level.clone())).collect()
 }
 

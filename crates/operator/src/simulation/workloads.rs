@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use ringfence_domain::CONTAINER_FIELDS;
+use ringfence_domain::Claim;
 use ringfence_domain::POD_FIELDS;
 use ringfence_domain::Subject;
 use ringfence_inventory::Container;
@@ -24,6 +25,9 @@ const MAX_STEPS: usize = 8;
 /// Beginning of the volume in which ServiceAccount admission mounts a token; it does so again when a pod is made again.
 const TOKEN_VOLUME: &str = "kube-api-access-";
 
+/// Annotation that names the AppArmor profile of a container, which stands behind it.
+const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+
 /// Who an object is.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 struct Id {
@@ -37,6 +41,7 @@ struct Id {
 #[derive(Default)]
 pub(super) struct Workloads {
     subjects: Vec<Subject>,
+    claims: Vec<Claim>,
     /// Equal running pods of one maker.
     index: HashMap<(String, String, String), usize>,
     makers: HashMap<Id, Id>,
@@ -53,6 +58,8 @@ impl Workloads {
                 let says = object.body().get("automountServiceAccountToken").and_then(Node::as_bool);
                 let key = (namespace(object), object.name.to_string());
                 self.accounts.extend(says.map(|says| (key, says)));
+            } else if let Some(claim) = claim(object) {
+                self.claims.push(claim);
             } else if let Some(maker) = maker(object).filter(|_| !object.is("", "Pod")) {
                 self.makers.insert(id(object), maker);
             }
@@ -67,15 +74,15 @@ impl Workloads {
         self.unwritten.clone()
     }
 
-    /// All of them.
-    pub(super) fn subjects(self) -> Vec<Subject> {
-        let Self { mut subjects, accounts, .. } = self;
+    /// Workloads, and claims of devices.
+    pub(super) fn judged(self) -> (Vec<Subject>, Vec<Claim>) {
+        let Self { mut subjects, claims, accounts, .. } = self;
         for subject in &mut subjects {
             let account =
                 subject.pod_spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("default");
             subject.automount = accounts.get(&(subject.namespace.clone(), account.to_owned())).copied();
         }
-        subjects
+        (subjects, claims)
     }
 
     fn add(&mut self, pod: Pod<'_>) {
@@ -104,6 +111,7 @@ impl Workloads {
             owner: format!("{}/{}", root.kind, root.name),
             pod_spec: spec,
             job_spec: job(root),
+            app_armor: app_armor(pod),
             ..Subject::default()
         });
     }
@@ -124,13 +132,21 @@ impl Workloads {
         let owner = format!("{}/{}", top.kind, top.name);
         let namespace = namespace(object);
         let pods = vec![object.name.to_string()];
-        let key = (namespace.clone(), owner.clone(), spec.to_string());
+        let app_armor = app_armor(pod);
+        let key = (namespace.clone(), owner.clone(), format!("{app_armor:?} {spec}"));
         if let Some(same) = self.index.get(&key).and_then(|at| self.subjects.get_mut(*at)) {
             same.pods.extend(pods);
             return;
         }
         self.index.insert(key, self.subjects.len());
-        self.subjects.push(Subject { namespace, owner, pod_spec: spec, pods, ..Subject::default() });
+        self.subjects.push(Subject {
+            namespace,
+            owner,
+            pod_spec: spec,
+            pods,
+            app_armor,
+            ..Subject::default()
+        });
     }
 
     /// What somebody wrote.
@@ -157,6 +173,23 @@ fn id(object: &Object) -> Id {
 
 fn namespace(object: &Object) -> String {
     object.namespace.as_deref().unwrap_or("default").to_owned()
+}
+
+/// A claim of devices, or a template of one.
+fn claim(object: &Object) -> Option<Claim> {
+    let is_template = object.is("resource.k8s.io", "ResourceClaimTemplate");
+    if !is_template && !object.is("resource.k8s.io", "ResourceClaim")
+        || object.body().at(&["metadata", "deletionTimestamp"]).is_some()
+    {
+        return None;
+    }
+    let spec = object.body().at(if is_template { &["spec", "spec"] } else { &["spec"] })?;
+    Some(Claim {
+        namespace: namespace(object),
+        name: object.name.to_string(),
+        spec: value(spec),
+        is_template,
+    })
 }
 
 /// Its controller, by owner reference; that lives in the same namespace.
@@ -223,6 +256,12 @@ fn spec(pod: Pod<'_>) -> Option<Value> {
     Some(spec.into())
 }
 
+/// What the AppArmor annotations of its containers say.
+fn app_armor(pod: Pod<'_>) -> Vec<String> {
+    let of = |it: Container<'_>| pod.annotation(&format!("{APP_ARMOR}{}", it.name()));
+    pod.containers().filter_map(of).map(str::to_owned).collect()
+}
+
 fn container(container: Container<'_>) -> Value {
     let fields =
         CONTAINER_FIELDS.into_iter().filter_map(|key| Some((key.to_owned(), value(container.get(key)?))));
@@ -269,7 +308,7 @@ mod tests {
         found.take(&Inventory::from_text(
             &json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string(),
         ));
-        found.subjects()
+        found.judged().0
     }
 
     fn owned(kind: &str, version: &str, name: &str) -> Value {
@@ -363,5 +402,27 @@ mod tests {
             "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: t}\nspec: {trainer: {image: i}}\n",
         ));
         assert_eq!(built.unwritten(), [("trainer.kubeflow.org TrainJob".to_owned(), 1)].into());
+    }
+
+    #[test]
+    fn claims_and_their_templates_are_read_and_those_that_go_are_not() {
+        let devices =
+            json!({"devices": {"requests": [{"name": "a", "exactly": {"deviceClassName": "gpu"}}]}});
+        let object = |kind: &str, metadata: Value, spec: Value| json!({"apiVersion": "resource.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec});
+        let named = |name: &str| json!({"name": name, "namespace": "ml"});
+        let mut going = named("going");
+        going["deletionTimestamp"] = json!("2026-03-02T12:00:00Z");
+        let objects = json!([
+            object("ResourceClaim", named("one"), devices.clone()),
+            object("ResourceClaim", going, devices.clone()),
+            object("ResourceClaimTemplate", named("each"), json!({"spec": devices})),
+        ]);
+        let mut found = Workloads::default();
+        found.take(&Inventory::from_text(
+            &json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string(),
+        ));
+        let said: Vec<_> =
+            found.judged().1.into_iter().map(|it| (it.name, it.is_template, it.spec == devices)).collect();
+        assert_eq!(said, [("one".into(), false, true), ("each".into(), true, true)]);
     }
 }

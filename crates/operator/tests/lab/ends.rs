@@ -72,6 +72,50 @@ async fn a_rule_that_leaves_the_spec_leaves_the_namespace_and_a_foreign_look_ali
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: a kind that comes and goes"]
+async fn secrets_that_workloads_rest_on_stay_when_the_mode_is_lowered_and_go_with_the_spec() {
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let namespace = lab.namespace("secrets");
+    let name = namespace.name();
+    // No more of the definition than a controller meets.
+    let plural = "externalsecrets.external-secrets.io";
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": plural},
+        "spec": {
+            "group": "external-secrets.io", "scope": "Namespaced",
+            "names": {"kind": "ExternalSecret", "plural": "externalsecrets", "singular": "externalsecret"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    });
+    lab.install(&definition.to_string());
+    let running = Running::start(lab, "controller-secrets").await;
+    let secrets = json!({"store": {"kind": "ClusterSecretStore", "name": "vault"},
+        "items": [{"name": "hf-token", "remoteKey": "/prod/ai/hf"}]});
+    let domain = Domain::new(lab, name, "Enforce", &json!({"secrets": secrets}));
+    let secret = ["-n", name, "externalsecrets.external-secrets.io/rf-hf-token"];
+    let written = soon(lab, &secret, |_| true);
+    domain.settled();
+
+    for mode in ["Warn", "Observe"] {
+        domain.patch(&json!({"spec": {"enforcement": {"mode": mode}}}));
+        gone(lab, &["-n", name, "networkpolicy/rf-default-deny"]);
+        domain.settled();
+        let kept = get(lab, &secret).unwrap();
+        assert_eq!(kept["metadata"]["uid"], written["metadata"]["uid"], "{mode}");
+        assert!(kept["metadata"]["deletionTimestamp"].is_null(), "{mode}");
+        // It is still known as ours, or nobody would take it away at the end.
+        let inventory = domain.get().unwrap()["status"]["inventory"].to_string();
+        assert!(inventory.contains("ExternalSecret/rf-hf-token"), "{mode}: {inventory}");
+    }
+    domain.patch(&json!({"spec": {"secrets": {"items": null}}}));
+    gone(lab, &secret);
+    running.end().await;
+    lab.kubectl(&["delete", "crd", plural]).ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs lab tier 1b: fake nodes"]
 async fn a_domain_that_ends_with_orphan_leaves_its_fences_and_with_delete_takes_them() {
     let Some(lab) = lab() else { return };

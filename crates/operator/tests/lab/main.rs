@@ -10,6 +10,7 @@
 
 mod away;
 mod bounds;
+mod claims;
 mod ends;
 mod facts;
 mod ground;

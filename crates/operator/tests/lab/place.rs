@@ -104,7 +104,12 @@ impl<'a> Place<'a> {
             },
         });
         send(&self.client, Method::POST, DOMAINS, &domain).await;
-        let status = json!({"status": {"effectiveModes": {"mode": "Enforce"}}});
+        let mut accepted = domain["spec"].clone();
+        accepted.as_object_mut().unwrap().remove("enforcement");
+        // What says that the namespace was let in: a part of the inventory, the rest is to be written.
+        let inventory = json!([{"namespaces": [name], "objects": ["ServiceAccount/default"]}]);
+        let status = json!({"effectiveModes": {"mode": "Enforce"}, "acceptedSpec": accepted.to_string(), "inventory": inventory});
+        let status = json!({"status": status});
         send(&self.client, Method::PATCH, &format!("{DOMAINS}/{name}/status"), &status).await;
     }
 

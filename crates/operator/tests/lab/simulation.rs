@@ -21,6 +21,7 @@ use crate::ground::Domain;
 use crate::ground::Running;
 use crate::ground::SOON;
 use crate::ground::get;
+use crate::ground::identity;
 use crate::ground::turn;
 use crate::lab;
 
@@ -122,24 +123,31 @@ async fn enforce_waits_until_what_it_would_break_is_repaired_and_an_edit_waits_a
     for it in [&host, &pod("port", &ports), &pod("one", &json!({})), &pod("two", &json!({}))] {
         namespace.apply(&it.to_string()).ok();
     }
+    // And what has no pod yet, below the same level: nobody would see it before the night.
+    let mut nightly = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"}, "spec":
+        {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": pod("", &ports)["spec"].clone()}}}}});
+    nightly["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = json!("Never");
+    namespace.apply(&nightly.to_string()).ok();
     let running = Running::start(lab, "controller-gate").await;
     let domain = Domain::new(lab, name, "Enforce", &json!({"quota": {"pods": 2}}));
     held(&domain).await;
     let simulation = domain.get().unwrap()["status"]["simulation"].clone();
-    assert_eq!(simulation["wouldDeny"], 3, "{simulation}");
+    assert_eq!(simulation["wouldDeny"], 4, "{simulation}");
     let lines: Vec<&str> =
         simulation["owners"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
-    assert_eq!(lines[0], format!("{name}/Pod/host: RF-RUN-010"));
+    assert_eq!(lines[0], format!("{name}/CronJob/nightly: RF-RUN-004"));
+    assert_eq!(lines[1], format!("{name}/Pod/host: RF-RUN-010"));
     // Told in the API server's words too, and counted once.
-    assert!(lines[1].starts_with(&format!("{name}/Pod/host: Pod Security: host namespaces")), "{lines:?}");
-    assert!(lines[2].starts_with(&format!("{name}/Pod/port: Pod Security: hostPort")), "{lines:?}");
-    assert_eq!(lines[3], format!("{name}: pods take 3 pods, the quota is 2; 1 could not be made again"));
+    assert!(lines[2].starts_with(&format!("{name}/Pod/host: Pod Security: host namespaces")), "{lines:?}");
+    assert!(lines[3].starts_with(&format!("{name}/Pod/port: Pod Security: hostPort")), "{lines:?}");
+    assert_eq!(lines[4], format!("{name}: pods take 3 pods, the quota is 2; 1 could not be made again"));
     assert_eq!(mode(&domain), "Observe");
     assert_eq!(domain.wait("SimulationCurrent", "True")["reason"], "Current");
 
     // Repaired: a controller that starts looks at once, one that runs within a minute.
     running.end().await;
     lab.kubectl(&["-n", name, "delete", "pod", "host", "port", "--grace-period=0", "--force"]).ok();
+    lab.kubectl(&["-n", name, "delete", "cronjob", "nightly"]).ok();
     let running = Running::start(lab, "controller-gate").await;
     domain.settled();
     assert_eq!(mode(&domain), "Enforce");
@@ -152,10 +160,77 @@ async fn enforce_waits_until_what_it_would_break_is_repaired_and_an_edit_waits_a
     let hard = |it: &Value| it["spec"]["hard"]["pods"].clone();
     assert_eq!(hard(&get(lab, &["-n", name, "quota/rf-quota"]).unwrap()), "2");
     assert_eq!(domain.wait("Ready", "False")["reason"], "Held");
+
+    // Without what was accepted nobody knows what is in force: the edit is not, and what stands stays.
+    let forget = json!({"status": {"acceptedSpec": null}}).to_string();
+    lab.kubectl(&["patch", "sdom", name, "--subresource=status", "--type=merge", "-p", &forget]).ok();
+    let lost = until("it is told", SOON, || {
+        let said = domain.get()?["status"]["effectiveModes"]["held"].as_str()?.to_owned();
+        said.contains("the accepted spec is not known").then_some(said)
+    });
+    assert!(lost.contains("would be refused") && lost.contains("acknowledged"), "{lost}");
+    let ready = domain.wait("Ready", "False");
+    assert!(ready["message"].as_str().unwrap().contains("status.acceptedSpec"), "{ready}");
+    let stands = get(lab, &["-n", name, "quota/rf-quota"]).unwrap();
+    assert_eq!((hard(&stands), mode(&domain).as_str()), (json!("2"), "Enforce"));
+    assert!(get(lab, &["-n", name, "networkpolicy/rf-default-deny"]).is_some());
+    let acts = get(lab, &["validatingadmissionpolicybinding/ringfence-pods-inside-enforce"]).unwrap();
+    assert_eq!(acts["spec"]["validationActions"][0], "Deny");
     let hash = domain.get().unwrap()["status"]["simulation"]["hash"].as_str().unwrap().to_owned();
     domain.patch(&json!({"spec": {"enforcement": {"acknowledged": hash}}}));
     domain.settled();
     assert_eq!(hard(&get(lab, &["-n", name, "quota/rf-quota"]).unwrap()), "1");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: service accounts of new namespaces"]
+async fn a_namespace_that_comes_to_a_domain_in_enforce_waits_outside_until_it_was_simulated() {
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let [first, clean, bad] = ["joins", "joins-clean", "joins-bad"].map(|it| lab.namespace(it));
+    let name = first.name();
+    let comes = |namespace: &str| {
+        lab.kubectl(&["label", "namespace", namespace, &format!("team={name}")]).ok();
+    };
+    comes(name);
+    let running = Running::start(lab, "controller-joins").await;
+    let selector = json!({"namespaces": {"selector": {"matchLabels": {"team": name}}}});
+    let domain = Domain::new(lab, name, "Enforce", &selector);
+    domain.settled();
+    let fence = |namespace: &str| get(lab, &["-n", namespace, "networkpolicy/rf-default-deny"]);
+    assert!(fence(name).is_some());
+    comes(clean.name());
+    until("a clean one is fenced", SOON, || fence(clean.name()));
+
+    until("the account of pods", SOON, || get(lab, &["-n", bad.name(), "serviceaccount/default"]));
+    let host = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "host"},
+        "spec": {"hostPID": true, "containers": [{"name": "a", "image": "a"}]}});
+    bad.apply(&host.to_string()).ok();
+    comes(bad.name());
+    let why = held(&domain).await;
+    assert!(why.starts_with("outside until a simulation") && why.contains(bad.name()), "{why}");
+    let stays = get(lab, &["namespace", bad.name()]).unwrap();
+    assert!(!stays["metadata"].to_string().contains("ringfence.dev/"), "{stays}");
+    assert_eq!((fence(bad.name()), mode(&domain).as_str()), (None, "Enforce"));
+    // Those inside are kept as before, whatever is taken from them.
+    let intruder = identity("controller-joins");
+    for labels in ["ringfence.dev/domain-", "ringfence.dev/mode-"] {
+        lab.kubectl_as(&intruder, &["label", "namespace", clean.name(), labels]).ok();
+    }
+    lab.kubectl_as(&intruder, &["-n", name, "delete", "networkpolicy", "rf-default-deny"]).ok();
+    until("the label is back", SOON, || {
+        let labels = get(lab, &["namespace", clean.name()])?["metadata"]["labels"].clone();
+        (labels["ringfence.dev/domain"] == name && labels["ringfence.dev/mode"] == "enforce").then_some(())
+    });
+    until("the fence is back", SOON, || fence(name));
+    assert!(fence(clean.name()).is_some());
+
+    running.end().await;
+    lab.kubectl(&["-n", bad.name(), "delete", "pod", "host", "--grace-period=0", "--force"]).ok();
+    let running = Running::start(lab, "controller-joins").await;
+    until("the repaired one is fenced", SOON, || fence(bad.name()));
+    domain.settled();
     running.end().await;
 }
 

@@ -61,12 +61,16 @@ async fn a_namespace_takes_every_gpu_and_device_until_a_quota_counts_them() {
     let domain = Domain::new(lab, ml.name(), "Enforce", &more);
     domain.settled();
     stage.acts(&ml);
+    let counted = [
+        format!("requests.{GPU}"),
+        CLASS_KEY.to_owned(),
+        format!("requests.deviceclass.resource.kubernetes.io/{CLASS}"),
+        // A kind that no node offers now may be offered tomorrow.
+        "requests.amd.com/gpu".to_owned(),
+    ];
     until("the quota is counted", ACTS, || {
         let used = get(lab, &["-n", ml.name(), "quota/rf-quota"])?["status"]["used"].clone();
-        (used
-            == json!({format!("requests.{GPU}"): "0", CLASS_KEY: "0",
-            format!("requests.deviceclass.resource.kubernetes.io/{CLASS}"): "0"}))
-        .then_some(())
+        counted.iter().all(|key| used[key] == "0").then_some(())
     });
     let exceeded = |object: &Value, key: &str, amounts: [u32; 3]| {
         let said = create(&ml, object).refused();
@@ -185,6 +189,58 @@ async fn a_job_takes_what_it_wants_for_as_long_as_it_wants_until_a_domain_bounds
         (&Value::Null, &json!(86_400))
     );
     assert_eq!(modest["activeDeadlineSeconds"], 120);
+    stage.end();
+    controller.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 2: containers that run for as long as they are let"]
+async fn a_job_ends_when_its_deadline_passes_and_goes_when_its_time_is_over() {
+    let Some(stage) = Stage::enter().await else { return };
+    let lab = stage.lab;
+    let ml = lab.namespace("ml");
+    let job_of = |name: &str| get(lab, &["-n", ml.name(), "job", name]);
+    let pods_of = |name: &str| {
+        ml.kubectl(&["get", "pods", &format!("--selector=job-name={name}"), "--output=name"]).ok()
+    };
+    let controller = stage.controller().await;
+    let more = json!({"jobs": {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 60},
+        "limits": {"default": {"cpu": "100m", "memory": "32Mi"}}});
+    let domain = Domain::new(lab, ml.name(), "Enforce", &more);
+    domain.settled();
+    stage.acts(&ml);
+    let long = ["sleep", "600"];
+    until("Jobs are filled in", ACTS, || {
+        stage
+            .dry_run(ml.name(), &job("dry", &long, &json!({})))
+            .ok()
+            .contains("activeDeadlineSeconds")
+            .then_some(())
+    });
+    create(&ml, &job("silent", &long, &json!({}))).ok();
+    create(&ml, &job("short", &long, &json!({"activeDeadlineSeconds": 4}))).ok();
+    create(&ml, &job("done", &["sleep", "0"], &json!({"ttlSecondsAfterFinished": 2}))).ok();
+    let filled = job_of("silent").unwrap()["spec"].clone();
+    assert_eq!(
+        (&filled["activeDeadlineSeconds"], &filled["ttlSecondsAfterFinished"]),
+        (&json!(3600), &json!(60))
+    );
+
+    // It ran, and its container is no longer there.
+    let failed = until("the deadline passes", ACTS, || {
+        let conditions = job_of("short")?["status"]["conditions"].as_array()?.clone();
+        conditions.into_iter().find(|it| it["type"] == "Failed" && it["status"] == "True")
+    });
+    assert_eq!(failed["reason"], "DeadlineExceeded", "{failed}");
+    let short = job_of("short").unwrap();
+    assert!(short["status"]["startTime"].is_string() && short["status"]["failed"] == 1, "{short}");
+    until("its pod is gone", ACTS, || pods_of("short").is_empty().then_some(()));
+
+    until("what is finished goes, with its pod", ACTS, || {
+        (job_of("done").is_none() && pods_of("done").is_empty()).then_some(())
+    });
+    // And nobody else went with them.
+    assert_eq!(job_of("silent").unwrap()["status"]["active"], 1);
     stage.end();
     controller.end().await;
 }

@@ -8,6 +8,7 @@
     reason = "a wrong assumption must end the test"
 )]
 
+mod apart;
 mod budget;
 mod ends;
 mod external_secret;

@@ -1,12 +1,18 @@
-//! Room `report`: a [`ModelScan`] enters, a screen, lines or one JSON document leave.
+//! Room `report`: a [`ModelScan`] enters, a screen, lines, or one document for programs leave.
 //!
 //! Paths, names and members are foreign text: masked here for every form, and made inert by each.
 
+mod inspect;
+mod junit;
+mod lines;
+mod sarif;
 mod text;
 
 use std::io;
 
+use ringfence_finding::ConfigFile;
 use ringfence_finding::ExitCode;
+use ringfence_finding::ModelAddition;
 use ringfence_finding::ModelFile;
 use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelGap;
@@ -16,16 +22,24 @@ use ringfence_finding::PolicyId;
 use ringfence_finding::Verdict;
 use serde::Serialize;
 
+pub use inspect::write_inspection;
+
 use crate::Style;
 use crate::clean;
 use crate::machine;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.1";
+const SCHEMA_VERSION: &str = "1.2";
 
 /// Forms of a scan of models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ModelFormat {
+    /// A test case for each file, for CI systems.
+    Junit,
+    /// One document for each file and one that ends them; [`write_model_line`] writes the files.
+    Lines,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
     /// The screen for people.
     #[default]
     Text,
@@ -48,7 +62,15 @@ pub fn write_models(
         ModelFormat::Text => text::write(&scan, exit, style, out),
         ModelFormat::Concise => text::concise(&scan, out),
         ModelFormat::Json => machine::write(&Document::new(&scan, exit), out),
+        ModelFormat::Junit => junit::write(&scan, exit, out),
+        ModelFormat::Lines => lines::end(&scan, exit, out),
+        ModelFormat::Sarif => sarif::write(&scan, exit, out),
     }
+}
+
+/// One file of a scan whose format is [`ModelFormat::Lines`], as soon as it is judged.
+pub fn write_model_line(file: &ModelFile, out: &mut dyn io::Write) -> io::Result<()> {
+    lines::file(&masked_file(file), out)
 }
 
 #[derive(Serialize)]
@@ -63,6 +85,9 @@ struct Document<'s> {
     gaps: &'s [ModelGap],
     passed_over: &'s [String],
     policy: &'s PolicyId,
+    additions: &'s [ModelAddition],
+    config: Option<&'s ConfigFile>,
+    notes: &'s [String],
     exit: ExitCode,
     seconds: f64,
 }
@@ -82,19 +107,27 @@ struct File<'s> {
     file: &'s ModelFile,
 }
 
+impl<'s> File<'s> {
+    fn new(file: &'s ModelFile) -> Self {
+        Self { complete: file.is_complete(), file }
+    }
+}
+
 impl<'s> Document<'s> {
     fn new(scan: &'s ModelScan, exit: ExitCode) -> Self {
-        let files = scan.files.iter().map(|file| File { complete: file.is_complete(), file });
         Self {
             schema_version: SCHEMA_VERSION,
             source: &scan.source,
             verdict: scan.verdict(),
             complete: scan.is_complete(),
             counts: Counts::of(scan),
-            files: files.collect(),
+            files: scan.files.iter().map(File::new).collect(),
             gaps: &scan.gaps,
             passed_over: &scan.passed_over,
             policy: &scan.policy,
+            additions: &scan.additions,
+            config: scan.config.as_ref(),
+            notes: &scan.notes,
             exit,
             seconds: machine::milliseconds(scan.seconds),
         }
@@ -120,19 +153,29 @@ impl Counts {
 fn masked(scan: &ModelScan) -> ModelScan {
     let mut scan = scan.clone();
     mask(&mut scan.source);
-    scan.passed_over.iter_mut().for_each(mask);
-    scan.gaps.iter_mut().for_each(mask_gap);
-    for file in &mut scan.files {
-        mask(&mut file.path);
-        file.gaps.iter_mut().for_each(mask_gap);
-        file.findings.iter_mut().for_each(mask_finding);
-        for lookup in &mut file.lookups {
-            mask(&mut lookup.module);
-            mask(&mut lookup.name);
-            mask_place(&mut lookup.place);
-        }
+    scan.passed_over.iter_mut().chain(&mut scan.notes).for_each(mask);
+    if let Some(config) = &mut scan.config {
+        mask(&mut config.path);
     }
+    for one in &mut scan.additions {
+        [&mut one.module, &mut one.name, &mut one.owner, &mut one.reason].into_iter().for_each(mask);
+    }
+    scan.gaps.iter_mut().for_each(mask_gap);
+    scan.files = scan.files.iter().map(masked_file).collect();
     scan
+}
+
+fn masked_file(file: &ModelFile) -> ModelFile {
+    let mut file = file.clone();
+    mask(&mut file.path);
+    file.gaps.iter_mut().for_each(mask_gap);
+    file.findings.iter_mut().for_each(mask_finding);
+    for lookup in &mut file.lookups {
+        mask(&mut lookup.module);
+        mask(&mut lookup.name);
+        mask_place(&mut lookup.place);
+    }
+    file
 }
 
 fn mask_gap(gap: &mut ModelGap) {
@@ -144,13 +187,15 @@ fn mask_finding(finding: &mut ModelFinding) {
     mask(&mut finding.message);
     mask_place(&mut finding.place);
     finding.subject.as_mut().map(mask);
+    finding.python.as_mut().map(mask);
+    finding.trace.iter_mut().for_each(|opcode| mask(&mut opcode.argument));
 }
 
 fn mask_place(place: &mut ModelPlace) {
     mask(&mut place.path);
 }
 
-fn mask(text: &mut String) {
+pub(crate) fn mask(text: &mut String) {
     if let std::borrow::Cow::Owned(masked) = clean::mask(text) {
         *text = masked;
     }

@@ -6,6 +6,8 @@ use std::io;
 use ringfence_finding::ExitCode;
 use ringfence_finding::ModelFile;
 use ringfence_finding::ModelFinding;
+use ringfence_finding::ModelGap;
+use ringfence_finding::ModelOpcode;
 use ringfence_finding::ModelPlace;
 use ringfence_finding::ModelScan;
 use ringfence_finding::Verdict;
@@ -15,6 +17,7 @@ use crate::clean;
 use crate::style::Style;
 use crate::style::Tone;
 use crate::text::page::Page;
+use crate::text::page::fit;
 use crate::words;
 
 /// Lines of one kind that are shown for one file; `-v` shows all.
@@ -22,22 +25,26 @@ const SHOWN: usize = 5;
 
 /// `path@0x1f3: MALICIOUS RF-MOD-101 os.system: message`
 pub(super) fn concise(scan: &ModelScan, out: &mut dyn io::Write) -> io::Result<()> {
-    for file in &scan.files {
-        for finding in &file.findings {
-            let (word, id) = (asked(finding).to_uppercase(), finding.id);
-            let message = clean::sentence(&finding.message);
-            writeln!(out, "{}: {word} {id} {message}", place(&finding.place))?;
-        }
+    for finding in scan.files.iter().flat_map(|file| &file.findings) {
+        writeln!(out, "{}", finding_line(finding))?;
     }
     for gap in scan.files.iter().flat_map(|file| &file.gaps).chain(&scan.gaps) {
-        let message = clean::sentence(&gap.message);
-        writeln!(out, "{}: INCOMPLETE {} {message}", place(&gap.place), gap.reason)?;
+        writeln!(out, "{}", gap_line(gap))?;
     }
     Ok(())
 }
 
+pub(super) fn finding_line(finding: &ModelFinding) -> String {
+    let (word, id) = (asked(finding).to_uppercase(), finding.id);
+    format!("{}: {word} {id} {}", place(&finding.place), clean::sentence(&finding.message))
+}
+
+pub(super) fn gap_line(gap: &ModelGap) -> String {
+    format!("{}: INCOMPLETE {} {}", place(&gap.place), gap.reason, clean::sentence(&gap.message))
+}
+
 /// The verdict that a finding asks for, or what it is where it asks for none.
-fn asked(finding: &ModelFinding) -> &'static str {
+pub(super) fn asked(finding: &ModelFinding) -> &'static str {
     if finding.verdict < Verdict::Review { "key" } else { finding.verdict.as_str() }
 }
 
@@ -69,6 +76,7 @@ pub(super) fn write(
     {
         write_file(file, &mut page);
     }
+    digests(scan, &mut page);
     if !scan.gaps.is_empty() || style.verbose && !scan.passed_over.is_empty() {
         page.gap();
     }
@@ -81,9 +89,38 @@ pub(super) fn write(
             page.labelled("passed over", Tone::Plain, 13, &clean::sentence(line));
         }
     }
+    additions(scan, &mut page);
     page.gap();
     page.line(&closing(scan, exit));
     out.write_all(page.into_text().as_bytes())
+}
+
+/// What a team has added about the names that were met, with the day on which that ends, and what else is worth knowing.
+fn additions(scan: &ModelScan, page: &mut Page<'_>) {
+    if !scan.additions.is_empty() || !scan.notes.is_empty() {
+        page.gap();
+    }
+    for one in &scan.additions {
+        let (label, tone, day) =
+            if one.expired { ("expired", Tone::Warn, "on") } else { ("allowed", Tone::Plain, "until") };
+        let (module, name) = (clean::name(&one.module), clean::name(&one.name));
+        let (owner, reason) = (clean::name(&one.owner), clean::sentence(&one.reason));
+        page.labelled(label, tone, 12, &format!("{module}.{name} {day} {}, {owner}: {reason}", one.expires));
+    }
+    for note in &scan.notes {
+        page.labelled("note", Tone::Plain, 12, &clean::sentence(note));
+    }
+}
+
+/// Where digests were asked for: one line a file, as `sha256sum` prints it.
+fn digests(scan: &ModelScan, page: &mut Page<'_>) {
+    let with = scan.files.iter().filter_map(|file| Some((file.sha256.as_ref()?, file)));
+    for (index, (digest, file)) in with.enumerate() {
+        if index == 0 {
+            page.gap();
+        }
+        page.line(&format!("{digest}  {}", clean::path(&file.path)));
+    }
 }
 
 fn headline(scan: &ModelScan) -> &'static str {
@@ -98,7 +135,7 @@ fn headline(scan: &ModelScan) -> &'static str {
     }
 }
 
-fn tone(verdict: Verdict) -> Tone {
+pub(super) fn tone(verdict: Verdict) -> Tone {
     match verdict {
         Verdict::Clean => Tone::Good,
         Verdict::Incomplete | Verdict::Review => Tone::Warn,
@@ -136,6 +173,7 @@ fn write_file(file: &ModelFile, page: &mut Page<'_>) {
         let label = format!("  {:<9} {}", asked(finding), finding.id);
         let words = format!("{inner} {}: {}", clean::sentence(&finding.message), finding.why);
         page.labelled(&label, tone(finding.verdict.max(Verdict::Review)), 24, &words);
+        write_act(finding, 24, page);
     }
     more(file.findings.len(), shown(file.findings.len()), "finding", page);
     for gap in file.gaps.iter().take(shown(file.gaps.len())) {
@@ -158,6 +196,26 @@ fn write_file(file: &ModelFile, page: &mut Page<'_>) {
     }
 }
 
+/// What the finding does in Python's words; with `-v` the opcodes around it.
+pub(super) fn write_act(finding: &ModelFinding, indent: usize, page: &mut Page<'_>) {
+    let style = page.style;
+    let columns = style.columns();
+    if let Some(python) = &finding.python {
+        let words = fit(&clean::line(python), columns.saturating_sub(indent), style.ellipsis());
+        let words = style.paint(Tone::Strong, &words).into_owned();
+        page.line(&format!("{:indent$}{words}", ""));
+    }
+    if style.verbose {
+        for opcode in &finding.trace {
+            let mark = if opcode.matters { '>' } else { ' ' };
+            let ModelOpcode { offset, name, argument, .. } = opcode;
+            let line = format!("    {mark} 0x{offset:<8x} {name:<16} {}", clean::line(argument));
+            let line = fit(line.trim_end(), columns, style.ellipsis());
+            page.line(&style.paint(if opcode.matters { Tone::Plain } else { Tone::Dim }, &line));
+        }
+    }
+}
+
 fn more(all: usize, shown: usize, what: &str, page: &mut Page<'_>) {
     if all > shown {
         let rest = words::many(all - shown);
@@ -166,7 +224,7 @@ fn more(all: usize, shown: usize, what: &str, page: &mut Page<'_>) {
 }
 
 /// The place inside of the file: its own path stands above already.
-fn inner(place: &ModelPlace, file: &ModelFile) -> String {
+pub(super) fn inner(place: &ModelPlace, file: &ModelFile) -> String {
     let member = place.path.strip_prefix(&file.path).unwrap_or(&place.path).trim_start_matches("!/");
     if member.is_empty() {
         return format!("0x{:x}", place.offset);
@@ -181,5 +239,15 @@ fn closing(scan: &ModelScan, exit: ExitCode) -> String {
         0 => String::new(),
         count => format!(" with {}", words::count(words::many(count), "addition")),
     };
-    format!("exit {}, policy of {} ({digest}){additions}, {:.2} s", exit.code(), policy.date, scan.seconds)
+    let config = scan.config.as_ref().map(|config| {
+        let digest = config.sha256.get(..12).unwrap_or(&config.sha256);
+        format!(" by {} ({digest})", clean::path(&config.path))
+    });
+    let config = config.unwrap_or_default();
+    format!(
+        "exit {}, policy of {} ({digest}){additions}{config}, {:.2} s",
+        exit.code(),
+        policy.date,
+        scan.seconds
+    )
 }

@@ -5,8 +5,8 @@
 //! 3.27.9), which obliges its level to be `none`. A control that could not run and a place that could not be looked
 //! at are notifications of level `error` (3.58.6: results may be incomplete).
 
-mod model;
-mod uri;
+pub(crate) mod model;
+pub(crate) mod uri;
 
 use std::fmt::Write as _;
 use std::io;
@@ -23,20 +23,16 @@ use ringfence_finding::Severity;
 use ringfence_finding::Snippet;
 
 use crate::machine;
+use crate::words;
 use model::Text;
 
 pub(crate) fn write(scan: &Scan, out: &mut dyn io::Write) -> io::Result<()> {
     let results = scan.findings.iter().filter(|finding| finding.outcome != Outcome::Error);
     let run = model::Run {
-        tool: model::Tool {
-            driver: model::Driver {
-                name: "Ringfence",
-                semantic_version: env!("CARGO_PKG_VERSION"),
-                rules: scan.controls.iter().map(rule).collect(),
-            },
-        },
+        tool: model::Tool::new(scan.controls.iter().map(rule).collect()),
         invocations: [invocation(scan)],
-        column_kind: "unicodeCodePoints",
+        column_kind: model::COLUMNS,
+        artifacts: Vec::new(),
         results: results.map(|finding| result(finding, &scan.controls)).collect(),
         properties: model::RunProperties {
             source: &scan.source,
@@ -46,12 +42,7 @@ pub(crate) fn write(scan: &Scan, out: &mut dyn io::Write) -> io::Result<()> {
             complete: !scan.coverage.is_incomplete(),
         },
     };
-    let log = model::Log {
-        schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-        version: "2.1.0",
-        runs: [run],
-    };
-    machine::write(&log, out)
+    machine::write(&model::Log::new(run), out)
 }
 
 fn rule(control: &ControlInfo) -> model::Rule<'_> {
@@ -63,17 +54,17 @@ fn rule(control: &ControlInfo) -> model::Rule<'_> {
         default_configuration: model::Configuration { level: level(control.severity) },
         help: model::Help {
             text: format!("{}\n\n{}", control.title, control.risk),
-            markdown: control.manual,
+            markdown: Some(control.manual),
         },
         properties: model::RuleProperties {
             tags: vec!["security".to_owned(), control.id.family.as_str().to_lowercase()],
             security_severity: security_severity(control.severity),
-            fix_class: control.fix.as_str(),
+            fix_class: Some(control.fix.as_str()),
         },
     }
 }
 
-fn level(severity: Severity) -> &'static str {
+pub(crate) fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
@@ -82,7 +73,7 @@ fn level(severity: Severity) -> &'static str {
 }
 
 /// A number inside the band that code hosts call by our word: over 9 critical, over 7 high, over 4 medium, else low.
-fn security_severity(severity: Severity) -> &'static str {
+pub(crate) fn security_severity(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "9.5",
         Severity::High => "8.0",
@@ -125,7 +116,10 @@ fn invocation(scan: &Scan) -> model::Invocation {
     }
 }
 
-fn result<'s>(finding: &'s Finding, controls: &[ControlInfo]) -> model::Finding<'s> {
+fn result<'s>(
+    finding: &'s Finding,
+    controls: &[ControlInfo],
+) -> model::Finding<model::FindingProperties<'s>> {
     let (kind, level) = match finding.outcome {
         Outcome::Fail => ("fail", level(finding.severity)),
         Outcome::Unknown | Outcome::Error => ("open", "none"),
@@ -149,6 +143,7 @@ fn result<'s>(finding: &'s Finding, controls: &[ControlInfo]) -> model::Finding<
         message: text(&message),
         locations: if known { vec![place] } else { Vec::new() },
         related_locations: finding.evidence.iter().filter_map(|seen| related(seen, finding)).collect(),
+        code_flows: Vec::new(),
         partial_fingerprints: [("ringfence/v1", finding.fingerprint.to_string())].into(),
         properties: model::FindingProperties {
             severity: finding.severity.as_str(),
@@ -175,14 +170,14 @@ fn location(
 ) -> model::Location {
     let context_region = snippet.filter(|snippet| snippet.first_line > 0 && !snippet.text.is_empty());
     let physical = place.map(|place| model::PhysicalLocation {
-        artifact_location: model::Artifact { uri: uri::from_path(&place.file) },
+        artifact_location: model::Artifact { uri: uri::from_path(&place.file), index: None },
         // An object of a cluster has no lines.
         region: (!place.is_live()).then(|| model::Region {
             // The standard counts from 1; a place that does not must not make the whole log invalid.
-            start_line: place.line.max(1),
-            start_column: place.column.max(1),
-            byte_offset: place.start,
-            byte_length: place.end.saturating_sub(place.start),
+            start_line: Some(place.line.max(1)),
+            start_column: Some(place.column.max(1)),
+            byte_offset: words::many(place.start),
+            byte_length: Some(words::many(place.end.saturating_sub(place.start))),
         }),
         context_region: context_region.map(|snippet| {
             let lines = u32::try_from(snippet.text.lines().count()).unwrap_or(u32::MAX);
@@ -208,7 +203,7 @@ fn location(
 }
 
 /// A message: foreign `[text](target)` would become a link (3.11.6), so its bracket is escaped as the standard says.
-fn text(message: &str) -> Text {
+pub(crate) fn text(message: &str) -> Text {
     let text = if message.contains("](") { message.replace('[', "\\[") } else { message.to_owned() };
     Text { text }
 }

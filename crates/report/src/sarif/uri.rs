@@ -12,16 +12,35 @@ pub(crate) fn from_path(path: &str) -> String {
     } else {
         relative
     };
-    for byte in path.bytes() {
-        // `:` is left out: in a first segment it would end a scheme.
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            _ = write!(uri, "%{byte:02X}");
+    path.bytes().for_each(|byte| push(&mut uri, byte));
+    uri
+}
+
+/// The name of a member of an archive: relative to it whatever the name is, so that nobody who resolves it leaves it.
+pub(crate) fn from_member(name: &str) -> String {
+    let mut uri = String::with_capacity(name.len());
+    for (index, part) in name.split('/').enumerate() {
+        match (index, part) {
+            (0, _) => {}
+            (1, _) if uri.is_empty() => uri.push_str("%2F"),
+            _ => uri.push('/'),
+        }
+        match part {
+            "." | ".." => uri.push_str(&part.replace('.', "%2E")),
+            part => part.bytes().for_each(|byte| push(&mut uri, byte)),
         }
     }
     uri
+}
+
+/// A byte as it stands in a path. `:` is written out: in a first segment it would end a scheme.
+fn push(uri: &mut String, byte: u8) {
+    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        uri.push(char::from(byte));
+    } else {
+        // Writing to a String cannot fail.
+        _ = write!(uri, "%{byte:02X}");
+    }
 }
 
 #[cfg(test)]
@@ -37,5 +56,14 @@ mod tests {
         assert_eq!(from_path("c:x/ä#?.yaml"), "c%3Ax/%C3%A4%23%3F.yaml");
         assert_eq!(from_path("//host/x"), "file:////host/x");
         assert_eq!(from_path("-"), "-");
+    }
+
+    #[test]
+    fn no_member_leads_out_of_its_archive() {
+        assert_eq!(from_member("archive/data.pkl"), "archive/data.pkl");
+        assert_eq!(from_member("../../etc/x"), "%2E%2E/%2E%2E/etc/x");
+        assert_eq!(from_member("/etc/x"), "%2Fetc/x");
+        assert_eq!(from_member("a/./b//c:\n"), "a/%2E/b//c%3A%0A");
+        assert_eq!(from_member(""), "");
     }
 }

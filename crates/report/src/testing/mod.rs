@@ -1,7 +1,9 @@
 //! Room `report`, tests: the scans that every format prints, from an everyday one to one made of hostile strings.
 
 mod hostile;
+pub(crate) mod sarif;
 pub(crate) mod schema;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 

@@ -91,6 +91,20 @@ pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     lines
 }
 
+/// What fits of a line that is no sentence: cut anywhere.
+pub(crate) fn fit(text: &str, columns: usize, ellipsis: &str) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    let mut taken = 0;
+    let head = text.chars().take_while(|char| {
+        taken += width(char.encode_utf8(&mut [0; 4]));
+        taken <= room
+    });
+    head.chain(ellipsis.chars()).collect()
+}
+
 /// The first words of a sentence that fit into `columns`; the first word always stays whole.
 pub(crate) fn shorten(text: &str, columns: usize, ellipsis: &str) -> String {
     if width(text) <= columns {
@@ -117,6 +131,14 @@ mod tests {
         assert_eq!(shorten("ml/llama is public", 40, "..."), "ml/llama is public");
         assert_eq!(shorten("ml/llama is public", 15, "..."), "ml/llama is ...");
         assert_eq!(shorten("a-very-long-namespace/name opens it", 10, "…"), "a-very-long-namespace/name …");
+    }
+
+    #[test]
+    fn fits_what_is_no_sentence() {
+        assert_eq!(fit("os.system('id')", 15, "..."), "os.system('id')");
+        assert_eq!(fit("os.system('id')", 14, "..."), "os.system('...");
+        assert_eq!(fit("日本語", 5, "…"), "日本…");
+        assert_eq!(fit("abc", 0, "…"), "…");
     }
 
     #[test]

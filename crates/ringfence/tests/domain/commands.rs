@@ -97,7 +97,7 @@ fn manifests_that_are_in_no_cluster_are_simulated_and_never_called_clean() {
         let out =
             support::run(&["domain", "simulate", "-f", &domain, "--manifests", &manifest]).ends(code).out;
         assert_eq!(out.contains("ml/Deployment/web"), sees_node, "{out}");
-        assert!(out.contains("not seen: Pod Security, quota usage"), "{out}");
+        assert!(out.contains("not seen: what pods take of the quota"), "{out}");
     }
 }
 

@@ -134,7 +134,11 @@ fn domain(namespace: &str, nodes: &Value) -> Value {
 fn enforce(lab: &ControlPlane, domain: &Value) {
     let name = domain["metadata"]["name"].as_str().unwrap();
     run(lab, &["domain", "apply", "-f", "-"], &domain.to_string()).ends(0);
-    let status = json!({"status": {"effectiveModes": {"mode": "Enforce"}}}).to_string();
+    let mut accepted = domain["spec"].clone();
+    accepted.as_object_mut().unwrap().remove("enforcement");
+    let inventory = json!([{"namespaces": [name], "objects": ["ServiceAccount/default"]}]);
+    let status = json!({"effectiveModes": {"mode": "Enforce"}, "acceptedSpec": accepted.to_string(), "inventory": inventory});
+    let status = json!({"status": status}).to_string();
     lab.kubectl(&["patch", "sdom", name, "--subresource=status", "--type=merge", "-p", &status]).ok();
     let written = || get(lab, &["-n", name, "networkpolicy/rf-default-deny"]);
     until("Enforce is in force", SOON, written);

@@ -13,6 +13,8 @@ mod support;
 
 mod change;
 mod checkup;
+#[cfg(feature = "domain")]
+mod domain;
 mod owners;
 mod planted;
 mod plugin;

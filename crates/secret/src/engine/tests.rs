@@ -52,6 +52,25 @@ fn one_character_short_or_long_is_another_value() {
     }
 }
 
+#[test]
+fn the_look_for_pairs_misses_no_literal() {
+    let engine = Engine::shared();
+    let literals = DETECTORS.iter().map(|row| row.literal).chain([marker::START]);
+    for literal in literals {
+        for before in 0..40 {
+            for after in [0, 1, 15, 16, 40] {
+                let text = [&vec![b'a'; before][..], literal.as_bytes(), &vec![b'a'; after]].concat();
+                assert!(engine.may_match(&text), "{literal} behind {before}, before {after}");
+            }
+        }
+    }
+    for text in
+        ["", "f", "_", "a sentence of more than sixteen bytes", "f_ and k- are pairs, and no literals"]
+    {
+        assert!(!engine.may_match(text.as_bytes()), "{text}");
+    }
+}
+
 fn resized(piece: Piece, by: isize) -> Option<Piece> {
     match piece {
         Piece::Alphanumeric(count) => Some(Piece::Alphanumeric(count.checked_add_signed(by)?)),

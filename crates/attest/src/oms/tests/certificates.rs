@@ -79,7 +79,9 @@ fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Bench, [Vec<u8
     let mut bench = Bench::new(name);
     let (certificates, key) = authority.issue();
     bench.key = key;
-    bench.trust = Trust::Authorities(Authorities::new(vec![certificates[0].clone()], time).unwrap());
+    let authorities = Authorities::new(vec![certificates[0].clone()], time).unwrap();
+    let root = TrustRoot::Authority { authorities, identity: None };
+    bench.trust = vec![TrustedSigner { name: "authority".to_owned(), root, until: None }];
     (bench, certificates)
 }
 

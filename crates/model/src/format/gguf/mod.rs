@@ -6,6 +6,7 @@
 //! explained by the table and not read. The sentences of the format: docs/gguf.md of ggml-org/ggml; block sizes:
 //! `GGML_QUANT_SIZES` of PyPI's gguf, which a test compares.
 
+mod shown;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,10 @@ mod value;
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
+use ringfence_finding::SpanKind;
 
 use super::jinja;
+use crate::inspect::Book;
 use crate::keys::Texts;
 use tensor::Tensor;
 
@@ -71,14 +74,27 @@ struct Reader<'s, 't> {
     names: usize,
     /// Takes every text with its place.
     texts: &'t mut Texts<'t>,
+    book: Option<&'t mut Book>,
 }
 
-/// Reads the head; `texts` is given each string of the metadata with its place.
-pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, ReadError> {
+/// Reads the head; `texts` is given each string of the metadata with its place, the book keys and tensors.
+pub(crate) fn read<'t>(
+    source: &dyn Source,
+    texts: &'t mut Texts<'t>,
+    book: Option<&'t mut Book>,
+) -> Result<Facts, ReadError> {
     let window = Window::new(source, 0);
     let facts = Facts::default();
-    let mut reader =
-        Reader { window, is_big: false, facts, alignment: tensor::ALIGNMENT, templates: 0, names: 0, texts };
+    let mut reader = Reader {
+        window,
+        is_big: false,
+        facts,
+        alignment: tensor::ALIGNMENT,
+        templates: 0,
+        names: 0,
+        texts,
+        book,
+    };
     let mut tensors = Vec::new();
     let head = reader.head(&mut tensors);
     let at = reader.window.at();
@@ -86,11 +102,19 @@ pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, 
         Ok(()) => {
             let mut facts = reader.facts;
             tensor::layout(source, &mut facts, &tensors, at, reader.alignment)?;
+            if let Some(book) = &mut reader.book {
+                book.span(at, facts.explained, SpanKind::Padding, "");
+                book.span(0, at, SpanKind::Parsed, "keys and table of tensors");
+                tensor::told(book, tensors, at.next_multiple_of(reader.alignment));
+            }
             facts
         }
         Err(halt) => {
             let mut facts = reader.facts;
             facts.explained = at;
+            if let Some(book) = &mut reader.book {
+                book.span(0, at, SpanKind::Parsed, "keys and table of tensors");
+            }
             match halt {
                 Halt::Truncated => facts.truncated = Some(at),
                 Halt::Budget(what) => facts.budget.push((at, what)),
@@ -129,8 +153,11 @@ impl Reader<'_, '_> {
         let mut names = std::collections::HashSet::new();
         for _ in 0..count_of_tensors {
             let at = self.window.at();
-            let (name, tensor) = self.tensor()?;
+            let (name, mut tensor) = self.tensor()?;
             self.keep(&name)?;
+            if let (Some(tensor), true) = (&mut tensor, self.book.is_some()) {
+                tensor.name.clone_from(&name);
+            }
             if let Some(name) = names.replace(name) {
                 self.odd(
                     at,

@@ -2,10 +2,13 @@
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
+use ringfence_finding::SpanKind;
 
 use super::Facts;
 use super::Reader;
 use super::Step;
+use crate::inspect;
+use crate::inspect::Book;
 
 /// Where no key says another.
 pub(super) const ALIGNMENT: u64 = 32;
@@ -55,8 +58,14 @@ const BLOCKS: [(u32, u64, u64); 34] = [
 ];
 
 /// Where a tensor says that its data is, from the start of all data.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tensor {
+    /// Kept for who inspects; empty otherwise.
+    pub(super) name: String,
+    sizes: [u64; DIMENSIONS as usize],
+    dimensions: usize,
+    kind: u32,
+
     /// Byte of its row in the table.
     at: u64,
     offset: u64,
@@ -86,7 +95,10 @@ impl Reader<'_, '_> {
         // Readers count in signed numbers.
         let count = count.filter(|count| i64::try_from(*count).is_ok());
         match count.and_then(|count| (count / items).checked_mul(*bytes)) {
-            Some(bytes) if first.is_multiple_of(*items) => Ok((name, Some(Tensor { at, offset, bytes }))),
+            Some(bytes) if first.is_multiple_of(*items) => {
+                let dimensions = dimensions as usize;
+                Ok((name, Some(Tensor { name: String::new(), sizes, dimensions, kind, at, offset, bytes })))
+            }
             Some(_) => {
                 self.odd(at, format!("a tensor whose rows are no multiple of {items} items"));
                 Ok((name, None))
@@ -96,6 +108,60 @@ impl Reader<'_, '_> {
                 Ok((name, None))
             }
         }
+    }
+}
+
+/// Tells the book of tensors; `start` is where all data begins.
+pub(super) fn told(book: &mut Book, tensors: Vec<Tensor>, start: u64) {
+    for tensor in tensors {
+        let from = start.saturating_add(tensor.offset);
+        book.span(from, from.saturating_add(tensor.bytes), SpanKind::Tensor, &tensor.name);
+        // The innermost dimension stands first in the file.
+        let shape = tensor.sizes.iter().take(tensor.dimensions).rev().copied().collect();
+        let mut found = inspect::tensor(tensor.name, type_name(tensor.kind), shape, tensor.bytes);
+        found.offset = Some(from);
+        book.tensor(found);
+    }
+}
+
+/// Names of types (`GGMLQuantizationType` of PyPI's gguf, which a test compares).
+fn type_name(kind: u32) -> &'static str {
+    match kind {
+        0 => "F32",
+        1 => "F16",
+        2 => "Q4_0",
+        3 => "Q4_1",
+        6 => "Q5_0",
+        7 => "Q5_1",
+        8 => "Q8_0",
+        9 => "Q8_1",
+        10 => "Q2_K",
+        11 => "Q3_K",
+        12 => "Q4_K",
+        13 => "Q5_K",
+        14 => "Q6_K",
+        15 => "Q8_K",
+        16 => "IQ2_XXS",
+        17 => "IQ2_XS",
+        18 => "IQ3_XXS",
+        19 => "IQ1_S",
+        20 => "IQ4_NL",
+        21 => "IQ3_S",
+        22 => "IQ2_S",
+        23 => "IQ4_XS",
+        24 => "I8",
+        25 => "I16",
+        26 => "I32",
+        27 => "I64",
+        28 => "F64",
+        29 => "IQ1_M",
+        30 => "BF16",
+        34 => "TQ1_0",
+        35 => "TQ2_0",
+        39 => "MXFP4",
+        40 => "NVFP4",
+        41 => "Q1_0",
+        _ => "unknown",
     }
 }
 
@@ -110,12 +176,12 @@ pub(super) fn layout(
     let len = source.len();
     facts.explained = end;
     let Some(start) = end.checked_next_multiple_of(alignment) else { return Ok(()) };
-    let mut sorted = tensors.to_vec();
+    let mut sorted: Vec<&Tensor> = tensors.iter().collect();
     sorted.sort_unstable_by_key(|tensor| (tensor.offset, tensor.bytes));
     // Without tensors nothing is padded, though writers may.
     let mut last = end;
     let mut expected = start;
-    for tensor in &sorted {
+    for tensor in sorted.iter().copied() {
         if facts.odd.len() >= crate::Limits::GAPS {
             break;
         }

@@ -19,22 +19,22 @@ const TEMPLATE: &str = "tokenizer.chat_template";
 const TEMPLATE_NAMES: &str = "tokenizer.chat_templates";
 
 /// Numbers of value types.
-const U8: u32 = 0;
-const I8: u32 = 1;
-const U16: u32 = 2;
-const I16: u32 = 3;
-const U32: u32 = 4;
-const I32: u32 = 5;
-const F32: u32 = 6;
-const BOOL: u32 = 7;
-const STRING: u32 = 8;
-const ARRAY: u32 = 9;
-const U64: u32 = 10;
-const I64: u32 = 11;
-const F64: u32 = 12;
+pub(super) const U8: u32 = 0;
+pub(super) const I8: u32 = 1;
+pub(super) const U16: u32 = 2;
+pub(super) const I16: u32 = 3;
+pub(super) const U32: u32 = 4;
+pub(super) const I32: u32 = 5;
+pub(super) const F32: u32 = 6;
+pub(super) const BOOL: u32 = 7;
+pub(super) const STRING: u32 = 8;
+pub(super) const ARRAY: u32 = 9;
+pub(super) const U64: u32 = 10;
+pub(super) const I64: u32 = 11;
+pub(super) const F64: u32 = 12;
 
 /// Bytes of a value of a type that has a fixed size.
-fn size(kind: u32) -> Option<u64> {
+pub(super) fn size(kind: u32) -> Option<u64> {
     Some(match kind {
         U8 | I8 | BOOL => 1,
         U16 | I16 => 2,
@@ -73,6 +73,7 @@ impl Reader<'_, '_> {
                 _ => self.value(kind, 0)?,
             }
             debug_assert!(self.window.at() >= value_at, "a value never moves back");
+            self.show(&name, kind, value_at)?;
             if let Some(name) = names.replace(name) {
                 self.odd(
                     at,

@@ -1,5 +1,7 @@
 //! Room `model`, format `onnx`: what closed messages say: operators, functions, tensors and the files they name.
 
+mod listed;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -8,6 +10,7 @@ use ringfence_finding::Verdict;
 use super::Field;
 use super::schema::Message;
 use crate::Limits;
+use crate::inspect::Book;
 use crate::keys;
 
 /// Domains whose operators are in every runtime and touch nothing but tensors.
@@ -65,10 +68,18 @@ pub(super) struct Frame {
     second: String,
     third: String,
     tensor: Tensor,
+    /// What it says of itself, for who inspects: field and words.
+    says: Vec<(u64, String)>,
 }
+
+/// Dimensions of a tensor that are listed.
+const DIMENSIONS: usize = 64;
 
 #[derive(Debug, Default)]
 struct Tensor {
+    sizes: Vec<u64>,
+    /// Where the raw data stands.
+    raw_at: Option<u64>,
     /// Product of the dimensions, where it fits; none before the first.
     items: Option<u64>,
     is_beyond: bool,
@@ -92,7 +103,7 @@ impl Tensor {
 impl Frame {
     pub(super) fn new(message: Message, at: u64, end: u64) -> Self {
         let (first, second, third) = (String::new(), String::new(), String::new());
-        Self { message, at, end, first, second, third, tensor: Tensor::default() }
+        Self { message, at, end, first, second, third, tensor: Tensor::default(), says: Vec::new() }
     }
 
     /// Whether a text of this field is judged.
@@ -119,13 +130,19 @@ impl Frame {
         let product = self.tensor.items.unwrap_or(1).checked_mul(size);
         self.tensor.is_beyond |= product.is_none_or(|items| i64::try_from(items).is_err());
         self.tensor.items = Some(product.unwrap_or(u64::MAX));
+        if self.tensor.sizes.len() < DIMENSIONS {
+            self.tensor.sizes.push(size);
+        }
     }
 
-    pub(super) fn number(&mut self, field: &Field) {
+    pub(super) fn number(&mut self, field: &Field, start: u64) {
         match (self.message, field.number) {
             (Message::Tensor, 1) => self.dimension(field.value),
             (Message::Tensor, 2) => self.tensor.kind = field.value,
-            (Message::Tensor, 9) => self.tensor.raw = Some(field.len),
+            (Message::Tensor, 9) => (self.tensor.raw, self.tensor.raw_at) = (Some(field.len), Some(start)),
+            (Message::Model, 1 | 5) | (Message::Operators, 2) => {
+                self.say(field.number, field.value.to_string());
+            }
             (Message::Tensor, 14) => self.tensor.location = field.value,
             _ => {}
         }
@@ -153,7 +170,10 @@ impl Facts {
         }
     }
 
-    pub(super) fn close(&mut self, frame: Frame, parent: Option<&mut Frame>) {
+    pub(super) fn close(&mut self, frame: Frame, parent: Option<&mut Frame>, book: Option<&mut Book>) {
+        if let Some(book) = book {
+            listed::list(&frame, parent.as_deref().map(|parent| parent.message), book);
+        }
         match frame.message {
             Message::External => {
                 self.entry(&frame);

@@ -14,6 +14,7 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use crate::inspect::Book;
 use crate::keys;
 use crate::keys::Texts;
 pub(crate) use facts::External;
@@ -88,8 +89,12 @@ pub(crate) fn is_model(source: &dyn Source) -> Result<bool, ReadError> {
     Ok(has_version && has_graph)
 }
 
-/// Walks a model; `texts` is given each of its texts with its place.
-pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, ReadError> {
+/// Walks a model; `texts` is given each of its texts with its place, the book its tensors and what it says of itself.
+pub(crate) fn read(
+    source: &dyn Source,
+    texts: &mut Texts<'_>,
+    mut book: Option<&mut Book>,
+) -> Result<Facts, ReadError> {
     let mut window = Window::new(source, 0);
     let mut facts = Facts::default();
     let mut frames = vec![Frame::new(Message::Model, 0, source.len())];
@@ -99,7 +104,7 @@ pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, 
         let Some(frame) = frames.last_mut() else { break };
         if window.at() >= frame.end {
             if let Some(done) = frames.pop() {
-                facts.close(done, frames.last_mut());
+                facts.close(done, frames.last_mut(), book.as_deref_mut());
             }
             continue;
         }
@@ -108,7 +113,7 @@ pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, 
             facts.budget = Some((window.at(), "fields"));
             break;
         }
-        match step(&mut window, frame, &mut facts, texts) {
+        match step(&mut window, frame, &mut facts, texts, book.is_some()) {
             Ok(None) => {}
             Ok(Some(_)) if depth >= DEPTH => {
                 facts.budget = Some((window.at(), "messages in messages"));
@@ -132,9 +137,12 @@ pub(crate) fn read(source: &dyn Source, texts: &mut Texts<'_>) -> Result<Facts, 
     // Where the walk ended early, what was begun counts all the same.
     while let Some(frame) = frames.pop() {
         let parent = frames.last_mut();
-        facts.close(frame, parent);
+        facts.close(frame, parent, book.as_deref_mut());
     }
     facts.explained = window.at().min(source.len());
+    if let Some(book) = book {
+        facts.told(book);
+    }
     facts.finish();
     Ok(facts)
 }
@@ -145,6 +153,7 @@ fn step(
     frame: &mut Frame,
     facts: &mut Facts,
     texts: &mut Texts<'_>,
+    is_listed: bool,
 ) -> Result<Option<Frame>, Halt> {
     let field = next(window)?;
     let start = window.at();
@@ -170,6 +179,10 @@ fn step(
         }
         Some(Kind::Inner(message)) => return Ok(Some(Frame::new(message, field.at, start + field.len))),
         Some(Kind::Text) => {
+            if is_listed && field.len <= TEXT && frame.shows(field.number) {
+                let bytes = window.bytes_at(start, usize::try_from(field.len).unwrap_or(0))?;
+                frame.say(field.number, String::from_utf8_lossy(&bytes).into_owned());
+            }
             if field.len <= TEXT && frame.keeps(field.number) {
                 let bytes = window.bytes_at(start, usize::try_from(field.len).unwrap_or(0))?;
                 frame.text(field.number, String::from_utf8_lossy(&bytes).into_owned());
@@ -190,7 +203,7 @@ fn step(
             }
         }
         Some(kind) => {
-            frame.number(&field);
+            frame.number(&field, start);
             if field.wire == 2 && field.len > 0 {
                 window.skip(field.len - 1);
                 let last = window.byte()?.ok_or(Halt::Cut)?;

@@ -1,19 +1,26 @@
 //! `ringfence domain diff`: the cluster against what its domains want, with who changed it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::io::Write;
 
 use clap::Args;
 use kube::ResourceExt as _;
+use ringfence_domain::Accepted;
+use ringfence_domain::Asked;
+use ringfence_domain::Rank;
+use ringfence_domain::Scope;
 use ringfence_domain::accepted;
+use ringfence_domain::desired;
+use ringfence_domain::spec::Mode;
 use ringfence_finding::ExitCode;
 use ringfence_operator::Effect;
 use ringfence_operator::Observed;
+use ringfence_operator::fenced;
 use ringfence_operator::observe;
 use serde_json::json;
 
 use super::plan::details;
-use super::plan::plan;
 use super::plan::word;
 use super::remote::Known;
 use super::say;
@@ -49,14 +56,28 @@ impl Diff {
         }
         // The mode in force, not the wanted one: what waits for a simulation is no drift.
         let mut domains = known.domains.clone();
+        let mut scopes = BTreeMap::new();
         for domain in &mut domains {
             let modes = domain.status.as_ref().map(|it| it.effective_modes.clone()).unwrap_or_default();
-            if let Some(spec) = accepted(domain, &modes) {
-                domain.spec = spec;
+            if modes.held.is_some() && modes.mode >= Mode::Enforce {
+                scopes.insert(domain.name_any(), Scope::Within(fenced(domain, &known.facts)));
+            }
+            match accepted(domain, &modes) {
+                Accepted::Written => {}
+                Accepted::Other(spec) => domain.spec = *spec,
+                Accepted::Lost => drop(scopes.insert(domain.name_any(), Scope::Lost)),
             }
             domain.spec.enforcement.mode = modes.mode;
         }
-        let mut desired = plan(&domains, &known.facts);
+        let asked = domains.iter().map(|domain| {
+            let scope = scopes.get(&domain.name_any()).cloned().unwrap_or_default();
+            Asked { scope, ..Asked::new(domain, domain.spec.enforcement.mode) }
+        });
+        let mut desired = desired(&asked.collect::<Vec<_>>(), &known.facts);
+        // What all domains share cannot be told without one of them.
+        let is_lost = scopes.values().any(|it| *it == Scope::Lost);
+        let is_shared = |rank| matches!(rank, Rank::Policy | Rank::PolicyBinding);
+        desired.objects.retain(|it| !is_lost || !is_shared(it.id.rank));
         if let Some(name) = &self.name {
             desired.objects.retain(|object| object.domain().is_none_or(|it| it == name));
         }

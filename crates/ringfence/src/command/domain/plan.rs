@@ -133,7 +133,7 @@ pub(crate) fn laid_over(files: Vec<SecurityDomain>, live: Vec<SecurityDomain>) -
 /// The desired objects of domains in the modes that they say.
 pub(crate) fn plan(domains: &[SecurityDomain], facts: &ClusterFacts) -> Desired {
     let asked: Vec<_> =
-        domains.iter().map(|domain| Asked { domain, mode: domain.spec.enforcement.mode }).collect();
+        domains.iter().map(|domain| Asked::new(domain, domain.spec.enforcement.mode)).collect();
     desired(&asked, facts)
 }
 
@@ -228,7 +228,7 @@ impl Seen<'_> {
     }
 
     fn yaml(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.desired.objects.iter().try_for_each(|object| write!(out, "---\n{}", yaml(&object.body)))
+        self.desired.objects.iter().try_for_each(|object| write!(out, "---\n{}", yaml(&object.body.tree())))
     }
 
     fn exit(&self) -> ExitCode {

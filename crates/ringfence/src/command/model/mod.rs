@@ -1,12 +1,17 @@
 //! `ringfence model`: commands about model files.
 
+mod allow;
+mod inspect;
 #[cfg(feature = "signing")]
 mod keygen;
+mod names;
 #[cfg(feature = "signing")]
 mod password;
 mod scan;
 #[cfg(feature = "signing")]
 mod sign;
+#[cfg(feature = "signing")]
+mod trust;
 #[cfg(feature = "signing")]
 mod verify;
 
@@ -14,7 +19,7 @@ use clap::Args;
 use clap::Subcommand;
 use ringfence_finding::ExitCode;
 
-/// Say whether a model file can run code; sign models, and verify what was signed.
+/// Say whether a model file can run code, show what is in it; sign models, and verify what was signed.
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Model {
@@ -25,6 +30,8 @@ pub(crate) struct Model {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Scan(scan::Scan),
+    Allow(allow::Allow),
+    Inspect(inspect::Inspect),
     #[cfg(feature = "signing")]
     Sign(sign::Sign),
     #[cfg(feature = "signing")]
@@ -37,6 +44,8 @@ impl Model {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.verb {
             Verb::Scan(scan) => scan.run(),
+            Verb::Allow(allow) => allow.run(),
+            Verb::Inspect(inspect) => inspect.run(),
             #[cfg(feature = "signing")]
             Verb::Sign(sign) => sign.run(),
             #[cfg(feature = "signing")]

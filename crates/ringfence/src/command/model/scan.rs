@@ -1,21 +1,24 @@
 //! `ringfence model scan PATH`: files -> verdicts.
 
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
-use std::time::SystemTime;
-use std::time::UNIX_EPOCH;
 
-use anyhow::Context as _;
 use clap::Args;
 use clap::ValueEnum;
 use ringfence_finding::ExitCode;
-use ringfence_model::Date;
+use ringfence_finding::ModelFile;
+use ringfence_finding::ModelScan;
 use ringfence_model::Limits;
 use ringfence_model::Policy;
+use ringfence_model::Tell;
 use ringfence_report::ModelFormat;
+use ringfence_report::Style;
 
+use super::names::NameFlags;
+use super::names::Names;
 use crate::cli::Color;
 use crate::exit::Usage;
 use crate::output;
@@ -32,9 +35,14 @@ use crate::terminal;
   ringfence model scan model.pkl
   ringfence model scan models/ -v                 every file with the names it looks up
   ringfence model scan models/ --format json
+  ringfence model scan models/ --format jsonl | jq -r 'select(.verdict==\"malicious\").path'
+  ringfence model scan models/ --format sarif -o models.sarif
+  ringfence model scan models/ --format junit -o models.xml
   ringfence model scan models/ --allow names.toml
+  ringfence model scan models/ --sha256           digests of what was judged, as sha256sum prints them
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(crate) struct Scan {
     /// File or folder.
     path: PathBuf,
@@ -44,9 +52,12 @@ pub(crate) struct Scan {
     /// File for the result, instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Names that your team allows as well: TOML with [[allow]] entries of module, names, uses, owner, reason, expires.
-    #[arg(long, value_name = "FILE")]
-    allow: Option<PathBuf>,
+    #[command(flatten)]
+    names: NameFlags,
+    /// SHA-256 of every file as well, of exactly the bytes that were judged.
+    #[cfg(feature = "signing")]
+    #[arg(long)]
+    sha256: bool,
     /// Exit 0 even where something could not be looked at; it is still printed.
     #[arg(long)]
     allow_incomplete: bool,
@@ -69,24 +80,27 @@ enum Format {
     Concise,
     /// For programs, with a published schema.
     Json,
+    /// For programs: a line for each file as soon as it is judged, then one with the verdict.
+    Jsonl,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+    /// A test case for each file, for CI systems.
+    Junit,
 }
 
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let additions;
-        let policy = match &self.allow {
-            None => Policy::embedded(),
-            Some(file) => {
-                additions = with_additions(file)?;
-                &additions
-            }
-        };
+        let (names, hash) = (self.names.load(&self.path)?, self.hash()?);
+        if self.format == Format::Jsonl {
+            return self.lines(&names, &hash, start);
+        }
         let scanned = progress::during("scanning", Total::Open("files"), self.quiet, |done| {
             let count = || _ = done.fetch_add(1, Ordering::Relaxed);
-            ringfence_model::scan(&self.path, policy, &Limits::default(), &count)
+            self.look(&names.policy, &hash, &count, None)
         });
-        let mut scan = scanned.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?;
+        let mut scan = scanned.map_err(|error| self.no_path(&error))?;
+        names.tell(&mut scan);
         scan.seconds = start.elapsed().as_secs_f64();
         let exit = scan.exit(self.allow_incomplete);
         let color = if self.output.is_some() { Color::Never } else { self.screen.color };
@@ -95,19 +109,73 @@ impl Scan {
             Format::Text => ModelFormat::Text,
             Format::Concise => ModelFormat::Concise,
             Format::Json => ModelFormat::Json,
+            Format::Jsonl => ModelFormat::Lines,
+            Format::Sarif => ModelFormat::Sarif,
+            Format::Junit => ModelFormat::Junit,
         };
         output::write(self.output.as_deref(), |out| {
             ringfence_report::write_models(&scan, exit, format, &style, out)
         })?;
         Ok(exit)
     }
+
+    /// Writes files while others are still being looked at.
+    fn lines(&self, names: &Names, hash: &Hash, start: Instant) -> anyhow::Result<ExitCode> {
+        // Before anything is written: a file for a scan that cannot begin would be an empty one.
+        std::fs::metadata(&self.path).map_err(|error| self.no_path(&error))?;
+        let mut exit = ExitCode::Internal;
+        output::write(self.output.as_deref(), |out| {
+            let (send, files) = mpsc::channel::<ModelFile>();
+            let mut scan = thread::scope(|scope| {
+                let scan = scope.spawn(move || {
+                    // Whoever reads may have left: that is told where the line is written.
+                    let tell = |file: &ModelFile| _ = send.send(file.clone());
+                    self.look(&names.policy, hash, &|| (), Some(&tell))
+                });
+                for file in files {
+                    ringfence_report::write_model_line(&file, out)?;
+                    out.flush()?;
+                }
+                scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })?;
+            names.tell(&mut scan);
+            scan.seconds = start.elapsed().as_secs_f64();
+            exit = scan.exit(self.allow_incomplete);
+            ringfence_report::write_models(&scan, exit, ModelFormat::Lines, &Style::default(), out)
+        })?;
+        Ok(exit)
+    }
+
+    fn no_path(&self, error: &std::io::Error) -> Usage {
+        Usage(format!("{}: {error}", self.path.display()))
+    }
+
+    /// What takes the bytes, where digests were asked for.
+    fn hash(&self) -> anyhow::Result<Hash> {
+        #[cfg(feature = "signing")]
+        if self.sha256 {
+            return Ok(Some(std::sync::Arc::new(ringfence_attest::Digests::new()?)));
+        }
+        Ok(Hash::default())
+    }
+
+    fn look(
+        &self,
+        policy: &Policy,
+        hash: &Hash,
+        count: &(dyn Fn() + Sync),
+        tell: Option<&Tell<'_>>,
+    ) -> std::io::Result<ModelScan> {
+        #[cfg(feature = "signing")]
+        if let Some(digests) = hash {
+            return ringfence_model::scan_with(&self.path, policy, &Limits::default(), digests, count, tell);
+        }
+        let nothing = std::sync::Arc::new(());
+        ringfence_model::scan_with(&self.path, policy, &Limits::default(), &nothing, count, tell)
+    }
 }
 
-/// The built-in policy and the names of a team, judged by today's date.
-fn with_additions(file: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Usage(format!("--allow {}: {error}", file.display())))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-    let policy = Policy::with_additions(&text, Date::from_unix(now.as_secs()));
-    policy.map_err(|error| Usage(format!("--allow {}: {error}", file.display())).into())
-}
+#[cfg(feature = "signing")]
+type Hash = Option<std::sync::Arc<ringfence_attest::Digests>>;
+#[cfg(not(feature = "signing"))]
+type Hash = Option<std::convert::Infallible>;

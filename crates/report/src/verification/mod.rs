@@ -1,5 +1,8 @@
-//! Room `report`: a [`Verification`] enters, a screen or one JSON document leaves. Names and signers are foreign text:
-//! masked here for both forms, and made inert by each.
+//! Room `report`: a [`Verification`] enters, a screen or one document for programs leaves. Names and signers are foreign
+//! text: masked here for every form, and made inert by each.
+
+mod junit;
+mod sarif;
 
 use std::fmt::Write as _;
 use std::io;
@@ -7,31 +10,57 @@ use std::io;
 use ringfence_finding::ExitCode;
 use ringfence_finding::FileStatus;
 use ringfence_finding::SignedBy;
+use ringfence_finding::TrustInForce;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
 use serde::Serialize;
 
 use crate::clean;
 use crate::machine;
+use crate::model::mask;
 use crate::style::Style;
 use crate::style::Tone;
 use crate::text::page::Page;
 use crate::words;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.0";
+const SCHEMA_VERSION: &str = "1.1";
 /// Reasons that are shown; `-v` shows all.
 const SHOWN: usize = 20;
 /// Columns before the words.
 const COLUMN: usize = 14;
 
-/// Prints a verification for people.
-pub fn verification_text(
+/// Forms of a verification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VerificationFormat {
+    /// The screen for people.
+    #[default]
+    Text,
+    /// One document for programs, `docs/schema/model-verify.v1.schema.json`.
+    Json,
+    /// A test case for the signature and each file, for CI systems.
+    Junit,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
+}
+
+/// Writes a verification. `style` matters to text alone.
+pub fn write_verification(
     verification: &Verification,
+    format: VerificationFormat,
     style: &Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let verification = &masked(verification);
+    let verification = masked(verification);
+    match format {
+        VerificationFormat::Text => text(&verification, style, out),
+        VerificationFormat::Json => json(verification, out),
+        VerificationFormat::Junit => junit::write(&verification, out),
+        VerificationFormat::Sarif => sarif::write(&verification, out),
+    }
+}
+
+fn text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page::new(style);
     let outcome = verification.outcome();
     let (word, tone) = match outcome {
@@ -41,16 +70,21 @@ pub fn verification_text(
     };
     let bytes: u64 = verification.files.iter().map(|file| file.bytes).sum();
     let files = words::count(words::many(verification.files.len()), "file");
-    let headline = format!("{}   {files}, {}", clean::path(&verification.source), size(bytes));
+    let headline = format!("{}   {files}, {}", clean::path(&verification.source), words::size(bytes));
     if style.quiet {
         page.line(&format!("{word}: {headline}"));
         return out.write_all(page.into_text().as_bytes());
     }
     page.line(&format!("{headline}   {}", style.paint(tone, word)));
-    match &verification.signed_by {
-        Some(signer) => signed_by(signer, &mut page),
-        None => page.labelled("  signed by", Tone::Warn, COLUMN, "nobody who is trusted"),
+    if let Some(policy) = &verification.policy {
+        page.labelled("  policy", Tone::Plain, COLUMN, &in_force(policy));
     }
+    if verification.signers.is_empty() {
+        page.labelled("  signed by", Tone::Warn, COLUMN, "nobody who is trusted");
+    }
+    // Where the command line names the keys, their own names say nothing more.
+    let is_named = verification.policy.is_some();
+    verification.signers.iter().for_each(|signer| signed_by(signer, is_named, &mut page));
     if let (Some(payload), Some(root)) = (&verification.payload, &verification.root) {
         let name = verification.subject.as_deref().unwrap_or_default();
         let words = format!("sha256:{payload}; root sha256:{root}; named \"{}\"", clean::name(name));
@@ -80,7 +114,7 @@ pub fn verification_text(
         COLUMN,
         &format!(
             "{} in {:.2} CPU-s, {:.2} s; exit {exit}",
-            size(bytes),
+            words::size(bytes),
             verification.cpu_seconds,
             verification.seconds
         ),
@@ -88,8 +122,7 @@ pub fn verification_text(
     out.write_all(page.into_text().as_bytes())
 }
 
-/// Prints a verification for programs; schema `docs/schema/model-verify.v1.schema.json`.
-pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -> io::Result<()> {
+fn json(mut verification: Verification, out: &mut dyn io::Write) -> io::Result<()> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document<'v> {
@@ -99,7 +132,6 @@ pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -
         verification: &'v Verification,
         exit: ExitCode,
     }
-    let mut verification = masked(verification);
     verification.seconds = machine::milliseconds(verification.seconds);
     verification.cpu_seconds = machine::milliseconds(verification.cpu_seconds);
     let (outcome, exit) = (verification.outcome(), verification.exit());
@@ -109,7 +141,15 @@ pub fn verification_json(verification: &Verification, out: &mut dyn io::Write) -
     )
 }
 
-fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
+/// `ringfence.yaml (sha256:..); acme/llama: any of release, build`
+fn in_force(policy: &TrustInForce) -> String {
+    let names: Vec<String> = policy.signers.iter().map(|name| clean::name(name)).collect();
+    let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+    let (path, repo) = (clean::path(&policy.file.path), clean::name(&policy.repo));
+    format!("{path} (sha256:{}); for {repo}: {} of {names}", policy.file.sha256, policy.require)
+}
+
+fn signed_by(signer: &SignedBy, is_named: bool, page: &mut Page<'_>) {
     let who = match (&signer.certificate, &signer.subject) {
         (Some(certificate), Some(subject)) => {
             format!("certificate sha256:{certificate} \"{}\"", clean::name(subject))
@@ -117,7 +157,9 @@ fn signed_by(signer: &SignedBy, page: &mut Page<'_>) {
         (Some(certificate), None) => format!("certificate sha256:{certificate}"),
         (None, _) => format!("key sha256:{}", signer.key),
     };
-    page.labelled("  signed by", Tone::Plain, COLUMN, &format!("{who}; OMS, {}", signer.algorithm));
+    let name = if is_named { format!("{}: ", clean::name(&signer.signer)) } else { String::new() };
+    let words = format!("{name}{who}; OMS, {}", signer.algorithm);
+    page.labelled("  signed by", Tone::Plain, COLUMN, &words);
 }
 
 fn counts(verification: &Verification) -> String {
@@ -150,36 +192,22 @@ fn left_out(verification: &Verification, page: &mut Page<'_>) {
     }
 }
 
-/// `16.1 GB`, in powers of a thousand.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1000 {
-        return words::count(bytes, "byte");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    let mut value = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS.get(unit).copied().unwrap_or_default())
-}
-
 fn masked(verification: &Verification) -> Verification {
-    let mask = |text: &mut String| {
-        if let std::borrow::Cow::Owned(masked) = clean::mask(text) {
-            *text = masked;
-        }
-    };
     let mut verification = verification.clone();
     mask(&mut verification.source);
     mask(&mut verification.signature);
     verification.subject.as_mut().map(mask);
-    verification.signed_by.as_mut().and_then(|signer| signer.subject.as_mut()).map(mask);
+    for signer in verification.signed_by.iter_mut().chain(&mut verification.signers) {
+        [&mut signer.signer, &mut signer.signature].into_iter().for_each(mask);
+        signer.subject.as_mut().map(mask);
+    }
+    if let Some(policy) = &mut verification.policy {
+        [&mut policy.file.path, &mut policy.repo].into_iter().for_each(mask);
+        policy.signers.iter_mut().for_each(mask);
+    }
     verification.files.iter_mut().for_each(|file| mask(&mut file.path));
     verification.reasons.iter_mut().for_each(|reason| mask(&mut reason.message));
-    verification.notes.iter_mut().for_each(mask);
+    verification.notes.iter_mut().chain(&mut verification.relaxed).for_each(mask);
     for skipped in &mut verification.skipped {
         mask(&mut skipped.path);
         skipped.loadable.iter_mut().for_each(mask);
@@ -189,6 +217,7 @@ fn masked(verification: &Verification) -> Verification {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_finding::ConfigFile;
     use ringfence_finding::Skipped;
     use ringfence_finding::VerifiedFile;
     use ringfence_finding::VerifyReason;
@@ -196,6 +225,7 @@ mod tests {
 
     use super::*;
     use crate::testing::schema;
+    use crate::testing::xml;
 
     fn verification(name: &str) -> Verification {
         let file = |path: &str, status| VerifiedFile {
@@ -204,17 +234,27 @@ mod tests {
             digest: None,
             status,
         };
+        let signer = SignedBy {
+            signer: name.to_owned(),
+            signature: "llama/model.sig".to_owned(),
+            method: "certificate",
+            algorithm: "P-256",
+            key: "8b1f".to_owned(),
+            certificate: Some("41d0".to_owned()),
+            subject: Some(name.to_owned()),
+        };
         Verification {
             source: "llama".to_owned(),
             signature: "llama/model.sig".to_owned(),
             subject: Some(name.to_owned()),
-            signed_by: Some(SignedBy {
-                method: "certificate",
-                algorithm: "P-256",
-                key: "8b1f".to_owned(),
-                certificate: Some("41d0".to_owned()),
-                subject: Some(name.to_owned()),
+            policy: Some(TrustInForce {
+                file: ConfigFile { path: format!("{name}.yaml"), sha256: "ba78".to_owned() },
+                repo: "acme/llama".to_owned(),
+                signers: vec![name.to_owned(), "build".to_owned()],
+                require: "any".to_owned(),
             }),
+            signed_by: Some(signer.clone()),
+            signers: vec![signer],
             payload: Some("41d0".to_owned()),
             root: Some("77aa".to_owned()),
             files: vec![file("a.safetensors", FileStatus::Match), file(name, FileStatus::Unsigned)],
@@ -230,23 +270,26 @@ mod tests {
         }
     }
 
-    fn text(verification: &Verification) -> String {
+    fn print(verification: &Verification, format: VerificationFormat) -> String {
         let mut bytes = Vec::new();
-        verification_text(verification, &Style::default(), &mut bytes).unwrap();
+        write_verification(verification, format, &Style::default(), &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 
+    fn text(verification: &Verification) -> String {
+        print(verification, VerificationFormat::Text)
+    }
+
     fn json(verification: &Verification) -> String {
-        let mut bytes = Vec::new();
-        verification_json(verification, &mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
+        print(verification, VerificationFormat::Json)
     }
 
     #[test]
     fn the_screen_says_who_what_and_what_not() {
         insta::assert_snapshot!(text(&verification("x")), @r#"
         llama   2 files, 3.0 MB   NOT VERIFIED
-          signed by   certificate sha256:41d0 "x"; OMS, P-256
+          policy      x.yaml (sha256:ba78); for acme/llama: any of x, build
+          signed by   x: certificate sha256:41d0 "x"; OMS, P-256
           payload     sha256:41d0; root sha256:77aa; named "x"
           files       1 match, 0 differ, 0 missing, 1 unsigned
           unsigned    x: there, and nobody signed it
@@ -272,11 +315,87 @@ mod tests {
     fn hostile_names_are_inert_and_keys_are_masked() {
         let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
         let hostile = verification(&format!("a\u{1b}[2J\n::error::x\u{202e}\u{2028}{key}"));
-        for printed in [text(&hostile), json(&hostile)] {
-            assert!(printed.contains("unsigned"), "{printed}");
+        for format in [
+            VerificationFormat::Text,
+            VerificationFormat::Json,
+            VerificationFormat::Junit,
+            VerificationFormat::Sarif,
+        ] {
+            let printed = print(&hostile, format);
+            assert!(printed.contains("nobody signed it"), "{printed}");
             for bad in ["\u{1b}", "\u{202e}", "\u{2028}", "\n::error", &key] {
                 assert!(!printed.contains(bad), "{bad:?} in {printed}");
             }
         }
+    }
+
+    fn incomplete() -> Verification {
+        let mut verification = verification("x");
+        verification.files[1].status = FileStatus::Unread;
+        verification.reasons = vec![VerifyReason::incomplete("unread", "x: permission denied".to_owned())];
+        verification
+    }
+
+    #[test]
+    fn junit_has_a_case_for_the_signature_and_each_file() {
+        let cases = |verification: &Verification| -> Vec<(String, String)> {
+            let root = xml::read(&print(verification, VerificationFormat::Junit));
+            let told = |case: &xml::Element| {
+                case.children.first().map_or("passed".to_owned(), |told| told.name.clone())
+            };
+            root.children[0]
+                .children
+                .iter()
+                .map(|case| (case.attribute("name").to_owned(), told(case)))
+                .collect()
+        };
+        let case = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
+        let (signature, first) =
+            (case("signature llama/model.sig", "passed"), case("a.safetensors", "passed"));
+        assert_eq!(cases(&verification("x")), [signature.clone(), first.clone(), case("x", "failure")]);
+        assert_eq!(cases(&incomplete()), [signature, first, case("x", "error")]);
+        let nobody = Verification {
+            source: "llama".to_owned(),
+            signature: "llama/model.sig".to_owned(),
+            reasons: vec![VerifyReason::failed(
+                "signature",
+                "no signature: llama/model.sig is not there".to_owned(),
+            )],
+            ..Verification::default()
+        };
+        assert_eq!(cases(&nobody), [case("signature llama/model.sig", "failure")]);
+        assert_eq!(cases(&Verification::default()), [case("signature ", "failure")], "never an empty list");
+    }
+
+    #[test]
+    fn sarif_has_a_result_for_what_fails_and_a_notification_for_what_was_not_read() {
+        let log = |verification: &Verification| -> Value {
+            let log = serde_json::from_str(&print(verification, VerificationFormat::Sarif)).unwrap();
+            assert_eq!(crate::testing::sarif::errors(&log), [""; 0]);
+            log
+        };
+        let failed = log(&verification("x"));
+        let run = &failed["runs"][0];
+        assert_eq!(run["results"][0]["ruleId"], "model-verify/unsigned");
+        assert_eq!(run["results"][0]["level"], "error");
+        assert_eq!(run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "llama");
+        assert_eq!(run["invocations"][0]["exitCode"], 4);
+        assert_eq!(run["invocations"][0]["toolExecutionNotifications"], serde_json::json!([]));
+        let incomplete = log(&incomplete());
+        let run = &incomplete["runs"][0];
+        assert_eq!(
+            (&run["results"], &run["invocations"][0]["exitCode"]),
+            (&serde_json::json!([]), &3.into())
+        );
+        let told = &run["invocations"][0]["toolExecutionNotifications"][0];
+        assert_eq!(
+            (&told["descriptor"]["id"], &told["message"]["text"]),
+            (&"incomplete/unread".into(), &"x: permission denied".into())
+        );
+        // Nothing that is verified and nothing that is said against it: failed all the same.
+        assert_eq!(
+            log(&Verification::default())["runs"][0]["results"][0]["ruleId"],
+            "model-verify/signature"
+        );
     }
 }

@@ -1,0 +1,89 @@
+//! Flags, or else `modelAllow` of `ringfence.yaml` -> the policy that judges: the built-in lists and the names of a team.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use anyhow::Context as _;
+use clap::Args;
+use ringfence_finding::ConfigFile;
+use ringfence_finding::ModelScan;
+use ringfence_model::Date;
+use ringfence_model::Policy;
+
+use crate::config::ConfigFlag;
+use crate::exit::Usage;
+
+/// Which names.
+#[derive(Args, Debug)]
+pub(super) struct NameFlags {
+    /// Names that your team allows as well, as `ringfence model allow` writes them; with it, no ringfence.yaml is read. May
+    /// be given several times.
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFlag,
+}
+
+/// The policy in force, and where its names come from.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) policy: Policy,
+    pub(super) today: Date,
+    /// The files of the team, in order.
+    pub(super) files: Vec<PathBuf>,
+    config: Option<ConfigFile>,
+    notes: Vec<String>,
+}
+
+impl NameFlags {
+    /// The policy for what is at `judged`, by today's date.
+    pub(super) fn load(&self, judged: &Path) -> anyhow::Result<Names> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let today = Date::from_unix(now.as_secs());
+        let mut names = Names {
+            policy: Policy::embedded().clone(),
+            today,
+            files: Vec::new(),
+            config: None,
+            notes: Vec::new(),
+        };
+        if !self.allow.is_empty() {
+            for file in &self.allow {
+                names.add("--allow", file.clone())?;
+            }
+            if let Some(file) = self.config.named() {
+                names.notes.push(format!("{} was not read: --allow says which names", file.display()));
+            }
+            return Ok(names);
+        }
+        let look = self.config.look(judged)?;
+        names.notes = look.passed_over;
+        let Some(config) = look.config.filter(|config| !config.settings.model_allow.is_empty()) else {
+            return Ok(names);
+        };
+        for written in &config.settings.model_allow {
+            let file = config.path("modelAllow", written, judged)?;
+            names.add(&format!("{}: modelAllow", config.file.path), file)?;
+        }
+        names.config = Some(config.file);
+        Ok(names)
+    }
+}
+
+impl Names {
+    fn add(&mut self, what: &str, file: PathBuf) -> anyhow::Result<()> {
+        let wrong = |error: &dyn std::fmt::Display| Usage(format!("{what} {}: {error}", file.display()));
+        let text = std::fs::read_to_string(&file).map_err(|error| wrong(&error))?;
+        self.policy.add(&text, self.today).map_err(|error| wrong(&error))?;
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Tells a result where its names come from.
+    pub(super) fn tell(&self, scan: &mut ModelScan) {
+        scan.config.clone_from(&self.config);
+        scan.notes.extend_from_slice(&self.notes);
+    }
+}

@@ -1,0 +1,95 @@
+//! What is judged, and where somebody stands -> the `ringfence.yaml` in force. docs/adr/0003: it never lies with what it
+//! judges, and it belongs to whoever runs the command.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::exit::Usage;
+
+/// Name of the file.
+const NAME: &str = "ringfence.yaml";
+
+/// Where the file is, and those that were passed over.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) path: Option<PathBuf>,
+    /// One line for each that stands near and decides nothing, with the reason.
+    pub(super) passed_over: Vec<String>,
+}
+
+/// The file that was named, if it does not lie inside of what it would judge.
+pub(super) fn named(path: &Path, judged: &Path) -> anyhow::Result<Found> {
+    outside("--config", path, judged)?;
+    Ok(Found { path: Some(path.to_owned()), passed_over: Vec::new() })
+}
+
+/// Searches from the working directory upwards, as long as that is no part of what is judged.
+pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    let Ok(stand) = std::env::current_dir() else { return Ok(found) };
+    // What cannot be resolved is told by the command itself.
+    let Ok(real) = fs::canonicalize(judged) else { return Ok(found) };
+    // A file is judged alone, and comes with its folder.
+    let with_it = if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(&real) };
+    let is_inside = stand.starts_with(with_it);
+    let beside = |folder: &Path| folder == with_it || is_inside || !stand.starts_with(folder);
+    for folder in with_it.ancestors().take_while(|folder| beside(folder)) {
+        let path = folder.join(NAME);
+        if path.symlink_metadata().is_ok() {
+            found.passed_over.push(format!(
+                "{} decides nothing: it may have come with what is judged (--config names one)",
+                path.display()
+            ));
+        }
+    }
+    if is_inside {
+        return Ok(found);
+    }
+    for folder in stand.ancestors() {
+        let path = folder.join(NAME);
+        match fs::metadata(&path) {
+            Ok(metadata) => {
+                ours(&path, &metadata)?;
+                outside(NAME, &path, judged)?;
+                found.path = Some(path);
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Usage(format!("{}: {error}", path.display())).into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses a file that lies inside of the folder that is judged, also by way of a link: who fills the folder would decide.
+pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<()> {
+    let (Ok(path), Ok(judged)) = (fs::canonicalize(path), fs::canonicalize(judged)) else { return Ok(()) };
+    if judged.is_dir() && path.starts_with(&judged) {
+        let words = format!(
+            "{what} {}: lies inside of what it would judge; keep it elsewhere, once you have read it",
+            path.display()
+        );
+        return Err(Usage(words).into());
+    }
+    Ok(())
+}
+
+/// Refuses what another user put on the way up: in a folder that is open to all, anybody can.
+fn ours(path: &Path, metadata: &fs::Metadata) -> anyhow::Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    let why = if metadata.uid() != own && metadata.uid() != 0 {
+        "belongs to another user"
+    } else if metadata.mode() & 0o002 != 0 {
+        "can be written by everybody"
+    } else {
+        return Ok(());
+    };
+    let words = format!(
+        "{}: {why}; --config uses it all the same, --key says whom to trust without it",
+        path.display()
+    );
+    Err(Usage(words).into())
+}

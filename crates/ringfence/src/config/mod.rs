@@ -1,0 +1,114 @@
+//! `ringfence.yaml`: a path that is judged -> the configuration in force for it, with its digest, or why there is none.
+//!
+//! `find -> read -> settings`; the keys stand in one table (`keys.rs`), which is the reader's and the schema's.
+
+mod find;
+mod keys;
+mod read;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args;
+use ringfence_finding::ConfigFile;
+
+pub(crate) use find::outside;
+#[cfg(feature = "signing")]
+pub(crate) use read::Root;
+pub(crate) use read::Settings;
+#[cfg(feature = "signing")]
+pub(crate) use read::Signer;
+
+use crate::exit::Usage;
+
+/// Nobody writes a longer one by hand.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Which configuration.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConfigFlag {
+    /// Configuration; where none is said, ringfence.yaml of the working directory or of a folder above it.
+    #[arg(long, env = "RINGFENCE_CONFIG", hide_env = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// The configuration in force for one path.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) file: ConfigFile,
+    pub(crate) settings: Settings,
+    folder: PathBuf,
+}
+
+/// What a look for the configuration gave.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) config: Option<Config>,
+    /// Files that stand near and decide nothing, one line each.
+    pub(crate) passed_over: Vec<String>,
+}
+
+impl ConfigFlag {
+    /// The file that was named, as it was typed.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Looks for what is in force for `judged`. A file that is wrong, foreign or inside of `judged` is an error.
+    pub(crate) fn look(&self, judged: &Path) -> anyhow::Result<Look> {
+        let found = match &self.config {
+            Some(path) => find::named(path, judged)?,
+            None => find::search(judged)?,
+        };
+        let config = found.path.as_deref().map(Config::read).transpose()?;
+        Ok(Look { config, passed_over: found.passed_over })
+    }
+}
+
+impl Config {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let wrong = |words: &dyn std::fmt::Display| Usage(format!("{}: {words}", path.display()));
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+        read.map_err(|error| wrong(&error))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(wrong(&format!("larger than {MAX_BYTES} bytes")).into());
+        }
+        let text = str::from_utf8(&bytes).map_err(|error| wrong(&format!("not UTF-8: {error}")))?;
+        let settings = read::read(text).map_err(|error| {
+            let (line, column) = place(text, error.at);
+            Usage(format!("{}:{line}:{column}: {}", path.display(), error.message))
+        })?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { file: ConfigFile::new(path.display().to_string(), &bytes), settings, folder })
+    }
+
+    /// A path that the file names under `key`: relative to the file, and never inside of `judged`.
+    pub(crate) fn path(&self, key: &str, written: &str, judged: &Path) -> anyhow::Result<PathBuf> {
+        let path = self.folder.join(written);
+        outside(&format!("{}: {key}", self.file.path), &path, judged)?;
+        Ok(path)
+    }
+}
+
+/// Line and column of a byte, both from 1; columns count characters.
+fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    (line, before.get(start..).unwrap_or_default().chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_characters_from_1() {
+        let text = "a: 1\nß: 2\n";
+        assert_eq!((place(text, 0), place(text, 5), place(text, 8)), ((1, 1), (2, 1), (2, 3)));
+        assert_eq!(place(text, 999), (3, 1));
+    }
+}
