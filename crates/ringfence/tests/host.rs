@@ -83,7 +83,10 @@ fn packages_in_sight_change_no_byte_of_the_result() {
             .env("PYTHONHOME", format!("{}/venv", folder.path()))
             .current_dir(format!("{}/work", folder.path()));
     });
-    assert!(!Path::new(&mark).try_exists().unwrap(), "a Python was run");
+    let was_run = || Path::new(&mark).try_exists().unwrap();
+    assert!(!was_run(), "a Python was run");
+    assert!(Command::new(format!("{}/venv/bin/python3", folder.path())).status().unwrap().success());
+    assert!(was_run(), "a Python that is run leaves no mark");
 }
 
 #[test]
