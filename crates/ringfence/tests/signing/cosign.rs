@@ -30,44 +30,77 @@ fn accepts(folder: &Folder, arguments: &[&str]) -> bool {
     cosign(folder, arguments).status.success()
 }
 
+/// What `verify-blob-attestation` says when it refuses: options that it does not know are no refusal.
+fn refusal(folder: &Folder, bundle: &str, public: &str, root: &str) -> Option<String> {
+    let told = cosign(
+        folder,
+        &[
+            "verify-blob-attestation",
+            "--bundle",
+            bundle,
+            "--key",
+            public,
+            "--type",
+            PREDICATE,
+            "--digest",
+            root,
+            "--digestAlg",
+            "sha256",
+            "--insecure-ignore-tlog",
+        ],
+    );
+    (!told.status.success()).then(|| String::from_utf8(told.stderr).unwrap())
+}
+
+/// `Error: failed to verify signature:` and this.
+const NO_SIGNATURE: &str = "could not verify envelope: accepted signatures do not match threshold";
+
 #[test]
-#[ignore = "needs cosign: it accepts our bundles and refuses another digest, key, payload"]
+#[ignore = "needs cosign: it accepts our bundle, and refuses another digest, key and payload"]
 fn cosign_accepts_our_bundle_and_refuses_another_digest() {
-    for curve in ["p256", "p384", "p521"] {
+    let folder = Folder::new("cosign");
+    let model = model(&folder);
+    let (key, public) = keys(&folder, "p256", "pem", "");
+    let (_, stranger) = keys(&folder, "p256", "cosign", "secret");
+    run(&["model", "sign", &model, "--key", &key]).ends(0);
+    let told = run(&["model", "verify", &model, "--key", &public, "--format", "json"]).ends(0).json();
+    let root = told["root"].as_str().unwrap();
+    let bundle = format!("{model}/model.sig");
+    let changed = std::fs::read_to_string(&bundle).unwrap();
+    let changed = folder.write("changed.sig", changed.replacen("\"payload\":\"e", "\"payload\":\"f", 1));
+    assert_eq!(refusal(&folder, &bundle, &public, root), None);
+    for (bundle, public, root, why) in [
+        (
+            &bundle,
+            &public,
+            &*"ab".repeat(32),
+            "provided artifact digest does not match any digest in statement",
+        ),
+        (&bundle, &stranger, root, NO_SIGNATURE),
+        (&changed, &public, root, NO_SIGNATURE),
+    ] {
+        let refusal = refusal(&folder, bundle, public, root);
+        assert!(refusal.as_ref().is_some_and(|refusal| refusal.contains(why)), "not `{why}`: {refusal:?}");
+    }
+}
+
+/// With `--key`, cosign 3.1.1 hashes with SHA-256 whatever the curve is; OMS, and cosign when it signs, take SHA-384 and
+/// SHA-512. On the day when this fails, docs/model-signing.md has a sentence too many.
+#[test]
+#[ignore = "needs cosign: it refuses P-384 and P-521, what it signed itself too"]
+fn cosign_verifies_no_larger_curve_not_even_its_own() {
+    for curve in ["p384", "p521"] {
         let folder = Folder::new(&format!("cosign-{curve}"));
         let model = model(&folder);
-        let (key, public) = keys(&folder, curve, "pem", "");
-        let (_, stranger) = keys(&folder, curve, "cosign", "secret");
-        run(&["model", "sign", &model, "--key", &key]).ends(0);
+        let (key, public) = keys(&folder, curve, "cosign", "secret");
+        with_password(&["model", "sign", &model, "--key", &key]).ends(0);
         let told = run(&["model", "verify", &model, "--key", &public, "--format", "json"]).ends(0).json();
-        let root = told["root"].as_str().unwrap();
         let bundle = format!("{model}/model.sig");
-        let accepts = |bundle: &str, public: &str, root: &str| {
-            accepts(
-                &folder,
-                &[
-                    "verify-blob-attestation",
-                    "--bundle",
-                    bundle,
-                    "--key",
-                    public,
-                    "--type",
-                    PREDICATE,
-                    "--digest",
-                    root,
-                    "--digestAlg",
-                    "sha256",
-                    "--insecure-ignore-tlog",
-                ],
-            )
-        };
-        assert!(accepts(&bundle, &public, root), "{curve}");
-        assert!(!accepts(&bundle, &public, &"ab".repeat(32)), "{curve}: another digest");
-        assert!(!accepts(&bundle, &stranger, root), "{curve}: another key");
-        let changed =
-            std::fs::read_to_string(&bundle).unwrap().replacen("\"payload\":\"e", "\"payload\":\"f", 1);
-        let changed = folder.write("changed.sig", changed);
-        assert!(!accepts(&changed, &public, root), "{curve}: another payload");
+        let refusal = refusal(&folder, &bundle, &public, told["root"].as_str().unwrap());
+        assert!(refusal.is_some_and(|refusal| refusal.contains(NO_SIGNATURE)), "{curve}");
+        let blob = folder.write("blob", "what is signed");
+        let bundle = sign_blob(&folder, &key, &blob);
+        assert!(!verifies_blob(&folder, &public, &bundle, &blob), "{curve}");
     }
 }
 
@@ -94,28 +127,30 @@ fn our_key_file_signs_for_cosign() {
         let folder = Folder::new(&format!("cosign-our-key-{curve}"));
         let (key, public) = keys(&folder, curve, "cosign", "secret");
         let told = cosign(&folder, &["public-key", "--key", &key]);
-        assert_eq!(String::from_utf8_lossy(&told.stdout), std::fs::read_to_string(&public).unwrap());
-        let blob = folder.write("blob", "what is signed");
-        let other = folder.write("other", "what is not");
-        assert!(accepts(&folder, &["signing-config", "create", "--out", "no-log.json"]));
-        let bundle = format!("{}/blob.sigstore.json", folder.path());
-        let sign = &[
-            "sign-blob",
-            &blob,
-            "--key",
-            &key,
-            "--bundle",
-            &bundle,
-            "--signing-config",
-            "no-log.json",
-            "--yes",
-        ];
-        assert!(accepts(&folder, sign), "{curve}");
-        let verifies = |blob: &str| {
-            let arguments =
-                ["verify-blob", blob, "--key", &public, "--bundle", &bundle, "--insecure-ignore-tlog"];
-            accepts(&folder, &arguments)
-        };
-        assert!(verifies(&blob) && !verifies(&other), "{curve}");
+        assert_eq!(
+            String::from_utf8_lossy(&told.stdout),
+            std::fs::read_to_string(&public).unwrap(),
+            "{curve}"
+        );
+        let (blob, other) = (folder.write("blob", "what is signed"), folder.write("other", "what is not"));
+        let bundle = sign_blob(&folder, &key, &blob);
+        if curve == "p256" {
+            assert!(verifies_blob(&folder, &public, &bundle, &blob));
+            assert!(!verifies_blob(&folder, &public, &bundle, &other));
+        }
     }
+}
+
+/// Signs without a log, and without the trust roots that cosign would fetch for one: the path of the bundle.
+fn sign_blob(folder: &Folder, key: &str, blob: &str) -> String {
+    let bundle = format!("{}/blob.sigstore.json", folder.path());
+    let to = ["sign-blob", blob, "--key", key, "--bundle", &bundle];
+    let without_log = ["--use-signing-config=false", "--tlog-upload=false"];
+    assert!(accepts(folder, &[&to[..], &without_log].concat()));
+    bundle
+}
+
+fn verifies_blob(folder: &Folder, public: &str, bundle: &str, blob: &str) -> bool {
+    let arguments = ["verify-blob", blob, "--key", public, "--bundle", bundle, "--insecure-ignore-tlog"];
+    accepts(folder, &arguments)
 }
