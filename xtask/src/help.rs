@@ -19,6 +19,9 @@ Tasks of the project. Times are for two cores; the first run also compiles the d
   cargo xtask lab up        a real Kubernetes 1.36 for this shell: eval \"$(cargo xtask lab up)\",
                             then kubectl; needs Go 1.26 and, for real nodes, root     4 s; first 10 min
   cargo xtask lab help      its other commands: exec, down, status, sweep, fill, bench
+  cargo xtask install cosign
+                            builds cosign, once for this user: its tests run in `cargo xtask test`
+                            from then on, and are counted as skipped before; needs Go 1.26     200 CPU-seconds
   cargo xtask bench scan    Ringfence beside Checkov on a generated repository, three
                             interleaved runs; needs python3 with venv and 2 GB of memory       10 min
   cargo xtask bench admission  what the policies of a domain cost the API server for each pod       5 min

@@ -9,6 +9,7 @@
 mod arrows;
 mod bench;
 mod check;
+mod cosign;
 mod failure;
 mod format;
 mod generate;
@@ -43,10 +44,11 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["check"] => check::run(),
         ["test"] => test::run(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["install", "cosign"] => cosign::install(),
         ["lab", rest @ ..] => lab::run(rest),
         [] | ["help" | "-h" | "--help"] => help::run(),
         unknown => Err(Failure::new(format!(
-            "no task `{}`: the tasks are gen, fmt, check, test, lab, bench, help",
+            "no task `{}`: the tasks are gen, fmt, check, test, lab, bench, install cosign, help",
             unknown.join(" ")
         ))),
     }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::cosign;
 use crate::failure::Failure;
 use crate::lab;
 use crate::libtest;
@@ -69,9 +70,11 @@ fn without_client(notes: &mut Vec<String>) -> Result<Tally, Failure> {
 fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, Failure> {
     let signing = model_signing(&ignored, notes);
     let peers = model_peers(&ignored, notes);
+    let cosign = cosign_if_built(&ignored, notes);
     let here = |component: &str| match component {
         MODEL_SIGNING => signing.is_some(),
         MODEL_PEERS => peers.is_some(),
+        COSIGN => cosign.is_some(),
         other => present(other),
     };
     let (runnable, missing): (Vec<_>, Vec<_>) =
@@ -86,6 +89,7 @@ fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, F
     let mut tests = ignored_tests(&runnable);
     tests.envs(signing.map(|program| ("RINGFENCE_MODEL_SIGNING", program)));
     tests.envs(peers.map(|python| ("RINGFENCE_MODEL_PEERS", python)));
+    tests.envs(cosign.map(|program| ("RINGFENCE_COSIGN", program)));
     cargo_test(&mut tests, notes, |_| ())
 }
 
@@ -105,6 +109,18 @@ fn model_peers(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf> 
     ignored.iter().find(|test| test.component() == Some(MODEL_PEERS))?;
     let installed = tools::install_model_peers();
     installed.map_err(|failure| notes.push(format!("{MODEL_PEERS} are not installed: {failure}"))).ok()
+}
+
+/// Another judge of `model sign`: too long a build for every run of the tests.
+const COSIGN: &str = "cosign";
+
+fn cosign_if_built(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf> {
+    ignored.iter().find(|test| test.component() == Some(COSIGN))?;
+    let built = cosign::built();
+    if built.is_none() {
+        notes.push("cosign is not built: `cargo xtask install cosign` builds it, once for this user".into());
+    }
+    built
 }
 
 /// Runs the tests that need a cluster, in one lab that all test binaries share. A test that recorded a skip

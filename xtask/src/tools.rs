@@ -161,7 +161,7 @@ fn deny_folder() -> PathBuf {
 }
 
 /// A folder per user; below `target/` for a user without a home.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let folder = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
     base.unwrap_or_else(|| shell::root().join("target")).join("ringfence/tools")

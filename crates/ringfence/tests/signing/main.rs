@@ -1,4 +1,5 @@
-//! `ringfence model sign|verify|keygen` through the real binary, alone and against PyPI's model-signing, in both directions.
+//! `ringfence model sign|verify|keygen` through the real binary, alone, against PyPI's model-signing and against cosign, in
+//! both directions.
 #![cfg(feature = "signing")]
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +8,8 @@
     reason = "a wrong assumption must end the test, and shows what the peer said"
 )]
 
+mod cosign;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::Path;
