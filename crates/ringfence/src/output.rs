@@ -1,4 +1,5 @@
-//! Results to stdout or to files. A file appears whole or not at all: temporary file, then rename.
+//! Results to stdout or to files. A file appears whole or not at all: temporary file, then rename. What is there and is no
+//! file (a pipe, `/dev/null`) is written to, and never replaced.
 
 use std::fs;
 use std::fs::File;
@@ -41,6 +42,17 @@ fn to_file(
     rights: Option<fs::Permissions>,
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
+    // The end of a link is what is meant, and the link stays.
+    let end = fs::canonicalize(path);
+    let path = end.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        let written = File::options().write(true).open(path).and_then(|file| {
+            let mut out = BufWriter::new(file);
+            print(&mut out)?;
+            out.flush()
+        });
+        return written.with_context(|| format!("cannot write {}", path.display()));
+    }
     let mut name = path.file_name().context("-o needs the name of a file")?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
@@ -56,4 +68,30 @@ fn to_file(
         let _ = fs::remove_file(&temporary);
     }
     written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_written_to_and_a_link_stays_one() {
+        let folder = std::env::temp_dir().join(format!("ringfence-output-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (null, link, file) = (folder.join("null"), folder.join("link"), folder.join("file"));
+        for (from, to) in [("/dev/null", &null), ("file", &link)] {
+            let _ = fs::remove_file(to);
+            symlink(from, to).unwrap();
+        }
+        fs::write(&file, "old").unwrap();
+        for path in [&null, &link] {
+            write(Some(path), |out| out.write_all(b"new")).unwrap();
+            assert!(fs::symlink_metadata(path).unwrap().is_symlink());
+        }
+        assert!(!fs::metadata(&null).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
