@@ -147,6 +147,29 @@ fn the_configuration_names_the_file_for_good() {
 }
 
 #[test]
+fn a_cache_of_links_does_not_decide_what_is_clean() {
+    let folder = Folder::new("allow-cache");
+    folder.write("models/m.pkl", MODEL);
+    allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
+    folder.write("hub/blobs/m.pkl", MODEL);
+    folder.write("hub/blobs/names.toml", names(&folder));
+    folder.write("hub/blobs/ringfence.yaml", "modelAllow: [names.toml]\n");
+    let snapshot = format!("{}/hub/snapshots/abc", folder.path());
+    std::fs::create_dir_all(&snapshot).unwrap();
+    for name in ["m.pkl", "names.toml", "ringfence.yaml"] {
+        std::os::unix::fs::symlink(format!("../../blobs/{name}"), format!("{snapshot}/{name}")).unwrap();
+    }
+    let scan = |path: &str| -> Ran {
+        command(&["model", "scan", path]).current_dir(&snapshot).output().unwrap().into()
+    };
+    let whole = format!("{snapshot}/m.pkl");
+    for path in ["m.pkl", "./m.pkl", &whole] {
+        let out = scan(path).ends(1).out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains("hub/snapshots/abc/ringfence.yaml decides nothing"), "{out}");
+    }
+}
+
+#[test]
 fn what_may_not_be_allowed_is_refused_and_nothing_is_written() {
     let folder = Folder::new("allow-refused");
     folder.write("models/m.pkl", MODEL);

@@ -142,6 +142,40 @@ fn what_is_verified_never_decides_whom_to_trust() {
     assert!(out.contains("decides nothing"), "{out}");
 }
 
+/// A download as a hub's cache holds it: the snapshot has links alone, what they lead to lies elsewhere.
+fn cache(folder: &Folder) -> String {
+    keys_folder(folder);
+    let key = keygen(folder, "keys/evil");
+    let public = std::fs::read(format!("{}/keys/evil.pub", folder.path())).unwrap();
+    let own = "signers:\n- {name: evil, scheme: oms, key: evil.pub, repos: [\"**\"]}\n";
+    folder.write("hub/blobs/weights.bin", "x");
+    folder.write("hub/blobs/ringfence.yaml", own);
+    folder.write("hub/blobs/evil.pub", public);
+    std::fs::create_dir_all(format!("{}/hub/snapshots/abc", folder.path())).unwrap();
+    for name in ["weights.bin", "ringfence.yaml", "evil.pub"] {
+        let link = format!("{}/hub/snapshots/abc/{name}", folder.path());
+        std::os::unix::fs::symlink(format!("../../blobs/{name}"), link).unwrap();
+    }
+    key
+}
+
+#[test]
+fn a_cache_of_links_decides_nothing_where_one_stands_in_it() {
+    let folder = Folder::new("trust-cache");
+    let key = cache(&folder);
+    let file = format!("{}/hub/snapshots/abc/weights.bin", folder.path());
+    let signature = format!("{}/hub/snapshots/abc/weights.bin.sig", folder.path());
+    run(&["model", "sign", &file, "--key", &key, "--out", &signature]).ends(0);
+    let arguments = ["weights.bin", "--signature", "weights.bin.sig"];
+    let key = "../../../keys/evil.pub";
+    verify(&folder, "hub/snapshots/abc", &[&arguments[..], &["--key", key]].concat()).ends(0);
+    let words = "hub/snapshots/abc/ringfence.yaml decides nothing";
+    refused(&verify(&folder, "hub/snapshots/abc", &arguments), words);
+    // Nor where it stands in the folder that is loaded from.
+    let by_path = ["../snapshots/abc/weights.bin", "--signature", &signature];
+    refused(&verify(&folder, "hub/blobs", &by_path), "hub/blobs/ringfence.yaml decides nothing");
+}
+
 #[test]
 fn a_link_does_not_choose_the_signers_of_another_model() {
     let folder = project("trust-link");

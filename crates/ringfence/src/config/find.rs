@@ -31,18 +31,19 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let Ok(stand) = std::env::current_dir() else { return Ok(found) };
     // What cannot be resolved is told by the command itself.
-    let Ok(real) = fs::canonicalize(judged) else { return Ok(found) };
-    // A file is judged alone, and comes with its folder.
-    let with_it = if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(&real) };
-    let is_inside = stand.starts_with(with_it);
-    let beside = |folder: &Path| folder == with_it || is_inside || !stand.starts_with(folder);
-    for folder in with_it.ancestors().take_while(|folder| beside(folder)) {
-        let path = folder.join(NAME);
-        if path.symlink_metadata().is_ok() {
-            found.passed_over.push(format!(
+    let Ok(with_it) = folders(judged) else { return Ok(found) };
+    let is_inside = with_it.iter().any(|folder| stand.starts_with(folder));
+    for with_it in &with_it {
+        let beside = |folder: &Path| folder == with_it || is_inside || !stand.starts_with(folder);
+        for folder in with_it.ancestors().take_while(|folder| beside(folder)) {
+            let path = folder.join(NAME);
+            let words = format!(
                 "{} decides nothing: it may have come with what is judged (--config names one)",
                 path.display()
-            ));
+            );
+            if path.symlink_metadata().is_ok() && !found.passed_over.contains(&words) {
+                found.passed_over.push(words);
+            }
         }
     }
     if is_inside {
@@ -75,6 +76,24 @@ pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<
         return Err(Usage(words).into());
     }
     Ok(())
+}
+
+/// The folders that come with what is judged: itself, or those of a file, where it was typed and where it lies. A hub's cache
+/// has links alone in the one, and the bytes in the other.
+fn folders(judged: &Path) -> io::Result<Vec<PathBuf>> {
+    let real = fs::canonicalize(judged)?;
+    if real.is_dir() {
+        return Ok(vec![real]);
+    }
+    let typed = std::path::absolute(judged)?;
+    let mut folders = Vec::new();
+    for file in [&typed, &real] {
+        let folder = fs::canonicalize(file.parent().unwrap_or(file))?;
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
 }
 
 /// Refuses what another user put on the way up: in a folder that is open to all, anybody can.
