@@ -153,7 +153,7 @@ fn names_that_came_with_what_is_judged_are_refused_though_named() {
     allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
     folder.write("models/names.toml", names(&folder));
     std::os::unix::fs::symlink("models/names.toml", format!("{}/link.toml", folder.path())).unwrap();
-    for judged in ["models"] {
+    for judged in ["models", "models/m.pkl"] {
         for file in ["models/names.toml", "link.toml"] {
             for arguments in [["scan", judged, "--allow", file], ["allow", judged, "--allow", file]] {
                 let ran = within(&folder, &arguments);

@@ -177,6 +177,38 @@ fn a_cache_of_links_decides_nothing_where_one_stands_in_it() {
 }
 
 #[test]
+fn a_named_file_that_came_with_what_is_judged_is_refused() {
+    let folder = Folder::new("trust-beside");
+    cache(&folder);
+    let (file, whole) = ("hub/snapshots/abc/weights.bin", "hub/snapshots/abc");
+    // Where it was typed, and where it lies.
+    for config in ["hub/snapshots/abc/ringfence.yaml", "hub/blobs/ringfence.yaml"] {
+        refused(&verify(&folder, "", &[file, "--config", config]), "lies inside of what");
+    }
+    // A link out of the folder is as much the folder's word as a file in it, also as a folder on the way.
+    refused(&verify(&folder, "", &[whole, "--config", "hub/snapshots/abc/ringfence.yaml"]), "lies inside of");
+    std::os::unix::fs::symlink("../../blobs", format!("{}/hub/snapshots/abc/conf", folder.path())).unwrap();
+    let by_folder = "hub/snapshots/abc/conf/ringfence.yaml";
+    refused(&verify(&folder, "", &[whole, "--config", by_folder]), "lies inside of");
+    // Standing there makes it no better.
+    for from in ["hub/snapshots/abc", "hub/snapshots/abc/conf"] {
+        refused(&verify(&folder, from, &["weights.bin", "--config", "ringfence.yaml"]), "lies inside of");
+    }
+    // Keys and authorities of a sound file, too; what lies elsewhere is read, whatever way was typed.
+    for (root, path) in [("key", "hub/blobs/evil.pub"), ("ca", "hub/snapshots/abc/evil.pub")] {
+        let text = format!("signers:\n- {{name: evil, scheme: oms, {root}: {path}, repos: [\"**\"]}}\n");
+        folder.write("ringfence.yaml", text);
+        refused(&verify(&folder, "", &[file]), &format!("signer evil: {root}"));
+        refused(&verify(&folder, "", &[file]), "lies inside of");
+    }
+    let sound =
+        "signers:\n- {name: evil, scheme: oms, key: hub/blobs/../../keys/evil.pub, repos: [\"**\"]}\n";
+    folder.write("ringfence.yaml", sound);
+    let ran = verify(&folder, "", &[file, "--config", "hub/blobs/../../ringfence.yaml"]);
+    assert!(!ran.err.contains("lies inside of"), "{ran:#?}");
+}
+
+#[test]
 fn a_link_does_not_choose_the_signers_of_another_model() {
     let folder = project("trust-link");
     std::os::unix::fs::symlink("../toys/bear", format!("{}/acme/bear", folder.path())).unwrap();

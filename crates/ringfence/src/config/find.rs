@@ -1,9 +1,11 @@
 //! What is judged, and where somebody stands -> the `ringfence.yaml` in force. docs/adr/0003: it never lies with what it
 //! judges, and it belongs to whoever runs the command.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -11,6 +13,9 @@ use crate::exit::Usage;
 
 /// Name of the file.
 const NAME: &str = "ringfence.yaml";
+
+/// Linux follows as many links (path_resolution(7)), then it says that they go in circles.
+const MAX_LINKS: usize = 40;
 
 /// Where the file is, and those that were passed over.
 #[derive(Debug, Default)]
@@ -65,12 +70,14 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
     Ok(found)
 }
 
-/// Refuses a file that lies inside of the folder that is judged, also by way of a link: who fills the folder would decide.
+/// Refuses a file that lies inside of what is judged, or beside a file that is judged, also where a link in there leads
+/// elsewhere: who fills the folder would decide.
 pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<()> {
-    let (Ok(path), Ok(judged)) = (fs::canonicalize(path), fs::canonicalize(judged)) else { return Ok(()) };
-    if judged.is_dir() && path.starts_with(&judged) {
+    // What cannot be resolved is told where it is read.
+    let (Ok(trail), Ok(with_it)) = (trail(path), folders(judged)) else { return Ok(()) };
+    if trail.iter().any(|place| with_it.iter().any(|folder| place.starts_with(folder))) {
         let words = format!(
-            "{what} {}: lies inside of what it would judge; keep it elsewhere, once you have read it",
+            "{what} {}: lies inside of what it would judge, or beside it; keep it elsewhere, once you have read it",
             path.display()
         );
         return Err(Usage(words).into());
@@ -94,6 +101,33 @@ fn folders(judged: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(folders)
+}
+
+/// Every place that decides where a path leads: the links that are followed, and the end, which need not be there.
+fn trail(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let backwards = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let mut left = backwards(&std::path::absolute(path)?);
+    let mut at = PathBuf::new();
+    let mut trail = Vec::new();
+    while let Some(part) = left.pop() {
+        if Path::new(&part).components().next() == Some(Component::ParentDir) {
+            at.pop();
+            continue;
+        }
+        at.push(part);
+        if let Ok(target) = fs::read_link(&at) {
+            trail.push(at.clone());
+            if trail.len() > MAX_LINKS {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            at.pop();
+            left.extend(backwards(&target));
+        }
+    }
+    trail.push(at);
+    Ok(trail)
 }
 
 /// Refuses what another user put on the way up: in a folder that is open to all, anybody can.

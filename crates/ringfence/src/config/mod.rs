@@ -85,7 +85,7 @@ impl Config {
         Ok(Self { file: ConfigFile::new(path.display().to_string(), &bytes), settings, folder })
     }
 
-    /// A path that the file names under `key`: relative to the file, and never inside of `judged`.
+    /// A path that the file names under `key`: relative to the file, and never inside of `judged` or beside it.
     pub(crate) fn path(&self, key: &str, written: &str, judged: &Path) -> anyhow::Result<PathBuf> {
         let path = self.folder.join(written);
         outside(&format!("{}: {key}", self.file.path), &path, judged)?;
