@@ -222,11 +222,26 @@ fn a_file_of_others_is_not_obeyed() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o646)).unwrap();
     refused(&verify(&folder, "", &["acme/llama"]), "can be written by everybody");
     verify(&folder, "", &["acme/llama", "--config", "ringfence.yaml"]).ends(0);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+    refused(&verify(&folder, "", &["acme/llama"]), "can be written by its group");
+    verify(&folder, "", &["acme/llama", "--config", "ringfence.yaml"]).ends(0);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     // Only root can give a file away.
     if std::os::unix::fs::chown(&file, Some(65_534), None).is_ok() {
         refused(&verify(&folder, "", &["acme/llama"]), "belongs to another user");
         verify(&folder, "", &["acme/llama", "--config", "ringfence.yaml"]).ends(0);
+        std::os::unix::fs::chown(&file, Some(0), None).unwrap();
+        // A link of another user leads to a file of one's own: it is that user's word which.
+        let (own, middle) = (format!("{}/own.yaml", folder.path()), format!("{}/middle", folder.path()));
+        std::fs::rename(&file, &own).unwrap();
+        std::os::unix::fs::symlink("own.yaml", &middle).unwrap();
+        std::os::unix::fs::symlink("middle", &file).unwrap();
+        verify(&folder, "", &["acme/llama"]).ends(0);
+        for link in [&file, &middle] {
+            std::os::unix::fs::lchown(link, Some(65_534), None).unwrap();
+            refused(&verify(&folder, "", &["acme/llama"]), "belongs to another user");
+            std::os::unix::fs::lchown(link, Some(0), None).unwrap();
+        }
     }
 }
 

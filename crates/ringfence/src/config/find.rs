@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Component;
@@ -20,7 +21,8 @@ const MAX_LINKS: usize = 40;
 /// Where the file is, and those that were passed over.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) path: Option<PathBuf>,
+    /// The file as it is called, and what was opened under that name: nobody can exchange it between check and use.
+    pub(super) file: Option<(PathBuf, File)>,
     /// One line for each that stands near and decides nothing, with the reason.
     pub(super) passed_over: Vec<String>,
 }
@@ -28,7 +30,8 @@ pub(super) struct Found {
 /// The file that was named, if it does not lie inside of what it would judge.
 pub(super) fn named(path: &Path, judged: &Path) -> anyhow::Result<Found> {
     outside("--config", path, judged)?;
-    Ok(Found { path: Some(path.to_owned()), passed_over: Vec::new() })
+    let file = File::open(path).map_err(|error| unread(path, &error))?;
+    Ok(Found { file: Some((path.to_owned(), file)), passed_over: Vec::new() })
 }
 
 /// Searches from the working directory upwards, as long as that is no part of what is judged.
@@ -56,15 +59,15 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
     }
     for folder in stand.ancestors() {
         let path = folder.join(NAME);
-        match fs::metadata(&path) {
-            Ok(metadata) => {
-                ours(&path, &metadata)?;
+        match fs::symlink_metadata(&path) {
+            Ok(_) => {
                 outside(NAME, &path, judged)?;
-                found.path = Some(path);
+                let file = ours(&path)?;
+                found.file = Some((path, file));
                 break;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Usage(format!("{}: {error}", path.display())).into()),
+            Err(error) => return Err(unread(&path, &error).into()),
         }
     }
     Ok(found)
@@ -130,19 +133,42 @@ fn trail(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(trail)
 }
 
-/// Refuses what another user put on the way up: in a folder that is open to all, anybody can.
-fn ours(path: &Path, metadata: &fs::Metadata) -> anyhow::Result<()> {
-    let own = rustix::process::geteuid().as_raw();
-    let why = if metadata.uid() != own && metadata.uid() != 0 {
-        "belongs to another user"
-    } else if metadata.mode() & 0o002 != 0 {
-        "can be written by everybody"
-    } else {
-        return Ok(());
-    };
-    let words = format!(
+/// Opens a file that was found, unless another user put it, or a link to it, on the way up: in a folder that is open to all,
+/// anybody can.
+fn ours(path: &Path) -> anyhow::Result<File> {
+    let wrong = |error: io::Error| unread(path, &error);
+    // Before it is opened, too: a pipe of another user would be waited for.
+    for place in trail(path).map_err(wrong)? {
+        let metadata = fs::symlink_metadata(&place).map_err(wrong)?;
+        if !is_own(&metadata) {
+            return Err(refused(path, "belongs to another user").into());
+        }
+    }
+    let file = File::open(path).map_err(wrong)?;
+    let metadata = file.metadata().map_err(wrong)?;
+    if !is_own(&metadata) {
+        return Err(refused(path, "belongs to another user").into());
+    }
+    for (bit, why) in [(0o002, "can be written by everybody"), (0o020, "can be written by its group")] {
+        if metadata.mode() & bit != 0 {
+            return Err(refused(path, why).into());
+        }
+    }
+    Ok(file)
+}
+
+/// Whether it belongs to the user or to root.
+fn is_own(metadata: &fs::Metadata) -> bool {
+    [rustix::process::geteuid().as_raw(), 0].contains(&metadata.uid())
+}
+
+fn refused(path: &Path, why: &str) -> Usage {
+    Usage(format!(
         "{}: {why}; --config uses it all the same, --key says whom to trust without it",
         path.display()
-    );
-    Err(Usage(words).into())
+    ))
+}
+
+fn unread(path: &Path, error: &io::Error) -> Usage {
+    Usage(format!("{}: {error}", path.display()))
 }
