@@ -147,6 +147,49 @@ fn the_configuration_names_the_file_for_good() {
 }
 
 #[test]
+fn names_that_came_with_what_is_judged_are_refused_though_named() {
+    let folder = Folder::new("allow-inside");
+    folder.write("models/m.pkl", MODEL);
+    allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
+    folder.write("models/names.toml", names(&folder));
+    std::os::unix::fs::symlink("models/names.toml", format!("{}/link.toml", folder.path())).unwrap();
+    for judged in ["models", "models/m.pkl"] {
+        for file in ["models/names.toml", "link.toml"] {
+            for arguments in [["scan", judged, "--allow", file], ["allow", judged, "--allow", file]] {
+                let ran = within(&folder, &arguments);
+                assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+                assert!(ran.err.contains("--allow") && ran.err.contains("lies inside of"), "{}", ran.err);
+            }
+        }
+        let ran = within(&folder, &["scan", judged, "--allow", "names.toml"]);
+        assert!(ran.err.is_empty() && ran.out.contains("with 2 additions"), "{ran:#?}");
+    }
+}
+
+#[test]
+fn a_cache_of_links_does_not_decide_what_is_clean() {
+    let folder = Folder::new("allow-cache");
+    folder.write("models/m.pkl", MODEL);
+    allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
+    folder.write("hub/blobs/m.pkl", MODEL);
+    folder.write("hub/blobs/names.toml", names(&folder));
+    folder.write("hub/blobs/ringfence.yaml", "modelAllow: [names.toml]\n");
+    let snapshot = format!("{}/hub/snapshots/abc", folder.path());
+    std::fs::create_dir_all(&snapshot).unwrap();
+    for name in ["m.pkl", "names.toml", "ringfence.yaml"] {
+        std::os::unix::fs::symlink(format!("../../blobs/{name}"), format!("{snapshot}/{name}")).unwrap();
+    }
+    let scan = |path: &str| -> Ran {
+        command(&["model", "scan", path]).current_dir(&snapshot).output().unwrap().into()
+    };
+    let whole = format!("{snapshot}/m.pkl");
+    for path in ["m.pkl", "./m.pkl", &whole] {
+        let out = scan(path).ends(1).out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains("hub/snapshots/abc/ringfence.yaml decides nothing"), "{out}");
+    }
+}
+
+#[test]
 fn what_may_not_be_allowed_is_refused_and_nothing_is_written() {
     let folder = Folder::new("allow-refused");
     folder.write("models/m.pkl", MODEL);

@@ -92,7 +92,7 @@ fn a_loadable_file_where_no_tool_looks_is_told() {
 fn usage_is_2() {
     let folder = Folder::new("usage");
     let wrong = folder.write("wrong.toml", "[[allow]]\nmodule = \"os\"\nnames = [\"system\"]\nuses = [\"call\"]\nowner = \"a\"\nreason = \"b\"\nexpires = \"2020-01-01\"\n");
-    let clean = folder.write("a.pkl", CLEAN);
+    let clean = folder.write("models/a.pkl", CLEAN);
     for (arguments, hint) in [
         (&["model"][..], "scan"),
         (&["model", "scan"], "<PATH>"),
@@ -110,7 +110,7 @@ fn usage_is_2() {
 #[test]
 fn a_name_of_a_team_without_a_last_day_within_a_year_is_no_name() {
     let folder = Folder::new("allow");
-    let model = folder.write("m.pkl", UNKNOWN);
+    let model = folder.write("models/m.pkl", UNKNOWN);
     let entry = "[[allow]]\nmodule = \"acme.nn\"\nnames = [\"Block\"]\nuses = [\"new\"]\nowner = \"ml\"\nreason = \"ours\"\n";
     for (day, hint) in [("", "expires"), ("expires = \"2999-01-01\"\n", "366 days")] {
         let names = folder.write("names.toml", format!("{entry}{day}"));

@@ -142,6 +142,72 @@ fn what_is_verified_never_decides_whom_to_trust() {
     assert!(out.contains("decides nothing"), "{out}");
 }
 
+/// A download as a hub's cache holds it: the snapshot has links alone, what they lead to lies elsewhere.
+fn cache(folder: &Folder) -> String {
+    keys_folder(folder);
+    let key = keygen(folder, "keys/evil");
+    let public = std::fs::read(format!("{}/keys/evil.pub", folder.path())).unwrap();
+    let own = "signers:\n- {name: evil, scheme: oms, key: evil.pub, repos: [\"**\"]}\n";
+    folder.write("hub/blobs/weights.bin", "x");
+    folder.write("hub/blobs/ringfence.yaml", own);
+    folder.write("hub/blobs/evil.pub", public);
+    std::fs::create_dir_all(format!("{}/hub/snapshots/abc", folder.path())).unwrap();
+    for name in ["weights.bin", "ringfence.yaml", "evil.pub"] {
+        let link = format!("{}/hub/snapshots/abc/{name}", folder.path());
+        std::os::unix::fs::symlink(format!("../../blobs/{name}"), link).unwrap();
+    }
+    key
+}
+
+#[test]
+fn a_cache_of_links_decides_nothing_where_one_stands_in_it() {
+    let folder = Folder::new("trust-cache");
+    let key = cache(&folder);
+    let file = format!("{}/hub/snapshots/abc/weights.bin", folder.path());
+    let signature = format!("{}/hub/snapshots/abc/weights.bin.sig", folder.path());
+    run(&["model", "sign", &file, "--key", &key, "--out", &signature]).ends(0);
+    let arguments = ["weights.bin", "--signature", "weights.bin.sig"];
+    let key = "../../../keys/evil.pub";
+    verify(&folder, "hub/snapshots/abc", &[&arguments[..], &["--key", key]].concat()).ends(0);
+    let words = "hub/snapshots/abc/ringfence.yaml decides nothing";
+    refused(&verify(&folder, "hub/snapshots/abc", &arguments), words);
+    // Nor where it stands in the folder that is loaded from.
+    let by_path = ["../snapshots/abc/weights.bin", "--signature", &signature];
+    refused(&verify(&folder, "hub/blobs", &by_path), "hub/blobs/ringfence.yaml decides nothing");
+}
+
+#[test]
+fn a_named_file_that_came_with_what_is_judged_is_refused() {
+    let folder = Folder::new("trust-beside");
+    cache(&folder);
+    let (file, whole) = ("hub/snapshots/abc/weights.bin", "hub/snapshots/abc");
+    // Where it was typed, and where it lies.
+    for config in ["hub/snapshots/abc/ringfence.yaml", "hub/blobs/ringfence.yaml"] {
+        refused(&verify(&folder, "", &[file, "--config", config]), "lies inside of what");
+    }
+    // A link out of the folder is as much the folder's word as a file in it, also as a folder on the way.
+    refused(&verify(&folder, "", &[whole, "--config", "hub/snapshots/abc/ringfence.yaml"]), "lies inside of");
+    std::os::unix::fs::symlink("../../blobs", format!("{}/hub/snapshots/abc/conf", folder.path())).unwrap();
+    let by_folder = "hub/snapshots/abc/conf/ringfence.yaml";
+    refused(&verify(&folder, "", &[whole, "--config", by_folder]), "lies inside of");
+    // Standing there makes it no better.
+    for from in ["hub/snapshots/abc", "hub/snapshots/abc/conf"] {
+        refused(&verify(&folder, from, &["weights.bin", "--config", "ringfence.yaml"]), "lies inside of");
+    }
+    // Keys and authorities of a sound file, too; what lies elsewhere is read, whatever way was typed.
+    for (root, path) in [("key", "hub/blobs/evil.pub"), ("ca", "hub/snapshots/abc/evil.pub")] {
+        let text = format!("signers:\n- {{name: evil, scheme: oms, {root}: {path}, repos: [\"**\"]}}\n");
+        folder.write("ringfence.yaml", text);
+        refused(&verify(&folder, "", &[file]), &format!("signer evil: {root}"));
+        refused(&verify(&folder, "", &[file]), "lies inside of");
+    }
+    let sound =
+        "signers:\n- {name: evil, scheme: oms, key: hub/blobs/../../keys/evil.pub, repos: [\"**\"]}\n";
+    folder.write("ringfence.yaml", sound);
+    let ran = verify(&folder, "", &[file, "--config", "hub/blobs/../../ringfence.yaml"]);
+    assert!(!ran.err.contains("lies inside of"), "{ran:#?}");
+}
+
 #[test]
 fn a_link_does_not_choose_the_signers_of_another_model() {
     let folder = project("trust-link");
@@ -156,11 +222,26 @@ fn a_file_of_others_is_not_obeyed() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o646)).unwrap();
     refused(&verify(&folder, "", &["acme/llama"]), "can be written by everybody");
     verify(&folder, "", &["acme/llama", "--config", "ringfence.yaml"]).ends(0);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+    refused(&verify(&folder, "", &["acme/llama"]), "can be written by its group");
+    verify(&folder, "", &["acme/llama", "--config", "ringfence.yaml"]).ends(0);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     // Only root can give a file away.
     if std::os::unix::fs::chown(&file, Some(65_534), None).is_ok() {
         refused(&verify(&folder, "", &["acme/llama"]), "belongs to another user");
         verify(&folder, "", &["acme/llama", "--config", "ringfence.yaml"]).ends(0);
+        std::os::unix::fs::chown(&file, Some(0), None).unwrap();
+        // A link of another user leads to a file of one's own: it is that user's word which.
+        let (own, middle) = (format!("{}/own.yaml", folder.path()), format!("{}/middle", folder.path()));
+        std::fs::rename(&file, &own).unwrap();
+        std::os::unix::fs::symlink("own.yaml", &middle).unwrap();
+        std::os::unix::fs::symlink("middle", &file).unwrap();
+        verify(&folder, "", &["acme/llama"]).ends(0);
+        for link in [&file, &middle] {
+            std::os::unix::fs::lchown(link, Some(65_534), None).unwrap();
+            refused(&verify(&folder, "", &["acme/llama"]), "belongs to another user");
+            std::os::unix::fs::lchown(link, Some(0), None).unwrap();
+        }
     }
 }
 

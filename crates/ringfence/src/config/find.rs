@@ -1,9 +1,12 @@
 //! What is judged, and where somebody stands -> the `ringfence.yaml` in force. docs/adr/0003: it never lies with what it
 //! judges, and it belongs to whoever runs the command.
 
+use std::ffi::OsString;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -12,10 +15,14 @@ use crate::exit::Usage;
 /// Name of the file.
 const NAME: &str = "ringfence.yaml";
 
+/// Linux follows as many links (path_resolution(7)), then it says that they go in circles.
+const MAX_LINKS: usize = 40;
+
 /// Where the file is, and those that were passed over.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) path: Option<PathBuf>,
+    /// The file as it is called, and what was opened under that name: nobody can exchange it between check and use.
+    pub(super) file: Option<(PathBuf, File)>,
     /// One line for each that stands near and decides nothing, with the reason.
     pub(super) passed_over: Vec<String>,
 }
@@ -23,7 +30,8 @@ pub(super) struct Found {
 /// The file that was named, if it does not lie inside of what it would judge.
 pub(super) fn named(path: &Path, judged: &Path) -> anyhow::Result<Found> {
     outside("--config", path, judged)?;
-    Ok(Found { path: Some(path.to_owned()), passed_over: Vec::new() })
+    let file = File::open(path).map_err(|error| unread(path, &error))?;
+    Ok(Found { file: Some((path.to_owned(), file)), passed_over: Vec::new() })
 }
 
 /// Searches from the working directory upwards, as long as that is no part of what is judged.
@@ -31,18 +39,19 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
     let mut found = Found::default();
     let Ok(stand) = std::env::current_dir() else { return Ok(found) };
     // What cannot be resolved is told by the command itself.
-    let Ok(real) = fs::canonicalize(judged) else { return Ok(found) };
-    // A file is judged alone, and comes with its folder.
-    let with_it = if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(&real) };
-    let is_inside = stand.starts_with(with_it);
-    let beside = |folder: &Path| folder == with_it || is_inside || !stand.starts_with(folder);
-    for folder in with_it.ancestors().take_while(|folder| beside(folder)) {
-        let path = folder.join(NAME);
-        if path.symlink_metadata().is_ok() {
-            found.passed_over.push(format!(
+    let Ok(with_it) = folders(judged) else { return Ok(found) };
+    let is_inside = with_it.iter().any(|folder| stand.starts_with(folder));
+    for with_it in &with_it {
+        let beside = |folder: &Path| folder == with_it || is_inside || !stand.starts_with(folder);
+        for folder in with_it.ancestors().take_while(|folder| beside(folder)) {
+            let path = folder.join(NAME);
+            let words = format!(
                 "{} decides nothing: it may have come with what is judged (--config names one)",
                 path.display()
-            ));
+            );
+            if path.symlink_metadata().is_ok() && !found.passed_over.contains(&words) {
+                found.passed_over.push(words);
+            }
         }
     }
     if is_inside {
@@ -50,26 +59,28 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
     }
     for folder in stand.ancestors() {
         let path = folder.join(NAME);
-        match fs::metadata(&path) {
-            Ok(metadata) => {
-                ours(&path, &metadata)?;
+        match fs::symlink_metadata(&path) {
+            Ok(_) => {
                 outside(NAME, &path, judged)?;
-                found.path = Some(path);
+                let file = ours(&path)?;
+                found.file = Some((path, file));
                 break;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Usage(format!("{}: {error}", path.display())).into()),
+            Err(error) => return Err(unread(&path, &error).into()),
         }
     }
     Ok(found)
 }
 
-/// Refuses a file that lies inside of the folder that is judged, also by way of a link: who fills the folder would decide.
+/// Refuses a file that lies inside of what is judged, or beside a file that is judged, also where a link in there leads
+/// elsewhere: who fills the folder would decide.
 pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<()> {
-    let (Ok(path), Ok(judged)) = (fs::canonicalize(path), fs::canonicalize(judged)) else { return Ok(()) };
-    if judged.is_dir() && path.starts_with(&judged) {
+    // What cannot be resolved is told where it is read.
+    let (Ok(trail), Ok(with_it)) = (trail(path), folders(judged)) else { return Ok(()) };
+    if trail.iter().any(|place| with_it.iter().any(|folder| place.starts_with(folder))) {
         let words = format!(
-            "{what} {}: lies inside of what it would judge; keep it elsewhere, once you have read it",
+            "{what} {}: lies inside of what it would judge, or beside it; keep it elsewhere, once you have read it",
             path.display()
         );
         return Err(Usage(words).into());
@@ -77,19 +88,87 @@ pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<
     Ok(())
 }
 
-/// Refuses what another user put on the way up: in a folder that is open to all, anybody can.
-fn ours(path: &Path, metadata: &fs::Metadata) -> anyhow::Result<()> {
-    let own = rustix::process::geteuid().as_raw();
-    let why = if metadata.uid() != own && metadata.uid() != 0 {
-        "belongs to another user"
-    } else if metadata.mode() & 0o002 != 0 {
-        "can be written by everybody"
-    } else {
-        return Ok(());
+/// The folders that come with what is judged: itself, or those of a file, where it was typed and where it lies. A hub's cache
+/// has links alone in the one, and the bytes in the other.
+fn folders(judged: &Path) -> io::Result<Vec<PathBuf>> {
+    let real = fs::canonicalize(judged)?;
+    if real.is_dir() {
+        return Ok(vec![real]);
+    }
+    let typed = std::path::absolute(judged)?;
+    let mut folders = Vec::new();
+    for file in [&typed, &real] {
+        let folder = fs::canonicalize(file.parent().unwrap_or(file))?;
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
+}
+
+/// Every place that decides where a path leads: the links that are followed, and the end, which need not be there.
+fn trail(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let backwards = |path: &Path| -> Vec<OsString> {
+        path.components().rev().map(|part| part.as_os_str().to_owned()).collect()
     };
-    let words = format!(
+    let mut left = backwards(&std::path::absolute(path)?);
+    let mut at = PathBuf::new();
+    let mut trail = Vec::new();
+    while let Some(part) = left.pop() {
+        if Path::new(&part).components().next() == Some(Component::ParentDir) {
+            at.pop();
+            continue;
+        }
+        at.push(part);
+        if let Ok(target) = fs::read_link(&at) {
+            trail.push(at.clone());
+            if trail.len() > MAX_LINKS {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            at.pop();
+            left.extend(backwards(&target));
+        }
+    }
+    trail.push(at);
+    Ok(trail)
+}
+
+/// Opens a file that was found, unless another user put it, or a link to it, on the way up: in a folder that is open to all,
+/// anybody can.
+fn ours(path: &Path) -> anyhow::Result<File> {
+    let wrong = |error: io::Error| unread(path, &error);
+    // Before it is opened, too: a pipe of another user would be waited for.
+    for place in trail(path).map_err(wrong)? {
+        let metadata = fs::symlink_metadata(&place).map_err(wrong)?;
+        if !is_own(&metadata) {
+            return Err(refused(path, "belongs to another user").into());
+        }
+    }
+    let file = File::open(path).map_err(wrong)?;
+    let metadata = file.metadata().map_err(wrong)?;
+    if !is_own(&metadata) {
+        return Err(refused(path, "belongs to another user").into());
+    }
+    for (bit, why) in [(0o002, "can be written by everybody"), (0o020, "can be written by its group")] {
+        if metadata.mode() & bit != 0 {
+            return Err(refused(path, why).into());
+        }
+    }
+    Ok(file)
+}
+
+/// Whether it belongs to the user or to root.
+fn is_own(metadata: &fs::Metadata) -> bool {
+    [rustix::process::geteuid().as_raw(), 0].contains(&metadata.uid())
+}
+
+fn refused(path: &Path, why: &str) -> Usage {
+    Usage(format!(
         "{}: {why}; --config uses it all the same, --key says whom to trust without it",
         path.display()
-    );
-    Err(Usage(words).into())
+    ))
+}
+
+fn unread(path: &Path, error: &io::Error) -> Usage {
+    Usage(format!("{}: {error}", path.display()))
 }

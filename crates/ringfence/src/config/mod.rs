@@ -62,17 +62,16 @@ impl ConfigFlag {
             Some(path) => find::named(path, judged)?,
             None => find::search(judged)?,
         };
-        let config = found.path.as_deref().map(Config::read).transpose()?;
+        let config = found.file.map(|(path, file)| Config::read(&path, file)).transpose()?;
         Ok(Look { config, passed_over: found.passed_over })
     }
 }
 
 impl Config {
-    fn read(path: &Path) -> anyhow::Result<Self> {
+    fn read(path: &Path, file: File) -> anyhow::Result<Self> {
         let wrong = |words: &dyn std::fmt::Display| Usage(format!("{}: {words}", path.display()));
         let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-        read.map_err(|error| wrong(&error))?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(wrong(&format!("larger than {MAX_BYTES} bytes")).into());
         }
@@ -85,7 +84,7 @@ impl Config {
         Ok(Self { file: ConfigFile::new(path.display().to_string(), &bytes), settings, folder })
     }
 
-    /// A path that the file names under `key`: relative to the file, and never inside of `judged`.
+    /// A path that the file names under `key`: relative to the file, and never inside of `judged` or beside it.
     pub(crate) fn path(&self, key: &str, written: &str, judged: &Path) -> anyhow::Result<PathBuf> {
         let path = self.folder.join(written);
         outside(&format!("{}: {key}", self.file.path), &path, judged)?;

@@ -1,6 +1,7 @@
 //! What end-to-end tests share: the real binary, run in the project's folder, with a clean environment.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -99,6 +100,8 @@ impl Folder {
         let file = self.0.join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, text).unwrap();
+        // Whatever the umask: a configuration that its group may write is not obeyed.
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         file.to_str().unwrap().to_owned()
     }
 }

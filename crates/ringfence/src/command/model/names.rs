@@ -12,6 +12,7 @@ use ringfence_finding::ModelScan;
 use ringfence_model::Date;
 use ringfence_model::Policy;
 
+use crate::config;
 use crate::config::ConfigFlag;
 use crate::exit::Usage;
 
@@ -51,6 +52,7 @@ impl NameFlags {
         };
         if !self.allow.is_empty() {
             for file in &self.allow {
+                config::outside("--allow", file, judged)?;
                 names.add("--allow", file.clone())?;
             }
             if let Some(file) = self.config.named() {
