@@ -183,13 +183,21 @@ impl Look {
         look
     }
 
-    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `place`: the
-    /// namespace it is in, or the namespace or node that it is.
-    pub(crate) fn blind(&self, object: &DesiredObject, place: Option<&Live>) -> Option<String> {
+    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. A policy or binding
+    /// whose text is the one that was written last is known: what somebody changed in it is mended. `place`: the namespace it is
+    /// in, or the namespace or node that it is.
+    pub(crate) fn blind(
+        &self,
+        object: &DesiredObject,
+        live: Option<&Live>,
+        place: Option<&Live>,
+    ) -> Option<String> {
+        let is_last = live.and_then(|it| it.annotation(names::HASH_ANNOTATION)) == Some(object.hash.as_str());
         let of = |label: &str| {
             self.unreadable.iter().find(|(name, _)| place.and_then(|it| it.label(label)) == Some(name))
         };
         let (name, words) = match object.id.rank {
+            Rank::Policy | Rank::PolicyBinding if is_last => return None,
             Rank::Policy | Rank::PolicyBinding => self.unreadable.first()?,
             Rank::Node => of(names::NODE_LABEL)?,
             _ => of(names::DOMAIN_LABEL)?,
@@ -264,6 +272,24 @@ mod tests {
             store.put(key.source, Live::new(key.source, object.body.tree()));
         }
         (wanted, store)
+    }
+
+    #[test]
+    fn policies_of_all_are_mended_while_a_domain_cannot_be_read_but_not_changed() {
+        let (wanted, _) = written(|_| true);
+        let look = Look { unreadable: vec![("b".into(), "damaged".into())], ..Look::default() };
+        let policies =
+            wanted.objects.iter().filter(|it| matches!(it.id.rank, Rank::Policy | Rank::PolicyBinding));
+        for object in policies {
+            let live = |hash: &str| {
+                let mut body = json!({"metadata": {"name": object.id.name, "annotations": {}}, "spec": {}});
+                body["metadata"]["annotations"][names::HASH_ANNOTATION] = json!(hash);
+                Live::new(Source::Mutating, body)
+            };
+            assert_eq!(look.blind(object, Some(&live(&object.hash)), None), None, "{}", object.id);
+            assert!(look.blind(object, Some(&live("other")), None).is_some(), "{}", object.id);
+            assert!(look.blind(object, None, None).is_some(), "{}", object.id);
+        }
     }
 
     #[test]
