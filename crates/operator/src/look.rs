@@ -32,11 +32,15 @@ use crate::facts::domains_of;
 use crate::facts::facts;
 use crate::foreign;
 use crate::inventory::Written;
+use crate::inventory::key_of;
 use crate::simulating::Simulations;
 use crate::source::Source;
 use crate::status;
 use crate::store::Live;
 use crate::store::Store;
+
+/// Beginning of the names of the policy that keeps pods of one domain off the nodes of another, and of its binding.
+const PLACES: &str = "ringfence-pod-places";
 
 /// What should be, by what was seen.
 #[derive(Debug, Default)]
@@ -170,7 +174,7 @@ impl Look {
                 modes.held = Some(format!("{}: {told}", outside(waiting)));
             }
         }
-        look.keeps_apart = rules.keeps_apart();
+        look.keeps_apart = keeps_apart(&look.desired, store);
         look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
             let domains = look.domains.values().cloned().collect();
@@ -179,13 +183,21 @@ impl Look {
         look
     }
 
-    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. `place`: the
-    /// namespace it is in, or the namespace or node that it is.
-    pub(crate) fn blind(&self, object: &DesiredObject, place: Option<&Live>) -> Option<String> {
+    /// Why an object is left as it is: what all domains want is not known while one of them cannot be read. A policy or binding
+    /// whose text is the one that was written last is known: what somebody changed in it is mended. `place`: the namespace it is
+    /// in, or the namespace or node that it is.
+    pub(crate) fn blind(
+        &self,
+        object: &DesiredObject,
+        live: Option<&Live>,
+        place: Option<&Live>,
+    ) -> Option<String> {
+        let is_last = live.and_then(|it| it.annotation(names::HASH_ANNOTATION)) == Some(object.hash.as_str());
         let of = |label: &str| {
             self.unreadable.iter().find(|(name, _)| place.and_then(|it| it.label(label)) == Some(name))
         };
         let (name, words) = match object.id.rank {
+            Rank::Policy | Rank::PolicyBinding if is_last => return None,
             Rank::Policy | Rank::PolicyBinding => self.unreadable.first()?,
             Rank::Node => of(names::NODE_LABEL)?,
             _ => of(names::DOMAIN_LABEL)?,
@@ -219,6 +231,18 @@ pub fn fenced(domain: &SecurityDomain, facts: &ClusterFacts) -> BTreeSet<String>
     labelled.chain(written.map(|it| it.key.namespace)).collect()
 }
 
+/// Whether what keeps pods of one domain off the nodes of another is bound, and both policy and binding are as they should be:
+/// that the server could fill in keeps nobody off.
+fn keeps_apart(desired: &Desired, store: &Store) -> bool {
+    let parts = desired.objects.iter().filter(|it| it.id.name.starts_with(PLACES));
+    let as_wanted = |object: &&DesiredObject| {
+        let live = key_of(object).and_then(|key| store.at(&key));
+        live.is_some_and(|live| !live.is_going() && live.drift(object).is_empty())
+    };
+    let parts: Vec<_> = parts.collect();
+    parts.iter().any(|it| it.id.rank == Rank::PolicyBinding) && parts.iter().all(as_wanted)
+}
+
 /// That namespaces wait, a few of them by name.
 fn outside(waiting: &[String]) -> String {
     const NAMED: usize = 3;
@@ -227,4 +251,64 @@ fn outside(waiting: &[String]) -> String {
     let more = waiting.len().saturating_sub(NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     format!("outside until a simulation that saw them is clean or accepted: namespaces {named}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A domain in Enforce with nodes, what it wants, and a store that holds what was written of it.
+    fn written(skipped: impl Fn(&DesiredObject) -> bool) -> (Desired, Store) {
+        let domain: SecurityDomain = serde_json::from_value(json!({"apiVersion": "ringfence.dev/v1alpha1",
+            "kind": "SecurityDomain", "metadata": {"name": "a"},
+            "spec": {"namespaces": {"names": ["ml"]}, "nodes": {"selector": {}}}}))
+        .unwrap();
+        let wanted = desired(&[Asked::new(&domain, Mode::Enforce)], &ClusterFacts::default());
+        let mut store = Store::default();
+        for object in wanted.objects.iter().filter(|it| !skipped(it)) {
+            let Some(key) = key_of(object) else { continue };
+            store.put(key.source, Live::new(key.source, object.body.tree()));
+        }
+        (wanted, store)
+    }
+
+    #[test]
+    fn policies_of_all_are_mended_while_a_domain_cannot_be_read_but_not_changed() {
+        let (wanted, _) = written(|_| true);
+        let look = Look { unreadable: vec![("b".into(), "damaged".into())], ..Look::default() };
+        let policies =
+            wanted.objects.iter().filter(|it| matches!(it.id.rank, Rank::Policy | Rank::PolicyBinding));
+        for object in policies {
+            let live = |hash: &str| {
+                let mut body = json!({"metadata": {"name": object.id.name, "annotations": {}}, "spec": {}});
+                body["metadata"]["annotations"][names::HASH_ANNOTATION] = json!(hash);
+                Live::new(Source::Mutating, body)
+            };
+            assert_eq!(look.blind(object, Some(&live(&object.hash)), None), None, "{}", object.id);
+            assert!(look.blind(object, Some(&live("other")), None).is_some(), "{}", object.id);
+            assert!(look.blind(object, None, None).is_some(), "{}", object.id);
+        }
+    }
+
+    #[test]
+    fn pods_are_kept_apart_only_by_a_policy_that_is_bound_and_as_it_should_be() {
+        let places =
+            |object: &DesiredObject, rank| object.id.rank == rank && object.id.name.starts_with(PLACES);
+        let (wanted, mut store) = written(|_| false);
+        assert!(keeps_apart(&wanted, &store));
+        let binding = wanted.objects.iter().find(|it| places(it, Rank::PolicyBinding)).unwrap();
+        let mut narrowed = binding.body.tree();
+        narrowed["spec"]["matchResources"]["objectSelector"] = json!({"matchLabels": {"nobody": "has"}});
+        store.put(Source::MutatingBindings, Live::new(Source::MutatingBindings, narrowed));
+        assert!(!keeps_apart(&wanted, &store), "narrowed");
+        for rank in [Rank::Policy, Rank::PolicyBinding] {
+            let (wanted, store) = written(|it| places(it, rank));
+            assert!(!keeps_apart(&wanted, &store), "{rank:?} is not there");
+        }
+        let (mut wanted, store) = written(|_| false);
+        wanted.objects.retain(|it| !places(it, Rank::PolicyBinding));
+        assert!(!keeps_apart(&wanted, &store), "nobody closes nodes, so nothing is bound");
+    }
 }

@@ -328,7 +328,7 @@ fn judge(
         Source::Namespaces | Source::Nodes => live,
         _ => store.get(Source::Namespaces, "", &key.namespace),
     };
-    if let Some(words) = look.blind(object, place) {
+    if let Some(words) = look.blind(object, live, place) {
         return Verdict::Blind(words);
     }
     match store.sight(key.source) {

@@ -196,8 +196,8 @@ fn ways(name: &str, look: &Look) -> Vec<String> {
             return None;
         };
         Some(format!(
-            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own, or update \
-             Kubernetes to 1.36, where MutatingAdmissionPolicy keeps them off"
+            "domain {other} {why}, so its pods may come here; raise it to Enforce and give it nodes of its own, or see that \
+             the MutatingAdmissionPolicy ringfence-pod-places and its binding, which keep them off, are in place (Kubernetes 1.36)"
         ))
     });
     ways.collect()

@@ -1,5 +1,5 @@
 //! Room `domain`: which namespaces and nodes a domain has. The older domain keeps what two select; a second one would
-//! otherwise take labels, quota and network away from the first.
+//! otherwise take labels, quota and network away from the first. One that draws no fence there takes nothing out of another's.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ use super::Scope;
 use crate::facts::ClusterFacts;
 use crate::facts::NamespaceFact;
 use crate::facts::NodeFact;
+use crate::names;
 use crate::spec::SecurityDomainSpec;
 use crate::tier::Problem;
 
@@ -21,6 +22,8 @@ pub(crate) struct Claims<'a> {
     facts: &'a ClusterFacts,
     /// Namespaces by name: most domains name theirs.
     by_name: BTreeMap<&'a str, &'a NamespaceFact>,
+    /// Names of all domains.
+    domains: BTreeSet<String>,
     namespaces: BTreeMap<String, String>,
     nodes: BTreeMap<String, String>,
 }
@@ -44,13 +47,21 @@ pub(crate) fn by_age<'a, 'b>(asked: &'b [Asked<'a>]) -> Vec<&'b Asked<'a>> {
 }
 
 impl<'a> Claims<'a> {
-    pub(crate) fn new(facts: &'a ClusterFacts) -> Self {
+    pub(crate) fn new(asked: &[Asked<'_>], facts: &'a ClusterFacts) -> Self {
         let by_name = facts.namespaces.iter().flatten().map(|it| (it.name.as_str(), it)).collect();
-        Self { facts, by_name, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
+        let domains = asked.iter().map(|it| it.domain.name_any()).collect();
+        Self { facts, by_name, domains, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
     }
 
-    /// Takes what the domain selects and nobody has; says in the outcome what somebody has.
-    pub(crate) fn take(&mut self, domain: &str, asked: &Asked<'_>, outcome: &mut Outcome) -> Mine {
+    /// Takes what the domain selects and nobody has; says in the outcome what somebody has. `writes`: something of it is written.
+    /// Where nothing is, what stands in another domain stays there: that one would remove its fence, and none would come.
+    pub(crate) fn take(
+        &mut self,
+        domain: &str,
+        asked: &Asked<'_>,
+        writes: bool,
+        outcome: &mut Outcome,
+    ) -> Mine {
         let spec = &asked.domain.spec;
         let waits = |name: &String| matches!(&asked.scope, Scope::Within(known) if !known.contains(name));
         let mut mine = Mine::default();
@@ -59,11 +70,16 @@ impl<'a> Claims<'a> {
                 outcome.conflicts.push(taken("spec.namespaces", "namespace", &namespace.name, other));
                 continue;
             }
-            self.namespaces.insert(namespace.name.clone(), domain.into());
+            let waits = waits(&namespace.name);
+            let stays =
+                (waits || !writes) && self.is_of_another(domain, namespace.labels.get(names::DOMAIN_LABEL));
+            if !stays {
+                self.namespaces.insert(namespace.name.clone(), domain.into());
+            }
             if namespace.terminating {
                 continue;
             }
-            if waits(&namespace.name) {
+            if stays || waits {
                 outcome.waiting.push(namespace.name);
             } else {
                 mine.namespaces.push(namespace);
@@ -73,6 +89,9 @@ impl<'a> Claims<'a> {
         for node in self.selected_nodes(spec, outcome) {
             if let Some(other) = self.nodes.get(&node.name) {
                 outcome.conflicts.push(taken("spec.nodes.selector", "node", &node.name, other));
+                continue;
+            }
+            if !writes && self.is_of_another(domain, node.labels.get(names::NODE_LABEL)) {
                 continue;
             }
             self.nodes.insert(node.name.clone(), domain.into());
@@ -182,6 +201,11 @@ impl<'a> Claims<'a> {
         nodes
     }
 
+    /// Whether a label of ours names another domain that there is.
+    fn is_of_another(&self, domain: &str, label: Option<&String>) -> bool {
+        label.is_some_and(|it| it != domain && self.domains.contains(it))
+    }
+
     fn is_of_the_cluster(&self, name: &str) -> bool {
         name.starts_with("kube-") || name == "default" || name == self.facts.operator.namespace
     }
@@ -260,5 +284,58 @@ mod tests {
         );
         let meant = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]});
         assert_eq!(told(&meant, vec![node("cp-1", 0)]), Vec::<String>::new());
+    }
+
+    /// An older domain `a` and a younger one `b` in Enforce that select the same, which stands in `b`: who has the namespace,
+    /// and who the node.
+    fn shared(scope: Scope, range: Option<&str>) -> [[Vec<String>; 2]; 2] {
+        let domain = |name: &str, created: &str| -> SecurityDomain {
+            let team = json!({"selector": {"matchLabels": {"team": "ml"}}});
+            serde_json::from_value(json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
+                "metadata": {"name": name, "creationTimestamp": created},
+                "spec": {"namespaces": team, "nodes": team}}))
+            .unwrap()
+        };
+        let (mut older, younger) = (domain("a", "2026-01-01T00:00:00Z"), domain("b", "2026-02-01T00:00:00Z"));
+        older.spec.network.internal_cidrs.extend(range.map(str::to_owned));
+        let labels = |ours: &str| {
+            [("team", "ml"), (ours, "b")].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        };
+        let facts = ClusterFacts {
+            namespaces: Some(vec![NamespaceFact {
+                name: "ml".into(),
+                labels: labels(names::DOMAIN_LABEL),
+                ..NamespaceFact::default()
+            }]),
+            nodes: Some(vec![NodeFact {
+                name: "gpu".into(),
+                labels: labels(names::NODE_LABEL),
+                ..NodeFact::default()
+            }]),
+            ..ClusterFacts::default()
+        };
+        let asked =
+            [Asked { scope, ..Asked::new(&older, Mode::Enforce) }, Asked::new(&younger, Mode::Enforce)];
+        let outcomes = crate::desired(&asked, &facts).outcomes;
+        ["a", "b"].map(|it| [outcomes[it].namespaces.clone(), outcomes[it].nodes.clone()])
+    }
+
+    #[test]
+    fn one_that_draws_no_fence_takes_nothing_out_of_anothers() {
+        let (ml, gpu, none) = (vec!["ml".to_owned()], vec!["gpu".to_owned()], Vec::new);
+        let theirs = [[none(), none()], [ml.clone(), gpu.clone()]];
+        assert_eq!(shared(Scope::Lost, None), theirs, "what is in force is not known");
+        assert_eq!(
+            shared(Scope::Whole, Some("192.0.2.0/24")),
+            theirs,
+            "the spec cannot hold: no private range"
+        );
+        let waits = shared(Scope::Within(BTreeSet::new()), None);
+        assert_eq!(waits, [[none(), gpu.clone()], [ml.clone(), none()]], "new nodes wait for nothing");
+        assert_eq!(
+            shared(Scope::Whole, None),
+            [[ml, gpu], [none(), none()]],
+            "the older one closes them itself"
+        );
     }
 }

@@ -77,7 +77,8 @@ pub struct Outcome {
     pub mode: Mode,
     /// Its namespaces, by name, those without terminating ones.
     pub namespaces: Vec<String>,
-    /// Namespaces that it selects and that stay outside until a simulation saw them (see [`Scope::Within`]).
+    /// Namespaces that it selects and that stay outside until a simulation saw them (see [`Scope::Within`]), or that
+    /// stand in another domain while nothing of this one is written.
     pub waiting: Vec<String>,
     /// Its nodes, by name.
     pub nodes: Vec<String>,
@@ -106,7 +107,7 @@ pub(crate) struct Cx<'a> {
 /// The objects that draw the boundaries of all domains in a cluster.
 pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
     let mut result = Desired::default();
-    let mut claims = claim::Claims::new(facts);
+    let mut claims = claim::Claims::new(asked, facts);
     for asked in claim::by_age(asked) {
         let name = asked.domain.name_any();
         let outcome = one(asked, facts, &mut claims, &mut result.objects);
@@ -121,10 +122,10 @@ pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
 
 /// The namespaces that each domain has if all of its spec is in force, by name of the domain.
 pub fn namespaces(asked: &[Asked<'_>], facts: &ClusterFacts) -> BTreeMap<String, Vec<String>> {
-    let mut claims = claim::Claims::new(facts);
+    let mut claims = claim::Claims::new(asked, facts);
     let each = claim::by_age(asked).into_iter().map(|asked| {
         let (name, mut outcome) = (asked.domain.name_any(), Outcome::default());
-        claims.take(&name, asked, &mut outcome);
+        claims.take(&name, asked, resolve(&asked.domain.spec).is_ok(), &mut outcome);
         (name, outcome.namespaces)
     });
     each.collect()
@@ -140,9 +141,9 @@ fn one(
     let name = asked.domain.name_any();
     let mut outcome = Outcome { mode: asked.mode, ..Outcome::default() };
     // Claims hold for a broken spec too: its namespaces are not handed to the next domain by a typing error.
-    let mine = claims.take(&name, asked, &mut outcome);
-    let unknown = (asked.scope == Scope::Lost).then(lost);
-    let resolved = match (resolve(&asked.domain.spec), unknown) {
+    let (resolved, unknown) = (resolve(&asked.domain.spec), (asked.scope == Scope::Lost).then(lost));
+    let mine = claims.take(&name, asked, resolved.is_ok() && unknown.is_none(), &mut outcome);
+    let resolved = match (resolved, unknown) {
         (Ok(resolved), None) => resolved,
         (resolved, unknown) => {
             outcome.invalid = unknown.into_iter().chain(resolved.err().into_iter().flatten()).collect();

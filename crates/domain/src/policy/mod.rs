@@ -106,11 +106,6 @@ impl Rules {
         self.mutates
     }
 
-    /// Whether pods of other domains are kept off closed nodes: only where the server fills in.
-    pub fn keeps_apart(&self) -> bool {
-        self.mutates
-    }
-
     /// Policies and bindings; none where there is no domain.
     pub(crate) fn objects(&self) -> Vec<DesiredObject> {
         let Some(strongest) = self.strongest else { return Vec::new() };

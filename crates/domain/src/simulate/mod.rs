@@ -24,6 +24,7 @@ use serde_json::json;
 use crate::defaults::fill_in;
 use crate::desired::Desired;
 use crate::desired::namespace::notes;
+use crate::names;
 use crate::object::hash;
 use crate::policy::Rules;
 use crate::rule;
@@ -31,6 +32,7 @@ use crate::rule::Rule;
 use crate::rule::case::Case;
 use crate::spec::Level;
 use crate::spec::SimulationStatus;
+use crate::spec::Taint;
 use crate::tier::Resolved;
 
 /// Lines of a status about what would be refused.
@@ -92,6 +94,8 @@ pub struct Subject {
     pub job_spec: Option<Value>,
     /// Names of the pods that run; none for a template.
     pub pods: Vec<String>,
+    /// Nodes that they run on, in the same order; empty for one that has none yet.
+    pub nodes: Vec<String>,
     /// What its ServiceAccount says of the API token. None: nothing, which means yes.
     pub automount: Option<bool>,
     /// Values of its AppArmor annotations (`container.apparmor.security.beta.kubernetes.io/CONTAINER`).
@@ -152,7 +156,8 @@ pub struct Violation {
     pub message: String,
 }
 
-/// Judges what a domain would: workloads in its namespaces, and those outside all domains if it closes nodes to them.
+/// Judges what a domain would: workloads in its namespaces, and if it closes nodes those outside all domains, and those of other
+/// domains that it would keep off.
 /// `desired` is what would exist if the domain were in Enforce; `violations` is what the API server says of running pods and the
 /// Pod Security level (none: it was not asked, and they are judged here as templates are), `claims` are those of devices. None:
 /// there is no such domain, or its spec cannot hold.
@@ -173,6 +178,7 @@ pub fn simulate(
     let mut left = Vec::new();
     for subject in subjects {
         let is_inside = outcome.namespaces.contains(&subject.namespace);
+        let mut pods: Vec<&str> = subject.pods.iter().map(String::as_str).collect();
         let reasons = if is_inside {
             let (mut reasons, filled) = inside(domain, resolved, rules, subject);
             if subject.pods.is_empty() || violations.is_none() {
@@ -186,12 +192,25 @@ pub fn simulate(
                 });
             }
             reasons
-        } else if closes && !is_fenced(&subject.namespace) && !rules.allowed.contains(&subject.namespace) {
+        } else if !closes || rules.allowed.contains(&subject.namespace) {
+            continue;
+        } else if !is_fenced(&subject.namespace) {
             outside(rules, subject)
+        } else if rules.fills_in() {
+            pods = on(&outcome.nodes, subject);
+            let comes = subject.pods.is_empty() && comes(&resolved.spec.nodes.taint, subject);
+            if pods.is_empty() && !comes {
+                continue;
+            }
+            kept_off(domain)
         } else {
             continue;
         };
-        owners.entry((&subject.namespace, &subject.owner)).or_default().add(subject, reasons);
+        owners.entry((&subject.namespace, &subject.owner)).or_default().add(
+            subject.pods.is_empty(),
+            &pods,
+            reasons,
+        );
     }
     let mut denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
     let (of_claims, templates) = claims::judge(desired, &outcome.namespaces, claims);
@@ -225,16 +244,15 @@ struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    fn add(&mut self, subject: &'a Subject, reasons: Vec<Reason>) {
-        let pods = || subject.pods.iter().map(String::as_str);
-        self.pods.extend(pods());
+    fn add(&mut self, is_template: bool, pods: &[&'a str], reasons: Vec<Reason>) {
+        self.pods.extend(pods);
         if reasons.is_empty() {
             return;
         }
-        if subject.pods.is_empty() {
+        if is_template {
             self.is_template_refused = true;
         } else {
-            self.refused.extend(pods());
+            self.refused.extend(pods);
         }
         // What is filled into pods is not in a template: their reasons need not be the same.
         let new: Vec<_> = reasons.into_iter().filter(|it| !self.reasons.contains(it)).collect();
@@ -338,6 +356,38 @@ fn outside(rules: &Rules, subject: &Subject) -> Vec<Reason> {
     let notes = BTreeMap::new();
     let case = Case { spec: &subject.pod_spec, job: None, domain: "", notes: &notes, rules };
     failing(rule::outside(), &case)
+}
+
+/// Pods of another domain's that run on these nodes.
+fn on<'a>(nodes: &[String], subject: &'a Subject) -> Vec<&'a str> {
+    let placed = subject.pods.iter().zip(&subject.nodes);
+    placed.filter(|(_, node)| nodes.contains(node)).map(|(pod, _)| pod.as_str()).collect()
+}
+
+/// Whether a template of another domain's is made for each node, those with this taint too. One that asks for nodes of a domain
+/// is judged by its own.
+fn comes(taint: &Taint, subject: &Subject) -> bool {
+    let spec = &subject.pod_spec;
+    let asks = spec.get("nodeSelector").is_some_and(|it| it.get(names::NODE_LABEL).is_some());
+    let is =
+        |it: &Value, key: &str, value: &str| it[key].as_str().is_none_or(|it| it.is_empty() || it == value);
+    let tolerates = |it: &Value| {
+        let is_any = it["operator"].as_str() == Some("Exists");
+        let value = it["value"].as_str().unwrap_or_default();
+        is(it, "key", &taint.key) && is(it, "effect", taint.effect.name()) && (is_any || value == taint.value)
+    };
+    let mut tolerations = spec.get("tolerations").and_then(Value::as_array).into_iter().flatten();
+    subject.owner.starts_with("DaemonSet/") && !asks && tolerations.any(tolerates)
+}
+
+/// Nothing is refused: the pod gets an affinity filled in that leads elsewhere.
+fn kept_off(domain: &str) -> Vec<Reason> {
+    let message = format!(
+        "RF-GPU-004 spec.affinity: would be kept off the nodes of domain {domain}. Fix: run it in a namespace of {domain}, or \
+         add its namespace to spec.nodes.systemAllowList.namespaces of {domain}."
+    );
+    let control = "RF-GPU-004".parse().ok();
+    control.map(|control| Reason { control, message: message.into() }).into_iter().collect()
 }
 
 fn failing(rules: impl Iterator<Item = &'static Rule>, case: &Case<'_>) -> Vec<Reason> {

@@ -6,6 +6,7 @@ use crate::desired::Scope;
 use crate::desired::desired;
 use crate::facts::ClusterFacts;
 use crate::facts::NamespaceFact;
+use crate::facts::NodeFact;
 use crate::spec::Mode;
 use crate::spec::SecurityDomain;
 
@@ -115,6 +116,57 @@ fn judges_those_outside_only_if_the_domain_closes_nodes_to_them() {
     let simulation = simulated(&domain(json!({"nodes": nodes})), &subjects);
     let denied: Vec<_> = simulation.denied.iter().map(|it| it.namespace.as_str()).collect();
     assert_eq!((simulation.judged, denied), (1, vec!["shop"]));
+}
+
+#[test]
+fn what_another_domain_runs_on_nodes_that_close_is_told() {
+    let mut other = domain(json!({}));
+    other.metadata.name = Some("b".into());
+    other.spec.namespaces.names = vec!["web".into()];
+    let closing = domain(json!({"nodes": {"selector": {"matchLabels": {"gpu": "yes"}}}}));
+    let node = |name: &str, gpu: &str| NodeFact {
+        name: name.into(),
+        labels: [("gpu".to_owned(), gpu.to_owned())].into(),
+        ..NodeFact::default()
+    };
+    let facts = ClusterFacts {
+        nodes: Some(vec![node("gpu-1", "yes"), node("cpu-1", "no")]),
+        ..ClusterFacts::default()
+    };
+    let found = |closing: &SecurityDomain, subjects: &[Subject]| {
+        let asked = [Asked::new(closing, Mode::Enforce), Asked::new(&other, Mode::Enforce)];
+        let rules = Rules::of(&asked, &facts);
+        let found = simulate(&desired(&asked, &facts), "a", &rules, subjects, &[], Some(Vec::new())).unwrap();
+        (found.would_deny, found.denied.iter().map(|it| (it.owner.clone(), it.pods)).collect::<Vec<_>>())
+    };
+    let running = Subject {
+        pods: pods(3),
+        nodes: ["gpu-1", "cpu-1", ""].map(str::to_owned).into(),
+        ..subject("web", &json!({}))
+    };
+    let agent = |fields: Value| Subject { owner: "DaemonSet/agent".into(), ..subject("web", &fields) };
+    let tolerates = |key: &str| json!({"tolerations": [{"key": key, "operator": "Exists"}]});
+    let away = [
+        agent(json!({})),
+        agent(tolerates("example.com/other")),
+        subject("web", &tolerates("nvidia.com/gpu")),
+    ];
+    let own =
+        agent(json!({"tolerations": [{"operator": "Exists"}], "nodeSelector": {names::NODE_LABEL: "b"}}));
+    assert_eq!(
+        found(&closing, std::slice::from_ref(&running)),
+        (1, vec![("Deployment/it".to_owned(), 1)]),
+        "on gpu-1"
+    );
+    assert_eq!(found(&closing, &away), (0, Vec::new()));
+    assert_eq!(found(&closing, &[own]), (0, Vec::new()), "it asks for nodes of its own");
+    let comes = [agent(tolerates("nvidia.com/gpu"))];
+    assert_eq!(found(&closing, &comes), (1, vec![("DaemonSet/agent".to_owned(), 0)]));
+    let shared = domain(json!({"nodes": {"selector": {"matchLabels": {"gpu": "yes"}}, "dedicated": false}}));
+    assert_eq!(found(&shared, std::slice::from_ref(&running)), (0, Vec::new()));
+    let mut allowing = closing.clone();
+    allowing.spec.nodes.system_allow_list.namespaces = vec!["web".into()];
+    assert_eq!(found(&allowing, &[running, comes[0].clone()]), (0, Vec::new()));
 }
 
 #[test]

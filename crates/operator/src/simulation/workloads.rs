@@ -125,6 +125,7 @@ impl Workloads {
             return;
         }
         let Some(mut spec) = spec(pod) else { return };
+        let node = spec.get("nodeName").and_then(Value::as_str).unwrap_or_default().to_owned();
         if object.is_live() {
             as_written(&mut spec, says_node(object));
         }
@@ -136,6 +137,7 @@ impl Workloads {
         let key = (namespace.clone(), owner.clone(), format!("{app_armor:?} {spec}"));
         if let Some(same) = self.index.get(&key).and_then(|at| self.subjects.get_mut(*at)) {
             same.pods.extend(pods);
+            same.nodes.push(node);
             return;
         }
         self.index.insert(key, self.subjects.len());
@@ -144,6 +146,7 @@ impl Workloads {
             owner,
             pod_spec: spec,
             pods,
+            nodes: vec![node],
             app_armor,
             ..Subject::default()
         });
@@ -357,6 +360,7 @@ mod tests {
             ("Deployment/web", "c".into(), Some(false)),
         ];
         assert_eq!(said, wanted);
+        assert_eq!(found[1].nodes, ["node-a", "node-b"], "in the order of the pods");
         let spec = json!({"containers": [{"name": "main"}], "hostPID": false, "serviceAccountName": "web"});
         assert_eq!(found[1].pod_spec, spec);
     }
