@@ -13,7 +13,7 @@ use super::value::Value;
 pub(super) enum Effect {
     /// Nothing that is followed.
     Plain,
-    /// `_reconstructor(class, base, state)`: makes an object of its first argument, by way of its second.
+    /// `_reconstructor(class, base, ...)`: makes an object of its first argument, by way of its second.
     Reconstructs,
     /// `f(class, ...)`: makes an object of its first argument.
     MakesFirst,
@@ -38,9 +38,21 @@ pub(super) enum Effect {
 impl Effect {
     pub(super) fn of(module: &str, name: &str) -> Self {
         match (module, name) {
-            ("copyreg", "_reconstructor") => Self::Reconstructs,
+            ("copyreg", "_reconstructor") | ("numpy.ma.core", "_mareconstruct") => Self::Reconstructs,
             ("copyreg", "__newobj__" | "__newobj_ex__")
-            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::MakesFirst,
+            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct")
+            | ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence")
+            | ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked")
+            | ("pandas.core.indexes.base", "_new_Index")
+            | ("pandas.core.indexes.datetimes", "_new_DatetimeIndex")
+            | ("pandas.core.indexes.interval", "_new_IntervalIndex")
+            | ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss")
+            | (
+                "sklearn.metrics._dist_metrics"
+                | "sklearn.neighbors._ball_tree"
+                | "sklearn.neighbors._kd_tree",
+                "newObj",
+            ) => Self::MakesFirst,
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
             ("builtins", "type") => Self::Type,

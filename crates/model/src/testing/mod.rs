@@ -6,6 +6,7 @@ mod containers;
 mod differential;
 mod hostile;
 mod keys;
+mod makers;
 mod memory;
 mod ordinary;
 pub(crate) mod python;
