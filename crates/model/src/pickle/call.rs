@@ -17,6 +17,8 @@ pub(super) enum Effect {
     Reconstructs,
     /// `f(class, ...)`: makes an object of its first argument.
     MakesFirst,
+    /// `__generator_ctor(x, f)`, `__bit_generator_ctor(class)`: calls what it is handed.
+    CallsArguments,
     /// `defaultdict(factory)`: calls its first argument later.
     Factory,
     /// `_rebuild_from_type_v2(f, class, arguments, state)`: calls its first argument, makes its second.
@@ -53,6 +55,10 @@ impl Effect {
                 | "sklearn.neighbors._kd_tree",
                 "newObj",
             ) => Self::MakesFirst,
+            (
+                "numpy.random._pickle",
+                "__bit_generator_ctor" | "__generator_ctor" | "__randomstate_ctor",
+            ) => Self::CallsArguments,
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
             ("builtins", "type") => Self::Type,
@@ -203,6 +209,10 @@ impl Machine<'_> {
                 self.used(class, Use::New);
                 object(class)
             }
+            (Effect::CallsArguments, _) => {
+                self.called(callee, arguments);
+                object(callee)
+            }
             (Effect::Factory, &[Value::Global(factory), ..]) => {
                 self.used(factory, Use::Call);
                 object(callee)
@@ -239,6 +249,23 @@ impl Machine<'_> {
                 self.used(callee, Use::OddArguments);
                 object(callee)
             }
+        }
+    }
+
+    /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
+    fn called(&mut self, callee: u32, arguments: Value) {
+        let Value::Tuple { start, len, .. } = arguments else { return };
+        let mut odd = self.cells_of(start, len).len() != usize::from(len);
+        for at in 0..usize::from(len) {
+            match self.cells_of(start, len).get(at).copied() {
+                Some(Value::Global(name)) => self.used(name, Use::Call),
+                Some(Value::Text { .. }) => {}
+                Some(Value::Object { class, .. }) if self.effect_of(class) == Effect::CallsArguments => {}
+                _ => odd = true,
+            }
+        }
+        if odd {
+            self.used(callee, Use::OddArguments);
         }
     }
 

@@ -98,3 +98,50 @@ fn what_libraries_make_stays_clean() {
         assert_eq!(file.verdict, Verdict::Clean, "{maker:?} {class:?}: {:#?}", file.findings);
     }
 }
+
+/// Builders of NumPy's generators: each calls a name that it is handed.
+const CALLERS: [&str; 3] = ["__bit_generator_ctor", "__generator_ctor", "__randomstate_ctor"];
+const RANDOM: &str = "numpy.random._pickle";
+
+#[test]
+fn what_a_builder_of_generators_is_handed_is_called() {
+    for caller in CALLERS {
+        let start = || Stream::protocol(2).global(RANDOM, caller);
+        for stream in [
+            // `chi2("x")`
+            start().text("x").global("sklearn.feature_selection._univariate_selection", "chi2").raw(b"\x86R"),
+            // `TrainingArguments()`, which has an initialiser
+            start().global("transformers.training_args", "TrainingArguments").raw(b"\x85R"),
+            // A call of what is not known.
+            start().text("x").global("argparse", "Namespace").raw(b")\x81\x86R"),
+        ] {
+            let file = judge(&stream.stop());
+            let numbers: Vec<u16> = file.findings.iter().map(|found| found.id.number).collect();
+            assert_eq!((file.verdict, numbers), (Verdict::Review, vec![103]), "{caller}: {:#?}", file.findings);
+        }
+    }
+}
+
+#[test]
+fn generators_as_numpy_writes_them_stay_clean() {
+    let state = b"}X\x01\0\0\0aK\x01sb";
+    for (module, name) in [
+        ("numpy.random._mt19937", "MT19937"),
+        ("numpy.random._pcg64", "PCG64"),
+        ("numpy.random._pcg64", "PCG64DXSM"),
+        ("numpy.random._philox", "Philox"),
+        ("numpy.random._sfc64", "SFC64"),
+    ] {
+        for outer in ["__generator_ctor", "__randomstate_ctor"] {
+            // From NumPy 1.24 on, and before.
+            let new = Stream::protocol(2).global(RANDOM, outer).global(RANDOM, "__bit_generator_ctor");
+            let new = new.global(module, name).raw(b"\x85R").raw(state).raw(b"\x85R").raw(state);
+            let old = Stream::protocol(2).global(RANDOM, outer).text(name);
+            let old = old.global(RANDOM, "__bit_generator_ctor").raw(b"\x86R").raw(state);
+            for stream in [new, old] {
+                let file = judge(&stream.stop());
+                assert_eq!(file.verdict, Verdict::Clean, "{outer} {name}: {:#?}", file.findings);
+            }
+        }
+    }
+}
