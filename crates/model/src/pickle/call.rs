@@ -55,10 +55,9 @@ impl Effect {
                 | "sklearn.neighbors._kd_tree",
                 "newObj",
             ) => Self::MakesFirst,
-            (
-                "numpy.random._pickle",
-                "__bit_generator_ctor" | "__generator_ctor" | "__randomstate_ctor",
-            ) => Self::CallsArguments,
+            ("numpy.random._pickle", "__bit_generator_ctor" | "__generator_ctor" | "__randomstate_ctor") => {
+                Self::CallsArguments
+            }
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
             ("builtins", "type") => Self::Type,
@@ -362,6 +361,9 @@ impl Machine<'_> {
         match target {
             Value::Object { class, args, .. } => {
                 self.used(class, Use::Build);
+                if self.is_odd_state(state) && self.takes_attributes(class) {
+                    self.used(class, Use::OddArguments);
+                }
                 return self.built(class, args, state);
             }
             Value::Global(index) => self.foreign(index),

@@ -1,5 +1,6 @@
 //! Room `model`, tests: functions that make an object of the class that they are handed, and those that call it. What
-//! they give is of that class: joblib reads an array behind each wrapper, however the wrapper was made.
+//! they give is of that class: joblib reads an array behind each wrapper, however the wrapper was made. And state that
+//! a class of scikit-learn would call.
 
 use ringfence_finding::Verdict;
 
@@ -117,7 +118,12 @@ fn what_a_builder_of_generators_is_handed_is_called() {
         ] {
             let file = judge(&stream.stop());
             let numbers: Vec<u16> = file.findings.iter().map(|found| found.id.number).collect();
-            assert_eq!((file.verdict, numbers), (Verdict::Review, vec![103]), "{caller}: {:#?}", file.findings);
+            assert_eq!(
+                (file.verdict, numbers),
+                (Verdict::Review, vec![103]),
+                "{caller}: {:#?}",
+                file.findings
+            );
         }
     }
 }
@@ -142,6 +148,44 @@ fn generators_as_numpy_writes_them_stay_clean() {
                 let file = judge(&stream.stop());
                 assert_eq!(file.verdict, Verdict::Clean, "{outer} {name}: {:#?}", file.findings);
             }
+        }
+    }
+}
+
+const KERNEL: (&str, &str) = ("sklearn.gaussian_process.kernels", "RBF");
+const LINEAR: (&str, &str) = ("sklearn.linear_model._base", "LinearRegression");
+
+#[test]
+fn state_that_an_estimator_would_call_is_told() {
+    let of = |class: (&str, &str)| Stream::protocol(2).global(class.0, class.1).raw(b")\x81");
+    let holder = |stream: Stream| stream.global("types", "SimpleNamespace").raw(b")\x81}");
+    let mean = |stream: Stream, key| stream.text(key).global("numpy", "mean").op(b's');
+    for (class, stream) in [
+        // The setter of `theta` calls `self.get_params`, which the first state has replaced.
+        (KERNEL, mean(of(KERNEL).op(b'}'), "get_params").op(b'}').text("theta").raw(b"]s\x86b")),
+        // `BaseEstimator.__setstate__` calls `state.pop`.
+        (LINEAR, mean(holder(of(LINEAR)), "pop").raw(b"bb")),
+        // joblib's unpickler, which is Python's own, calls `state.items`, of the first of two as well.
+        (KERNEL, mean(holder(of(KERNEL)), "items").raw(b"bb")),
+        (KERNEL, mean(holder(of(KERNEL)), "items").raw(b"bN\x86b")),
+        (LINEAR, of(LINEAR).global("numpy", "mean").op(b'b')),
+    ] {
+        let file = judge(&stream.stop());
+        let found: Vec<_> =
+            file.findings.iter().map(|found| (found.id.number, found.subject.as_deref())).collect();
+        let subject = format!("{}.{}", class.0, class.1);
+        assert_eq!(found, [(103, Some(subject.as_str()))], "{:#?}", file.findings);
+        assert_eq!(file.verdict, Verdict::Review);
+    }
+}
+
+#[test]
+fn attributes_of_an_estimator_stay_clean() {
+    for class in [KERNEL, LINEAR] {
+        for state in [&b"}X\x01\0\0\0aK\x01sb"[..], b"(X\x01\0\0\0aK\x01db", b"}N\x86b"] {
+            let stream = Stream::protocol(2).global(class.0, class.1).raw(b")\x81").raw(state);
+            let file = judge(&stream.stop());
+            assert_eq!(file.verdict, Verdict::Clean, "{class:?}: {:#?}", file.findings);
         }
     }
 }
