@@ -219,7 +219,12 @@ impl Machine<'_> {
             (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
                 self.used(function, Use::Call);
                 self.used(class, Use::New);
-                self.effect(function, inner);
+                // No writer nests them; followed into each other they would take the stack of the scanner.
+                if self.effect_of(function) == Effect::FromType {
+                    self.used(callee, Use::OddArguments);
+                } else {
+                    self.effect(function, inner);
+                }
                 object(class)
             }
             (Effect::Encode, &[_, encoding]) => {

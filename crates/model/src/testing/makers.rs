@@ -189,3 +189,15 @@ fn attributes_of_an_estimator_stay_clean() {
         }
     }
 }
+
+#[test]
+fn calls_that_are_handed_each_other_take_no_stack() {
+    let depth = 300_000;
+    let stream = Stream::protocol(2).global("torch", "Size").raw(b"q\x010");
+    let stream = stream.global("torch._tensor", "_rebuild_from_type_v2").raw(b"q\0");
+    let stream = stream.raw(b"h\0h\x01".repeat(depth)).op(b')').raw(b"\x87".repeat(depth)).op(b'R');
+    let file = judge(&stream.stop());
+    assert_eq!(file.verdict, Verdict::Review, "{:#?}", file.findings);
+    let subjects: Vec<_> = file.findings.iter().filter_map(|found| found.subject.as_deref()).collect();
+    assert!(subjects.contains(&"torch._tensor._rebuild_from_type_v2"), "{subjects:?}");
+}
