@@ -13,10 +13,12 @@ use super::value::Value;
 pub(super) enum Effect {
     /// Nothing that is followed.
     Plain,
-    /// `_reconstructor(class, base, state)`: makes an object of its first argument, by way of its second.
+    /// `_reconstructor(class, base, ...)`: makes an object of its first argument, by way of its second.
     Reconstructs,
     /// `f(class, ...)`: makes an object of its first argument.
     MakesFirst,
+    /// `__generator_ctor(x, f)`, `__bit_generator_ctor(class)`: calls what it is handed.
+    CallsArguments,
     /// `defaultdict(factory)`: calls its first argument later.
     Factory,
     /// `_rebuild_from_type_v2(f, class, arguments, state)`: calls its first argument, makes its second.
@@ -42,9 +44,24 @@ pub(super) enum Effect {
 impl Effect {
     pub(super) fn of(module: &str, name: &str) -> Self {
         match (module, name) {
-            ("copyreg", "_reconstructor") => Self::Reconstructs,
+            ("copyreg", "_reconstructor") | ("numpy.ma.core", "_mareconstruct") => Self::Reconstructs,
             ("copyreg", "__newobj__" | "__newobj_ex__")
-            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::MakesFirst,
+            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct")
+            | ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence")
+            | ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked")
+            | ("pandas.core.indexes.base", "_new_Index")
+            | ("pandas.core.indexes.datetimes", "_new_DatetimeIndex")
+            | ("pandas.core.indexes.interval", "_new_IntervalIndex")
+            | ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss")
+            | (
+                "sklearn.metrics._dist_metrics"
+                | "sklearn.neighbors._ball_tree"
+                | "sklearn.neighbors._kd_tree",
+                "newObj",
+            ) => Self::MakesFirst,
+            ("numpy.random._pickle", "__bit_generator_ctor" | "__generator_ctor" | "__randomstate_ctor") => {
+                Self::CallsArguments
+            }
             ("collections", "defaultdict") => Self::Factory,
             ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
             ("builtins", "getattr") => Self::Gets,
@@ -210,6 +227,10 @@ impl Machine<'_> {
                 self.used(class, Use::New);
                 object(class)
             }
+            (Effect::CallsArguments, _) => {
+                self.called(callee, arguments);
+                object(callee)
+            }
             (Effect::Factory, &[Value::Global(factory), ..]) => {
                 self.used(factory, Use::Call);
                 object(callee)
@@ -217,7 +238,12 @@ impl Machine<'_> {
             (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
                 self.used(function, Use::Call);
                 self.used(class, Use::New);
-                self.effect(function, inner);
+                // No writer nests them; followed into each other they would take the stack of the scanner.
+                if self.effect_of(function) == Effect::FromType {
+                    self.used(callee, Use::OddArguments);
+                } else {
+                    self.effect(function, inner);
+                }
                 object(class)
             }
             (Effect::Encode, &[_, encoding]) => {
@@ -253,6 +279,23 @@ impl Machine<'_> {
                 self.used(callee, Use::OddArguments);
                 object(callee)
             }
+        }
+    }
+
+    /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
+    fn called(&mut self, callee: u32, arguments: Value) {
+        let Value::Tuple { start, len, .. } = arguments else { return };
+        let mut odd = self.cells_of(start, len).len() != usize::from(len);
+        for at in 0..usize::from(len) {
+            match self.cells_of(start, len).get(at).copied() {
+                Some(Value::Global(name)) => self.used(name, Use::Call),
+                Some(Value::Text { .. }) => {}
+                Some(Value::Object { class, .. }) if self.effect_of(class) == Effect::CallsArguments => {}
+                _ => odd = true,
+            }
+        }
+        if odd {
+            self.used(callee, Use::OddArguments);
         }
     }
 
@@ -349,6 +392,9 @@ impl Machine<'_> {
         match target {
             Value::Object { class, args, .. } => {
                 self.used(class, Use::Build);
+                if self.is_odd_state(state) && self.takes_attributes(class) {
+                    self.used(class, Use::OddArguments);
+                }
                 return self.built(class, args, state);
             }
             Value::Global(index) => self.foreign(index),

@@ -22,6 +22,7 @@ mod python;
 mod search;
 mod session;
 mod stack;
+mod state;
 mod strict;
 pub(crate) mod tree;
 mod value;

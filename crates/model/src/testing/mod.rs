@@ -7,6 +7,7 @@ mod differential;
 mod getattr;
 mod hostile;
 mod keys;
+mod makers;
 mod memory;
 mod ordinary;
 pub(crate) mod python;
