@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use ringfence_finding::Confidence;
 use ringfence_finding::Severity;
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Namespace;
@@ -55,6 +56,8 @@ pub(crate) struct Egress<'i> {
     pub(crate) workloads: Vec<Workload<'i>>,
     /// With the position of their workload.
     pods: Vec<(Pod<'i>, usize)>,
+    /// What may open or close more, with the words for it: a policy of another kind, or the place where some may be.
+    other: Option<(&'i Object, String)>,
 }
 
 /// Ports of a rule; no list is all of them.
@@ -62,6 +65,8 @@ enum Ports {
     All,
     Tcp(Vec<RangeInclusive<i64>>),
 }
+
+const NOT_EVALUATED: &str = "may open or close more than NetworkPolicies do and is not evaluated";
 
 /// Workloads listed beside those with accelerators.
 const LISTED: usize = 10;
@@ -84,21 +89,15 @@ impl<'i> Egress<'i> {
             results.not_applicable();
             return None;
         };
-        if let Some(policy) = cx.other_policy(name) {
-            results.unknown(
-                policy,
-                None,
-                "may open or close more than NetworkPolicies do and is not evaluated",
-            );
-            return None;
-        }
-        if let Some(words) = not_listed(cx.inventory) {
-            let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
-            results.unknown(place, None, words);
-            return None;
-        }
+        let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
+        let other = cx.other_policy(name);
+        let other = other.map(|policy| (policy, NOT_EVALUATED.to_owned()));
+        let other = other.or_else(|| Some((place, not_listed(cx.inventory)?)));
         if workloads.iter().all(|workload| workload.egress != Match::Yes) {
-            results.not_applicable();
+            match other {
+                Some((place, words)) => results.unknown(place, None, words),
+                None => results.not_applicable(),
+            }
             return None;
         }
         let index: HashMap<ObjectId, usize> =
@@ -111,7 +110,7 @@ impl<'i> Egress<'i> {
             outlet.select(&pods, policy);
             Some(outlet)
         });
-        Some(Self { outlets: outlets.collect(), workloads, pods })
+        Some(Self { outlets: outlets.collect(), workloads, pods, other })
     }
 
     /// Pods of the workloads that a policy lets out.
@@ -138,6 +137,9 @@ impl<'i> Egress<'i> {
             return;
         }
         let Some(first) = self.workloads.first() else { return results.not_applicable() };
+        if let Some((place, words)) = &self.other {
+            return results.unknown(place, None, words);
+        }
         let seen = cx.inventory.sight.namespaced("networking.k8s.io", "NetworkPolicy", name);
         if let Some(reason) = seen.doubt() {
             let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
@@ -182,6 +184,10 @@ impl<'i> Egress<'i> {
             if index < LISTED || workload.gpus > 0 {
                 hit = hit.supported_by_fact(workload.object, "is let out");
             }
+        }
+        // It may take away what NetworkPolicies open: less sure, and open all the same as far as can be read.
+        if let Some((place, words)) = &self.other {
+            hit = hit.confidence(Confidence::Medium).supported_by_fact(place, words);
         }
         Some(hit)
     }

@@ -62,8 +62,9 @@ use crate::hit::Results;
 /// `HF_ENDPOINT` to a gateway. Remember IPv6: a rule for `0.0.0.0/0` says nothing about it.
 ///
 /// ## When it is unknown
-/// A policy of another kind (AdminNetworkPolicy, Cilium, Calico) is in the set and may open or close more; a range is a
-/// variable; policies were not all seen; a policy selects by labels that an operator adds to its pods.
+/// A policy of another kind (AdminNetworkPolicy, Cilium, Calico) is in the set and may open or close more; what
+/// NetworkPolicies open all the same fails with medium confidence. A range is a variable; policies were not all seen; a
+/// policy selects by labels that an operator adds to its pods.
 ///
 /// ## References
 /// - guide: G14, G17
@@ -183,6 +184,7 @@ fn message(ways: &[&Way<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_finding::Confidence;
     use ringfence_finding::Outcome;
     use ringfence_inventory::Input;
     use ringfence_inventory::Inventory;
@@ -213,6 +215,34 @@ mod tests {
                 "UNKNOWN RF-NET-002 CiliumNetworkPolicy/ml/allow-hub: may open or close more than NetworkPolicies do and is not evaluated"
             ]
         );
+    }
+
+    #[test]
+    fn a_policy_of_another_kind_makes_what_is_open_less_sure_and_hides_nothing() {
+        let other = |kind: &str, namespace: &str| {
+            format!(
+                "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: c{namespace}}}\nspec: {{}}\n"
+            )
+        };
+        let open = with(&["{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}"]);
+        let closed = with(&[""]);
+        let unknown = "may open or close more than NetworkPolicies do and is not evaluated";
+        for (policy, counts) in [
+            (other("CiliumNetworkPolicy", ", namespace: ml"), true),
+            (other("CiliumClusterwideNetworkPolicy", ""), true),
+            (other("CiliumNetworkPolicy", ", namespace: web"), false),
+            // Applied somewhere, not everywhere.
+            (other("CiliumNetworkPolicy", ""), false),
+        ] {
+            let found = judged("RF-NET-002", &(open.clone() + &policy));
+            assert_eq!(found.len(), 1, "{policy}");
+            assert_eq!(found[0].outcome, Outcome::Fail, "{policy}");
+            let confidence = if counts { Confidence::Medium } else { Confidence::High };
+            assert_eq!(found[0].confidence, confidence, "{policy}");
+            assert_eq!(found[0].evidence.iter().any(|one| one.shown == unknown), counts, "{policy}");
+            let said = said(&(closed.clone() + &policy));
+            assert_eq!(!said.is_empty(), counts, "{policy}");
+        }
     }
 
     /// A GPU Deployment in a namespace, with the egress rules of its policies.
