@@ -36,6 +36,8 @@ pub(crate) struct Way<'i> {
     pub(crate) at: Value<'i>,
     pub(crate) addresses: Addresses,
     ports: Ports,
+    /// It names no destination, and no port but that of DNS.
+    pub(crate) is_dns: bool,
 }
 
 /// A NetworkPolicy that opens addresses, with the AI workloads that it selects.
@@ -202,20 +204,23 @@ impl<'i> Outlet<'i> {
             let mut peers = rule.get("to").into_iter().flat_map(Value::items).peekable();
             if peers.peek().is_none() {
                 let addresses = Addresses::of(Block::EVERYTHING);
-                outlet.ways.push(Way { at: rule, addresses, ports: Ports::of(rule) });
+                outlet.ways.push(Way { at: rule, addresses, ports: Ports::of(rule), is_dns: is_dns(rule) });
             }
             for peer in peers {
                 // A peer that says nothing is refused by the API server; its writer meant everybody.
                 let Some(block) = peer.get("ipBlock") else {
                     if peer.entries().next().is_none() {
                         let addresses = Addresses::of(Block::EVERYTHING);
-                        outlet.ways.push(Way { at: peer, addresses, ports: Ports::of(rule) });
+                        let ports = Ports::of(rule);
+                        outlet.ways.push(Way { at: peer, addresses, ports, is_dns: is_dns(rule) });
                     }
                     continue;
                 };
                 let at = block.get("cidr").unwrap_or(block);
                 match block_addresses(block) {
-                    Ok(addresses) => outlet.ways.push(Way { at, addresses, ports: Ports::of(rule) }),
+                    Ok(addresses) => {
+                        outlet.ways.push(Way { at, addresses, ports: Ports::of(rule), is_dns: false });
+                    }
                     Err(unread) => outlet.unread = Some(unread),
                 }
             }
@@ -264,6 +269,17 @@ impl Ports {
         });
         Self::Tcp(ranges.collect())
     }
+}
+
+/// Whether every port of a rule is that of DNS; no port is all of them.
+fn is_dns(rule: Value<'_>) -> bool {
+    let mut ports = rule.get("ports").into_iter().flat_map(Value::items).peekable();
+    let is_one = |port: Value<'_>| {
+        let last = port.get("endPort");
+        port.get("port").and_then(Value::as_i64) == Some(53)
+            && last.is_none_or(|last| last.as_i64() == Some(53))
+    };
+    ports.peek().is_some() && ports.all(is_one)
 }
 
 /// Addresses that lead nowhere outside: those that the internet does not route, and the cluster's own pods.

@@ -28,7 +28,7 @@ use crate::hit::Results;
 /// reserved ranges, and the ranges of the cluster's own pods). More addresses than a /16 of IPv4 or a /32 of IPv6 fail,
 /// in one rule or in several together. Fewer pass: they are somebody's published ranges. In a SecurityDomain that says
 /// `network.internet: Never`, and in tier `Sealed`, any public address fails. A rule without destination, and a
-/// destination without a word, are everywhere. Names of pods and namespaces lead nowhere outside. A workload that no
+/// destination without a word, are everywhere; for port 53 alone, as DNS is often let out, it is medium. Names of pods and namespaces lead nowhere outside. A workload that no
 /// policy isolates is told by RF-NET-001 and not again here.
 ///
 /// ## Why it matters for AI
@@ -96,6 +96,9 @@ pub(crate) const CONTROL: Control = Control {
 /// Addresses of a /16 of IPv4 and of a /32 of IPv6: somebody's published ranges, not the internet.
 const FEW: (u128, u128) = (1 << 16, 1 << 96);
 
+/// Resolvers of the internet carry data out in the names that they are asked for.
+const DNS: &str = "out on port 53 to everywhere; name the cluster's DNS";
+
 fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let Some(egress) = Egress::read(cx, name, namespace, results) else { return };
     let most = if cx.domain_of(name).is_some_and(is_closed) { (0, 0) } else { FEW };
@@ -105,6 +108,13 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
         egress.tell(one.outlet, &one.ways, &message(&one.ways), results, CONTROL.meta.severity);
     }
     together(&egress, &narrow, most, results);
+    for outlet in &egress.outlets {
+        let ways: Vec<&Way<'_>> = outlet.ways.iter().filter(|way| way.is_dns).collect();
+        let policy = cx.inventory.reference(outlet.object);
+        if !results.findings.iter().any(|finding| finding.resource.as_ref() == Some(&policy)) {
+            egress.tell(outlet, &ways, DNS, results, Severity::Medium);
+        }
+    }
     egress.conclude(cx, name, namespace, results);
 }
 
@@ -118,7 +128,7 @@ struct Public<'e, 'i> {
 impl<'e, 'i> Public<'e, 'i> {
     fn of(outlet: &'e Outlet<'i>, inside: &Addresses) -> Option<Self> {
         let mut public = Self { outlet, ways: Vec::new(), addresses: Addresses::default() };
-        for way in &outlet.ways {
+        for way in outlet.ways.iter().filter(|way| !way.is_dns) {
             let outside = way.addresses.without(inside);
             if !outside.is_empty() {
                 public.ways.push(way);
@@ -311,6 +321,28 @@ spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rules}]}}
             assert_eq!(said(&with(&[rule])), [""; 0], "{rule}");
         }
         assert_eq!(said(&with(&[""])), [""; 0]);
+    }
+
+    #[test]
+    fn dns_to_everywhere_is_medium_and_hides_nothing() {
+        let said = |rules: &[&str]| {
+            let found = judged("RF-NET-002", &with(rules));
+            found.iter().map(|one| format!("{} {}", one.severity, one.message)).collect::<Vec<_>>()
+        };
+        let dns = "{ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]}";
+        let medium = "medium lets 1 workload out on port 53 to everywhere; name the cluster's DNS";
+        assert_eq!(said(&[dns]), [medium]);
+        assert_eq!(said(&[&dns.replace("{ports", "{to: [], ports")]), [medium]);
+        let high = ["high lets 1 workload out to everywhere"];
+        assert_eq!(said(&["{ports: [{protocol: UDP, port: 53}, {port: 443}]}"]), high);
+        assert_eq!(said(&["{ports: [{port: 53, endPort: 9999}]}"]), high);
+        assert_eq!(said(&["{ports: [{protocol: UDP}]}"]), high);
+        let all = "{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}";
+        let internet = "high lets 1 workload out to the internet (0.0.0.0/0)";
+        assert_eq!(said(&[&format!("{dns}, {all}")]), [internet]);
+        assert_eq!(said(&[dns, all]), [internet, medium]);
+        let named = "{to: [{namespaceSelector: {}}], ports: [{protocol: UDP, port: 53}]}";
+        assert_eq!(said(&[named]), [""; 0]);
     }
 
     #[test]
