@@ -292,6 +292,21 @@ pub(crate) fn inside(inventory: &Inventory) -> Addresses {
     Addresses::special().and(&Addresses::of(pods.filter_map(|range| Block::parse(range.text()?))))
 }
 
+/// Ranges that a domain names as its own network or as destinations. One wider than an IPv4 /8 or an IPv6 /16 is nobody's
+/// network.
+pub(crate) fn declared(domain: &Object) -> Addresses {
+    const WIDEST: (u128, u128) = (1 << 24, 1 << 112);
+    let network = domain.spec().and_then(|spec| spec.get("network"));
+    let list = |key: &str| network.and_then(|network| network.get(key)).into_iter().flat_map(Value::items);
+    let egress = list("egress").filter_map(|egress| egress.at(&["to", "cidr"]));
+    let ranges = list("internalCIDRs").chain(egress).filter_map(|range| Block::parse(range.text()?));
+    let is_named = |range: &Block| {
+        let (v4, v6) = Addresses::of([*range]).sizes();
+        v4 <= WIDEST.0 && v6 <= WIDEST.1
+    };
+    Addresses::of(ranges.filter(is_named))
+}
+
 /// A range without its exceptions, or what cannot be read of it.
 fn block_addresses<'i>(block: Value<'i>) -> Result<Addresses, Value<'i>> {
     let read = |value: Value<'i>| value.text().and_then(Block::parse).ok_or(value);

@@ -18,6 +18,7 @@ use crate::cx::Cx;
 use crate::egress::Egress;
 use crate::egress::Outlet;
 use crate::egress::Way;
+use crate::egress::declared;
 use crate::hit::Results;
 
 /// One rule to `0.0.0.0/0` undoes the default deny: NetworkPolicies only add up.
@@ -25,11 +26,12 @@ use crate::hit::Results;
 /// ## What it sees
 /// Egress rules of the NetworkPolicies that select AI workloads, IPv4 and IPv6, added up: what remains of their ranges
 /// without their exceptions and without addresses that the internet does not route (private, shared, link-local and
-/// reserved ranges, and the ranges of the cluster's own pods). More addresses than a /16 of IPv4 or a /32 of IPv6 fail,
-/// in one rule or in several together. Fewer pass: they are somebody's published ranges. In a SecurityDomain that says
-/// `network.internet: Never`, and in tier `Sealed`, any public address fails. A rule without destination, and a
-/// destination without a word, are everywhere; for port 53 alone, as DNS is often let out, it is medium. Names of pods and namespaces lead nowhere outside. A workload that no
-/// policy isolates is told by RF-NET-001 and not again here.
+/// reserved ranges), those of the cluster's own pods, and those that the namespace's SecurityDomain names in
+/// `network.internalCIDRs` or as destinations in `network.egress`. More addresses than a /16 of IPv4 or a /32 of IPv6
+/// fail, in one rule or in several together. Fewer pass: they are somebody's published ranges. In a SecurityDomain that
+/// says `network.internet: Never`, and in tier `Sealed`, any public address fails. A rule without destination, and a
+/// destination without a word, are everywhere; for port 53 alone, as DNS is often let out, it is medium. Names of pods and
+/// namespaces lead nowhere outside. A workload that no policy isolates is told by RF-NET-001 and not again here.
 ///
 /// ## Why it matters for AI
 /// Weights, training data and keys leave through the one rule that somebody added for a model download. Code that a
@@ -101,8 +103,14 @@ const DNS: &str = "out on port 53 to everywhere; name the cluster's DNS";
 
 fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let Some(egress) = Egress::read(cx, name, namespace, results) else { return };
-    let most = if cx.domain_of(name).is_some_and(is_closed) { (0, 0) } else { FEW };
-    let public = egress.outlets.iter().filter_map(|outlet| Public::of(outlet, cx.inside()));
+    let domain = cx.domain_of(name);
+    let is_closed = domain.is_some_and(is_closed);
+    let most = if is_closed { (0, 0) } else { FEW };
+    let mut inside = cx.inside().clone();
+    if let Some(domain) = domain.filter(|_| !is_closed) {
+        inside = inside.and(&declared(domain));
+    }
+    let public = egress.outlets.iter().filter_map(|outlet| Public::of(outlet, &inside));
     let (wide, narrow): (Vec<_>, Vec<_>) = public.partition(|one| is_wide(&one.addresses, most));
     for one in &wide {
         egress.tell(one.outlet, &one.ways, &message(&one.ways), results, CONTROL.meta.severity);
@@ -370,13 +378,14 @@ spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rules}]}}
         assert_eq!(said(&ingress), [""; 0]);
     }
 
+    fn domain(spec: &str) -> String {
+        format!(
+            "---\napiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: d}}\nspec: {{namespaces: {{names: [ml]}}, {spec}}}\n"
+        )
+    }
+
     #[test]
     fn a_domain_without_internet_takes_no_public_address() {
-        let domain = |spec: &str| {
-            format!(
-                "---\napiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: d}}\nspec: {{namespaces: {{names: [ml]}}, {spec}}}\n"
-            )
-        };
         let few = with(&["{to: [{ipBlock: {cidr: 8.8.8.8/32}}]}"]);
         let open = ["lets 1 workload out to the internet (8.8.8.8/32)"];
         assert_eq!(said(&(few.clone() + &domain("tier: Baseline"))), [""; 0]);
@@ -384,6 +393,28 @@ spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rules}]}}
         assert_eq!(said(&(few.clone() + &domain("network: {internet: Never}"))), open);
         let other = domain("tier: Sealed").replace("[ml]", "[web]");
         assert_eq!(said(&(few + &other)), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_domain_names_is_not_the_internet_for_its_namespaces() {
+        let rule = |range: &str| with(&[&format!("{{to: [{{ipBlock: {{cidr: {range}}}}}]}}")]);
+        let campus = rule("131.0.0.0/12");
+        let open = ["lets 1 workload out to the internet (131.0.0.0/12)"];
+        assert_eq!(said(&campus), open);
+        let internal = domain("network: {internalCIDRs: [131.0.0.0/8]}");
+        let egress = domain("network: {egress: [{name: campus, to: {cidr: 131.0.0.0/12}}]}");
+        for named in [&internal, &egress] {
+            assert_eq!(said(&(campus.clone() + named)), [""; 0], "{named}");
+            let elsewhere = named.replace("[ml]", "[web]");
+            assert_eq!(said(&(campus.clone() + &elsewhere)), open, "{elsewhere}");
+            let beside = ["lets 1 workload out to the internet (132.0.0.0/12)"];
+            assert_eq!(said(&(rule("132.0.0.0/12") + named)), beside, "{named}");
+            // Such a domain may name no public range.
+            let never = named.replace("network: {", "network: {internet: Never, ");
+            assert_eq!(said(&(campus.clone() + &never)), open, "{never}");
+        }
+        let halves = domain("network: {internalCIDRs: [0.0.0.0/1, 128.0.0.0/1]}");
+        assert_eq!(said(&(campus + &halves)), open);
     }
 
     #[test]
