@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Object;
-use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
 use ringfence_inventory::Scope;
 use ringfence_inventory::WorkloadClass;
@@ -17,7 +16,7 @@ use crate::control::Need;
 use crate::domains::Domains;
 use crate::egress::inside;
 use crate::guard::Guards;
-use crate::isolation::other_policies;
+use crate::isolation::OtherPolicies;
 use crate::rights;
 
 /// Everything a control may look at. Built once per scan.
@@ -30,7 +29,7 @@ pub struct Cx<'i> {
     guards: OnceLock<Guards>,
     domains: OnceLock<Domains>,
     inside: OnceLock<Addresses>,
-    other_policies: OnceLock<BTreeMap<Option<Box<str>>, ObjectId>>,
+    other_policies: OnceLock<OtherPolicies>,
     has_ai: OnceLock<bool>,
     bound: OnceLock<BTreeSet<(Box<str>, Box<str>)>>,
 }
@@ -99,9 +98,8 @@ impl<'i> Cx<'i> {
 
     /// A policy that opens or closes traffic of a namespace by rules that are not evaluated.
     pub(crate) fn other_policy(&self, namespace: Option<&str>) -> Option<&'i Object> {
-        let all = self.other_policies.get_or_init(|| other_policies(self.inventory));
-        let id = all.get(&None).or_else(|| all.get(&namespace.map(Box::from)))?;
-        Some(self.inventory.object(*id))
+        let all = self.other_policies.get_or_init(|| OtherPolicies::read(self.inventory));
+        Some(self.inventory.object(all.of(namespace)?))
     }
 
     /// Whether a binding of the set gives rights to a service account by name.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use ringfence_finding::Confidence;
 use ringfence_finding::Severity;
 use ringfence_inventory::Inventory;
 use ringfence_inventory::Namespace;
@@ -35,6 +36,8 @@ pub(crate) struct Way<'i> {
     pub(crate) at: Value<'i>,
     pub(crate) addresses: Addresses,
     ports: Ports,
+    /// It names no destination, and no port but that of DNS.
+    pub(crate) is_dns: bool,
 }
 
 /// A NetworkPolicy that opens addresses, with the AI workloads that it selects.
@@ -55,6 +58,8 @@ pub(crate) struct Egress<'i> {
     pub(crate) workloads: Vec<Workload<'i>>,
     /// With the position of their workload.
     pods: Vec<(Pod<'i>, usize)>,
+    /// What may open or close more, with the words for it: a policy of another kind, or the place where some may be.
+    other: Option<(&'i Object, String)>,
 }
 
 /// Ports of a rule; no list is all of them.
@@ -62,6 +67,8 @@ enum Ports {
     All,
     Tcp(Vec<RangeInclusive<i64>>),
 }
+
+const NOT_EVALUATED: &str = "may open or close more than NetworkPolicies do and is not evaluated";
 
 /// Workloads listed beside those with accelerators.
 const LISTED: usize = 10;
@@ -84,21 +91,15 @@ impl<'i> Egress<'i> {
             results.not_applicable();
             return None;
         };
-        if let Some(policy) = cx.other_policy(name) {
-            results.unknown(
-                policy,
-                None,
-                "may open or close more than NetworkPolicies do and is not evaluated",
-            );
-            return None;
-        }
-        if let Some(words) = not_listed(cx.inventory) {
-            let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
-            results.unknown(place, None, words);
-            return None;
-        }
+        let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
+        let other = cx.other_policy(name);
+        let other = other.map(|policy| (policy, NOT_EVALUATED.to_owned()));
+        let other = other.or_else(|| Some((place, not_listed(cx.inventory)?)));
         if workloads.iter().all(|workload| workload.egress != Match::Yes) {
-            results.not_applicable();
+            match other {
+                Some((place, words)) => results.unknown(place, None, words),
+                None => results.not_applicable(),
+            }
             return None;
         }
         let index: HashMap<ObjectId, usize> =
@@ -111,7 +112,7 @@ impl<'i> Egress<'i> {
             outlet.select(&pods, policy);
             Some(outlet)
         });
-        Some(Self { outlets: outlets.collect(), workloads, pods })
+        Some(Self { outlets: outlets.collect(), workloads, pods, other })
     }
 
     /// Pods of the workloads that a policy lets out.
@@ -138,6 +139,9 @@ impl<'i> Egress<'i> {
             return;
         }
         let Some(first) = self.workloads.first() else { return results.not_applicable() };
+        if let Some((place, words)) = &self.other {
+            return results.unknown(place, None, words);
+        }
         let seen = cx.inventory.sight.namespaced("networking.k8s.io", "NetworkPolicy", name);
         if let Some(reason) = seen.doubt() {
             let place = namespace.object.map_or(first.object, |id| cx.inventory.object(id));
@@ -183,6 +187,10 @@ impl<'i> Egress<'i> {
                 hit = hit.supported_by_fact(workload.object, "is let out");
             }
         }
+        // It may take away what NetworkPolicies open: less sure, and open all the same as far as can be read.
+        if let Some((place, words)) = &self.other {
+            hit = hit.confidence(Confidence::Medium).supported_by_fact(place, words);
+        }
         Some(hit)
     }
 }
@@ -196,20 +204,23 @@ impl<'i> Outlet<'i> {
             let mut peers = rule.get("to").into_iter().flat_map(Value::items).peekable();
             if peers.peek().is_none() {
                 let addresses = Addresses::of(Block::EVERYTHING);
-                outlet.ways.push(Way { at: rule, addresses, ports: Ports::of(rule) });
+                outlet.ways.push(Way { at: rule, addresses, ports: Ports::of(rule), is_dns: is_dns(rule) });
             }
             for peer in peers {
                 // A peer that says nothing is refused by the API server; its writer meant everybody.
                 let Some(block) = peer.get("ipBlock") else {
                     if peer.entries().next().is_none() {
                         let addresses = Addresses::of(Block::EVERYTHING);
-                        outlet.ways.push(Way { at: peer, addresses, ports: Ports::of(rule) });
+                        let ports = Ports::of(rule);
+                        outlet.ways.push(Way { at: peer, addresses, ports, is_dns: is_dns(rule) });
                     }
                     continue;
                 };
                 let at = block.get("cidr").unwrap_or(block);
                 match block_addresses(block) {
-                    Ok(addresses) => outlet.ways.push(Way { at, addresses, ports: Ports::of(rule) }),
+                    Ok(addresses) => {
+                        outlet.ways.push(Way { at, addresses, ports: Ports::of(rule), is_dns: false });
+                    }
                     Err(unread) => outlet.unread = Some(unread),
                 }
             }
@@ -260,6 +271,17 @@ impl Ports {
     }
 }
 
+/// Whether every port of a rule is that of DNS; no port is all of them.
+fn is_dns(rule: Value<'_>) -> bool {
+    let mut ports = rule.get("ports").into_iter().flat_map(Value::items).peekable();
+    let is_one = |port: Value<'_>| {
+        let last = port.get("endPort");
+        port.get("port").and_then(Value::as_i64) == Some(53)
+            && last.is_none_or(|last| last.as_i64() == Some(53))
+    };
+    ports.peek().is_some() && ports.all(is_one)
+}
+
 /// Addresses that lead nowhere outside: those that the internet does not route, and the cluster's own pods.
 pub(crate) fn inside(inventory: &Inventory) -> Addresses {
     let nodes = inventory.objects_of("", "Node").filter_map(Object::spec);
@@ -268,6 +290,21 @@ pub(crate) fn inside(inventory: &Inventory) -> Addresses {
         many.chain(spec.get("podCIDR"))
     });
     Addresses::special().and(&Addresses::of(pods.filter_map(|range| Block::parse(range.text()?))))
+}
+
+/// Ranges that a domain names as its own network or as destinations. One wider than an IPv4 /8 or an IPv6 /16 is nobody's
+/// network.
+pub(crate) fn declared(domain: &Object) -> Addresses {
+    const WIDEST: (u128, u128) = (1 << 24, 1 << 112);
+    let network = domain.spec().and_then(|spec| spec.get("network"));
+    let list = |key: &str| network.and_then(|network| network.get(key)).into_iter().flat_map(Value::items);
+    let egress = list("egress").filter_map(|egress| egress.at(&["to", "cidr"]));
+    let ranges = list("internalCIDRs").chain(egress).filter_map(|range| Block::parse(range.text()?));
+    let is_named = |range: &Block| {
+        let (v4, v6) = Addresses::of([*range]).sizes();
+        v4 <= WIDEST.0 && v6 <= WIDEST.1
+    };
+    Addresses::of(ranges.filter(is_named))
 }
 
 /// A range without its exceptions, or what cannot be read of it.

@@ -168,13 +168,32 @@ const OTHER_POLICIES: &[(&str, &str)] = &[
     ("crd.antrea.io", "NetworkPolicy"),
 ];
 
-/// One policy of another kind for each namespace that has one; under None one for all of them.
-pub(crate) fn other_policies(inventory: &Inventory) -> BTreeMap<Option<Box<str>>, ObjectId> {
-    let mut first = BTreeMap::new();
-    for id in OTHER_POLICIES.iter().flat_map(|(group, kind)| inventory.ids_of(group, kind)) {
-        first.entry(inventory.object(*id).namespace.clone()).or_insert(*id);
+/// Policies of another kind, by what they are for.
+#[derive(Debug, Default)]
+pub(crate) struct OtherPolicies {
+    everywhere: Option<ObjectId>,
+    by_namespace: BTreeMap<Option<Box<str>>, ObjectId>,
+}
+
+impl OtherPolicies {
+    pub(crate) fn read(inventory: &Inventory) -> Self {
+        let mut first = Self::default();
+        for id in OTHER_POLICIES.iter().flat_map(|(group, kind)| inventory.ids_of(group, kind)) {
+            let object = inventory.object(*id);
+            // A namespace that a manifest leaves out is the one it is applied to, never all of them.
+            if matches!(&*object.kind, "CiliumNetworkPolicy" | "NetworkPolicy") {
+                first.by_namespace.entry(object.namespace.clone()).or_insert(*id);
+            } else {
+                first.everywhere.get_or_insert(*id);
+            }
+        }
+        first
     }
-    first
+
+    /// One for all namespaces, else one for this.
+    pub(crate) fn of(&self, namespace: Option<&str>) -> Option<ObjectId> {
+        self.everywhere.or_else(|| self.by_namespace.get(&namespace.map(Box::from)).copied())
+    }
 }
 
 /// Why NetworkPolicies alone do not decide: one of another kind is there for this namespace or for all of them, or may

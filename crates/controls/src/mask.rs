@@ -41,8 +41,7 @@ pub(crate) fn shown(object: &Object, value: Value<'_>) -> String {
         return cut(&Redactor::shared().mask_text(head));
     }
     let (document, range) = object.document().shown(value.range());
-    let window =
-        masked(document.tree.root(), document.tree.source(), range.clone(), range.start..range.start);
+    let window = masked(object, document.tree.source(), range.clone(), range.start..range.start);
     cut(&window.0.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
@@ -64,7 +63,7 @@ pub(crate) fn snippet_of(object: &Object, range: Range<usize>) -> Snippet {
     let source = document.tree.source();
     // What stands some lines above says what a line is: a switch whose value is continued, the head of a private key.
     let from = context(source, window.lines.start);
-    let (text, mark) = masked(document.tree.root(), source, from..window.lines.end, window.mark);
+    let (text, mark) = masked(object, source, from..window.lines.end, window.mark);
     let lines_before = source.get(from..window.lines.start).map_or(0, |text| text.matches('\n').count());
     let shown_from =
         text.match_indices('\n').nth(lines_before.wrapping_sub(1)).map_or(0, |(at, _)| at.saturating_add(1));
@@ -91,9 +90,10 @@ fn context(source: &str, start: usize) -> usize {
 }
 
 /// The lines with secrets masked, and where `mark` went.
-fn masked(root: Value<'_>, source: &str, lines: Range<usize>, mark: Range<usize>) -> (String, Range<usize>) {
+fn masked(object: &Object, source: &str, lines: Range<usize>, mark: Range<usize>) -> (String, Range<usize>) {
     let mut hidden = Vec::new();
-    sensitive_ranges(root, &lines, false, &mut hidden);
+    let (value, all) = around(object, &lines);
+    sensitive_ranges(value, &lines, all, &mut hidden);
     hidden.sort_by_key(|range: &Range<usize>| (range.start, range.end));
     let mut text = String::with_capacity(lines.len());
     let (mut start, mut end) = (None, None);
@@ -120,6 +120,21 @@ fn masked(root: Value<'_>, source: &str, lines: Range<usize>, mark: Range<usize>
     let start = start.unwrap_or(0).min(text.len());
     let end = end.unwrap_or(start).clamp(start, text.len());
     Redactor::shared().mask_with_range(&text, start..end)
+}
+
+/// What holds the lines: the object where it does, else its document; a list of thousands is not walked for each of them.
+/// With whether all of it is sensitive.
+fn around<'i>(object: &'i Object, lines: &Range<usize>) -> (Value<'i>, bool) {
+    let (document, _) = object.document().shown(0..0);
+    let body = object.body();
+    let range = body.range();
+    let is_inside = range.start <= lines.start && lines.end <= range.end;
+    // An alias elsewhere in the document may name what stands here a secret.
+    if !is_inside || body.tree().has_aliases() || !std::ptr::eq(document, object.document()) {
+        return (document.tree.root(), false);
+    }
+    let mut holders = std::iter::successors(body.parent(), |value| value.parent());
+    (body, holders.any(|value| is_secret_data(value) || value.key().is_some_and(is_key_like)))
 }
 
 fn copy(
@@ -288,6 +303,28 @@ mod tests {
             assert!(!snippet.text.contains("zebra77") && !snippet.text.contains(body), "{}", snippet.text);
             assert_eq!(&snippet.text[snippet.start..snippet.end], "mode: fast");
             assert!(snippet.text.lines().count() <= 4, "{}", snippet.text);
+        }
+    }
+
+    #[test]
+    fn an_object_of_a_list_on_one_line_is_masked_by_itself_and_by_what_holds_it() {
+        let item = |name: &str| {
+            let pad = "x".repeat(4000);
+            format!(
+                r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}"}}, "data": {{"a": "{pad}", "token": "hunter2", "mode": "fast", "b": "{pad}"}}}}"#
+            )
+        };
+        let text =
+            format!(r#"{{"apiVersion": "v1", "kind": "List", "items": [{}, {}]}}"#, item("x"), item("y"));
+        let inventory = Inventory::from_text(&text);
+        for (_, object) in inventory.objects() {
+            let mode = object.body().at(&["data", "mode"]).unwrap();
+            let shown = snippet(object, mode);
+            assert_eq!(shown.text.matches("hunter2").count(), 0, "{}", shown.text);
+            assert!(shown.text[shown.start..shown.end].ends_with("\"fast\""), "{}", shown.text);
+            let range = mode.range();
+            assert_eq!(around(object, &range).0.id(), object.body().id());
+            assert_eq!(around(object, &(0..text.len())).0.id(), object.document().tree.root().id());
         }
     }
 

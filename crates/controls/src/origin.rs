@@ -20,11 +20,23 @@ const ESO: &str = "external-secrets.io";
 impl<'i> Origins<'i> {
     pub(crate) fn new(inventory: &'i Inventory) -> Self {
         let mut origins = Self { made: BTreeSet::new(), plain: BTreeMap::new() };
+        // Filled by an ExternalSecret that makes none.
+        let mut merged = BTreeSet::new();
         let mut make = |object: &'i Object, name: Option<&'i str>| {
             origins.made.extend(name.map(|name| (object.namespace.as_deref(), name)));
         };
         for object in inventory.objects_of(ESO, "ExternalSecret") {
             make(object, object.spec().and_then(|spec| target(spec, &object.name)));
+            let filled = object.spec().and_then(|spec| merges_into(spec, &object.name));
+            merged.extend(filled.map(|name| (object.namespace.as_deref(), name)));
+        }
+        for kind in ["VaultDynamicSecret", "VaultStaticSecret"] {
+            for object in inventory.objects_of("secrets.hashicorp.com", kind) {
+                make(object, object.spec().and_then(|spec| spec.at(&["destination", "name"])?.text()));
+            }
+        }
+        for object in inventory.objects_of("onepassword.com", "OnePasswordItem") {
+            make(object, Some(&object.name));
         }
         for object in inventory.objects_of("bitnami.com", "SealedSecret") {
             make(object, Some(&object.name));
@@ -44,6 +56,12 @@ impl<'i> Origins<'i> {
         for secret in inventory.objects_of("", "Secret") {
             let key = (secret.namespace.as_deref(), &*secret.name);
             if is_marked(secret) {
+                origins.made.insert(key);
+            } else if is_written(secret) {
+                // Whoever else makes one of that name: this value was typed.
+                origins.made.remove(&key);
+                origins.plain.insert(key, secret);
+            } else if merged.contains(&key) {
                 origins.made.insert(key);
             } else {
                 origins.plain.insert(key, secret);
@@ -80,13 +98,28 @@ impl<'i> Origins<'i> {
     }
 }
 
-/// The Secret that an ExternalSecret makes; with the policy `None` it makes none.
+/// The Secret that an ExternalSecret makes; with the policies `Merge` and `None` it makes none.
 fn target<'i>(spec: Value<'i>, name: &'i str) -> Option<&'i str> {
-    let target = spec.get("target");
-    if target.and_then(|target| target.str_at("creationPolicy")) == Some("None") {
-        return None;
-    }
-    Some(target.and_then(|target| target.get("name")?.text()).unwrap_or(name))
+    (!matches!(policy(spec), Some("Merge" | "None"))).then(|| target_name(spec, name))
+}
+
+/// The Secret of somebody else that an ExternalSecret adds its values to.
+fn merges_into<'i>(spec: Value<'i>, name: &'i str) -> Option<&'i str> {
+    (policy(spec) == Some("Merge")).then(|| target_name(spec, name))
+}
+
+fn policy(spec: Value<'_>) -> Option<&str> {
+    spec.at(&["target", "creationPolicy"])?.text()
+}
+
+fn target_name<'i>(spec: Value<'i>, name: &'i str) -> &'i str {
+    spec.at(&["target", "name"]).and_then(Value::text).unwrap_or(name)
+}
+
+/// Whether a file says what is in it; in a cluster a manager may have written that.
+fn is_written(secret: &Object) -> bool {
+    let parts = ["data", "stringData"].into_iter().filter_map(|part| secret.body().get(part));
+    !secret.is_of_cluster() && parts.flat_map(Value::entries).next().is_some()
 }
 
 /// Owners, and the labels and annotations of External Secrets, the CSI driver for secret stores and cert-manager.

@@ -15,6 +15,9 @@ const CONTEXT: usize = 2;
 /// A line longer than this is cut out of frames around the place: minified JSON is one line.
 const MAX_LINE: usize = 400;
 
+/// Bytes between two counts of characters.
+const STEP: usize = 4 << 10;
+
 /// A document with its place in a file.
 #[derive(Debug)]
 pub struct Document {
@@ -34,6 +37,9 @@ pub struct Document {
     pub(crate) live: bool,
     /// Where its lines end; counted once, for the first place that is shown.
     pub(crate) line_ends: OnceLock<Vec<usize>>,
+    /// Characters before every `STEP` bytes; None in ASCII, where they are the bytes. Counted once, like the lines: in
+    /// JSON of one line every column would be counted from the beginning.
+    pub(crate) characters: OnceLock<Option<Vec<usize>>>,
 }
 
 /// A few lines around a place, as they stand in the file: not masked.
@@ -50,8 +56,17 @@ pub struct Window {
 impl Document {
     /// One object of a live cluster.
     pub(crate) fn of_cluster(path: Arc<str>, tree: Tree) -> Self {
-        let line_ends = OnceLock::new();
-        Self { file: path, index: 0, offset: 0, first_line: 1, tree, host: None, live: true, line_ends }
+        Self {
+            file: path,
+            index: 0,
+            offset: 0,
+            first_line: 1,
+            tree,
+            host: None,
+            live: true,
+            line_ends: OnceLock::new(),
+            characters: OnceLock::new(),
+        }
     }
 
     /// Place in the file of bytes of the document's text.
@@ -67,15 +82,13 @@ impl Document {
         let start = floor(text, range.start);
         let end = floor(text, range.end).max(start);
         let lines_before = self.lines_before(start);
-        let line_start = match lines_before.checked_sub(1).and_then(|line| self.line_ends().get(line)) {
-            Some(newline) => newline.saturating_add(1),
-            None => 0,
-        };
+        let column =
+            self.characters_before(start).saturating_sub(self.characters_before(self.line_start(start)));
         Location {
             file: Arc::clone(&self.file),
             document: self.index,
             line: self.first_line.saturating_add(count(lines_before)),
-            column: count(text.get(line_start..start).unwrap_or("").chars().count()).saturating_add(1),
+            column: count(column).saturating_add(1),
             start: self.offset.saturating_add(start),
             end: self.offset.saturating_add(end),
             revision: None,
@@ -95,6 +108,34 @@ impl Document {
         self.line_ends().partition_point(|newline| *newline < at)
     }
 
+    /// Where the line begins that holds a byte.
+    fn line_start(&self, at: usize) -> usize {
+        let newline = self.lines_before(at).checked_sub(1).and_then(|line| self.line_ends().get(line));
+        newline.map_or(0, |newline| newline.saturating_add(1))
+    }
+
+    /// Where it ends: at its newline, or at the end of the text.
+    fn line_end(&self, at: usize) -> usize {
+        self.line_ends().get(self.lines_before(at)).copied().unwrap_or(self.tree.source().len())
+    }
+
+    /// Characters that begin before a byte.
+    fn characters_before(&self, at: usize) -> usize {
+        let bytes = self.tree.source().as_bytes();
+        let counts = self.characters.get_or_init(|| {
+            let mut all = 0_usize;
+            let after = bytes.chunks(STEP).map(|chunk| {
+                all = all.saturating_add(characters(chunk));
+                all
+            });
+            (!bytes.is_ascii()).then(|| std::iter::once(0).chain(after).collect())
+        });
+        let Some(counts) = counts else { return at };
+        let step = at / STEP;
+        let rest = bytes.get(step.saturating_mul(STEP)..at).unwrap_or(&[]);
+        counts.get(step).copied().unwrap_or(0).saturating_add(characters(rest))
+    }
+
     /// The document and bytes to show for bytes of this one: its own, or those of the value it stands in.
     pub fn shown(&self, range: Range<usize>) -> (&Self, Range<usize>) {
         match &self.host {
@@ -107,19 +148,19 @@ impl Document {
     pub fn window(&self, range: Range<usize>) -> Window {
         let text = self.tree.source();
         let start = floor(text, range.start);
-        let first_line_end = line_end(text, start);
+        let first_line_end = self.line_end(start);
         // A block that spans lines is pointed at by its first line.
         let end = floor(text, range.end).clamp(start, first_line_end.max(start));
-        let (mut from, mut to) = (line_start(text, start), line_end(text, end));
+        let (mut from, mut to) = (self.line_start(start), self.line_end(end));
         for _ in 0..CONTEXT {
             if from > 0 {
-                let previous = line_start(text, from.saturating_sub(1));
+                let previous = self.line_start(from.saturating_sub(1));
                 if from.saturating_sub(previous) <= MAX_LINE {
                     from = previous;
                 }
             }
             if to < text.len() {
-                let next = line_end(text, to.saturating_add(1));
+                let next = self.line_end(to.saturating_add(1));
                 if next.saturating_sub(to) <= MAX_LINE {
                     to = next;
                 }
@@ -188,7 +229,60 @@ fn line_start(text: &str, at: usize) -> usize {
     text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline.saturating_add(1))
 }
 
-fn line_end(text: &str, at: usize) -> usize {
-    let at = at.min(text.len());
-    text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| at.saturating_add(newline))
+/// Characters that begin in these bytes of UTF-8.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::read_yaml;
+
+    fn document(text: &str) -> Document {
+        let tree = read_yaml(text).unwrap().unwrap();
+        Document { live: false, ..Document::of_cluster("-".into(), tree) }
+    }
+
+    #[test]
+    fn columns_are_characters_from_the_start_of_the_line_whatever_stands_before() {
+        for piece in ["plain text", "grün 🦀 тест", "a"] {
+            let line = piece.repeat(3 * STEP / piece.len());
+            let text = format!("a: '{line}'\nb: '{line}'\n");
+            let document = document(&text);
+            let places = [0, 1, STEP - 1, STEP, STEP + 1, 2 * STEP, text.len() - 1, text.len()];
+            for at in places.into_iter().chain((0..text.len()).step_by(97)) {
+                let at = text.floor_char_boundary(at);
+                let before = &text[..at];
+                let line = before.rsplit('\n').next().unwrap();
+                let location = document.location(at..at);
+                assert_eq!(location.column as usize, line.chars().count() + 1, "{piece} {at}");
+                assert_eq!(location.line as usize, before.matches('\n').count() + 1, "{piece} {at}");
+            }
+            // In ASCII the bytes are the count.
+            assert_eq!(document.characters.get().unwrap().is_none(), piece.is_ascii());
+        }
+    }
+
+    #[test]
+    fn a_place_far_into_one_line_counts_one_step_at_most() {
+        let text = format!("{{a: ü{}}}", "x".repeat(10 * STEP));
+        let document = document(&text);
+        document.location(text.len()..text.len());
+        let counts = document.characters.get().unwrap().as_ref().unwrap();
+        assert_eq!(counts.len(), text.len().div_ceil(STEP) + 1);
+        assert_eq!(counts.last(), Some(&text.chars().count()));
+    }
+
+    #[test]
+    fn a_window_ends_where_its_lines_do() {
+        let text = "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\nf: 6";
+        let document = document(text);
+        let at = text.find("d:").unwrap();
+        let window = document.window(at..at + 4);
+        assert_eq!(&text[window.lines.clone()], "b: 2\nc: 3\nd: 4\ne: 5\nf: 6");
+        assert_eq!((window.first_line, &text[window.mark]), (2, "d: 4"));
+        assert_eq!(&text[document.window(0..4).lines], "a: 1\nb: 2\nc: 3");
+        assert_eq!(&text[document.window(text.len() - 4..text.len()).lines], "d: 4\ne: 5\nf: 6");
+    }
 }

@@ -207,6 +207,7 @@ impl Reader<'_> {
             host: None,
             live: false,
             line_ends: OnceLock::new(),
+            characters: OnceLock::new(),
         });
         let before = self.content.objects.len();
         let broken = self.objects(&document);
@@ -367,6 +368,7 @@ pub(crate) fn read_text(host: &Arc<Document>, value: Value<'_>) -> FileContent {
                 host: Some((Arc::clone(host), value.range())),
                 live: false,
                 line_ends: OnceLock::new(),
+                characters: OnceLock::new(),
             };
             let document = Arc::new(document);
             reader.objects(&document);

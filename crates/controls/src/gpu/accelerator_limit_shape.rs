@@ -54,7 +54,7 @@ use crate::hit::Results;
 /// work over several pods, or have the bound raised. Pods that run keep what they have until they are made anew.
 ///
 /// ## When it is unknown
-/// One of both quantities is a variable.
+/// One of both quantities is a variable; under a bound the number that a pod asks for is one, or the bound cannot be read.
 ///
 /// ## References
 /// - guide: G45
@@ -84,9 +84,20 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     for container in pod.containers().filter(|one| !matches!(one.role, Role::Ephemeral | Role::Process)) {
         shape(container, results);
     }
-    let Some((object, at, most)) = bound(cx, pod) else { return };
+    let Some((object, at)) = bound(cx, pod) else { return };
     let asked = pod.accelerators();
+    if asked == 0 {
+        return;
+    }
+    let Some(most) = at.text().and_then(|text| text.parse::<u32>().ok()) else {
+        return results.unknown(object, Some(at), "the most that one pod may ask for cannot be read");
+    };
     if asked <= most {
+        // What cannot be read counts as one device; it may be more.
+        for (container, name, quantity) in pod.containers().flat_map(unread) {
+            let words = format!("the number of {name} cannot be read, and {most} is the most in one pod");
+            results.unknown_in(pod.object(), Some(quantity), Some(container), words);
+        }
         return;
     }
     let place = pod.containers().max_by_key(|container| container.accelerator_count());
@@ -134,18 +145,35 @@ fn limit<'i>(container: Container<'i>, name: &str) -> Option<Value<'i>> {
     container.resource("limits", name).or_else(|| per_node?.at(&["limits", name]))
 }
 
-/// The most that one pod may ask for, with the place where that is written.
-fn bound<'i>(cx: &Cx<'i>, pod: Pod<'i>) -> Option<(&'i Object, Value<'i>, u32)> {
+/// Quantities of accelerators that cannot be read and that [`shape`] says nothing of: one for each name, the limit first.
+fn unread(container: Container<'_>) -> Vec<(Container<'_>, &str, Value<'_>)> {
+    let resources = resources(container);
+    let lists = ["limits", "requests"].into_iter().filter_map(|list| resources?.get(list));
+    let all = lists.flat_map(Value::entries).filter(|(name, _)| is_accelerator(name));
+    let mut unread: Vec<(Container<'_>, &str, Value<'_>)> = Vec::new();
+    for (name, quantity) in all {
+        let request = resources.and_then(|resources| resources.at(&["requests", name]));
+        let is_told = request.is_some_and(|request| {
+            limit(container, name).is_some_and(|limit| request.text() != limit.text())
+        });
+        if bytes(quantity).is_none() && !is_told && !unread.iter().any(|(_, known, _)| *known == name) {
+            unread.push((container, name, quantity));
+        }
+    }
+    unread
+}
+
+/// The place where the most that one pod may ask for is written.
+fn bound<'i>(cx: &Cx<'i>, pod: Pod<'i>) -> Option<(&'i Object, Value<'i>)> {
     let domain = cx.domain_of(pod.namespace());
     let of_domain =
         domain.and_then(|domain| Some((domain, domain.spec()?.at(&["limits", "maxGPUsPerPod"])?)));
-    let (object, at) = of_domain.or_else(|| {
+    of_domain.or_else(|| {
         let namespace = cx.inventory.namespaces.named(pod.namespace())?.object?;
         let namespace = cx.inventory.object(namespace);
         let notes = namespace.body().at(&["metadata", "annotations"])?;
         Some((namespace, notes.get("ringfence.dev/max-gpus-per-pod")?))
-    })?;
-    Some((object, at, at.text()?.parse().ok()?))
+    })
 }
 
 #[cfg(test)]
@@ -250,6 +278,37 @@ metadata: {name: ml, annotations: {ringfence.dev/max-gpus-per-pod: '2'}}
         }
         let elsewhere = domain.replace("[ml]", "[web]");
         assert_eq!(said(&(pod(&gpus(3), "") + &elsewhere)), [""; 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_unknown_under_a_bound() {
+        let bound = |most: &str| {
+            format!(
+                "---
+apiVersion: v1
+kind: Namespace
+metadata: {{name: ml, annotations: {{ringfence.dev/max-gpus-per-pod: '{most}'}}}}
+"
+            )
+        };
+        let unread = ["unknown: the number of nvidia.com/gpu cannot be read, and 2 is the most in one pod"];
+        let variable = one("limits: {nvidia.com/gpu: '${GPUS}'}");
+        assert_eq!(said(&(pod(&variable, "") + &bound("2"))), unread);
+        let twice = one("requests: {nvidia.com/gpu: '${GPUS}'}, limits: {nvidia.com/gpu: '${GPUS}'}");
+        assert_eq!(said(&(pod(&twice, "") + &bound("2"))), unread);
+        // Nothing bounds it.
+        assert_eq!(said(&pod(&variable, "")), [""; 0]);
+        // Too many beside it already, and said once by its shape.
+        let three = format!("{variable}, {}", one("limits: {nvidia.com/gpu: 2}"));
+        let many = ["asks for 3 accelerators in one pod, where 2 is the most"];
+        assert_eq!(said(&(pod(&three, "") + &bound("2"))), many);
+        let shape = one("requests: {nvidia.com/gpu: '${GPUS}'}, limits: {nvidia.com/gpu: 2}");
+        let told = ["unknown: the number of nvidia.com/gpu is a variable"];
+        assert_eq!(said(&(pod(&shape, "") + &bound("2"))), told);
+        let eight = one("limits: {nvidia.com/gpu: 8}");
+        let no_bound = ["unknown: the most that one pod may ask for cannot be read"];
+        assert_eq!(said(&(pod(&eight, "") + &bound("${MOST}"))), no_bound);
+        assert_eq!(said(&(pod(&one("limits: {cpu: 1}"), "") + &bound("${MOST}"))), [""; 0]);
     }
 
     #[test]

@@ -228,6 +228,28 @@ spec: {policy}
     }
 
     #[test]
+    fn a_policy_of_another_kind_counts_in_its_namespace_and_one_of_the_cluster_in_all() {
+        let open = served("{podSelector: {}}");
+        for (kind, namespace, outcome) in [
+            ("CiliumNetworkPolicy", "", Outcome::Fail),
+            ("CiliumNetworkPolicy", ", namespace: web", Outcome::Fail),
+            ("CiliumNetworkPolicy", ", namespace: ml", Outcome::Unknown),
+            ("CiliumClusterwideNetworkPolicy", "", Outcome::Unknown),
+        ] {
+            let other = format!(
+                "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: c{namespace}}}\nspec: {{}}\n"
+            );
+            let findings = judged("RF-NET-001", &(open.clone() + &other));
+            assert_eq!(findings.len(), 1, "{other}");
+            assert_eq!(findings[0].outcome, outcome, "{other}");
+        }
+        // Neither says where it is applied: it is the same place.
+        let nowhere = open.replace(", namespace: ml", "")
+            + "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c}\nspec: {}\n";
+        assert_eq!(judged("RF-NET-001", &nowhere)[0].outcome, Outcome::Unknown);
+    }
+
+    #[test]
     fn isolation_follows_the_defaults_of_the_api() {
         let both = "is open in both directions";
         let outgoing = "is open to outgoing traffic";

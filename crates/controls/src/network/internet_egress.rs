@@ -18,6 +18,7 @@ use crate::cx::Cx;
 use crate::egress::Egress;
 use crate::egress::Outlet;
 use crate::egress::Way;
+use crate::egress::declared;
 use crate::hit::Results;
 
 /// One rule to `0.0.0.0/0` undoes the default deny: NetworkPolicies only add up.
@@ -25,11 +26,12 @@ use crate::hit::Results;
 /// ## What it sees
 /// Egress rules of the NetworkPolicies that select AI workloads, IPv4 and IPv6, added up: what remains of their ranges
 /// without their exceptions and without addresses that the internet does not route (private, shared, link-local and
-/// reserved ranges, and the ranges of the cluster's own pods). More addresses than a /16 of IPv4 or a /32 of IPv6 fail,
-/// in one rule or in several together. Fewer pass: they are somebody's published ranges. In a SecurityDomain that says
-/// `network.internet: Never`, and in tier `Sealed`, any public address fails. A rule without destination, and a
-/// destination without a word, are everywhere. Names of pods and namespaces lead nowhere outside. A workload that no
-/// policy isolates is told by RF-NET-001 and not again here.
+/// reserved ranges), those of the cluster's own pods, and those that the namespace's SecurityDomain names in
+/// `network.internalCIDRs` or as destinations in `network.egress`. More addresses than a /16 of IPv4 or a /32 of IPv6
+/// fail, in one rule or in several together. Fewer pass: they are somebody's published ranges. In a SecurityDomain that
+/// says `network.internet: Never`, and in tier `Sealed`, any public address fails. A rule without destination, and a
+/// destination without a word, are everywhere; for port 53 alone, as DNS is often let out, it is medium. Names of pods and
+/// namespaces lead nowhere outside. A workload that no policy isolates is told by RF-NET-001 and not again here.
 ///
 /// ## Why it matters for AI
 /// Weights, training data and keys leave through the one rule that somebody added for a model download. Code that a
@@ -62,8 +64,9 @@ use crate::hit::Results;
 /// `HF_ENDPOINT` to a gateway. Remember IPv6: a rule for `0.0.0.0/0` says nothing about it.
 ///
 /// ## When it is unknown
-/// A policy of another kind (AdminNetworkPolicy, Cilium, Calico) is in the set and may open or close more; a range is a
-/// variable; policies were not all seen; a policy selects by labels that an operator adds to its pods.
+/// A policy of another kind (AdminNetworkPolicy, Cilium, Calico) is in the set and may open or close more; what
+/// NetworkPolicies open all the same fails with medium confidence. A range is a variable; policies were not all seen; a
+/// policy selects by labels that an operator adds to its pods.
 ///
 /// ## References
 /// - guide: G14, G17
@@ -95,15 +98,31 @@ pub(crate) const CONTROL: Control = Control {
 /// Addresses of a /16 of IPv4 and of a /32 of IPv6: somebody's published ranges, not the internet.
 const FEW: (u128, u128) = (1 << 16, 1 << 96);
 
+/// Resolvers of the internet carry data out in the names that they are asked for.
+const DNS: &str = "out on port 53 to everywhere; name the cluster's DNS";
+
 fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut Results<'_>) {
     let Some(egress) = Egress::read(cx, name, namespace, results) else { return };
-    let most = if cx.domain_of(name).is_some_and(is_closed) { (0, 0) } else { FEW };
-    let public = egress.outlets.iter().filter_map(|outlet| Public::of(outlet, cx.inside()));
+    let domain = cx.domain_of(name);
+    let is_closed = domain.is_some_and(is_closed);
+    let most = if is_closed { (0, 0) } else { FEW };
+    let mut inside = cx.inside().clone();
+    if let Some(domain) = domain.filter(|_| !is_closed) {
+        inside = inside.and(&declared(domain));
+    }
+    let public = egress.outlets.iter().filter_map(|outlet| Public::of(outlet, &inside));
     let (wide, narrow): (Vec<_>, Vec<_>) = public.partition(|one| is_wide(&one.addresses, most));
     for one in &wide {
         egress.tell(one.outlet, &one.ways, &message(&one.ways), results, CONTROL.meta.severity);
     }
     together(&egress, &narrow, most, results);
+    for outlet in &egress.outlets {
+        let ways: Vec<&Way<'_>> = outlet.ways.iter().filter(|way| way.is_dns).collect();
+        let policy = cx.inventory.reference(outlet.object);
+        if !results.findings.iter().any(|finding| finding.resource.as_ref() == Some(&policy)) {
+            egress.tell(outlet, &ways, DNS, results, Severity::Medium);
+        }
+    }
     egress.conclude(cx, name, namespace, results);
 }
 
@@ -117,7 +136,7 @@ struct Public<'e, 'i> {
 impl<'e, 'i> Public<'e, 'i> {
     fn of(outlet: &'e Outlet<'i>, inside: &Addresses) -> Option<Self> {
         let mut public = Self { outlet, ways: Vec::new(), addresses: Addresses::default() };
-        for way in &outlet.ways {
+        for way in outlet.ways.iter().filter(|way| !way.is_dns) {
             let outside = way.addresses.without(inside);
             if !outside.is_empty() {
                 public.ways.push(way);
@@ -183,6 +202,7 @@ fn message(ways: &[&Way<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_finding::Confidence;
     use ringfence_finding::Outcome;
     use ringfence_inventory::Input;
     use ringfence_inventory::Inventory;
@@ -213,6 +233,34 @@ mod tests {
                 "UNKNOWN RF-NET-002 CiliumNetworkPolicy/ml/allow-hub: may open or close more than NetworkPolicies do and is not evaluated"
             ]
         );
+    }
+
+    #[test]
+    fn a_policy_of_another_kind_makes_what_is_open_less_sure_and_hides_nothing() {
+        let other = |kind: &str, namespace: &str| {
+            format!(
+                "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: c{namespace}}}\nspec: {{}}\n"
+            )
+        };
+        let open = with(&["{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}"]);
+        let closed = with(&[""]);
+        let unknown = "may open or close more than NetworkPolicies do and is not evaluated";
+        for (policy, counts) in [
+            (other("CiliumNetworkPolicy", ", namespace: ml"), true),
+            (other("CiliumClusterwideNetworkPolicy", ""), true),
+            (other("CiliumNetworkPolicy", ", namespace: web"), false),
+            // Applied somewhere, not everywhere.
+            (other("CiliumNetworkPolicy", ""), false),
+        ] {
+            let found = judged("RF-NET-002", &(open.clone() + &policy));
+            assert_eq!(found.len(), 1, "{policy}");
+            assert_eq!(found[0].outcome, Outcome::Fail, "{policy}");
+            let confidence = if counts { Confidence::Medium } else { Confidence::High };
+            assert_eq!(found[0].confidence, confidence, "{policy}");
+            assert_eq!(found[0].evidence.iter().any(|one| one.shown == unknown), counts, "{policy}");
+            let said = said(&(closed.clone() + &policy));
+            assert_eq!(!said.is_empty(), counts, "{policy}");
+        }
     }
 
     /// A GPU Deployment in a namespace, with the egress rules of its policies.
@@ -284,6 +332,28 @@ spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rules}]}}
     }
 
     #[test]
+    fn dns_to_everywhere_is_medium_and_hides_nothing() {
+        let said = |rules: &[&str]| {
+            let found = judged("RF-NET-002", &with(rules));
+            found.iter().map(|one| format!("{} {}", one.severity, one.message)).collect::<Vec<_>>()
+        };
+        let dns = "{ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]}";
+        let medium = "medium lets 1 workload out on port 53 to everywhere; name the cluster's DNS";
+        assert_eq!(said(&[dns]), [medium]);
+        assert_eq!(said(&[&dns.replace("{ports", "{to: [], ports")]), [medium]);
+        let high = ["high lets 1 workload out to everywhere"];
+        assert_eq!(said(&["{ports: [{protocol: UDP, port: 53}, {port: 443}]}"]), high);
+        assert_eq!(said(&["{ports: [{port: 53, endPort: 9999}]}"]), high);
+        assert_eq!(said(&["{ports: [{protocol: UDP}]}"]), high);
+        let all = "{to: [{ipBlock: {cidr: 0.0.0.0/0}}]}";
+        let internet = "high lets 1 workload out to the internet (0.0.0.0/0)";
+        assert_eq!(said(&[&format!("{dns}, {all}")]), [internet]);
+        assert_eq!(said(&[dns, all]), [internet, medium]);
+        let named = "{to: [{namespaceSelector: {}}], ports: [{protocol: UDP, port: 53}]}";
+        assert_eq!(said(&[named]), [""; 0]);
+    }
+
+    #[test]
     fn an_exception_is_open_again_by_another_rule_and_halves_add_up() {
         let ranges =
             |cidr: &str, except: &str| format!("{{to: [{{ipBlock: {{cidr: {cidr}, except: [{except}]}}}}]}}");
@@ -308,13 +378,14 @@ spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rules}]}}
         assert_eq!(said(&ingress), [""; 0]);
     }
 
+    fn domain(spec: &str) -> String {
+        format!(
+            "---\napiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: d}}\nspec: {{namespaces: {{names: [ml]}}, {spec}}}\n"
+        )
+    }
+
     #[test]
     fn a_domain_without_internet_takes_no_public_address() {
-        let domain = |spec: &str| {
-            format!(
-                "---\napiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: d}}\nspec: {{namespaces: {{names: [ml]}}, {spec}}}\n"
-            )
-        };
         let few = with(&["{to: [{ipBlock: {cidr: 8.8.8.8/32}}]}"]);
         let open = ["lets 1 workload out to the internet (8.8.8.8/32)"];
         assert_eq!(said(&(few.clone() + &domain("tier: Baseline"))), [""; 0]);
@@ -322,6 +393,28 @@ spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rules}]}}
         assert_eq!(said(&(few.clone() + &domain("network: {internet: Never}"))), open);
         let other = domain("tier: Sealed").replace("[ml]", "[web]");
         assert_eq!(said(&(few + &other)), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_domain_names_is_not_the_internet_for_its_namespaces() {
+        let rule = |range: &str| with(&[&format!("{{to: [{{ipBlock: {{cidr: {range}}}}}]}}")]);
+        let campus = rule("131.0.0.0/12");
+        let open = ["lets 1 workload out to the internet (131.0.0.0/12)"];
+        assert_eq!(said(&campus), open);
+        let internal = domain("network: {internalCIDRs: [131.0.0.0/8]}");
+        let egress = domain("network: {egress: [{name: campus, to: {cidr: 131.0.0.0/12}}]}");
+        for named in [&internal, &egress] {
+            assert_eq!(said(&(campus.clone() + named)), [""; 0], "{named}");
+            let elsewhere = named.replace("[ml]", "[web]");
+            assert_eq!(said(&(campus.clone() + &elsewhere)), open, "{elsewhere}");
+            let beside = ["lets 1 workload out to the internet (132.0.0.0/12)"];
+            assert_eq!(said(&(rule("132.0.0.0/12") + named)), beside, "{named}");
+            // Such a domain may name no public range.
+            let never = named.replace("network: {", "network: {internet: Never, ");
+            assert_eq!(said(&(campus.clone() + &never)), open, "{never}");
+        }
+        let halves = domain("network: {internalCIDRs: [0.0.0.0/1, 128.0.0.0/1]}");
+        assert_eq!(said(&(campus + &halves)), open);
     }
 
     #[test]

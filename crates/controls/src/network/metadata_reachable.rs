@@ -59,7 +59,7 @@ use crate::hit::Results;
 ///
 /// ## When it is unknown
 /// Only addresses of one cloud are open, and no node says which cloud it is; a policy of another kind is in the set and
-/// may open or close more; a range is a variable; policies were not all seen; a policy selects by labels that an operator
+/// may open or close more, and what NetworkPolicies open fails with medium confidence; a range is a variable; policies were not all seen; a policy selects by labels that an operator
 /// adds to its pods.
 ///
 /// ## References
@@ -219,6 +219,13 @@ metadata: {{name: n, namespace: ml}}
 spec: {{podSelector: {{}}, policyTypes: [Ingress, Egress], egress: [{rule}]}}
 {more}"
         )
+    }
+
+    #[test]
+    fn a_policy_of_another_kind_does_not_hide_the_address() {
+        let cilium =
+            "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: ml}\n";
+        assert_eq!(said(&with("{}", cilium)), "critical (169.254.169.254)");
     }
 
     fn node(provider: &str) -> String {

@@ -27,9 +27,11 @@ use crate::requests::plural;
 /// ## What it sees
 /// Secrets that AI workloads take as variables, as files, in projected volumes or to pull images, and where each comes
 /// from. One has an origin when an ExternalSecret, a ClusterExternalSecret, a SealedSecret, a SecretProviderClass
-/// (`secretObjects`) or a Certificate makes a Secret of its name, when another object owns it, or when it carries the
-/// label or annotation that those leave. A Secret of the set without any is a finding, one for each Secret, with the
-/// workloads that use it; one that only pulls images is low. Whether its text holds a key is the matter of RF-SEC-001.
+/// (`secretObjects`), a Certificate, a VaultStaticSecret, a VaultDynamicSecret or a OnePasswordItem makes a Secret of its
+/// name, when another object owns it, or when it carries the label or annotation that those leave. An ExternalSecret with
+/// `creationPolicy` `Merge` or `None` makes none, and a Secret that stands in a file with its data was typed, whatever
+/// else makes one of its name. A Secret of the set without any origin is a finding, one for each Secret, with the workloads
+/// that use it; one that only pulls images is low. Whether its text holds a key is the matter of RF-SEC-001.
 ///
 /// ## Why it matters for AI
 /// Keys of model providers are worth money the hour they leak. One that came through a manager has an owner, a rotation
@@ -81,6 +83,9 @@ pub(crate) const CONTROL: Control = Control {
             ("cert-manager.io", "Certificate"),
             ("external-secrets.io", "ClusterExternalSecret"),
             ("external-secrets.io", "ExternalSecret"),
+            ("onepassword.com", "OnePasswordItem"),
+            ("secrets.hashicorp.com", "VaultDynamicSecret"),
+            ("secrets.hashicorp.com", "VaultStaticSecret"),
             ("secrets-store.csi.x-k8s.io", "SecretProviderClass"),
         ],
         references: &[
@@ -263,6 +268,9 @@ spec: {{{spec}}}
                 "{secretObjects: [{secretName: s}]}",
             ),
             object("cert-manager.io/v1", "Certificate", "c", "{secretName: s}"),
+            object("secrets.hashicorp.com/v1beta1", "VaultStaticSecret", "v", "{destination: {name: s}}"),
+            object("secrets.hashicorp.com/v1beta1", "VaultDynamicSecret", "v", "{destination: {name: s}}"),
+            object("onepassword.com/v1", "OnePasswordItem", "s", "{itemPath: vaults/v/items/i}"),
         ] {
             assert_eq!(said(VARIABLE, &origin), [""; 0], "{origin}");
             assert_eq!(said(VARIABLE, &(origin.clone() + &secret(""))), [""; 0], "{origin}");
@@ -280,6 +288,31 @@ spec: {{{spec}}}
         }
         let none = object(eso, "ExternalSecret", "s", "{target: {creationPolicy: None}}");
         assert_eq!(said(VARIABLE, &(none + &secret(""))).len(), 1);
+    }
+
+    #[test]
+    fn a_secret_typed_into_a_file_has_no_origin_whatever_else_makes_its_name() {
+        let external = |policy: &str| {
+            format!(
+                "apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {{name: s, namespace: ml}}
+spec: {{target: {{creationPolicy: {policy}}}}}
+---
+"
+            )
+        };
+        let open = ["medium is used by 1 workload and comes from no secret manager"];
+        let typed = |mark: &str| secret(mark) + "stringData: {k: some-words}\n";
+        for policy in ["Owner", "Orphan", "Merge", "None"] {
+            assert_eq!(said(VARIABLE, &(external(policy) + &typed(""))), open, "{policy}");
+            let marked = typed(", labels: {reconcile.external-secrets.io/managed: 'true'}");
+            assert_eq!(said(VARIABLE, &(external(policy) + &marked)), [""; 0], "{policy}");
+        }
+        // Merge fills what stands there, and makes nothing that does not.
+        assert_eq!(said(VARIABLE, &(external("Merge") + &secret(""))), [""; 0]);
+        let unknown = ["unknown: where Secret s comes from is not known: it is not in the set"];
+        assert_eq!(said(VARIABLE, &external("Merge")), unknown);
     }
 
     #[test]

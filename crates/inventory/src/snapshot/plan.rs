@@ -103,6 +103,7 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
     (Why::Network, "networking.gke.io", &["GCPBackendPolicy"]),
     (Why::Network, "networking.k8s.io", &["Ingress", "NetworkPolicy"]),
     (Why::Nodes, "node.k8s.io", &["RuntimeClass"]),
+    (Why::Settings, "onepassword.com", &["OnePasswordItem"]),
     (
         Why::Network,
         "policy.networking.k8s.io",
@@ -116,6 +117,7 @@ const BESIDE: &[(Why, &str, &[&str])] = &[
         &["DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice"],
     ),
     (Why::Settings, "ringfence.dev", &["SecurityDomain"]),
+    (Why::Settings, "secrets.hashicorp.com", &["VaultDynamicSecret", "VaultStaticSecret"]),
     (Why::Settings, "secrets-store.csi.x-k8s.io", &["SecretProviderClass"]),
     (Why::Network, "security.istio.io", &["AuthorizationPolicy"]),
     (Why::Storage, "snapshot.storage.k8s.io", &["VolumeSnapshot", "VolumeSnapshotClass"]),
