@@ -12,7 +12,7 @@ use super::compat;
 use super::opcode::Opcode;
 
 /// A value. A leaf is the opcode that stands for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Item {
     /// Nobody knows.
     #[default]
@@ -401,7 +401,7 @@ impl<'s> Tree<'s> {
     }
 
     /// A key as one part of a way.
-    fn word(&mut self, key: Item) -> Result<String, ReadError> {
+    pub(crate) fn word(&mut self, key: Item) -> Result<String, ReadError> {
         let Some(opcode) = self.leaf(key)? else { return Ok("?".to_owned()) };
         match opcode.as_text(&self.window)? {
             Some(text) => Ok(text),
