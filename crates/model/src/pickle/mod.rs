@@ -25,6 +25,7 @@ mod stack;
 mod strict;
 pub(crate) mod tree;
 mod value;
+mod ways;
 
 pub(crate) use call::fits;
 pub(crate) use chain::is_pickle;

@@ -2,7 +2,6 @@
 //! is [`super::machine`], which keeps far less; its facts say where streams begin and where arrays stand between opcodes.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
@@ -358,66 +357,6 @@ impl<'s> Tree<'s> {
             0
         });
     }
-
-    /// Every part that the value is made of, each once, the value itself first, with the way to it. Ways go by keys and
-    /// attributes; `see` is told of each and says whether to look into it.
-    pub(crate) fn walk(
-        &mut self,
-        root: Item,
-        mut see: impl FnMut(&mut Self, &str, Item) -> Result<bool, ReadError>,
-    ) -> Result<(), ReadError> {
-        let mut seen = HashSet::new();
-        let mut open = vec![(String::new(), root)];
-        while let Some((way, item)) = open.pop() {
-            let Item::Part(index) = item else { continue };
-            if !seen.insert(index) || !see(self, &way, item)? {
-                continue;
-            }
-            let Some(part) = self.part(item) else { continue };
-            let (kind, items, state, arguments) = (part.kind, part.items.clone(), part.state, part.arguments);
-            let before = open.len();
-            if kind == Kind::Dict || !matches!(kind, Kind::List | Kind::Set | Kind::Frozen | Kind::Tuple) {
-                for pair in items.as_chunks::<2>().0 {
-                    let [key, value] = *pair;
-                    open.push((joined(&way, &self.word(key)?), value));
-                }
-            } else {
-                for (at, item) in items.into_iter().enumerate() {
-                    open.push((joined(&way, &at.to_string()), item));
-                }
-            }
-            open.push((way.clone(), state));
-            // What a call is handed stands for what it gives.
-            match self.part(arguments).filter(|part| part.kind == Kind::Tuple) {
-                Some(tuple) => open.extend(tuple.items.clone().into_iter().map(|item| (way.clone(), item))),
-                None => open.push((way, arguments)),
-            }
-            // In the order of the file.
-            if let Some(added) = open.get_mut(before..) {
-                added.reverse();
-            }
-        }
-        Ok(())
-    }
-
-    /// A key as one part of a way.
-    pub(crate) fn word(&mut self, key: Item) -> Result<String, ReadError> {
-        let Some(opcode) = self.leaf(key)? else { return Ok("?".to_owned()) };
-        match opcode.as_text(&self.window)? {
-            Some(text) => Ok(text),
-            None => opcode.argument(&self.window),
-        }
-    }
-}
-
-/// Longest way that is written out.
-const WAY: usize = 1024;
-
-fn joined(way: &str, word: &str) -> String {
-    if way.is_empty() {
-        return word.to_owned();
-    }
-    if way.len() + word.len() > WAY { way.to_owned() } else { format!("{way}.{word}") }
 }
 
 /// Adds items as far as there is room for them, and says how many were kept.
