@@ -147,8 +147,10 @@ impl<'s> Tree<'s> {
 
     /// The name that the opcode at a place has looked up, as the loader imports it.
     pub(crate) fn looked_up(&self, at: u64) -> Option<(&str, &str)> {
-        let index =
-            self.parts.iter().position(|part| part.at == at && matches!(part.kind, Kind::Global(_)))?;
+        // Parts stand in the order of their opcodes; an INST makes three.
+        let first = self.parts.partition_point(|part| part.at < at);
+        let mut made = self.parts.get(first..)?.iter().take_while(|part| part.at == at);
+        let index = first + made.position(|part| matches!(part.kind, Kind::Global(_)))?;
         self.name(Item::Part(u32::try_from(index).ok()?))
     }
 
