@@ -43,7 +43,12 @@ pub(crate) struct Explained {
 
 /// Reads again what leads to the places. What cannot be followed stays empty; `left` is how many opcodes may still be gone
 /// through.
-pub(crate) fn explain(source: &dyn Source, facts: &Facts, places: &[Place], left: &mut u64) -> Vec<Explained> {
+pub(crate) fn explain(
+    source: &dyn Source,
+    facts: &Facts,
+    places: &[Place],
+    left: &mut u64,
+) -> Vec<Explained> {
     let mut explained = vec![Explained::default(); places.len()];
     let arrays: HashMap<u64, u64> = facts.arrays.iter().copied().collect();
     let none = HashMap::new();

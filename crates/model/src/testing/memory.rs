@@ -82,8 +82,7 @@ fn judges_the_file_that_it_is_told() {
     let Some(path) = std::env::var_os(FILE) else { return };
     let file = if std::env::var_os(INSPECT).is_some() {
         let wish = Wish { limit: 10, coverage: false, member: None };
-        let mut seen =
-            inspect(Path::new(&path), Policy::embedded(), &Limits::default(), &wish).unwrap();
+        let mut seen = inspect(Path::new(&path), Policy::embedded(), &Limits::default(), &wish).unwrap();
         seen.scan.files.remove(0)
     } else {
         let source: Arc<dyn Source> = Arc::new(OpenFile::open(Path::new(&path), false).unwrap());
@@ -150,7 +149,9 @@ fn the_way_to_many_items_is_not_kept_for_each_of_them() {
     let items = 500_000;
     let start = [&b"\x80\x04]q\x000}X\xe8\x03\0\0"[..], &[b'a'; 1000], b"]("].concat();
     // Values, one list again and again, and as many lists.
-    for (name, item, most) in [("leaves", &b"N"[..], PEAK_KIB), ("shared", b"h\x00", PEAK_KIB), ("lists", b"]", 5 * PEAK_KIB)] {
+    for (name, item, most) in
+        [("leaves", &b"N"[..], PEAK_KIB), ("shared", b"h\x00", PEAK_KIB), ("lists", b"]", 5 * PEAK_KIB)]
+    {
         let path = folder.write(name, &[&start[..], &item.repeat(items), b"es."].concat(), None);
         let peak = inspecting_child(&path);
         println!("{name}: {peak} KiB");
