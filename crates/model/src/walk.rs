@@ -60,6 +60,8 @@ pub(crate) struct Walk<'p> {
     windows: u64,
     /// Findings that may still be explained opcode by opcode: a file may have millions.
     explains: usize,
+    /// Opcodes that may still be gone through again for that.
+    opcodes: u64,
     /// Where what is met is written down, for who inspects.
     pub(crate) book: Option<&'p mut Book>,
 }
@@ -78,6 +80,7 @@ impl<'p> Walk<'p> {
             looks: Looks::default(),
             windows: Limits::WINDOWS,
             explains: EXPLAINS,
+            opcodes: pickle::OPCODES,
             book: None,
         }
     }
@@ -238,9 +241,9 @@ impl<'p> Walk<'p> {
 
     fn tell(&mut self, path: &str, words: impl FnOnce(&mut Judge<'_>)) {
         let mut judge = Judge::new(self.policy, path.to_owned());
-        judge.explains = self.explains;
+        (judge.explains, judge.opcodes) = (self.explains, self.opcodes);
         words(&mut judge);
-        self.explains = judge.explains;
+        (self.explains, self.opcodes) = (judge.explains, judge.opcodes);
         self.findings.append(&mut judge.findings);
         self.gaps.append(&mut judge.gaps);
         self.lookups.append(&mut judge.lookups);

@@ -139,14 +139,23 @@ impl Book {
     /// Something the stream says of itself.
     pub(crate) fn entry(&mut self, key: &str, value: &str) {
         let Some(open) = self.open.last().filter(|open| open.is_wanted) else { return };
-        if self.metadata.len() >= ENTRIES {
-            self.more_metadata += 1;
-            return;
+        if self.is_full() {
+            return self.more_entries(1);
         }
         let (mut key, mut value) = (key.to_owned(), value.to_owned());
         cut(&mut key);
         cut(&mut value);
         self.metadata.push(ModelEntry { member: open.path.clone(), key, value });
+    }
+
+    /// Whether what the stream says of itself is only counted from here on.
+    pub(crate) fn is_full(&self) -> bool {
+        self.metadata.len() >= ENTRIES
+    }
+
+    /// Entries that were met and not read.
+    pub(crate) fn more_entries(&mut self, count: u64) {
+        self.more_metadata += count;
     }
 
     /// What a range of the stream is.

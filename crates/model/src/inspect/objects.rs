@@ -2,6 +2,7 @@
 //! values of the object on top. What is shown is what the file says; whether it may be loaded is judged elsewhere.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
@@ -20,6 +21,8 @@ use crate::pickle::tree::Tree;
 const STREAMS: usize = 1000;
 /// Dimensions of one tensor.
 const DIMENSIONS: usize = 64;
+/// Attributes of one object that are looked through; joblib's wrapper has six. Many objects can share one dict of them.
+const ATTRIBUTES: usize = 32;
 
 /// Tells the book of everything in the streams of a source. `base` is the place of storages by their key, where they are
 /// in the same stream.
@@ -39,47 +42,73 @@ pub(crate) fn objects(
     for start in facts.starts.iter().take(STREAMS) {
         let mut tree = Tree::new(source, &arrays, usize::MAX);
         let root = tree.run(*start, |_, _| Ok(true))?;
+        if let Some(root) = root {
+            values(&mut tree, root, book)?;
+            tree.walk(root, |tree, way, item| {
+                let found = Reader { tree, storages }.of(item)?;
+                if let Some(mut found) = found {
+                    way.clone_into(&mut found.name);
+                    book.tensor(found);
+                    return Ok(false);
+                }
+                Ok(true)
+            })?;
+        }
         if tree.is_cut {
             book.cut();
         }
-        let Some(root) = root else { continue };
-        values(&mut tree, root, book)?;
-        tree.walk(root, |tree, way, item| {
-            let found = Reader { tree, storages }.of(item)?;
-            if let Some(mut found) = found {
-                way.clone_into(&mut found.name);
-                book.tensor(found);
-                return Ok(false);
-            }
-            Ok(true)
-        })?;
     }
     Ok(())
 }
 
-/// Numbers and texts that stand in the dict on top, and in those that it holds.
+/// Numbers and texts that stand in the dict on top, and in those that it holds. A dict that stands under many keys is gone
+/// through once, and nothing more is read when the book is full: a small file can refer to one dict as often as it likes.
 fn values(tree: &mut Tree<'_>, root: Item, book: &mut Book) -> Result<(), ReadError> {
-    let mut open = vec![(String::new(), root, 0)];
-    while let Some((way, item, depth)) = open.pop() {
-        let Some(part) = tree.part(item).filter(|part| part.kind == Kind::Dict) else { continue };
-        for [key, value] in part.items.as_chunks::<2>().0.to_vec() {
-            let Some(key) = tree.leaf(key)? else { continue };
-            let key = key.as_text(&tree.window)?.map_or_else(|| key.argument(&tree.window), Ok)?;
-            let way = if way.is_empty() { key } else { format!("{way}.{key}") };
-            if let Some(value) = tree.leaf(value)? {
-                let words = match value.code {
-                    b'N' => "None".to_owned(),
-                    0x88 => "True".to_owned(),
-                    0x89 => "False".to_owned(),
-                    b')' => "()".to_owned(),
-                    _ => value.argument(&tree.window)?,
-                };
-                book.entry(&way, &words);
-            } else if depth == 0 {
-                open.push((way, value, 1));
+    let mut seen = HashSet::from([root]);
+    let mut open = vec![(None, root)];
+    while let Some((above, dict)) = open.pop() {
+        let mut at = 0;
+        while let Some([key, value]) = pair(tree, dict, at) {
+            at += 1;
+            match (key, value) {
+                (Item::Leaf(_), Item::Leaf(_)) if book.is_full() => book.more_entries(1),
+                (Item::Leaf(_), Item::Leaf(_)) => entry(tree, above, key, value, book)?,
+                (Item::Leaf(_), Item::Part(_)) if above.is_none() && seen.insert(value) => {
+                    open.push((Some(key), value));
+                }
+                _ => {}
             }
         }
     }
+    Ok(())
+}
+
+/// A key of a dict with its value; none behind the last, and where there is no dict.
+fn pair(tree: &Tree<'_>, dict: Item, at: usize) -> Option<[Item; 2]> {
+    let part = tree.part(dict).filter(|part| part.kind == Kind::Dict)?;
+    part.items.as_chunks::<2>().0.get(at).copied()
+}
+
+fn entry(
+    tree: &mut Tree<'_>,
+    above: Option<Item>,
+    key: Item,
+    value: Item,
+    book: &mut Book,
+) -> Result<(), ReadError> {
+    let mut way = tree.word(key)?;
+    if let Some(above) = above {
+        way = [tree.word(above)?, way].join(".");
+    }
+    let Some(value) = tree.leaf(value)? else { return Ok(()) };
+    let words = match value.code {
+        b'N' => "None".to_owned(),
+        0x88 => "True".to_owned(),
+        0x89 => "False".to_owned(),
+        b')' => "()".to_owned(),
+        _ => value.argument(&tree.window)?,
+    };
+    book.entry(&way, &words);
     Ok(())
 }
 
@@ -203,13 +232,15 @@ impl Reader<'_, '_> {
 
     /// What a dict has under a key.
     fn attribute(&mut self, dict: Item, key: &str) -> Result<Item, ReadError> {
-        let pairs =
-            self.tree.part(dict).map(|part| part.items.as_chunks::<2>().0.to_vec()).unwrap_or_default();
+        let pairs = self.tree.part(dict).map_or(&[][..], |part| part.items.as_chunks::<2>().0);
+        let has_more = pairs.len() > ATTRIBUTES;
+        let pairs: Vec<_> = pairs.iter().take(ATTRIBUTES).copied().collect();
         for [name, value] in pairs {
             if self.text(name)?.as_deref() == Some(key) {
                 return Ok(value);
             }
         }
+        self.tree.is_cut |= has_more;
         Ok(Item::Unknown)
     }
 }

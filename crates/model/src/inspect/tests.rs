@@ -222,6 +222,28 @@ fn npy_npz_and_joblib_list_arrays() {
 }
 
 #[test]
+fn a_dict_under_many_keys_is_gone_through_once() {
+    let shared = Stream::protocol(4).raw(b"}(").raw(b"K\x07N".repeat(3000)).raw(b"uq\x000");
+    let seen = inspect(&shared.raw(b"}(").raw(b"K\x01h\x00K\x02h\x00".repeat(1500)).raw(b"u").stop());
+    assert_eq!((seen.metadata.len(), seen.more_metadata), (1000, 2000));
+    assert!(entries(&seen).iter().all(|entry| entry == "1.7=None"), "by the first way that leads there");
+}
+
+#[test]
+fn attributes_behind_many_others_are_not_looked_for_and_that_is_told() {
+    let wrapper = |before: usize| {
+        let stream =
+            Stream::protocol(4).raw(b"}").text("w").stack_global("joblib.numpy_pickle", "NumpyArrayWrapper");
+        let stream = stream.raw(b")\x81}(").raw(b"NN".repeat(before)).text("dtype");
+        let stream = stream.stack_global("numpy", "dtype").text("f8").raw(b"\x89\x88\x87R");
+        inspect(&stream.text("shape").raw(b"K\x02\x85ubs").stop())
+    };
+    let (near, far) = (wrapper(30), wrapper(31));
+    assert_eq!((near.tensor_count(), far.tensor_count()), (1, 0), "{:?}", near.tensors);
+    assert!(far.is_cut);
+}
+
+#[test]
 fn gguf_lists_tensors_with_their_types_and_values() {
     let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
     let u32 = |number: u32| number.to_le_bytes().to_vec();

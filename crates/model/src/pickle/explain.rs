@@ -16,8 +16,8 @@ use super::opcode::plain;
 use super::python;
 use super::tree::Tree;
 
-/// Opcodes that are gone through again for one source.
-const OPCODES: u64 = 20_000_000;
+/// Opcodes that are gone through again for one file, its members included.
+pub(crate) const OPCODES: u64 = 20_000_000;
 /// Items of containers that a line may show.
 const ITEMS: usize = 20;
 /// Streams before a place that it may be a part of.
@@ -41,12 +41,17 @@ pub(crate) struct Explained {
     pub(crate) trace: Vec<ModelOpcode>,
 }
 
-/// Reads again what leads to the places. What cannot be followed stays empty.
-pub(crate) fn explain(source: &dyn Source, facts: &Facts, places: &[Place]) -> Vec<Explained> {
+/// Reads again what leads to the places. What cannot be followed stays empty; `left` is how many opcodes may still be gone
+/// through.
+pub(crate) fn explain(
+    source: &dyn Source,
+    facts: &Facts,
+    places: &[Place],
+    left: &mut u64,
+) -> Vec<Explained> {
     let mut explained = vec![Explained::default(); places.len()];
     let arrays: HashMap<u64, u64> = facts.arrays.iter().copied().collect();
     let none = HashMap::new();
-    let mut left = OPCODES;
     let mut starts = facts.starts.clone();
     starts.sort_unstable();
     starts.dedup();
@@ -65,7 +70,7 @@ pub(crate) fn explain(source: &dyn Source, facts: &Facts, places: &[Place]) -> V
             }
             for (start, mut open) in open {
                 // A source that cannot be read any more has been told of already.
-                let _ = follow(source, arrays, start, &mut open, &mut left);
+                let _ = follow(source, arrays, start, &mut open, left);
                 for (at, around) in open {
                     if let Some(slot) = explained.get_mut(at) {
                         *slot = around.into_explained();
@@ -200,9 +205,13 @@ impl Tree<'_> {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_artifact::Slice;
     use ringfence_finding::ModelFinding;
     use ringfence_finding::ModelOpcode;
 
+    use super::Place;
+    use super::explain;
+    use crate::Limits;
     use crate::testing::build::Stream;
     use crate::testing::judge;
 
@@ -318,6 +327,17 @@ mod tests {
             assert_eq!(found.trace[0].offset, found.place.offset.min(found.trace[0].offset));
             assert!(found.trace.iter().any(|opcode| opcode.offset == found.place.offset && opcode.matters));
         }
+    }
+
+    #[test]
+    fn members_share_the_opcodes_that_are_gone_through_again() {
+        let bytes = b"cos\nsystem\n(S'id'\ntR.";
+        let (source, limits) = (Slice::new(&bytes[..]), Limits::default());
+        let facts = crate::pickle::read(&source, &limits);
+        let place = Place { look_up: 0, act: 0x13 };
+        let mut left = 8;
+        let mut python = || explain(&source, &facts, &[place], &mut left).remove(0).python;
+        assert_eq!((python().as_deref(), python()), (Some("os.system('id')"), None));
     }
 
     #[test]

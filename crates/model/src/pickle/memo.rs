@@ -12,7 +12,7 @@ const DENSE: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
     dense: Vec<Word>,
-    /// Values that no word holds. One that is overwritten stays, and counts.
+    /// Values that no word holds. One that is overwritten by a word stays, and counts.
     wide: Vec<Value>,
     sparse: HashMap<u64, Value>,
     entries: u64,
@@ -42,9 +42,9 @@ impl Memo {
         self.entries = 0;
     }
 
-    /// Values that are kept, for the budget.
+    /// Values that are kept, for the budget: a word is half of one.
     pub(crate) fn len(&self) -> usize {
-        self.dense.len() + self.wide.len() + 4 * self.sparse.len()
+        self.dense.len().div_ceil(2) + self.wide.len() + 4 * self.sparse.len()
     }
 
     #[inline]
@@ -67,9 +67,18 @@ impl Memo {
             if dense >= self.dense.len() {
                 self.dense.resize(dense + 1, Word::default());
             }
-            let word = self.word(value);
+            let before = self.dense.get(dense).copied().unwrap_or_default();
+            let mut word = self.word(value);
+            if before.is_wide() && word.is_wide() {
+                // The one before is gone: its place is taken again.
+                let last = self.wide.pop();
+                if let (Some(place), Some(last)) = (self.wide_at(before), last) {
+                    *place = last;
+                }
+                word = before;
+            }
+            self.entries += u64::from(before == Word::default());
             if let Some(slot) = self.dense.get_mut(dense) {
-                self.entries += u64::from(*slot == Word::default());
                 *slot = word;
             }
         } else if self.sparse.insert(key, value).is_none() {
@@ -110,6 +119,10 @@ impl Memo {
         Word(bits)
     }
 
+    fn wide_at(&mut self, Word(bits): Word) -> Option<&mut Value> {
+        usize::try_from(bits >> TAG).ok().and_then(|at| self.wide.get_mut(at))
+    }
+
     #[inline]
     fn value(&self, Word(bits): Word) -> Option<Value> {
         let rest = bits >> TAG;
@@ -131,6 +144,12 @@ impl Memo {
             _ => return None,
         };
         Some(value)
+    }
+}
+
+impl Word {
+    fn is_wide(self) -> bool {
+        self.0 & ((1 << TAG) - 1) == WIDE
     }
 }
 
@@ -206,5 +225,20 @@ mod tests {
         assert!(memo.len() < 10);
         memo.push(Value::Int(3));
         assert_eq!(memo.get(2), Some(Value::Int(3)));
+    }
+
+    #[test]
+    fn a_wide_value_counts_once_and_leaves_its_place_to_the_next() {
+        let wide = |number| Value::Int(i64::MAX - number);
+        let mut memo = Memo::default();
+        for number in 0..1000 {
+            memo.push(wide(number));
+        }
+        assert_eq!(memo.len(), 1500, "a word is half a value");
+        for number in 0..1000 {
+            memo.put(7, wide(number));
+        }
+        assert_eq!(memo.len(), 1500);
+        assert_eq!((memo.get(6), memo.get(7), memo.get(8)), (Some(wide(6)), Some(wide(999)), Some(wide(8))));
     }
 }

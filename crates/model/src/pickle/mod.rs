@@ -26,10 +26,12 @@ mod state;
 mod strict;
 pub(crate) mod tree;
 mod value;
+mod ways;
 
 pub(crate) use call::fits;
 pub(crate) use chain::is_pickle;
 pub(crate) use chain::read;
+pub(crate) use explain::OPCODES;
 pub(crate) use explain::Place;
 pub(crate) use explain::explain;
 pub(crate) use facts::Facts;

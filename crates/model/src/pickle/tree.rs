@@ -2,7 +2,6 @@
 //! is [`super::machine`], which keeps far less; its facts say where streams begin and where arrays stand between opcodes.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
@@ -10,9 +9,10 @@ use ringfence_artifact::Window;
 
 use super::compat;
 use super::opcode::Opcode;
+use crate::limits::Limits;
 
 /// A value. A leaf is the opcode that stands for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Item {
     /// Nobody knows.
     #[default]
@@ -71,6 +71,8 @@ pub(crate) struct Tree<'s> {
     parts: Vec<Part>,
     names: Vec<(String, String)>,
     by_name: HashMap<(String, String), u32>,
+    /// Bytes of all names.
+    name_bytes: usize,
     protocol: u8,
     /// Items of one container that are kept.
     keep: usize,
@@ -97,6 +99,7 @@ impl<'s> Tree<'s> {
             parts: Vec::new(),
             names: Vec::new(),
             by_name: HashMap::new(),
+            name_bytes: 0,
             protocol: 0,
             keep,
             kept: 0,
@@ -121,8 +124,9 @@ impl<'s> Tree<'s> {
                 return Ok(Some(self.pop()));
             }
             self.step(&opcode)?;
-            if self.kept + self.stack.len() + self.memo.len() > VALUES || self.parts.len() > PARTS {
-                self.is_cut = true;
+            let values = self.kept + self.stack.len() + self.memo.len();
+            self.is_cut |= values > VALUES || self.parts.len() > PARTS;
+            if self.is_cut {
                 return Ok(None);
             }
         }
@@ -143,8 +147,10 @@ impl<'s> Tree<'s> {
 
     /// The name that the opcode at a place has looked up, as the loader imports it.
     pub(crate) fn looked_up(&self, at: u64) -> Option<(&str, &str)> {
-        let index =
-            self.parts.iter().position(|part| part.at == at && matches!(part.kind, Kind::Global(_)))?;
+        // Parts stand in the order of their opcodes; an INST makes three.
+        let first = self.parts.partition_point(|part| part.at < at);
+        let mut made = self.parts.get(first..)?.iter().take_while(|part| part.at == at);
+        let index = first + made.position(|part| matches!(part.kind, Kind::Global(_)))?;
         self.name(Item::Part(u32::try_from(index).ok()?))
     }
 
@@ -210,19 +216,33 @@ impl<'s> Tree<'s> {
         self.change(target, |part| fill(part, items, keep));
     }
 
-    fn global(&mut self, module: String, name: String, at: u64) {
+    /// Names are cut as [`super::lookup`] cuts them: a text that is memoized once is a name as often as the stream likes.
+    fn global(&mut self, mut module: String, mut name: String, at: u64) {
+        for text in [&mut module, &mut name] {
+            text.truncate(text.floor_char_boundary(Limits::NAME));
+        }
         let mapped = if self.protocol < 3 { compat::renamed(&module, &name) } else { None };
         let key = mapped.unwrap_or((module, name));
         let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let index = *self.by_name.entry(key.clone()).or_insert(next);
-        if index == next {
-            self.names.push(key);
-        }
+        let bytes = self.name_bytes + key.0.len() + key.1.len();
+        let index = match self.by_name.get(&key) {
+            Some(index) => *index,
+            None if bytes > Limits::NAMES => {
+                self.is_cut = true;
+                return self.stack.push(Item::Unknown);
+            }
+            None => {
+                self.name_bytes = bytes;
+                self.by_name.insert(key.clone(), next);
+                self.names.push(key);
+                next
+            }
+        };
         self.push(Kind::Global(index), at, vec![]);
     }
 
     fn two_names(&self, opcode: &Opcode) -> Result<(String, String), ReadError> {
-        let count = usize::try_from(opcode.len).unwrap_or(usize::MAX).min(2 * crate::Limits::NAME);
+        let count = usize::try_from(opcode.len).unwrap_or(usize::MAX).min(2 * Limits::NAME + 1);
         let bytes = self.window.bytes_at(opcode.operand, count)?;
         let text = String::from_utf8_lossy(&bytes);
         let (module, name) = text.split_once('\n').unwrap_or((&text, ""));
@@ -358,66 +378,6 @@ impl<'s> Tree<'s> {
             0
         });
     }
-
-    /// Every part that the value is made of, each once, the value itself first, with the way to it. Ways go by keys and
-    /// attributes; `see` is told of each and says whether to look into it.
-    pub(crate) fn walk(
-        &mut self,
-        root: Item,
-        mut see: impl FnMut(&mut Self, &str, Item) -> Result<bool, ReadError>,
-    ) -> Result<(), ReadError> {
-        let mut seen = HashSet::new();
-        let mut open = vec![(String::new(), root)];
-        while let Some((way, item)) = open.pop() {
-            let Item::Part(index) = item else { continue };
-            if !seen.insert(index) || !see(self, &way, item)? {
-                continue;
-            }
-            let Some(part) = self.part(item) else { continue };
-            let (kind, items, state, arguments) = (part.kind, part.items.clone(), part.state, part.arguments);
-            let before = open.len();
-            if kind == Kind::Dict || !matches!(kind, Kind::List | Kind::Set | Kind::Frozen | Kind::Tuple) {
-                for pair in items.as_chunks::<2>().0 {
-                    let [key, value] = *pair;
-                    open.push((joined(&way, &self.word(key)?), value));
-                }
-            } else {
-                for (at, item) in items.into_iter().enumerate() {
-                    open.push((joined(&way, &at.to_string()), item));
-                }
-            }
-            open.push((way.clone(), state));
-            // What a call is handed stands for what it gives.
-            match self.part(arguments).filter(|part| part.kind == Kind::Tuple) {
-                Some(tuple) => open.extend(tuple.items.clone().into_iter().map(|item| (way.clone(), item))),
-                None => open.push((way, arguments)),
-            }
-            // In the order of the file.
-            if let Some(added) = open.get_mut(before..) {
-                added.reverse();
-            }
-        }
-        Ok(())
-    }
-
-    /// A key as one part of a way.
-    fn word(&mut self, key: Item) -> Result<String, ReadError> {
-        let Some(opcode) = self.leaf(key)? else { return Ok("?".to_owned()) };
-        match opcode.as_text(&self.window)? {
-            Some(text) => Ok(text),
-            None => opcode.argument(&self.window),
-        }
-    }
-}
-
-/// Longest way that is written out.
-const WAY: usize = 1024;
-
-fn joined(way: &str, word: &str) -> String {
-    if way.is_empty() {
-        return word.to_owned();
-    }
-    if way.len() + word.len() > WAY { way.to_owned() } else { format!("{way}.{word}") }
 }
 
 /// Adds items as far as there is room for them, and says how many were kept.
@@ -427,4 +387,29 @@ fn fill(part: &mut Part, items: Vec<Item>, keep: usize) -> usize {
     part.more += (items.len() - kept) as u64;
     part.items.extend(items.into_iter().take(kept));
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_artifact::Slice;
+
+    use super::*;
+    use crate::testing::build::Stream;
+
+    #[test]
+    fn names_are_cut_and_end_the_tree_where_they_take_too_much() {
+        let long = [&b"X\xa0\x0f\0\0"[..], &[b'n'; 4000], b"q\x000"].concat();
+        let mut stream = Stream::protocol(4).raw(long);
+        for number in 0..20_000 {
+            stream = stream.text(&format!("{number:05}")).raw(b"h\x00\x930");
+        }
+        let bytes = stream.stop();
+        let (source, arrays) = (Slice::new(bytes), HashMap::new());
+        let mut tree = Tree::new(&source, &arrays, usize::MAX);
+        assert_eq!(tree.run(0, |_, _| Ok(true)).unwrap(), None);
+        assert!(tree.is_cut);
+        let bytes: usize = tree.names.iter().map(|(module, name)| module.len() + name.len()).sum();
+        assert!(bytes <= Limits::NAMES && bytes > Limits::NAMES / 2, "{bytes}");
+        assert!(tree.names.iter().all(|(_, name)| name.len() == Limits::NAME));
+    }
 }

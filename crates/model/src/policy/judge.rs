@@ -41,6 +41,8 @@ pub(crate) struct Judge<'p> {
     places: Vec<(usize, Place)>,
     /// Findings that may still be explained opcode by opcode.
     pub(crate) explains: usize,
+    /// Opcodes that may still be gone through again for that.
+    pub(crate) opcodes: u64,
 }
 
 /// Findings of one stream that are explained opcode by opcode, the worst first.
@@ -49,7 +51,7 @@ const EXPLAINED: usize = 64;
 impl<'p> Judge<'p> {
     pub(crate) fn new(policy: &'p Policy, path: String) -> Self {
         let (findings, gaps, lookups, places) = (vec![], vec![], vec![], vec![]);
-        Self { policy, path, findings, gaps, lookups, places, explains: 0 }
+        Self { policy, path, findings, gaps, lookups, places, explains: 0, opcodes: 0 }
     }
 
     /// Judges a pickle; `source` is what its places count in.
@@ -80,7 +82,8 @@ impl<'p> Judge<'p> {
         places.truncate(EXPLAINED.min(self.explains));
         self.explains -= places.len();
         let wanted: Vec<Place> = places.iter().map(|(_, place)| *place).collect();
-        for ((at, _), explained) in places.iter().zip(pickle::explain(source, facts, &wanted)) {
+        let explained = pickle::explain(source, facts, &wanted, &mut self.opcodes);
+        for ((at, _), explained) in places.iter().zip(explained) {
             if let Some(finding) = self.findings.get_mut(*at) {
                 (finding.python, finding.trace) = (explained.python, explained.trace);
             }

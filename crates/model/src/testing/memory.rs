@@ -16,11 +16,15 @@ use ringfence_finding::Verdict;
 
 use crate::Limits;
 use crate::Policy;
+use crate::Wish;
 use crate::container::stream::Codec;
 use crate::container::stream::tests::pack;
 use crate::container::tar::tests::Block;
+use crate::inspect;
 
 const FILE: &str = "RINGFENCE_MEMORY_FILE";
+/// Set where the child inspects.
+const INSPECT: &str = "RINGFENCE_MEMORY_INSPECT";
 /// Peak of a worker, of which the test's own program takes some: models.md, budgets.
 const PEAK_KIB: u64 = 64 << 10;
 const SPARSE: u64 = 100 << 30;
@@ -53,7 +57,18 @@ impl Drop for Folder {
 fn child(path: &Path) -> (String, u64) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "testing::memory::judges_the_file_that_it_is_told", "--nocapture"]);
-    let output = command.env(FILE, path).output().unwrap();
+    told(command.env(FILE, path))
+}
+
+/// Inspects it instead, and gives the peak in KiB.
+fn inspecting_child(path: &Path) -> u64 {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "testing::memory::judges_the_file_that_it_is_told", "--nocapture"]);
+    told(command.env(FILE, path).env(INSPECT, "1")).1
+}
+
+fn told(command: &mut Command) -> (String, u64) {
+    let output = command.output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     let line = printed.lines().find(|line| line.starts_with("peak ")).unwrap_or_else(|| panic!("{printed}"));
     let mut words = line.split(' ').skip(1);
@@ -65,8 +80,14 @@ fn child(path: &Path) -> (String, u64) {
 #[test]
 fn judges_the_file_that_it_is_told() {
     let Some(path) = std::env::var_os(FILE) else { return };
-    let source: Arc<dyn Source> = Arc::new(OpenFile::open(Path::new(&path), false).unwrap());
-    let file = crate::judge("x", &source, Policy::embedded(), &Limits::default());
+    let file = if std::env::var_os(INSPECT).is_some() {
+        let wish = Wish { limit: 10, coverage: false, member: None };
+        let mut seen = inspect(Path::new(&path), Policy::embedded(), &Limits::default(), &wish).unwrap();
+        seen.scan.files.remove(0)
+    } else {
+        let source: Arc<dyn Source> = Arc::new(OpenFile::open(Path::new(&path), false).unwrap());
+        crate::judge("x", &source, Policy::embedded(), &Limits::default())
+    };
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -119,5 +140,21 @@ fn streams_of_any_size_are_decoded_in_bounded_memory() {
         println!("{name}: {told}, {peak} KiB");
         assert_eq!(told, "incomplete", "{name}: decoded, and of no format");
         assert!(peak < PEAK_KIB, "{name}: {peak} KiB");
+    }
+}
+
+#[test]
+fn the_way_to_many_items_is_not_kept_for_each_of_them() {
+    let folder = Folder::new("ways");
+    let items = 500_000;
+    let start = [&b"\x80\x04]q\x000}X\xe8\x03\0\0"[..], &[b'a'; 1000], b"]("].concat();
+    // Values, one list again and again, and as many lists.
+    for (name, item, most) in
+        [("leaves", &b"N"[..], PEAK_KIB), ("shared", b"h\x00", PEAK_KIB), ("lists", b"]", 5 * PEAK_KIB)]
+    {
+        let path = folder.write(name, &[&start[..], &item.repeat(items), b"es."].concat(), None);
+        let peak = inspecting_child(&path);
+        println!("{name}: {peak} KiB");
+        assert!(peak < most, "{name}: {peak} KiB");
     }
 }
