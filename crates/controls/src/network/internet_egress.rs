@@ -119,7 +119,8 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
     for outlet in &egress.outlets {
         let ways: Vec<&Way<'_>> = outlet.ways.iter().filter(|way| way.is_dns).collect();
         let policy = cx.inventory.reference(outlet.object);
-        if !results.findings.iter().any(|finding| finding.resource.as_ref() == Some(&policy)) {
+        let is_told = results.findings.iter().any(|finding| finding.resource.as_ref() == Some(&policy));
+        if !ways.is_empty() && !is_told {
             egress.tell(outlet, &ways, DNS, results, Severity::Medium);
         }
     }
