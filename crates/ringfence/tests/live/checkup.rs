@@ -16,6 +16,7 @@ fn line<'r>(result: &'r Value, group: &str, name: &str) -> &'r Value {
 #[ignore = "needs lab tier 1b: asks a live cluster"]
 fn each_line_says_what_the_cluster_is() {
     let Some(lab) = lab() else { return };
+    let _nodes = crate::nodes();
     let ran = crate::run(lab, &["check", "--pre", "--format", "json"]);
     let result = ran.json();
     let version = line(&result, "reach", "API server");

@@ -64,6 +64,7 @@ const SOON: Duration = Duration::from_secs(30);
 #[ignore = "needs lab tier 1b: a domain is drawn around a live namespace"]
 fn a_domain_closes_what_a_scan_finds_and_refuses_it_under_the_same_ids() {
     let Some(lab) = lab() else { return };
+    let _nodes = crate::nodes();
     let namespace = lab.namespace("fenced");
     let name = namespace.name();
     let node = format!("{name}-gpu");

@@ -20,7 +20,10 @@ mod planted;
 mod plugin;
 mod rights;
 
+use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 
 use ringfence_lab::ControlPlane;
 use ringfence_lab::FakeNodeSpec;
@@ -45,6 +48,12 @@ pub(crate) fn lab() -> Option<&'static ControlPlane> {
     });
     // Each test that cannot run is a skip of its own.
     lab.as_ref().or_else(|| (!is_first).then(|| ringfence_lab::need_private(&options)).and(None))
+}
+
+/// For as long as it is held no other test adds nodes, or counts them.
+pub(crate) fn nodes() -> MutexGuard<'static, ()> {
+    static NODES: Mutex<()> = Mutex::new(());
+    NODES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs the binary on the lab as its administrator.
