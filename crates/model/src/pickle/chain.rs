@@ -3,11 +3,11 @@
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use super::end::End;
 use super::facts::Facts;
 use super::facts::FaultKind;
 use super::facts::Name;
 use super::facts::Unread;
-use super::machine::End;
 use super::machine::Frames;
 use super::machine::Machine;
 use super::search;

@@ -1,12 +1,12 @@
 //! Room `model`, pickle: operands against frames. Read flat, frames mean nothing; read as blocks, what crosses the end of
 //! one is taken from behind it and the rest is lost.
 
+use super::end::Halt;
+use super::end::Step;
 use super::facts::FaultKind;
 use super::machine::Frames;
-use super::machine::Halt;
 use super::machine::Machine;
 use super::machine::NO_FRAME;
-use super::machine::Step;
 
 impl Machine<'_> {
     /// The next bytes of an operand.

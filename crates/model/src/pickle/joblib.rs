@@ -6,15 +6,15 @@
 
 use std::collections::HashMap;
 
-use super::call::Effect;
+use super::effect::Effect;
+use super::end::End;
+use super::end::Halt;
+use super::end::Step;
 use super::facts::FaultKind;
 use super::facts::Unread;
 use super::facts::Use;
-use super::machine::End;
-use super::machine::Halt;
 use super::machine::Machine;
 use super::machine::NO_FRAME;
-use super::machine::Step;
 use super::value::Value;
 use crate::format::npy;
 

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::call::Effect;
 use super::compat;
+use super::effect::Effect;
+use super::end::Halt;
+use super::end::Step;
 use super::facts::FaultKind;
 use super::facts::Name;
 use super::facts::Storage;
 use super::facts::Use;
 use super::machine::Dialect;
-use super::machine::Halt;
 use super::machine::Machine;
-use super::machine::Step;
 use super::operand::Line;
 use super::value::Coding;
 use super::value::Value;

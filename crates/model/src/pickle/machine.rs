@@ -3,10 +3,12 @@
 //!
 //! An error does not end it: the loader stops there, but what stands behind is looked at as well.
 
-use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use super::end::End;
+use super::end::Halt;
+use super::end::Step;
 use super::facts::Facts;
 use super::facts::FaultKind;
 use super::facts::Unread;
@@ -40,39 +42,6 @@ pub(crate) enum Dialect {
     /// The form of torch before 0.1.10: numbers of tensors and storages, classes with their source.
     TorchTar,
 }
-
-/// How a stream ended.
-#[derive(Clone, Debug)]
-pub(crate) enum End {
-    /// STOP: the value on top is returned.
-    Stop,
-    /// The source ended before STOP.
-    Source,
-    /// A byte that is no opcode, at this place.
-    BadOpcode(u64),
-    /// An operand that runs past the end; the opcode stands at this place.
-    Truncated(u64),
-    /// A limit was reached or the source could not be read: nothing behind it was looked at.
-    GivenUp,
-}
-
-/// Ends a stream early.
-#[derive(Debug)]
-pub(super) enum Halt {
-    Truncated,
-    BadOpcode,
-    Stop,
-    Budget(&'static str),
-    Read(ReadError),
-}
-
-impl From<ReadError> for Halt {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
-pub(super) type Step<T = ()> = Result<T, Halt>;
 
 /// One unpickler over one source.
 pub(crate) struct Machine<'s> {

@@ -8,6 +8,8 @@ mod burst;
 mod call;
 mod chain;
 mod compat;
+mod effect;
+mod end;
 mod explain;
 pub(crate) mod facts;
 mod framing;

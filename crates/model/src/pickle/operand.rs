@@ -2,10 +2,10 @@
 
 use memchr::memchr;
 
+use super::end::Halt;
+use super::end::Step;
 use super::facts::FaultKind;
-use super::machine::Halt;
 use super::machine::Machine;
-use super::machine::Step;
 use super::value::Coding;
 use super::value::Container;
 use super::value::Value;

@@ -2,10 +2,10 @@
 
 use ringfence_artifact::Source;
 
+use super::end::End;
 use super::facts::Facts;
 use super::facts::FaultKind;
 use super::machine::Dialect;
-use super::machine::End;
 use super::machine::Frames;
 use super::machine::Machine;
 use super::value::Value;

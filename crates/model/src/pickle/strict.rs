@@ -1,7 +1,7 @@
 //! Room `model`, pickle: runs that end at the first error, as a loader does.
 
+use super::end::Halt;
 use super::machine::CHECK_EVERY;
-use super::machine::Halt;
 use super::machine::Machine;
 
 impl Machine<'_> {
