@@ -21,8 +21,8 @@ const HARMLESS: [&str; 6] = [
     "/dsseEnvelope/signatures/0/keyid removed",
     "/verificationMaterial/tlogEntries removed",
     "/verificationMaterial/x509CertificateChain/certificates/3 removed",
-    "/verificationMaterial/x509CertificateChain/certificates/3/rawBytes empty",
     "/verificationMaterial/x509CertificateChain/certificates/3/rawBytes a byte",
+    "/verificationMaterial/x509CertificateChain/certificates/3/rawBytes empty",
 ];
 
 const CHAIN: &str = "/verificationMaterial/x509CertificateChain/certificates";
@@ -163,32 +163,8 @@ fn every_change_of_one_field_is_refused_but_for_the_harmless_with_certificates_t
     let mut paths = Vec::new();
     places(&good, "", &mut paths);
     assert!(paths.iter().any(|path| path == &format!("{CHAIN}/3/rawBytes")), "{paths:?}");
-    let mut passed = Vec::new();
-    for path in &paths {
-        let mut gone = good.clone();
-        remove(&mut gone, path);
-        passed.extend(bench.verifies(&gone).then(|| format!("{path} removed")));
-        for (what, value) in [
-            ("null", Value::Null),
-            ("a number", json!(1)),
-            ("a list", json!(["x"])),
-            ("an object", json!({"x": 1})),
-            ("free text", json!("release key")),
-            ("empty", json!("")),
-            ("a byte", json!("AA==")),
-        ] {
-            let mut changed = good.clone();
-            let place = changed.pointer_mut(path).unwrap();
-            if *place != value {
-                *place = value;
-                passed.extend(bench.verifies(&changed).then(|| format!("{path} {what}")));
-            }
-        }
-    }
-    let mut harmless = HARMLESS.to_vec();
-    harmless.sort_unstable();
-    passed.sort_unstable();
-    assert_eq!(passed, harmless);
+    let more = [("a byte", json!("AA=="))];
+    assert_eq!(bench.still_verify(&good, &paths, &more), HARMLESS);
 }
 
 #[test]
