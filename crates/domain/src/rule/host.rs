@@ -10,7 +10,7 @@ use super::cel;
 use super::devices::is_allowed;
 
 /// Capabilities that Pod Security `baseline` lets a container add.
-const CAPABILITIES: [&str; 13] = [
+pub(crate) const CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",

@@ -7,7 +7,7 @@ mod budget;
 pub(crate) mod case;
 pub(crate) mod cel;
 mod devices;
-mod host;
+pub(crate) mod host;
 mod literal;
 mod mountable;
 mod placement;

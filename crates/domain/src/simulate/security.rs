@@ -8,24 +8,9 @@ use crate::rule::case::is_set;
 use crate::rule::case::list;
 use crate::rule::case::object;
 use crate::rule::case::text;
+use crate::rule::host::CAPABILITIES;
 use crate::spec::Level;
 
-/// Capabilities that may be added in `baseline`.
-const CAPABILITIES: [&str; 13] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
 /// Sysctls that may be set.
 const SYSCTLS: [&str; 12] = [
     "kernel.shm_rmid_forced",
