@@ -23,11 +23,6 @@ impl<S: Source> Head<S> {
         Self { source, head: OnceLock::new() }
     }
 
-    /// The source itself.
-    pub fn source(&self) -> &S {
-        &self.source
-    }
-
     /// The source, without what was kept.
     pub fn into_source(self) -> S {
         self.source
@@ -108,7 +103,7 @@ mod tests {
         for (at, want) in [(0, 40), (512, 8), (0, KEPT), (KEPT - 7, 7), (KEPT, 0)] {
             assert_eq!(read(&head, at as u64, want).unwrap(), bytes[at..at + want], "{at} {want}");
         }
-        assert_eq!(head.source().times.load(Ordering::Relaxed), 1);
+        assert_eq!(head.source.times.load(Ordering::Relaxed), 1);
         for (at, want) in [(KEPT - 7, 8), (KEPT + 1, 100), (KEPT + 990, 100)] {
             let end = bytes.len().min(at + want);
             assert_eq!(read(&head, at as u64, want).unwrap(), bytes[at..end], "{at} {want}");
@@ -116,7 +111,7 @@ mod tests {
         let small = asked(bytes[..100].to_vec(), false);
         assert_eq!(read(&small, 90, 4096).unwrap(), bytes[90..100]);
         assert_eq!(read(&small, 100, 1).unwrap(), []);
-        assert_eq!(small.source().times.load(Ordering::Relaxed), 1);
+        assert_eq!(small.source.times.load(Ordering::Relaxed), 1);
         assert_eq!(read(&small, u64::MAX, 1).unwrap(), []);
     }
 
