@@ -13,6 +13,7 @@ use serde_json::Value;
 use support::Folder;
 use support::Ran;
 use support::run;
+use support::tar;
 
 const CLEAN: &[u8] = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00K\x01\x94.";
 const EVIL: &[u8] = b"cos\nsystem\n(S'echo hi'\ntR.";
@@ -173,21 +174,4 @@ print(suite.get('tests'), suite.get('failures'), suite.get('errors'), [case.get(
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("5 3 1 {names} 6\n"), "{output:?}");
     std::fs::remove_file(xml).unwrap();
     std::fs::remove_file(lines).unwrap();
-}
-
-/// A ustar archive with one member.
-fn tar(name: &str, data: &[u8]) -> Vec<u8> {
-    let mut header = [0; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[100..108].copy_from_slice(b"0000644\0");
-    header[108..124].copy_from_slice(b"0000000\x000000000\0");
-    header[124..136].copy_from_slice(format!("{:011o}\0", data.len()).as_bytes());
-    header[136..148].copy_from_slice(b"00000000000\0");
-    header[148..156].fill(b' ');
-    header[156] = b'0';
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    let sum: u32 = header.iter().copied().map(u32::from).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let padding = data.len().next_multiple_of(512) - data.len();
-    [&header[..], data, &vec![0; padding + 1024]].concat()
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use support::Folder;
 use support::command;
 use support::run;
+use support::tar;
 
 const EVIL: &[u8] = b"cos\nsystem\n(S'id'\ntR.";
 
@@ -160,21 +161,4 @@ fn a_hundred_thousand_tensors_are_counted_and_few_are_listed() {
     assert!(out.contains("100,000 tensors, 100,000 parameters, 100.0 kB"), "{out}");
     assert!(out.contains("  99,993 smaller tensors are not listed: --limit\n"), "{out}");
     assert!(out.lines().count() < 60 && out.len() < 10_000, "{} lines", out.lines().count());
-}
-
-/// A ustar archive with one member.
-fn tar(name: &str, data: &[u8]) -> Vec<u8> {
-    let mut header = [0; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[100..108].copy_from_slice(b"0000644\0");
-    header[108..124].copy_from_slice(b"0000000\x000000000\0");
-    header[124..136].copy_from_slice(format!("{:011o}\0", data.len()).as_bytes());
-    header[136..148].copy_from_slice(b"00000000000\0");
-    header[148..156].fill(b' ');
-    header[156] = b'0';
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    let sum: u32 = header.iter().copied().map(u32::from).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let padding = data.len().next_multiple_of(512) - data.len();
-    [&header[..], data, &vec![0; padding + 1024]].concat()
 }
