@@ -94,39 +94,17 @@ pub(crate) fn install_checkov() -> Result<(PathBuf, String), Failure> {
 
 /// PyPI's model-signing in a virtual environment of its own. It imports pyopenssl without declaring it.
 pub(crate) fn install_model_signing() -> Result<PathBuf, Failure> {
-    let folder = cache().join(format!("model-signing-{MODEL_SIGNING}"));
-    let program = folder.join("bin/model_signing");
-    let works = || shell::output(Command::new(&program).arg("--version"));
-    if !program.is_file() || works().is_err() {
-        eprintln!("installs model-signing {MODEL_SIGNING} and pyopenssl into {}", folder.display());
-        fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let mut pip = Command::new(folder.join("bin/pip"));
-        shell::run(pip.args([
-            "install",
-            "--quiet",
-            &format!("model-signing=={MODEL_SIGNING}"),
-            "pyopenssl",
-        ]))?;
-        works()?;
-    }
-    Ok(program)
+    let packages = [&*format!("model-signing=={MODEL_SIGNING}"), "pyopenssl"];
+    let python =
+        environment(&format!("model-signing-{MODEL_SIGNING}"), &packages, "import model_signing, OpenSSL")?;
+    Ok(python.with_file_name("model_signing"))
 }
 
 /// PyPI's picklescan in a virtual environment of its own, and its version.
 pub(crate) fn install_picklescan() -> Result<(PathBuf, &'static str), Failure> {
-    let folder = cache().join(format!("picklescan-{PICKLESCAN}"));
-    let program = folder.join("bin/picklescan");
-    let works = || shell::output(Command::new(&program).arg("--help"));
-    if !program.is_file() || works().is_err() {
-        eprintln!("bench: installs picklescan {PICKLESCAN} into {}", folder.display());
-        fs::create_dir_all(cache()).map_err(Failure::while_(cache().display()))?;
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        let mut pip = Command::new(folder.join("bin/pip"));
-        shell::run(pip.args(["install", "--quiet", &format!("picklescan=={PICKLESCAN}")]))?;
-        works()?;
-    }
-    Ok((program, PICKLESCAN))
+    let packages = [&*format!("picklescan=={PICKLESCAN}")];
+    let python = environment(&format!("picklescan-{PICKLESCAN}"), &packages, "import picklescan")?;
+    Ok((python.with_file_name("picklescan"), PICKLESCAN))
 }
 
 /// A python3 with the libraries of formats in a virtual environment of its own.
