@@ -107,6 +107,24 @@ impl Format {
     }
 }
 
+/// Formats that a name stands for; none where it stands for several, as `.bin`, `.pt` and `.model` do, or for none. What has
+/// another content passes gates that go by names (CVE-2025-1889).
+pub(crate) fn promised(path: &str) -> Option<&'static [Format]> {
+    let (_, ending) = path.rsplit_once('.')?;
+    Some(match ending.to_ascii_lowercase().as_str() {
+        "gguf" => &[Format::Gguf],
+        "npy" => &[Format::Npy],
+        // The first bytes of an empty archive, or of one of arrays.
+        "npz" => &[Format::Zip],
+        "onnx" => &[Format::Onnx],
+        "safetensors" => &[Format::Safetensors],
+        "csv" | "jinja" | "json" | "jsonl" | "md" | "rst" | "toml" | "txt" | "yaml" | "yml" => {
+            &[Format::Empty]
+        }
+        _ => return None,
+    })
+}
+
 /// Signature of the superblock of HDF5.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 
@@ -124,7 +142,6 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"\x1f\x8b", Format::Gzip),
     (0, b"BZh", Format::Bzip2),
     (0, b"\xfd7zXZ\0", Format::Xz),
-    (0, b"\x5d\0", Format::Lzma),
     (0, b"\x28\xb5\x2f\xfd", Format::Zstd),
     (0, b"\x04\x22\x4d\x18", Format::Lz4),
     (0, b"7z\xbc\xaf\x27\x1c", Format::SevenZip),
@@ -165,6 +182,9 @@ pub(crate) fn formats(source: &dyn Source) -> Result<Vec<Format>, ReadError> {
     }
     if zfile::is_zfile(head) {
         formats.push(Format::ZFile);
+    }
+    if is_lzma(head) {
+        formats.push(Format::Lzma);
     }
     if is_bytecode(head) {
         formats.push(Format::Bytecode);
@@ -244,6 +264,23 @@ fn is_zlib(head: &[u8]) -> bool {
     (0x7800 + u16::from(*flags)) % 31 == 0 && is_block
 }
 
+/// The header of LZMA alone: what writers of models begin with, and whatever else liblzma takes when it is asked to find out
+/// (`alone_decoder.c`): properties, a dictionary of 2^n or 2^n + 2^(n-1) bytes, no length or one below 256 GiB. Of length 0,
+/// which so many zeros are too, nothing comes.
+fn is_lzma(head: &[u8]) -> bool {
+    if head.starts_with(b"\x5d\0") {
+        return true;
+    }
+    let [properties @ ..=224, a, b, c, d, len @ ..] = head else { return false };
+    let (literals, positions) = (properties % 9, properties / 9 % 5);
+    let dictionary = u32::from_le_bytes([*a, *b, *c, *d]);
+    let is_size =
+        matches!(dictionary, 0 | u32::MAX) || matches!(dictionary >> dictionary.trailing_zeros(), 1 | 3);
+    let len = len.first_chunk().map(|len| u64::from_le_bytes(*len));
+    let is_len = matches!(len, Some(1..0x40_0000_0000 | u64::MAX));
+    literals + positions <= 4 && is_size && is_len
+}
+
 /// A local header in front, or an end record anywhere in the tail.
 fn is_zip(source: &dyn Source, head: &[u8]) -> Result<bool, ReadError> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
@@ -305,6 +342,10 @@ mod tests {
             (b"ZF1a                 \x78", &["joblib-zfile"]),
             (b"ZF, this is text and nothing more", &[]),
             (b"\x5d\0\x10\0\0", &["lzma"]),
+            (b"\x12\0\0\x60\0\xff\xff\xff\xff\xff\xff\xff\xff\0", &["lzma"]),
+            (b"\x12\0\0\x70\0\xff\xff\xff\xff\xff\xff\xff\xff\0", &[]),
+            (b"\x12\0\x10\0\0\0\0\0\0\x40\0\0\0\0", &[]),
+            (&[0; 64], &[]),
             (b"Hello, this is text.", &[]),
             (b"N.B. this is text as well", &[]),
             (b"\x01\x02\x03", &[]),

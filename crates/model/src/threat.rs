@@ -66,7 +66,7 @@ threats! {
     CHECK_SUM = 123, "false-record", "some loaders read what others refuse: a check sum or flag is not that of the data";
     VIEWS = 124, "loaders-disagree", "loaders see different members, names or sizes, and a gate may see others than the loader";
     PATH = 126, "path-traversal", "unpacking writes outside of the folder";
-    ONNX = 145, "reaches-out", "loading the model reads files outside of it, or runs operators that are code of the host";
+    REACHES_OUT = 145, "reaches-out", "loading the model reads files outside of it, or runs operators that are code of the host";
     TEMPLATE = 146, "template", "the server runs the template for each request, and the template leaves the data it is given";
     LAYOUT = 147, "layout", "loaders differ in what they make of a layout that no writer leaves";
     CODE_ON_USE = 149, "code-that-runs-on-use", "whoever uses the model as its configuration says runs code of the repository";

@@ -107,6 +107,14 @@ impl<'p> Walk<'p> {
                 book.format(format.as_str());
             }
         }
+        if let Some(promised) = sniff::promised(path).filter(|_| depth == 0)
+            && let Some(format) = formats.iter().find(|format| !promised.contains(format))
+        {
+            let message = format!("is {} by its content, and its name says otherwise", format.as_str());
+            self.tell(path, |judge| {
+                judge.found(threat::OTHER_CONTENT, Verdict::Review, 0, None, message);
+            });
+        }
         if formats.len() > 1 {
             let names: Vec<_> = formats.iter().map(|format| format.as_str()).collect();
             let message = format!("{} at once: loaders take it for different things", names.join(" and "));
@@ -167,6 +175,12 @@ impl<'p> Walk<'p> {
                 self.gap(path, GapReason::Unsupported, source.len(), message.to_owned());
                 Ok(0)
             }
+            None if text::is_nearly(source.as_ref())? => {
+                let message =
+                    "text with bytes of another encoding, which is not read by this build".to_owned();
+                self.gap(path, GapReason::Unsupported, source.len(), message);
+                Ok(0)
+            }
             None => {
                 let message = "a format that is not known: nothing was looked at".to_owned();
                 self.gap(path, GapReason::UnknownFormat, source.len(), message);
@@ -176,11 +190,14 @@ impl<'p> Walk<'p> {
     }
 
     fn json(&mut self, path: &str, source: &Arc<dyn Source>) -> Result<u64, ReadError> {
-        let facts = text::json(source.as_ref())?;
+        let facts = text::json(path, source.as_ref())?;
         self.layout(path, &facts.odd, None);
         self.tell(path, |judge| {
             for (at, message) in facts.code {
                 judge.found(threat::CODE_ON_USE, Verdict::Review, at, None, message);
+            }
+            for (at, message) in facts.outside {
+                judge.found(threat::REACHES_OUT, Verdict::Malicious, at, None, message);
             }
             for (at, message) in facts.unread {
                 judge.gap(GapReason::Unsupported, at, None, message);
@@ -335,7 +352,7 @@ impl<'p> Walk<'p> {
         self.tell(path, |judge| {
             judge.keys(&keys);
             for (at, verdict, message) in facts.reaches {
-                judge.found(threat::ONNX, verdict, at, None, message);
+                judge.found(threat::REACHES_OUT, verdict, at, None, message);
             }
             for (at, bytes, message) in facts.unknown {
                 judge.gap(GapReason::Unexplained, at, Some(bytes), message);

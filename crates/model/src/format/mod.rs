@@ -1,5 +1,6 @@
 //! Room `model`: one file per format; each gives what it found to the walk, with the place.
 
+pub(crate) mod configuration;
 pub(crate) mod gguf;
 pub(crate) mod jinja;
 #[cfg(test)]

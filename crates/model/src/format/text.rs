@@ -6,6 +6,7 @@
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
 
+use super::configuration::Named;
 use super::jinja;
 use crate::json;
 use crate::json::Json;
@@ -15,26 +16,38 @@ use crate::json::Value;
 const JSON: u64 = 64 << 20;
 /// Names of prose: nothing loads them but readers.
 const PROSE: [&str; 8] = [".md", ".txt", ".rst", ".csv", ".gitattributes", ".gitignore", "license", "readme"];
+/// Names of what an interpreter runs, whatever else its text could be read as: `["$(id)"]` is JSON, and a command in a shell;
+/// `{# #}` begins a template, and a set in Python.
+const SCRIPTS: [&str; 30] = [
+    ".bash", ".bat", ".cmd", ".fish", ".hta", ".htm", ".html", ".js", ".jl", ".ksh", ".lua", ".mjs", ".php",
+    ".pl", ".pth", ".ps1", ".py", ".pyi", ".pyw", ".pyx", ".r", ".rb", ".sh", ".svg", ".ts", ".vbs", ".wsf",
+    ".xhtml", ".xml", ".zsh",
+];
 /// Keys of a configuration whose value is code of the repository, or a name that is imported.
-const CODE: [(&str, &str); 5] = [
+const CODE: [(&str, &str); 6] = [
     ("auto_map", "names classes of Python files that are run on use"),
+    ("custom_generate", "names Python files that are run on use"),
     ("custom_pipelines", "names Python files that are run on use"),
     ("custom_pipeline", "names a Python file that is run on use"),
     ("loader_module", "names a module that is imported on use"),
     ("_target_", "names what is called on use"),
 ];
 /// Keys whose value is read by nobody here.
-const UNREAD: [(&str, &str); 3] = [
+const UNREAD: [(&str, &str); 5] = [
     ("class_name", "a description of Keras layers"),
     ("nbformat", "a notebook"),
     ("__loader__", "a description of skops objects"),
+    ("py/object", "a description of jsonpickle objects"),
+    ("py/reduce", "a description of jsonpickle objects"),
 ];
 
-/// Names of templates. Text that begins like one is one under any name: JSON cannot begin that way.
+/// Names of templates. Prose that begins like one is one, too.
 const TEMPLATES: [&str; 3] = [".jinja", ".jinja2", ".j2"];
 const MARKS: [&[u8]; 3] = [b"{%", b"{{", b"{#"];
 /// Templates of one configuration that are read; public models have up to four.
 const MOST: usize = 64;
+/// Words of one kind that are kept until the first of them are picked.
+const MANY: usize = 4096;
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +62,7 @@ pub(crate) enum Kind {
 /// Whether the whole source is text, and which; none where it is not.
 pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, ReadError> {
     let mut first = None;
-    let (mut is_template, mut is_word) = (false, false);
+    let (mut begins_like_template, mut is_word) = (false, false);
     let mut at = 0;
     let mut buffer = vec![0; 256 << 10];
     while at < source.len() {
@@ -70,7 +83,7 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
         if first.is_none() {
             first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
             let text = text.trim_ascii_start();
-            is_template = MARKS.iter().any(|mark| text.starts_with(mark));
+            begins_like_template = MARKS.iter().any(|mark| text.starts_with(mark));
             is_word = begins_with_word(text);
         }
         at += valid as u64;
@@ -78,14 +91,25 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let is_prose = PROSE.iter().any(|known| name.ends_with(known) || name == *known);
     // A name may only make it stricter: whoever loads a template by such a name reads its text as one.
-    is_template |=
-        TEMPLATES.iter().any(|ending| name.ends_with(ending)) || is_prose && name.contains("template");
+    let is_template = TEMPLATES.iter().any(|ending| name.ends_with(ending))
+        || is_prose && (begins_like_template || name.contains("template"));
     Ok(Some(match first {
+        _ if SCRIPTS.iter().any(|ending| name.ends_with(ending)) => Kind::Other,
         _ if is_template => Kind::Jinja,
         Some(b'{' | b'[') if source.len() <= JSON && !is_word => Kind::Json,
         _ if is_prose => Kind::Prose,
         _ => Kind::Other,
     }))
+}
+
+/// Whether most of the beginning is text for a reader that takes another encoding, as Python does of what says so in its first
+/// line: it is data of no model, whatever a model says.
+pub(crate) fn is_nearly(source: &dyn Source) -> Result<bool, ReadError> {
+    let mut buffer = vec![0; 64 << 10];
+    let got = source.read_at(0, &mut buffer)?;
+    let bytes = buffer.get(..got).unwrap_or_default();
+    let letters = bytes.iter().filter(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')).count();
+    Ok(letters * 10 >= got * 9)
 }
 
 /// Whether a bracket and a letter begin the text that begins no value of JSON, nor of what Python takes for JSON: the `[PAD]`
@@ -100,6 +124,8 @@ fn begins_with_word(text: &[u8]) -> bool {
 pub(crate) struct Facts {
     /// Code that runs on use: place and words.
     pub(crate) code: Vec<(u64, String)>,
+    /// Files outside of the model that are read on use: place and words.
+    pub(crate) outside: Vec<(u64, String)>,
     /// Parts that nobody read: place and words.
     pub(crate) unread: Vec<(u64, String)>,
     /// What templates reach, with the place in the text.
@@ -112,8 +138,8 @@ pub(crate) struct Facts {
     pub(crate) broken: Option<u64>,
 }
 
-/// Reads a JSON text.
-pub(crate) fn json(source: &dyn Source) -> Result<Facts, ReadError> {
+/// Reads a JSON text; what its name says makes it stricter.
+pub(crate) fn json(path: &str, source: &dyn Source) -> Result<Facts, ReadError> {
     let mut facts = Facts::default();
     let mut bytes = vec![0; usize::try_from(source.len().min(JSON)).unwrap_or(0)];
     let got = source.read_at(0, &mut bytes)?;
@@ -121,7 +147,7 @@ pub(crate) fn json(source: &dyn Source) -> Result<Facts, ReadError> {
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     match json::read(text) {
         Ok((root, end)) => {
-            let templates = facts.walk(&root);
+            let templates = facts.walk(&root, path.ends_with("model_index.json"));
             for template in templates.iter().take(MOST) {
                 facts.template(text, template);
             }
@@ -138,15 +164,18 @@ pub(crate) fn json(source: &dyn Source) -> Result<Facts, ReadError> {
 
 impl Facts {
     /// Gives the templates.
-    fn walk<'j>(&mut self, root: &'j Json) -> Vec<&'j Json> {
-        let mut templates = Vec::new();
+    fn walk<'j>(&mut self, root: &'j Json, is_pipeline: bool) -> Vec<&'j Json> {
+        let (mut templates, mut named) = (Vec::new(), Named::default());
+        named.object(root, is_pipeline);
         let mut rest = vec![root];
         while let Some(json) = rest.pop() {
             rest.extend(json.items());
+            named.object(json, false);
             let mut keys: Vec<&str> = json.entries().iter().map(|(key, _)| key.as_str()).collect();
             for (key, value) in json.entries() {
                 rest.push(value);
                 self.key(key, value);
+                named.key(key, value);
                 if key == "chat_template" {
                     self.of_template(value, &mut templates);
                 }
@@ -156,13 +185,24 @@ impl Facts {
                 let key = crate::keys::shown(key);
                 self.odd.push((json.at as u64, format!("{key} is there twice: readers pick different ones")));
             }
+            self.code.append(&mut named.code);
+            self.outside.append(&mut named.outside);
+            self.cut(MANY);
         }
-        for list in [&mut self.code, &mut self.unread, &mut self.odd] {
-            list.sort();
-            list.truncate(crate::Limits::GAPS);
-        }
+        self.cut(0);
         templates.sort_by_key(|template| template.at);
         templates
+    }
+
+    /// Keeps the first of each list, once it is longer than this.
+    fn cut(&mut self, most: usize) {
+        for list in [&mut self.code, &mut self.outside, &mut self.unread, &mut self.odd] {
+            if list.len() > most {
+                list.sort();
+                list.dedup();
+                list.truncate(crate::Limits::GAPS);
+            }
+        }
     }
 
     /// A text, a list of `{name, template}`, or an object of texts.
@@ -215,6 +255,7 @@ mod tests {
 
     use ringfence_artifact::Slice;
     use ringfence_artifact::Source;
+    use ringfence_finding::GapReason;
     use ringfence_finding::Verdict;
 
     use crate::Limits;
@@ -234,6 +275,22 @@ mod tests {
                 r#"{"architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "auto_map": {}}"#,
             ),
             ("a/tokenizer.json", r#"{"model": {"vocab": {"a": 0, "größe": 1}, "merges": ["a b"]}}"#),
+            (
+                "adapter_config.json",
+                r#"{"auto_mapping": {"base_model_class": "B", "parent_library": "transformers.models.bert"},
+                    "megatron_core": "megatron.core"}"#,
+            ),
+            (
+                "config.json",
+                r#"{"activation_function": "gelu_new", "_class_name": "U", "types": ["A", "B"]}"#,
+            ),
+            ("2_Dense/config.json", r#"{"activation_function": "torch.nn.modules.activation.Tanh"}"#),
+            (
+                "model_index.json",
+                r#"{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"],
+                    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"], "x": [null, null]}"#,
+            ),
+            ("model.safetensors.index.json", r#"{"weight_map": {"a": "model-00001-of-00002.safetensors"}}"#),
             ("README.md", "---\nlicense: mit\n---\n# A model\n"),
             ("merges.txt", "#version: 0.2\na b\n"),
             ("vocab.txt", "[PAD]\n[UNK]\n##s\n"),
@@ -253,17 +310,55 @@ mod tests {
         );
         assert_eq!(verdict("config.json", r#"{"a": 1, "a": 2}"#), (Verdict::Review, vec![147]));
         for (name, text) in [
+            (
+                "adapter_config.json",
+                r#"{"auto_mapping": {"base_model_class": "system", "parent_library": "os"}}"#,
+            ),
+            ("adapter_config.json", r#"{"megatron_config": {"a": 1}, "megatron_core": "evil"}"#),
+            ("modules.json", r#"[{"idx": 0, "name": "0", "path": "", "type": "evil_pkg.Model"}]"#),
+            ("config.json", r#"{"sentence_transformers": {"activation_fn": "evil.Popen"}}"#),
+            ("generation_config.json", r#"{"custom_generate": "evil/repo"}"#),
+            ("model_index.json", r#"{"_class_name": "P", "unet": ["evil", "Evil"]}"#),
+            ("a/model_index.json", r#"{"_class_name": ["pipeline", "P"]}"#),
+        ] {
+            assert_eq!(verdict(name, text), (Verdict::Review, vec![149]), "{text}");
+        }
+        for file in ["../../x.bin", "/etc/passwd", r"C:\\x", "https://a/b"] {
+            let index = format!(r#"{{"weight_map": {{"a": "model-1.safetensors", "b": "{file}"}}}}"#);
+            assert_eq!(verdict("model.safetensors.index.json", &index), (Verdict::Malicious, vec![145]));
+        }
+        for (name, text) in [
             ("tokenizer_config.json", r#"{"chat_template": 7}"#),
             ("modeling.py", "import os\n"),
             ("config.json", r#"{"a": 1"#),
             ("config.json", "{} x"),
             ("config.yaml", "a: 1\n"),
             ("README.md", "a\u{1b}[2J\n"),
+            // A template by its first letters, and a script by its name.
+            ("modeling.py", "{#\n0: print('acts'), #}\n}\n"),
+            ("run.sh", "{# #}\necho acts\n"),
+            ("page.html", "{# #}<script>alert(1)</script>"),
+            ("run.sh", r#"["$(echo acts)"]"#),
+            ("Makefile", "{# #}\n"),
         ] {
             assert_eq!(verdict(name, text).0, Verdict::Incomplete, "{name}");
         }
         // Content decides: a pickle in a file of prose is a pickle.
         assert_eq!(verdict("README.md", "cos\nsystem\n(S'echo hi'\ntR.").0, Verdict::Malicious);
+    }
+
+    #[test]
+    fn text_of_another_encoding_is_no_data_of_a_model() {
+        for (bytes, is_text) in [
+            (&b"# -*- coding: latin-1 -*-\n# caf\xe9\nprint('acts')\n"[..], true),
+            (&b"#\x01\nprint('acts')"[..], true),
+            (&b"\x00\x00\x80\x3f\x00\x00\x00\x40abcd"[..], false),
+        ] {
+            let source: Arc<dyn Source> = Arc::new(Slice::new(bytes));
+            let file = crate::judge("weights", &source, Policy::embedded(), &Limits::default());
+            let unknown = file.gaps.iter().any(|gap| gap.reason == GapReason::UnknownFormat);
+            assert_eq!((file.verdict, unknown), (Verdict::Incomplete, !is_text), "{file:?}");
+        }
     }
 
     #[test]

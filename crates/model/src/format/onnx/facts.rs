@@ -323,7 +323,7 @@ fn len((domain, name, overload): &Operator) -> usize {
 }
 
 /// Why a path is not one below the folder of the model.
-fn outside(location: &str) -> Option<&'static str> {
+pub(crate) fn outside(location: &str) -> Option<&'static str> {
     let parts = || location.split(['/', '\\']);
     if location.is_empty() || location.contains('\0') {
         Some("which is no name")

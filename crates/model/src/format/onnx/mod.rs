@@ -20,6 +20,7 @@ use crate::keys::Texts;
 pub(crate) use facts::External;
 pub(crate) use facts::Facts;
 use facts::Frame;
+pub(crate) use facts::outside;
 use schema::Kind;
 use schema::Message;
 
