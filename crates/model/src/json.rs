@@ -28,8 +28,8 @@ pub(crate) struct JsonError {
 
 /// Deepest nesting.
 const DEPTH: usize = 100;
-/// Most values of one text, about 100 bytes each; the largest tokenizers have two million.
-const VALUES: usize = 3_000_000;
+/// Bytes that the tree of one text may take; the largest tokenizers, with two million values, take 120 MB.
+const ROOM: usize = 160 << 20;
 
 impl Json {
     /// The last value of a key, as readers take it.
@@ -57,7 +57,7 @@ impl Json {
 
 /// Reads one value; what stands behind it, blanks aside, is where the second part of the result points.
 pub(crate) fn read(text: &str) -> Result<(Json, usize), JsonError> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, values: 0 };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, room: ROOM };
     reader.blanks();
     let value = reader.value(0)?;
     reader.blanks();
@@ -66,7 +66,7 @@ pub(crate) fn read(text: &str) -> Result<(Json, usize), JsonError> {
 
 /// Where byte `within` of a decoded string stands in the text, whose quote is at `at`.
 pub(crate) fn place(text: &str, at: usize, within: usize) -> usize {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: at + 1, values: 0 };
+    let mut reader = Reader { text, bytes: text.as_bytes(), at: at + 1, room: ROOM };
     let mut decoded = 0;
     while decoded < within {
         match reader.peek() {
@@ -89,7 +89,8 @@ struct Reader<'t> {
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
-    values: usize,
+    /// Bytes that the tree may still take.
+    room: usize,
 }
 
 impl Reader<'_> {
@@ -107,6 +108,15 @@ impl Reader<'_> {
         Err(JsonError { at: self.at, what })
     }
 
+    /// Accounts for what the tree takes, before it does.
+    fn take(&mut self, bytes: usize) -> Result<(), JsonError> {
+        match self.room.checked_sub(bytes) {
+            Some(room) => self.room = room,
+            None => return self.error("more values than are read"),
+        }
+        Ok(())
+    }
+
     fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), JsonError> {
         if self.peek() == Some(byte) {
             self.at += 1;
@@ -119,10 +129,7 @@ impl Reader<'_> {
         if depth > DEPTH {
             return self.error("nested too deep");
         }
-        self.values += 1;
-        if self.values > VALUES {
-            return self.error("more values than are read");
-        }
+        self.take(size_of::<Json>())?;
         let at = self.at;
         let value = match self.peek() {
             Some(b'{') => self.object(depth)?,
@@ -157,6 +164,7 @@ impl Reader<'_> {
         while matches!(self.peek(), Some(b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
             self.at += 1;
         }
+        self.take(on_heap(self.at - start))?;
         let digits = self.text.get(start..self.at).unwrap_or_default();
         if digits.parse::<f64>().is_err() {
             return self.error("not a number");
@@ -180,6 +188,7 @@ impl Reader<'_> {
                 self.at += 1;
             } else {
                 self.expect(b']', "a list without its end")?;
+                items.shrink_to_fit();
                 return Ok(Value::List(items));
             }
         }
@@ -195,6 +204,7 @@ impl Reader<'_> {
         }
         loop {
             self.blanks();
+            self.take(size_of::<String>())?;
             let key = self.string()?;
             self.blanks();
             self.expect(b':', "a key without a value")?;
@@ -205,6 +215,7 @@ impl Reader<'_> {
                 self.at += 1;
             } else {
                 self.expect(b'}', "an object without its end")?;
+                entries.shrink_to_fit();
                 return Ok(Value::Object(entries));
             }
         }
@@ -221,6 +232,8 @@ impl Reader<'_> {
             text.push_str(self.text.get(start..stop).unwrap_or_default());
             self.at = stop + 1;
             if self.bytes.get(stop) == Some(&b'"') {
+                text.shrink_to_fit();
+                self.take(on_heap(text.len()))?;
                 return Ok(text);
             }
             text.push(self.escape()?);
@@ -270,6 +283,11 @@ impl Reader<'_> {
     }
 }
 
+/// What an allocator takes for so many bytes: none for none, else a multiple of sixteen with eight of its own, 32 at least.
+fn on_heap(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,7 +318,11 @@ mod tests {
         let escaped = r#" "a\u00e9\ud83d\ude00\nb""#;
         assert_eq!((place(escaped, 1, 1), place(escaped, 1, 7), place(escaped, 1, 8)), (3, 21, 23));
         assert!(read(&"[".repeat(100_000)).is_err());
-        let many = format!("[{}0]", "0,".repeat(VALUES));
-        assert_eq!(read(&many).unwrap_err().what, "more values than are read");
+        for part in ["0,", "{\"auto_map\":1},", "{\"\":[]},"] {
+            let many = format!("[{}0]", part.repeat(ROOM / 60));
+            assert_eq!(read(&many).unwrap_err().what, "more values than are read");
+        }
+        let one = format!("[{}0]", "0,".repeat(1_500_000));
+        assert!(read(&one).is_ok());
     }
 }

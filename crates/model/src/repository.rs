@@ -18,6 +18,8 @@ const HOLE: u64 = 4 << 10;
 /// The same before a large tensor at a multiple of it: what Windows aligns mappings to (onnxruntime, from 1 MiB on).
 const LARGE_HOLE: u64 = 64 << 10;
 const LARGE: u64 = 1 << 20;
+/// All holes together, if they are less than half of a file: the padding of many small tensors is not.
+const HOLES: u64 = 64 << 10;
 
 /// A file, and the ranges of others that its tensors are in.
 #[derive(Debug, Default)]
@@ -115,50 +117,74 @@ fn beside(model: &str, location: &str) -> String {
 
 /// Endings of what other programs load by its name, in formats that are not known here. A model that names such a file says
 /// nothing about it; names of data have no rule (old writers name files after tensors).
-const LOADED: [&str; 23] = [
+const LOADED: [&str; 46] = [
+    ".bat",
     ".caffemodel",
     ".cbm",
+    ".ckpt",
+    ".cmd",
+    ".cubin",
     ".dll",
     ".dylib",
+    ".egg",
     ".engine",
+    ".exe",
     ".h5",
+    ".hdf5",
+    ".html",
+    ".ipynb",
+    ".jar",
+    ".jinja",
+    ".joblib",
+    ".js",
+    ".json",
     ".keras",
     ".mlmodel",
     ".msgpack",
+    ".nemo",
     ".pb",
     ".pbtxt",
     ".pdmodel",
     ".pkl",
     ".plan",
+    ".ps1",
     ".pt",
     ".pth",
+    ".ptl",
+    ".py",
     ".pyc",
+    ".pyd",
     ".pyo",
     ".rds",
     ".rknn",
+    ".sh",
     ".so",
     ".t7",
     ".trt",
+    ".whl",
+    ".yaml",
+    ".yml",
 ];
 
 /// Data without a format of its own, that models account for.
 fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
     let name = data.path.to_ascii_lowercase();
-    if LOADED.iter().any(|ending| name.ends_with(ending)) {
-        return;
-    }
-    if !is_unknown(data) {
+    // A library bears its version behind its ending.
+    if LOADED.iter().any(|ending| name.ends_with(ending)) || name.contains(".so.") || !is_unknown(data) {
         return;
     }
     ranges.sort_unstable();
-    let (mut last, mut holes) = (0, 0);
-    let mut first = None;
+    let (mut last, mut holes, mut padding) = (0, 0, 0);
+    let (mut first, mut first_padding) = (None, None);
     for (start, end) in ranges {
         let is_large = end.saturating_sub(start) >= LARGE && start.is_multiple_of(LARGE_HOLE);
         let hole = start.saturating_sub(last);
         if hole > if is_large { LARGE_HOLE } else { HOLE } {
             first.get_or_insert(last);
             holes += hole;
+        } else if hole > 0 {
+            first_padding.get_or_insert(last);
+            padding += hole;
         }
         last = last.max(end);
     }
@@ -166,6 +192,10 @@ fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
     if tail > HOLE {
         first.get_or_insert(last);
         holes += tail;
+    }
+    if padding > HOLES.max(data.bytes / 2) {
+        first = first.into_iter().chain(first_padding).min();
+        holes += padding;
     }
     data.formats = vec!["onnx-data"];
     data.gaps.clear();
@@ -274,8 +304,13 @@ mod tests {
             model("a.onnx", &[("a.data", 0, Some(100_000)), ("a.data", 131_072, Some(1 << 20))]),
         ];
         assert_eq!(verdicts(large), [Clean, Clean]);
+        // Padding is less than what it pads.
+        let bytes = (0..40).map(|tensor| ("a.data", tensor * 4097 + 4096, Some(1))).collect::<Vec<_>>();
+        let padded = vec![data("a.data", 40 * 4097), model("a.onnx", &bytes)];
+        let file = together(padded).swap_remove(0);
+        assert_eq!((file.verdict, file.explained, file.gaps[0].place.offset), (Incomplete, 40, 0));
         // What another program loads by its name is no data because a model says so.
-        for name in ["m/modeling.pyc", "m/saved_model.PB"] {
+        for name in ["m/modeling.pyc", "m/saved_model.PB", "m/modeling.py", "m/libx.so.1", "m/run.sh"] {
             let location = name.trim_start_matches("m/");
             let judged = vec![data(name, 10), model("m/a.onnx", &[(location, 0, None)])];
             assert_eq!(verdicts(judged), [Incomplete, Clean], "{name}");
