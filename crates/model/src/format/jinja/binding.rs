@@ -21,7 +21,7 @@ use super::names;
 use super::tree;
 
 /// Rounds until what holds built text is known; templates that need more are taken at their worst.
-const ROUNDS: usize = 8;
+pub(super) const ROUNDS: usize = 8;
 /// Most values of names. Each argument of a call counts for each parameter that it may be given to.
 const BINDINGS: usize = 200_000;
 
@@ -36,6 +36,8 @@ pub(super) struct Bindings<'t> {
     pub(super) has_way_out: bool,
     /// Items and attributes that hold what may be called, as `.x`; a mere `.` where their names are not known.
     callable: HashSet<String>,
+    /// Names of what has attributes and no items: functions, macros, what `namespace()` gives.
+    pub(super) objects: HashSet<String>,
     built: HashSet<String>,
     held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
@@ -45,7 +47,7 @@ pub(super) struct Bindings<'t> {
 }
 
 /// A name, what is put into it, and whether an element of it is.
-type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
+pub(super) type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
 
 impl<'t> Bindings<'t> {
     pub(super) fn read(source: &'t str, statements: &[&Stmt<'_>]) -> Self {
@@ -58,6 +60,7 @@ impl<'t> Bindings<'t> {
             bound: HashSet::new(),
             has_way_out: false,
             callable: HashSet::new(),
+            objects: HashSet::new(),
             built: HashSet::new(),
             held: Held::default(),
             late: BTreeSet::new(),
@@ -86,6 +89,7 @@ impl<'t> Bindings<'t> {
         }
         read.constants(&all);
         read.spread(&all);
+        read.spread_objects(&all);
         read.has_way_out = read.is_way_out(statements);
         read
     }

@@ -9,6 +9,7 @@ use ringfence_finding::Verdict;
 
 use super::check::Check;
 use super::names;
+use super::objects;
 use crate::keys::shown;
 
 impl Check<'_> {
@@ -59,6 +60,10 @@ impl Check<'_> {
         // Where an object has no such method, Jinja2 takes the item.
         if self.bindings.may_be_item(name) {
             let message = format!("calls {}, which may be an item of a dict or namespace", shown(name));
+            return self.tell(place, Verdict::Review, message);
+        }
+        if objects::unseen(&self.bindings.folder, &method.expr) > 1 {
+            let message = format!("calls {} of something that is looked up twice by variables", shown(name));
             return self.tell(place, Verdict::Review, message);
         }
         if name == "format" {

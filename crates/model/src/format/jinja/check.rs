@@ -125,6 +125,11 @@ impl<'t> Check<'t> {
                     let message = "looks up by a variable what has attributes alone".to_owned();
                     self.tell(place, Verdict::Review, message);
                 }
+                None if self.bindings.is_given(&item.subscript_expr) => {
+                    let message =
+                        "looks something up by a variable that nothing in the template sets".to_owned();
+                    self.tell(place, Verdict::Review, message);
+                }
                 None => self.of_host(&item.expr, "an item"),
             },
             Expr::Filter(filter) => self.filter(filter, place),
@@ -179,15 +184,11 @@ impl<'t> Check<'t> {
         }
     }
 
-    /// A function, a macro, or a constant without letters: a subscript of it is its attribute or nothing.
+    /// A function, a macro, an object, or a constant without letters: a subscript of it is its attribute or nothing.
     fn has_no_items(&self, base: &Expr<'_>) -> bool {
         match base {
-            Expr::Var(var) => {
-                let is_data = var.id == "dict" && self.bindings.bound.contains(var.id);
-                (names::is_function(var.id) || self.bindings.macros.contains_key(var.id)) && !is_data
-            }
             Expr::Const(constant) => constant.value.as_str().is_none_or(str::is_empty),
-            _ => false,
+            _ => self.bindings.may_be_object(base),
         }
     }
 

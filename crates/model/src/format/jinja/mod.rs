@@ -14,6 +14,7 @@ mod fold;
 mod held;
 mod literal;
 mod names;
+mod objects;
 #[cfg(test)]
 mod tests;
 mod tree;
