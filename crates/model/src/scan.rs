@@ -330,7 +330,7 @@ mod tests {
         let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
         write("m.onnx", &fs::read(external).unwrap());
         // Unknown alone, and explained by the model that comes later.
-        write("a.bin", b"\x01no format");
+        write("a.bin", &[0xfe; 9]);
         write("w.bin", &[1, 2, 3, 4, 5, 6, 7, 8]);
         write(".git/x", b"\x80\x02N.");
         for number in 0..50 {

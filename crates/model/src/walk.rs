@@ -294,10 +294,13 @@ impl<'p> Walk<'p> {
         if let (Some(book), Some(array)) = (&mut self.book, &facts.array) {
             book.span(0, array.start, SpanKind::Parsed, "header");
             book.span(array.start, facts.explained, SpanKind::Tensor, "array");
-            let mut found =
-                inspect::tensor("array".to_owned(), &*array.dtype, array.shape.clone(), array.bytes);
-            found.offset = Some(array.start);
-            book.tensor(found);
+            // An array of objects is listed by its pickle, which has the same shape again.
+            if facts.pickle.is_none() {
+                let mut found =
+                    inspect::tensor("array".to_owned(), &*array.dtype, array.shape.clone(), array.bytes);
+                found.offset = Some(array.start);
+                book.tensor(found);
+            }
         }
         let Some(at) = facts.pickle else { return Ok(facts.explained) };
         self.span(at, source.len(), SpanKind::Member, "objects");

@@ -66,6 +66,13 @@ pub(crate) fn read(source: &dyn Source, mut book: Option<&mut Book>) -> Result<F
 }
 
 impl Facts {
+    /// Of however many, the first say it.
+    fn tell(&mut self, at: u64, what: impl FnOnce() -> String) {
+        if self.odd.len() < crate::Limits::GAPS {
+            self.odd.push((at, what()));
+        }
+    }
+
     fn tensors(&mut self, root: &Json, start: u64, room: u64, mut book: Option<&mut Book>) {
         let mut ranges: Vec<(u64, u64, u64)> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
@@ -87,11 +94,12 @@ impl Facts {
                         book.tensor(found);
                     }
                 }
-                Err(what) => self.odd.push((at, format!("tensor {name}: {what}"))),
+                Err(what) => self.tell(at, || format!("tensor {}: {what}", crate::keys::shown(name))),
             }
         }
         names.sort_unstable();
         if let Some([name, _]) = names.windows(2).find(|pair| pair.first() == pair.last()) {
+            let name = crate::keys::shown(name);
             self.odd.push((8, format!("{name} is there twice: readers pick different ones")));
         }
         ranges.sort_unstable();
@@ -99,7 +107,7 @@ impl Facts {
         for (begin, end, at) in ranges {
             if begin != last {
                 let what = if begin < last { "overlaps another" } else { "leaves a hole before it" };
-                self.odd.push((at, format!("a tensor that {what}")));
+                self.tell(at, || format!("a tensor that {what}"));
             }
             last = last.max(end);
             if last > room && self.truncated.is_none() {
@@ -116,7 +124,8 @@ impl Facts {
                 book.entry(key, value);
             }
             if value.text().is_none() {
-                self.odd.push((8 + value.at as u64, format!("metadata {key} is not text")));
+                let key = crate::keys::shown(key);
+                self.tell(8 + value.at as u64, || format!("metadata {key} is not text"));
             }
         }
         if !matches!(metadata.value, Value::Object(_)) {

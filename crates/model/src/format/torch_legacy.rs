@@ -77,6 +77,13 @@ fn streams(session: &mut Session<'_>, limits: &Limits) -> Option<(Vec<String>, u
 }
 
 impl Legacy {
+    /// Of however many, the first say it.
+    fn tell(&mut self, what: String) {
+        if self.odd.len() < Limits::GAPS {
+            self.odd.push((0, what));
+        }
+    }
+
     fn storages(&mut self, source: &dyn Source, facts: &Facts, keys: &[String]) -> Result<(), ReadError> {
         // A key may be there under two classes; torch takes the first for its items.
         let mut sizes: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
@@ -84,14 +91,13 @@ impl Legacy {
             let class = usize::try_from(storage.class).ok().and_then(|class| facts.names.get(class));
             let class = class.map_or("", |name| name.imported().1);
             let Some(item) = item_size(class) else {
-                self.odd
-                    .push((0, format!("storage {} of {class}, whose items have no known size", storage.key)));
+                self.tell(format!("storage {} of {class}, whose items have no known size", storage.key));
                 continue;
             };
             let known = *sizes.entry(&storage.key).or_insert((item, storage.items));
             let bytes = |(item, items): (u64, i64)| u64::try_from(items).ok()?.checked_mul(item);
             if bytes(known).is_none() || bytes(known) != bytes((item, storage.items)) {
-                self.odd.push((0, format!("storage {} has two sizes", storage.key)));
+                self.tell(format!("storage {} has two sizes", storage.key));
             }
         }
         for key in keys {
@@ -123,7 +129,8 @@ impl Legacy {
                 }
             }
         }
-        for key in sizes.keys() {
+        // Of however many, the first say it.
+        for key in sizes.keys().take(Limits::GAPS) {
             self.odd.push((self.end, format!("storage {key} is not in the file")));
         }
         Ok(())

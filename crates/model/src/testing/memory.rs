@@ -143,6 +143,28 @@ fn streams_of_any_size_are_decoded_in_bounded_memory() {
     }
 }
 
+/// A text or header is a tree while it is read, of a size that is bounded by bytes, not by their number.
+#[test]
+fn trees_of_json_are_bounded() {
+    let folder = Folder::new("trees");
+    let list = |item: &[u8], count: usize| [b"[", &item.repeat(count)[..], b"0]"].concat();
+    let head = |text: &[u8]| [&(text.len() as u64).to_le_bytes()[..], text].concat();
+    let tensors: Vec<String> = (0..1_500_000).map(|name| format!("\"{name}\":{{\"dtype\":7}}")).collect();
+    let tensors = format!("{{{}}}", tensors.join(","));
+    for (name, bytes) in [
+        ("maps.json", list(br#"{"auto_map":1},"#, 2_000_000)),
+        ("empty.json", list(br#"{"":[]},"#, 2_300_000)),
+        ("numbers.json", list(b"0,", 30_000_000)),
+        ("packed.json.gz", pack(Codec::Gzip, &list(br#"{"auto_map":1},"#, 2_000_000))),
+        ("m.safetensors", head(tensors.as_bytes())),
+    ] {
+        let (told, peak) = child(&folder.write(name, &bytes, None));
+        println!("{name}: {told}, {peak} KiB");
+        assert_ne!(told, "clean", "{name}");
+        assert!(peak < 5 * PEAK_KIB, "{name}: {peak} KiB");
+    }
+}
+
 #[test]
 fn the_way_to_many_items_is_not_kept_for_each_of_them() {
     let folder = Folder::new("ways");

@@ -153,6 +153,9 @@ fn count(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+/// Steps in a row that take and give nothing, before a stream counts as one that ends here.
+const IDLE: usize = 8;
+
 /// A decoder with its input. It knows its end, so that a stream that is cut is not taken for one that ended.
 pub(super) struct Packed<D> {
     decoder: D,
@@ -167,6 +170,7 @@ impl<D: Step> Packed<D> {
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut idle = 0;
         while !self.ended && !buffer.is_empty() {
             if let Some(error) = self.failed.take() {
                 return Err(error);
@@ -183,6 +187,11 @@ impl<D: Step> Packed<D> {
                 return Ok(given);
             } else if is_last && !self.ended {
                 return Err(self.failed.take().unwrap_or_else(cut));
+            }
+            // No codec takes nothing and gives nothing for long; one that does must not hold a scan up.
+            idle = if taken > 0 { 0 } else { idle + 1 };
+            if idle > IDLE && self.failed.is_none() && !self.ended {
+                return Err(cut());
             }
         }
         Ok(0)

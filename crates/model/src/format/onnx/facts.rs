@@ -157,7 +157,7 @@ impl Facts {
     }
 
     pub(super) fn unknown(&mut self, at: u64, bytes: u64, what: String) {
-        self.unknown_bytes += bytes;
+        self.unknown_bytes = self.unknown_bytes.saturating_add(bytes);
         if self.unknown.len() < Limits::GAPS {
             self.unknown.push((at, bytes, what));
         }

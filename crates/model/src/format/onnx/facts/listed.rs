@@ -111,6 +111,11 @@ fn type_name(kind: u64) -> String {
         "UINT4",
         "INT4",
         "FLOAT4E2M1",
+        "FLOAT8E8M0",
+        "UINT2",
+        "INT2",
+        "FLOAT6E2M3",
+        "FLOAT6E3M2",
     ];
     let name = usize::try_from(kind).ok().and_then(|kind| names.get(kind));
     name.map_or_else(|| format!("type {kind}"), |name| (*name).to_owned())
