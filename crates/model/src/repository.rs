@@ -216,10 +216,21 @@ fn is_unknown(file: &ModelFile) -> bool {
 
 /// `NAME-00002-of-00003.gguf`: a loader that is given one part reads them all.
 fn parts(files: &mut [ModelFile], index: &HashMap<String, usize>) {
+    // Each part would look for all others.
+    let mut missing: HashMap<(String, u64), Option<String>> = HashMap::new();
     for file in files.iter_mut().filter(|file| file.formats.contains(&"gguf")) {
-        let Some((name, count)) = part(&file.path) else { continue };
-        let other = |number: u64| format!("{name}-{number:05}-of-{count:05}.gguf");
-        if let Some(missing) = (1..=count).map(other).find(|other| !index.contains_key(other)) {
+        let Some((name, number, count)) = part(&file.path) else { continue };
+        if number == 0 || number > count {
+            let message = format!("part {number} of {count}, which loaders read in different ways");
+            let gap = gap(GapReason::OutOfBand, &file.path, 0, message);
+            add(Some(file), vec![gap]);
+            continue;
+        }
+        let missing = missing.entry((name.to_owned(), count)).or_insert_with(|| {
+            let mut others = (1..=count).map(|number| format!("{name}-{number:05}-of-{count:05}.gguf"));
+            others.find(|other| !index.contains_key(other))
+        });
+        if let Some(missing) = missing {
             let message = format!("{missing} is a part of the same model and was not looked at");
             let gap = gap(GapReason::OutOfBand, &file.path, 0, message);
             add(Some(file), vec![gap]);
@@ -227,12 +238,12 @@ fn parts(files: &mut [ModelFile], index: &HashMap<String, usize>) {
     }
 }
 
-/// The name without its number, and the number of parts.
-fn part(path: &str) -> Option<(&str, u64)> {
+/// The name without its number, the number, and how many parts there are.
+fn part(path: &str) -> Option<(&str, u64, u64)> {
     let (rest, count) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
     let (name, number) = rest.rsplit_once('-')?;
     let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number(number) && is_number(count)).then_some((name, count.parse().ok()?))
+    (is_number(number) && is_number(count)).then_some((name, number.parse().ok()?, count.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -333,5 +344,11 @@ mod tests {
         };
         assert_eq!(verdicts((1..=3).map(part).collect()), [Verdict::Clean; 3]);
         assert_eq!(verdicts(vec![part(1), part(3)]), [Verdict::Incomplete; 2]);
+        // No part has the number 0, or one above their count.
+        let all = || (1..=3).map(part).collect::<Vec<_>>();
+        for number in [0, 4] {
+            let found = verdicts(all().into_iter().chain([part(number)]).collect());
+            assert_eq!(found[3], Verdict::Incomplete, "{number}");
+        }
     }
 }
