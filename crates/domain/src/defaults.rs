@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::desired::limit_range::default_limits;
+use crate::desired::limit_range::Default;
+use crate::desired::limit_range::defaults;
 use crate::names;
 use crate::policy::Rules;
 use crate::rule::case::Case;
@@ -33,7 +34,7 @@ pub(crate) fn fill_in(
             json!({"name": "kube-api-access", "projected": {"sources": [{"serviceAccountToken": {}}]}});
         append(&mut spec, "volumes", token);
     }
-    limit(&mut spec, &default_limits(resolved.spec.limits.as_ref()));
+    limit(&mut spec, &defaults(resolved.spec.limits.as_ref()));
     if rules.fills_in() && case.asks_for_accelerator() {
         let key = case.note(names::TOLERATION_ANNOTATION);
         if !key.is_empty() {
@@ -58,15 +59,23 @@ fn gets_token(case: &Case<'_>, resolved: &Resolved, automount: Option<bool>) -> 
     of_pod.unwrap_or(of_account) && !case.containers().all(has_one)
 }
 
-fn limit(spec: &mut Value, defaults: &[(&str, Option<&String>)]) {
+/// A request that is not written is the limit that is, before the defaults come (`SetDefaults_Pod`): it needs no filling in.
+fn limit(spec: &mut Value, defaults: &[Default<'_>]) {
     for key in ["containers", "initContainers"] {
         for container in spec.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
-            for (name, amount) in defaults {
-                let Some(amount) = amount else { continue };
-                let at = format!("/resources/limits/{name}");
-                if container.pointer(&at).is_none_or(Value::is_null) {
+            for Default { resource, limit, request } in defaults {
+                let lacks = |part: &str| {
+                    let of = container.get("resources").and_then(|it| it.get(part)?.get(resource));
+                    of.is_none_or(Value::is_null)
+                };
+                if !lacks("limits") {
+                    continue;
+                }
+                let request = request.filter(|_| lacks("requests"));
+                for (part, amount) in [("requests", request), ("limits", *limit)] {
+                    let Some(amount) = amount else { continue };
                     ensure_object(container, "resources");
-                    put(&mut container["resources"], "limits", name, amount.as_str().into());
+                    put(&mut container["resources"], part, resource, amount.as_str().into());
                 }
             }
         }

@@ -49,20 +49,34 @@ pub(crate) fn limits(cx: &Cx<'_>, namespace: &str) -> Option<DesiredObject> {
     Some(DesiredObject::new(Rank::Limits, "limitranges", Write::Apply, &cx.owner, purpose, body))
 }
 
-/// Limits for cpu and memory that a container without any gets: the default, else the maximum, as `LimitRanger` does.
-pub(crate) fn default_limits(limits: Option<&Limits>) -> [(&'static str, Option<&String>); 2] {
-    let of = |amount: fn(&Amounts) -> Option<&String>| {
-        let given = limits?.default.as_ref().and_then(amount);
-        given.or_else(|| limits?.max.as_ref().and_then(|it| amount(&it.container)))
-    };
-    [("cpu", of(|it| it.cpu.as_ref())), ("memory", of(|it| it.memory.as_ref()))]
+/// What a container gets of a resource that it does not speak of.
+pub(crate) struct Default<'a> {
+    pub(crate) resource: &'static str,
+    /// The limit: the default, else the maximum.
+    pub(crate) limit: Option<&'a String>,
+    /// The request of a container without a limit of its own: the default, else the limit.
+    pub(crate) request: Option<&'a String>,
+}
+
+/// What `LimitRanger` fills in, with what the API server adds to a LimitRange that does not say it
+/// (`SetDefaults_LimitRangeItem`).
+pub(crate) fn defaults(limits: Option<&Limits>) -> [Default<'_>; 3] {
+    RESOURCES.map(|(resource, amount)| {
+        let max = limits.and_then(|it| it.max.as_ref()).and_then(|max| amount(&max.container));
+        let limit = limits.and_then(|it| it.default.as_ref()).and_then(amount).or(max);
+        let request = limits.and_then(|it| it.default_request.as_ref()).and_then(amount).or(limit);
+        Default { resource, limit, request }
+    })
 }
 
 fn amount_map(amounts: &Amounts) -> Map<String, Value> {
-    let pairs = [
-        ("cpu", &amounts.cpu),
-        ("memory", &amounts.memory),
-        ("ephemeral-storage", &amounts.ephemeral_storage),
-    ];
-    pairs.into_iter().filter_map(|(key, it)| Some((key.into(), it.clone()?.into()))).collect()
+    let pairs = RESOURCES.map(|(resource, amount)| (resource, amount(amounts)));
+    pairs.into_iter().filter_map(|(key, it)| Some((key.into(), it?.clone().into()))).collect()
 }
+
+/// The resources of a container that a domain bounds.
+pub(crate) const RESOURCES: [(&str, fn(&Amounts) -> Option<&String>); 3] = [
+    ("cpu", |it| it.cpu.as_ref()),
+    ("memory", |it| it.memory.as_ref()),
+    ("ephemeral-storage", |it| it.ephemeral_storage.as_ref()),
+];

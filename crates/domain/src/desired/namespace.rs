@@ -91,9 +91,12 @@ pub(crate) fn notes(resolved: &Resolved) -> BTreeMap<String, String> {
     if let Some(most) = spec.limits.as_ref().and_then(|limits| limits.max_gpus_per_pod) {
         put(names::MAX_GPUS_ANNOTATION, most.to_string());
     }
-    let limits = limit_range::default_limits(spec.limits.as_ref());
-    let limits: Vec<_> =
-        limits.into_iter().filter_map(|(key, amount)| amount.map(|_| key.to_owned())).collect();
+    // Those that the policy asks for.
+    let filled = limit_range::defaults(spec.limits.as_ref()).into_iter().filter(|it| it.limit.is_some());
+    let limits: Vec<_> = filled
+        .map(|it| it.resource.to_owned())
+        .filter(|it| matches!(it.as_str(), "cpu" | "memory"))
+        .collect();
     if !limits.is_empty() {
         put(names::DEFAULT_LIMITS_ANNOTATION, listed(limits.into_iter()));
     }

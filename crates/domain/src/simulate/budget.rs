@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Reason;
 use super::claims;
 use crate::desired::Desired;
+use crate::desired::limit_range::RESOURCES;
 use crate::quantity::Quantity;
 use crate::quantity::parsed;
 use crate::rule::case::Case;
@@ -148,26 +149,31 @@ fn amount(of: &Value, part: &str, resource: &str) -> Option<Quantity> {
     written(part).or_else(|| written("limits").filter(|_| part == "requests"))
 }
 
-/// Containers that ask for more than the LimitRange will allow, in `LimitRanger`'s words.
+/// Containers that ask for more than the LimitRange will allow, in `LimitRanger`'s words, and those whose request is above the
+/// limit that it fills in, which the API server takes for a typing error of the author.
 pub(super) fn beyond(resolved: &Resolved, case: &Case<'_>) -> Vec<Reason> {
-    let Some(max) = resolved.spec.limits.as_ref().and_then(|it| it.max.as_ref()) else { return Vec::new() };
+    let Some(limits) = resolved.spec.limits.as_ref() else { return Vec::new() };
     let Ok(control) = "RF-RUN-002".parse::<ControlId>() else { return Vec::new() };
-    let amounts = [
-        ("cpu", &max.container.cpu),
-        ("memory", &max.container.memory),
-        ("ephemeral-storage", &max.container.ephemeral_storage),
-    ];
     let mut reasons = Vec::new();
-    for (resource, most) in amounts {
-        let Some((text, most)) = most.as_ref().and_then(|it| Some((it, it.parse::<Quantity>().ok()?))) else {
-            continue;
-        };
-        let asked = case
-            .containers()
-            .filter_map(|it| it.get("resources")?.get("limits")?.get(resource).and_then(parsed));
-        if let Some(asked) = asked.max().filter(|it| *it > most) {
-            let message = format!("maximum {resource} usage per Container is {text}, but limit is {asked}");
-            reasons.push(Reason { control, message: message.into() });
+    let mut tell = |message: String| reasons.push(Reason { control, message: message.into() });
+    for (resource, amount) in RESOURCES {
+        let asked = |of: &Value, part: &str| of.get("resources")?.get(part)?.get(resource).and_then(parsed);
+        let max = limits.max.as_ref().and_then(|it| amount(&it.container));
+        if let Some((text, max)) = max.and_then(|it| Some((it, it.parse::<Quantity>().ok()?))) {
+            let most = case.containers().filter_map(|it| asked(it, "limits")).max();
+            if let Some(most) = most.filter(|it| *it > max) {
+                tell(format!("maximum {resource} usage per Container is {text}, but limit is {most}"));
+            }
+        }
+        let above = case.containers().find_map(|it| {
+            let (request, limit) = (asked(it, "requests")?, asked(it, "limits")?);
+            (request > limit).then_some((request, limit))
+        });
+        if let Some((request, limit)) = above {
+            tell(format!(
+                "a request of {request} {resource} is above the limit of {limit} that the LimitRange fills in. Fix: write \
+                 resources.limits.{resource}, or raise spec.limits.default"
+            ));
         }
     }
     reasons

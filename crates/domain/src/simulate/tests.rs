@@ -176,6 +176,24 @@ fn what_would_be_filled_in_is_not_missed() {
     let defaults = json!({"limits": {"default": {"cpu": "1"}, "max": {"memory": "1Gi"}}});
     assert!(controls(&domain(defaults), &bare).is_empty());
 
+    // A limit that is filled in below a request makes the pod invalid; a request that fits stays.
+    let asks = |cpu: &str| {
+        let resources = json!({"requests": {"cpu": cpu, "memory": "1Gi"}});
+        subject("ml", &json!({"containers": [{"name": "main", "image": "it", "resources": resources}]}))
+    };
+    let defaults = domain(json!({"limits": {"default": {"cpu": "4", "memory": "16Gi"}}}));
+    assert_eq!(controls(&defaults, &asks("8")), ["RF-RUN-002"]);
+    assert!(controls(&defaults, &asks("4")).is_empty());
+    let most = domain(json!({"limits": {"max": {"cpu": "4", "memory": "16Gi"}}}));
+    assert_eq!(controls(&most, &asks("8")), ["RF-RUN-002"]);
+    // What a quota counts of a pod without requests is the default, not the limit.
+    let with_request = json!({"limits": {"default": {"cpu": "4", "memory": "1Gi"}, "defaultRequest": {"cpu": "1"}},
+        "quota": {"cpu": "2"}});
+    let two = Subject { pods: pods(2), ..bare.clone() };
+    let simulation = simulated(&domain(with_request), &[two]);
+    let short: Vec<&str> = simulation.shortages.iter().map(|it| it.resource.as_str()).collect();
+    assert_eq!(short, ["limits.cpu"]);
+
     let gpu = json!({"limits": {"nvidia.com/gpu": "1", "cpu": "1", "memory": "1Gi"}});
     let gpu = subject("ml", &json!({"containers": [{"name": "main", "image": "it", "resources": gpu}]}));
     let noded = domain(json!({"nodes": {"selector": {}}}));
