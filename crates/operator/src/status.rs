@@ -68,17 +68,14 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
 
     promises.say("Conflict", !conflicts.is_empty(), "OlderDomain", "NoConflict", &conflicts);
-    promises.say(
-        "DriftContested",
-        !report.contests.is_empty(),
-        "Contested",
-        "NotContested",
-        &report.contests,
-    );
+    // What refuses for this domain is shared: a policy that somebody takes away is away for each.
+    let contests: Vec<String> = report.contests.iter().chain(&all.contests).cloned().collect();
+    promises.say("DriftContested", !contests.is_empty(), "Contested", "NotContested", &contests);
     let of_namespaces: Vec<String> =
         unknown.iter().filter(|it| it.starts_with("spec.namespaces")).cloned().collect();
     promises.say("NamespacesReady", of_namespaces.is_empty(), "AllThere", "Missing", &of_namespaces);
-    isolation(&mut promises, &in_force(domain, outcome).nodes, nodes, modes.mode, &ways(&name, look));
+    let open =
+        isolation(&mut promises, &in_force(domain, outcome).nodes, nodes, modes.mode, &ways(&name, look));
     let opened = look.opened.get(&name).cloned().unwrap_or_default();
     network(&mut promises, &opened);
     admission(&mut promises, all);
@@ -96,9 +93,10 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
         ("InvalidSpec", invalid),
         ("WriteFailed", all_faults),
         ("Conflict", conflicts),
-        ("DriftContested", report.contests.clone()),
+        ("DriftContested", contests),
         ("OpenedByOthers", opened),
         ("Unknown", unknown),
+        ("NotIsolated", open),
         ("Held", held),
         ("Progressing", waiting(all)),
     ];
@@ -208,23 +206,49 @@ fn in_force<'a>(domain: &'a SecurityDomain, outcome: &'a Outcome) -> &'a Securit
     outcome.resolved.as_ref().map_or(&domain.spec, |it| &it.spec)
 }
 
-fn isolation(promises: &mut Promises<'_>, spec: &Nodes, nodes: NodeCounts, mode: Mode, ways: &[String]) {
+/// Says whether nodes are closed, and gives what is wrong with it if that is none of what the spec asks for.
+fn isolation(
+    promises: &mut Promises<'_>,
+    spec: &Nodes,
+    nodes: NodeCounts,
+    mode: Mode,
+    ways: &[String],
+) -> Vec<String> {
     if spec.selector.is_none() {
         promises.say("NodesIsolated", true, "NoNodes", "", &[]);
     } else if mode < Mode::Enforce {
         let words =
             format!("{} nodes are selected; label and taint are written in mode Enforce", nodes.selected);
         promises.say("NodesIsolated", false, "", "NotEnforced", &[words]);
+    } else if nodes.selected == 0 {
+        let words = "no node has the labels of spec.nodes.selector; there is nothing to close yet";
+        promises.unknown("NodesIsolated", "NoNodeSelected", words);
+    } else if !spec.dedicated {
+        let words = "spec.nodes.dedicated is false: other pods may run here".to_owned();
+        promises.say("NodesIsolated", false, "", "NotDedicated", &[words]);
     } else {
-        let want = if spec.manage_taint { nodes.tainted } else { nodes.selected };
         let words =
             format!("{}/{} nodes labelled, {} tainted", nodes.labelled, nodes.selected, nodes.tainted);
-        let whole = nodes.labelled == nodes.selected && want == nodes.selected;
-        if whole && spec.dedicated && !ways.is_empty() {
-            return promises.say("NodesIsolated", false, "", "OpenToDomains", ways);
+        let is_labelled = nodes.labelled == nodes.selected;
+        if is_labelled && nodes.tainted < nodes.selected && !spec.manage_taint {
+            let words = format!(
+                "{words}; spec.nodes.manageTaint is false, so the taint is left to you. Fix: taint the other nodes with \
+                 {}={}:{}, or set manageTaint to true",
+                spec.taint.key,
+                spec.taint.value,
+                spec.taint.effect.name()
+            );
+            promises.say("NodesIsolated", false, "", "NotTainted", std::slice::from_ref(&words));
+            return vec![words];
         }
-        promises.say("NodesIsolated", whole, "AllNodes", "SomeNodes", &[words]);
+        let is_whole = is_labelled && nodes.tainted == nodes.selected;
+        if is_whole && !ways.is_empty() {
+            promises.say("NodesIsolated", false, "", "OpenToDomains", ways);
+            return ways.to_vec();
+        }
+        promises.say("NodesIsolated", is_whole, "AllNodes", "SomeNodes", &[words]);
     }
+    Vec::new()
 }
 
 fn nodes(domain: &SecurityDomain, look: &Look, store: &Store) -> NodeCounts {

@@ -76,6 +76,12 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     });
     assert!(start.elapsed() < REPAIR, "{:?}", start.elapsed());
 
+    for kind in ["rolebinding/rf-ml-viewer", "limitrange/rf-limits", "quota/rf-quota"] {
+        let before = get(lab, &["-n", name, kind]).unwrap()["metadata"]["uid"].clone();
+        lab.kubectl(&["-n", name, "delete", kind, "--wait=false"]).ok();
+        soon(lab, &["-n", name, kind], |it| it["metadata"]["uid"] != before);
+    }
+
     // Opened by hand, in a field that an apply would leave.
     let open = json!({"spec": {"ingress": [{}]}}).to_string();
     let patch = [

@@ -101,6 +101,44 @@ async fn who_does_not_give_in_is_named_and_no_longer_fought() {
     running.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: policies of a real API server"]
+async fn policies_that_somebody_takes_away_come_back_and_a_fight_for_them_is_told() {
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let namespace = lab.namespace("unbound");
+    let running = Running::start(lab, "controller-unbound").await;
+    let domain = Domain::new(lab, namespace.name(), "Enforce", &json!({}));
+    domain.settled();
+    let binding = "validatingadmissionpolicybinding/ringfence-pods-inside-enforce";
+    let bound = get(lab, &[binding]).unwrap();
+    let policy = format!("validatingadmissionpolicy/{}", bound["spec"]["policyName"].as_str().unwrap());
+    let uid = |object: &Value| object["metadata"]["uid"].clone();
+    let policy_before = uid(&get(lab, &[&policy]).unwrap());
+    let take = |what: &str| lab.kubectl(&["delete", what, "--wait=false"]).ok();
+    take(&policy);
+    soon(lab, &[&policy], |it| uid(it) != policy_before);
+    domain.settled();
+
+    // No admission policy guards bindings: whoever may, takes them away.
+    for _ in 0..6 {
+        let before = uid(&soon(lab, &[binding], |it| it["metadata"]["deletionTimestamp"].is_null()));
+        take(binding);
+        let is_back = || get(lab, &[binding]).filter(|it| uid(it) != before).map(|_| true);
+        let is_left = || {
+            let conditions = domain.get()?["status"]["conditions"].clone();
+            conditions.as_array()?.iter().any(|it| it["reason"] == "Contested").then_some(false)
+        };
+        if !until("it is back, or no longer fought for", SOON, || is_back().or_else(is_left)) {
+            break;
+        }
+    }
+    let contested = domain.wait("DriftContested", "True");
+    assert!(contested["message"].as_str().unwrap().contains("ringfence-pods-inside-enforce"), "{contested}");
+    assert_eq!(domain.wait("Ready", "False")["reason"], "DriftContested");
+    running.end().await;
+}
+
 /// Everything but the right to write RoleBindings.
 const RIGHTS: &str = "
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: t-less}, rules: [
