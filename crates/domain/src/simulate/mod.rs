@@ -178,11 +178,15 @@ pub fn simulate(
     let mut left = Vec::new();
     for subject in subjects {
         let is_inside = outcome.namespaces.contains(&subject.namespace);
+        let mut is_below = false;
         let mut pods: Vec<&str> = subject.pods.iter().map(String::as_str).collect();
         let reasons = if is_inside {
             let (mut reasons, filled) = inside(domain, resolved, rules, subject);
+            let of_level = below(&levels, subject);
             if subject.pods.is_empty() || violations.is_none() {
-                reasons.extend(below(&levels, subject));
+                reasons.extend(of_level);
+            } else {
+                is_below = of_level.is_some();
             }
             if reasons.is_empty() && !subject.pods.is_empty() {
                 left.push(budget::Running {
@@ -206,23 +210,28 @@ pub fn simulate(
         } else {
             continue;
         };
-        owners.entry((&subject.namespace, &subject.owner)).or_default().add(
-            subject.pods.is_empty(),
-            &pods,
-            reasons,
-        );
+        let verdict = owners.entry((&subject.namespace, &subject.owner)).or_default();
+        if is_below {
+            verdict.below.extend(&pods);
+        }
+        verdict.add(subject.pods.is_empty(), &pods, reasons);
     }
     let mut denied: Vec<_> = owners.iter().filter_map(|(owner, verdict)| verdict.denied(*owner)).collect();
     let (of_claims, templates) = claims::judge(desired, &outcome.namespaces, claims);
     denied.extend(templates);
     // A template without pods is refused too, when it makes one.
     let mut would_deny = denied.iter().fold(0_u32, |sum, it| sum.saturating_add(it.pods.max(1)));
-    let is_counted = |it: &Violation| {
-        owners.iter().any(|((namespace, _), verdict)| *namespace == it.namespace && verdict.refuses(&it.pod))
-    };
+    // The API server names one pod of those that do the same: which of the others are refused anyway is known from ours alone.
     let violations = violations.unwrap_or_default();
-    for violation in violations.iter().filter(|it| !is_counted(it)) {
-        would_deny = would_deny.saturating_add(violation.pods);
+    let mut below: BTreeMap<&str, u32> = BTreeMap::new();
+    for violation in &violations {
+        let of = below.entry(&violation.namespace).or_default();
+        *of = of.saturating_add(violation.pods);
+    }
+    for (namespace, pods) in below {
+        let of = owners.iter().filter(|((of, _), _)| *of == namespace);
+        let counted = of.fold(0_u32, |sum, (_, verdict)| sum.saturating_add(verdict.refused_below()));
+        would_deny = would_deny.saturating_add(pods.saturating_sub(counted));
     }
     let mut shortages = shortages(desired, &outcome.namespaces, &left);
     shortages.extend(of_claims);
@@ -238,6 +247,8 @@ struct Verdict<'a> {
     pods: Vec<&'a str>,
     /// Those of them that are refused by what they say themselves.
     refused: Vec<&'a str>,
+    /// Those of them that are below the Pod Security level, by our own judgement.
+    below: Vec<&'a str>,
     /// The template is refused, so all pods are.
     is_template_refused: bool,
     reasons: Vec<Reason>,
@@ -259,9 +270,11 @@ impl<'a> Verdict<'a> {
         self.reasons.extend(new);
     }
 
-    fn refuses(&self, pod: &str) -> bool {
-        let refused = if self.is_template_refused { &self.pods } else { &self.refused };
-        refused.contains(&pod)
+    /// How many below the Pod Security level are refused anyway.
+    fn refused_below(&self) -> u32 {
+        let refused: BTreeSet<&str> = self.refused.iter().copied().collect();
+        let both = self.below.iter().filter(|it| self.is_template_refused || refused.contains(*it));
+        u32::try_from(both.count()).unwrap_or(u32::MAX)
     }
 
     fn denied(&self, (namespace, owner): (&str, &str)) -> Option<Denied> {

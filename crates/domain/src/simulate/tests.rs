@@ -91,6 +91,15 @@ fn pods_below_the_security_level_count_once() {
     let simulation =
         warned(&domain(json!({})), &[bad], Some(vec![violation("it-1", 2), violation("other", 3)]));
     assert_eq!((simulation.would_deny, simulation.violations.len()), (5, 2));
+    // The server names one of those that do the same, of whatever owners: here that which our rules refuse, too.
+    let port = json!({"containers": [{"name": "main", "image": "it", "ports": [{"containerPort": 80, "hostPort": 80}],
+        "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]});
+    let mut both = subject("ml", &port);
+    both.pod_spec["hostPID"] = json!(true);
+    let one = Subject { pods: vec!["a".into()], owner: "Pod/a".into(), ..both };
+    let many = Subject { pods: pods(30), ..subject("ml", &port) };
+    let counted = warned(&domain(json!({})), &[one, many], Some(vec![violation("a", 31)]));
+    assert_eq!(counted.would_deny, 31);
     let lines = simulation.status("h".into(), String::new(), Vec::new()).owners;
     assert_eq!(lines[2], "ml/Pod/other and 2 more: Pod Security: hostPath volumes");
 }
