@@ -168,7 +168,8 @@ mod tests {
 
     fn live(version: &str, by: &str) -> Live {
         let managed = json!([{"manager": by, "time": "2026-01-01T00:00:00Z"}]);
-        let metadata = json!({"name": "rf-egress", "resourceVersion": version, "managedFields": managed});
+        let labels = json!({"ringfence.dev/domain": "ml"});
+        let metadata = json!({"name": "rf-egress", "labels": labels, "resourceVersion": version, "managedFields": managed});
         Live::new(Source::NetworkPolicies, json!({"metadata": metadata, "spec": {"by": by}}))
     }
 

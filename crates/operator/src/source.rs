@@ -6,6 +6,7 @@ use kube::api::ApiResource;
 use kube::api::DynamicObject;
 use kube::api::ListParams;
 use kube::core::GroupVersionKind;
+use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 
@@ -192,7 +193,13 @@ impl Source {
             }
             if matches!(self, Self::Nodes | Self::Services | Self::Definitions) {
                 metadata.remove("annotations");
+            } else if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+                // Those of others may be as large as an object can be, and say nothing here.
+                annotations.retain(|key, _| key.starts_with(OURS));
             }
+        }
+        if self == Self::NetworkPolicies && !is_ours(object) {
+            return keep_way_out(object);
         }
         let kept: &[&str] = match self {
             Self::Domains | Self::Validating | Self::Mutating => return,
@@ -217,6 +224,33 @@ impl Source {
         }
         *object = small;
     }
+}
+
+/// Prefix of all annotations and labels that are written and read.
+const OURS: &str = "ringfence.dev/";
+/// Longest list of egress rules of somebody else that is looked at: 32 KiB as JSON.
+const RULES: usize = 32 << 10;
+
+/// Whether an object was written by a controller, as far as it tells: who removes one mark leaves the others.
+fn is_ours(object: &Value) -> bool {
+    let maps = ["labels", "annotations"].map(|map| object.get("metadata").and_then(|it| it.get(map)));
+    maps.into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .flat_map(Map::keys)
+        .any(|key| key.starts_with(OURS))
+}
+
+/// Of a NetworkPolicy of somebody else: where it lets pods out to. Whoever may write in any namespace may write a thousand of a
+/// megabyte each; of one with more rules than are looked at, nothing is called closed.
+fn keep_way_out(object: &mut Value) {
+    let egress = object.pointer_mut("/spec/egress").map(Value::take).unwrap_or_default();
+    let is_long = egress.to_string().len() > RULES;
+    let metadata = object.get("metadata");
+    let kept = ["name", "namespace", "uid", "resourceVersion", "deletionTimestamp"].into_iter();
+    let kept: Map<String, Value> =
+        kept.filter_map(|key| Some((key.to_owned(), metadata?.get(key)?.clone()))).collect();
+    *object = json!({"metadata": kept, "spec": {"egress": if is_long { json!([{}]) } else { egress }}});
 }
 
 fn admission(kind: &'static str, plural: &'static str) -> Names {
@@ -247,6 +281,31 @@ mod tests {
                 "status": {"allocatable": {"nvidia.com/gpu": "8"}},
             })
         );
+    }
+
+    #[test]
+    fn of_a_policy_of_somebody_else_little_is_kept() {
+        let long = "x".repeat(1 << 20);
+        let policy = |labels: Value, to: Value| {
+            let mut policy = json!({
+                "metadata": {"name": "a", "namespace": "b", "uid": "c", "labels": labels, "annotations": {"note": long}},
+                "spec": {"podSelector": {"matchLabels": {"a": long}}, "ingress": [{"from": [to.clone()]}],
+                    "egress": [{"to": [to]}]},
+            });
+            Source::NetworkPolicies.keep(&mut policy);
+            policy
+        };
+        let near = json!({"podSelector": {}});
+        let theirs = policy(json!({"team": long}), near.clone());
+        assert_eq!(
+            theirs,
+            json!({"metadata": {"name": "a", "namespace": "b", "uid": "c"}, "spec": {"egress": [{"to": [near]}]}})
+        );
+        let far = policy(json!({}), json!({"podSelector": {"matchLabels": {"a": long}}}));
+        assert_eq!(far["spec"]["egress"], json!([{}]), "too long to be looked at: it may lead anywhere");
+        // Of our own every field is held against what was written.
+        let ours = policy(json!({"ringfence.dev/domain": "a"}), near);
+        assert!(ours["spec"]["ingress"].is_array() && ours["metadata"]["annotations"] == json!({}));
     }
 
     #[test]

@@ -309,7 +309,8 @@ mod tests {
     use super::*;
 
     fn policy(name: &str, version: u64, spec: &str) -> Live {
-        let value = json!({"metadata": {"namespace": "ml", "name": name, "resourceVersion": version.to_string()}, "spec": spec});
+        let value = json!({"metadata": {"namespace": "ml", "name": name, "labels": {"ringfence.dev/domain": "a"},
+            "resourceVersion": version.to_string()}, "spec": spec});
         Live::new(Source::NetworkPolicies, value)
     }
 
