@@ -279,7 +279,10 @@ async fn release(hand: &Hand, key: &Key, live: &Live) -> Result<Done, String> {
     for map in ["labels", "annotations"] {
         let keys = released.pointer(&format!("/metadata/{map}"));
         let keys = keys.as_object().into_iter().flatten().map(|(key, _)| key);
-        for key in keys.filter(|key| key.starts_with("ringfence.dev/")) {
+        // What a team says of exceptions is no mark of ours.
+        for key in
+            keys.filter(|key| key.starts_with("ringfence.dev/") && !key.starts_with("ringfence.dev/except."))
+        {
             left[map][key] = Value::Null;
         }
     }

@@ -76,8 +76,12 @@ impl Ledger {
         // Domains themselves, and what is to be removed, are wanted by nobody.
         self.faults
             .retain(|key, it| wanted(key) || key.source == Source::Domains || it.again + LAST_PAUSE > now);
-        self.restored.retain(|key, _| wanted(key));
-        self.contests.retain(|key, _| wanted(key));
+        // Labels that somebody plants are taken away where nothing is wanted: who plants them again is counted, too.
+        let lasts = |key: &Key, at: Instant| {
+            wanted(key) || key.source == Source::Namespaces && now.duration_since(at) < WINDOW
+        };
+        self.restored.retain(|key, times| wanted(key) || times.iter().any(|at| lasts(key, *at)));
+        self.contests.retain(|key, contest| lasts(key, contest.last_change));
     }
 
     /// Notes a failure; the next try is later each time.

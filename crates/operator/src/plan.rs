@@ -129,6 +129,7 @@ impl Plan {
             }
         }
         plan.stages.extend(policy::removals(look, store, ledger, now, &all));
+        let planted = planted(look, store, ledger, &mut reports, now);
         for (name, domain) in look.domains.iter().filter(|it| !early.contains(it.0.as_str())) {
             let report = reports.entry(name).or_default();
             let (left, removals) = prune::of(domain, own(name), &wanted, look, store);
@@ -139,7 +140,7 @@ impl Plan {
                 plan.late.extend(status::of(domain, &seen, clock));
             }
         }
-        plan.stages.push(planted(look, store, ledger, now));
+        plan.stages.push(planted);
         for domain in &look.going {
             plan.end(domain, &wanted, store, ledger, (now, clock));
         }
@@ -285,34 +286,60 @@ fn is_foreign(live: &Live) -> bool {
         && live.label("app.kubernetes.io/managed-by") != Some(names::MANAGED_BY)
 }
 
+/// In the place of a hash, where nothing is wanted.
+const PLANTED: &str = "planted";
+
 /// Namespaces that say they are of a domain and are not: their pods would meet no policy, or be taken for the domain's. What a
 /// domain left behind carries its annotations, and the name of one that is gone: that stays.
-fn planted(look: &Look, store: &Store, ledger: &Ledger, now: Instant) -> Vec<Act> {
-    if !look.unreadable.is_empty() || !look.going.is_empty() {
-        return Vec::new();
-    }
+fn planted<'a>(
+    look: &'a Look,
+    store: &Store,
+    ledger: &mut Ledger,
+    reports: &mut BTreeMap<&'a str, Report>,
+    now: Instant,
+) -> Vec<Act> {
+    // Of a domain that ends, or of which nobody knows what is in force, its labels are its own.
+    let going = look.going.iter().filter_map(|it| it.metadata.name.as_deref());
+    let at_rest: BTreeSet<&str> =
+        going.chain(look.unreadable.iter().map(|(name, _)| name.as_str())).collect();
     let has =
         |name: &str| look.desired.outcomes.values().any(|it| it.namespaces.iter().any(|own| own == name));
     let is_planted = |live: &Live| {
         let says = live.label(names::DOMAIN_LABEL);
         let is_left = live.annotation(names::OWNER_ANNOTATION).is_some();
         (says.is_some() || live.label(names::MODE_LABEL).is_some())
+            && !says.is_some_and(|it| at_rest.contains(it))
             && (!is_left || says.is_some_and(|it| look.domains.contains_key(it)))
     };
     let acts = store
         .all(Source::Namespaces)
         .filter(|((_, name), live)| !live.is_going() && is_planted(live) && !has(name));
-    let acts = acts.map(|((_, name), live)| {
+    let acts = acts.filter_map(|((_, name), live)| {
         let key = Key::global(Source::Namespaces, name);
-        Act {
+        let says = live.label(names::DOMAIN_LABEL);
+        let domain = says.and_then(|it| look.domains.get_key_value(it)).map(|(name, _)| name.as_str());
+        if let Some(contest) = ledger.contested(&key, 0, Some(live), now) {
+            let words = format!("{key} says it is of the domain and is not ({})", contest.by);
+            if let Some(domain) = domain {
+                reports.entry(domain).or_default().contests.push(words);
+            }
+            return None;
+        }
+        let drift = Drifted {
+            domain: domain.map(str::to_owned),
+            generation: 0,
+            fields: vec!["labels of a domain that it is not of".into()],
+            by: live.by.clone(),
+        };
+        ledger.waiting(&key, PLANTED, now).is_none().then(|| Act {
             key,
             what: What::Release(Box::new(live.clone())),
-            hash: "planted".into(),
-            drift: None,
+            hash: PLANTED.into(),
+            drift: Some(drift),
             is_known: false,
-        }
+        })
     });
-    acts.filter(|act| ledger.waiting(&act.key, &act.hash, now).is_none()).collect()
+    acts.collect()
 }
 
 /// What is to become of an object, by what was seen of it.

@@ -74,8 +74,11 @@ fn amount_map(amounts: &Amounts) -> Map<String, Value> {
     pairs.into_iter().filter_map(|(key, it)| Some((key.into(), it?.clone().into()))).collect()
 }
 
+/// An amount among several.
+type Pick = fn(&Amounts) -> Option<&String>;
+
 /// The resources of a container that a domain bounds.
-pub(crate) const RESOURCES: [(&str, fn(&Amounts) -> Option<&String>); 3] = [
+pub(crate) const RESOURCES: [(&str, Pick); 3] = [
     ("cpu", |it| it.cpu.as_ref()),
     ("memory", |it| it.memory.as_ref()),
     ("ephemeral-storage", |it| it.ephemeral_storage.as_ref()),

@@ -219,3 +219,40 @@ async fn of_two_controllers_one_writes_and_the_other_follows() {
     second.end().await;
     until("the lease is given up", SOON, || holder().is_none_or(|it| it.is_empty()).then_some(()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: namespaces"]
+async fn labels_that_somebody_plants_go_with_a_word_and_a_fight_for_them_is_told() {
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let (inside, stray) = (lab.namespace("planting"), lab.namespace("planting-stray"));
+    let (name, stray) = (inside.name(), stray.name());
+    let running = Running::start(lab, "controller-planting").await;
+    // Nobody refuses in Observe.
+    let domain = Domain::new(lab, name, "Observe", &json!({}));
+    domain.settled();
+    lab.kubectl(&["annotate", "namespace", stray, "ringfence.dev/except.team=a reason of theirs"]).ok();
+    let label = format!("ringfence.dev/domain={name}");
+    let plant = || lab.kubectl(&["label", "namespace", stray, &label, "--field-manager=planter"]).ok();
+    let is_gone = |it: &Value| it["metadata"]["labels"]["ringfence.dev/domain"].is_null();
+    for _ in 0..5 {
+        plant();
+        soon(lab, &["namespace", stray], is_gone);
+    }
+    let left = get(lab, &["namespace", stray]).unwrap();
+    assert_eq!(left["metadata"]["annotations"]["ringfence.dev/except.team"], "a reason of theirs");
+    until("an event names who did it", SOON, || {
+        let events = get(lab, &["events.events.k8s.io", "-n", "default"])?;
+        let says = |it: &Value| {
+            let note = it["note"].as_str().unwrap_or_default();
+            it["regarding"]["name"] == name && note.contains(stray) && note.contains("planter")
+        };
+        events["items"].as_array()?.iter().any(says).then_some(())
+    });
+    plant();
+    let contested = domain.wait("DriftContested", "True");
+    let message = contested["message"].as_str().unwrap();
+    assert!(message.contains(stray) && message.contains("planter"), "{message}");
+    assert!(!is_gone(&get(lab, &["namespace", stray]).unwrap()), "no longer fought for");
+    running.end().await;
+}
