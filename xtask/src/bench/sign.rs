@@ -122,10 +122,9 @@ impl Sides {
         measure::mean_cost(times, &self.ours, &arguments, &[], &[0])
     }
 
-    /// What we have signed; of one file its own, since it verifies none that is signed by its name.
+    /// What we have signed.
     fn verify_with_peer(&self, model: &Path) -> Result<Cost, Failure> {
-        let from = if model.is_file() { "theirs.sig" } else { "ours.sig" };
-        let (model, key, signature) = (model.to_string_lossy(), self.path("key.pub"), self.path(from));
+        let (model, key, signature) = (model.to_string_lossy(), self.path("key.pub"), self.path("ours.sig"));
         let arguments = ["verify", "key", &model, "--signature", &signature, "--public_key", &key];
         measure::cost(&self.theirs, &arguments, &[], &[0])
     }

@@ -92,7 +92,9 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     }
     let mut refused = tree.refused;
     let wrong = |name: &String| Some((name.clone(), statement::wrong_name(name)?.to_owned()));
-    refused.extend(tree.files.keys().filter_map(wrong));
+    if !tree.single {
+        refused.extend(tree.files.keys().filter_map(wrong));
+    }
     if let Some((one, other)) = statement::same_name(tree.files.keys()) {
         refused.push((other.to_owned(), format!("the same name as `{one}` after normalisation (NFC)")));
     }
@@ -115,7 +117,8 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
         match hashed {
             Ok((length, digest)) => {
                 bytes += length;
-                files.insert(name.clone(), digest);
+                let name = if tree.single { statement::ALONE } else { name };
+                files.insert(name.to_owned(), digest);
             }
             Err(error) => unread.push((name.clone(), error.to_string())),
         }
@@ -123,7 +126,7 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     if !unread.is_empty() {
         return Err(SignError::Unread(unread));
     }
-    let model = model_name(signing.path);
+    let model = model_name(signing.path, tree.single);
     let ignore: Vec<String> = if tree.single { Vec::new() } else { rules.ignore.into_keys().collect() };
     let payload = statement::write(&model, &files, false, &ignore);
     let bundle = envelope(payload.as_bytes(), signing.key, signing.chain)?;
@@ -137,10 +140,13 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     })
 }
 
-/// Name of the folder or file, also where it is written `.`.
-fn model_name(path: &Path) -> String {
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    real.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+/// Name of the folder, also where it is written `.`, or of the file, as it was typed.
+fn model_name(path: &Path, single: bool) -> String {
+    let real = if single { None } else { std::fs::canonicalize(path).ok() };
+    real.as_deref()
+        .unwrap_or(path)
+        .file_name()
+        .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The bundle around a payload. Certificates make it the certificate method.

@@ -13,6 +13,9 @@ use crate::json::Place;
 
 pub(super) const TYPE: &str = "https://in-toto.io/Statement/v1";
 pub(super) const PREDICATE: &str = "https://model_signing/signature/v1.0";
+/// Name of the resource of a model that is one file: the path from the model to itself, as the reference writes it. The
+/// specification has the file's own name there, which the reference does not verify.
+pub(super) const ALONE: &str = ".";
 /// Most resources of a statement.
 const MAX_RESOURCES: usize = 200_000;
 
@@ -159,7 +162,7 @@ fn digests(list: &Place<'_>, serialization: &Serialization) -> Result<Vec<(Strin
         }
         let name = resource.required("name")?;
         let text = name.text()?;
-        let alone = count == 1 && serialization.shard_size.is_none() && text == ".";
+        let alone = count == 1 && serialization.shard_size.is_none() && text == ALONE;
         if let Some(wrong) = wrong_name(text).filter(|_| !alone) {
             return Err(name.refuse(wrong));
         }

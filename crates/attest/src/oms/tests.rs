@@ -1,6 +1,7 @@
 //! Room `attest`, tests: a bundle is the signer's or it is refused: every field changed, every signed lie told.
 
 mod certificates;
+mod single;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,9 @@ fn trusted(name: &str, key: &PrivateKey) -> TrustedSigner {
 }
 
 struct Bench {
+    /// What is removed at the end.
+    root: PathBuf,
+    /// The model.
     folder: PathBuf,
     key: PrivateKey,
     trust: Vec<TrustedSigner>,
@@ -54,7 +58,7 @@ impl Bench {
         let (key, _) =
             PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap();
         let trust = vec![trusted("release", &key)];
-        Self { folder, key, trust }
+        Self { root: folder.clone(), folder, key, trust }
     }
 
     fn sign(&self) -> Value {
@@ -109,7 +113,7 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(&self.root);
     }
 }
 

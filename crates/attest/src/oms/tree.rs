@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use ringfence_finding::Skipped;
 
+use super::statement;
+
 /// Deepest folder that is entered; links to folders can be nested without end.
 const MAX_DEPTH: usize = 64;
 /// Most entries that are looked at. Links between folders double at each level, so folders count too.
@@ -56,9 +58,10 @@ fn walk_at_most(root: &Path, rules: &Rules, most: usize) -> io::Result<Tree> {
         Walk { real: fs::canonicalize(root)?, rules, tree: &mut tree, left: most }.folder(root, "", 0);
         return Ok(tree);
     }
-    let name = fs::canonicalize(root)?.file_name().map(|name| name.to_string_lossy().into_owned());
+    // As it was typed: a loader goes by this name, and a link in a hub's cache leads to one that is a digest.
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
     let found = Found { path: root.to_owned(), bytes: metadata.len(), link: true };
-    tree.files.insert(name.unwrap_or_else(|| ".".to_owned()), found);
+    tree.files.insert(name.unwrap_or_else(|| statement::ALONE.to_owned()), found);
     tree.single = true;
     Ok(tree)
 }

@@ -19,6 +19,7 @@ use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
 use super::bundle::Signer;
+use super::statement::ALONE;
 use super::statement::Content;
 use super::statement::Statement;
 use super::tree;
@@ -194,11 +195,16 @@ fn compare(
         result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
     }
     let mut signed = statement.files;
-    if tree.single && signed.len() == 1 {
-        // A file may be signed as `.` (model-signing) or by its name; a file renamed is the same file.
-        if let (Some(name), Some((_, content))) = (tree.files.keys().next(), signed.pop_first()) {
-            signed.insert(name.clone(), content);
+    let alone = tree.files.keys().next().filter(|_| tree.single);
+    if let Some((name, content)) = alone.and_then(|name| Some((name, signed.remove(ALONE)?))) {
+        // Other files may have other loaders, and it is the name that chooses one.
+        if *name != statement.name {
+            let was = &statement.name;
+            let note =
+                format!("{name}: signed as `{was}`; the bytes of one file are covered, its name is not");
+            result.notes.push(note);
         }
+        signed.insert(name.clone(), content);
     }
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
     for (name, found) in &tree.files {

@@ -345,18 +345,48 @@ fn model_signing_and_we_agree_about_certificates() {
 }
 
 #[test]
-#[ignore = "needs model-signing: it names a model of one file `.`"]
-fn a_single_file_of_model_signing_verifies() {
+fn a_renamed_file_verifies_and_the_output_says_under_which_name_it_was_signed() {
+    let folder = Folder::new("renamed");
+    let file = folder.write("one.safetensors", "bytes");
+    let (key, public) = keys(&folder, "p256", "pem", "");
+    run(&["model", "sign", &file, "--key", &key]).ends(0);
+    let out = run(&["model", "verify", &file, "--key", &public]).ends(0).out;
+    assert!(out.contains("1 match") && !out.contains("note"), "{out}");
+    let other = format!("{}/other.pkl", folder.path());
+    std::fs::rename(&file, &other).unwrap();
+    let verify = |format| run(&["model", "verify", &other, "--key", &public, "--format", format]).ends(0).out;
+    let told = "other.pkl: signed as `one.safetensors`; the bytes of one file are covered, its name is not";
+    let words: Vec<String> = verify("text").split_whitespace().map(str::to_owned).collect();
+    assert!(words.join(" ").contains(told), "{words:?}");
+    let json: serde_json::Value = serde_json::from_str(&verify("json")).unwrap();
+    assert_eq!((&json["files"][0]["path"], &json["notes"][0]), (&"other.pkl".into(), &told.into()));
+}
+
+#[test]
+#[ignore = "needs model-signing: it verifies one file that we sign, and we one that it signs"]
+fn model_signing_and_we_agree_about_a_single_file() {
     let folder = Folder::new("peer-single");
     let file = folder.write("one.bin", "bytes");
     let (key, public) = keys(&folder, "p256", "pem", "");
-    let theirs = format!("{}/theirs.sig", folder.path());
+    let (ours, theirs) = (format!("{}/ours.sig", folder.path()), format!("{}/theirs.sig", folder.path()));
+    run(&["model", "sign", &file, "--key", &key, "--out", &ours]).ends(0);
     assert!(model_signing(&["sign", "key", &file, "--signature", &theirs, "--private_key", &key]));
-    let verify = || run(&["model", "verify", &file, "--signature", &theirs, "--key", &public]);
-    verify().ends(0);
-    run(&["model", "sign", &file, "--key", &key]).ends(0);
-    assert!(Path::new(&format!("{}/model.sig", folder.path())).is_file());
-    run(&["model", "verify", &file, "--key", &public]).ends(0);
-    std::fs::write(&file, "bites").unwrap();
-    verify().ends(4);
+    let we_verify = |file: &str, signature: &str, code: i32| {
+        let out = run(&["model", "verify", file, "--signature", signature, "--key", &public]).ends(code).out;
+        assert!(out.contains(if code == 0 { "1 match" } else { "1 differ" }), "{out}");
+    };
+    let it_verifies = |file: &str, signature: &str| {
+        model_signing(&["verify", "key", file, "--signature", signature, "--public_key", &public])
+    };
+    let renamed = format!("{}/two.bin", folder.path());
+    std::fs::copy(&file, &renamed).unwrap();
+    let wrong = folder.write("wrong/one.bin", "bites");
+    for signature in [&ours, &theirs] {
+        for file in [&file, &renamed] {
+            we_verify(file, signature, 0);
+            assert!(it_verifies(file, signature), "{file} {signature}");
+        }
+        we_verify(&wrong, signature, 4);
+        assert!(!it_verifies(&wrong, signature), "{signature}");
+    }
 }
