@@ -3,6 +3,7 @@
 //! The path is `rustls-webpki`'s; it ignores what a key may be used for, so those rules are ours.
 
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::TrustAnchor;
 use rustls_pki_types::UnixTime;
 use webpki::Cert;
 use webpki::EndEntityCert;
@@ -44,13 +45,16 @@ pub struct VerifiedLeaf {
     pub name: Option<String>,
     /// Mail addresses, host names and URIs that it is for.
     pub alternatives: Vec<String>,
+    /// Whether the common name says whom it is for: it has no alternative names of whatever kind, and nobody on its path is
+    /// held to some names, which bind alternative names alone (RFC 5280, section 4.2.1.10).
+    pub is_named: bool,
 }
 
 impl VerifiedLeaf {
     /// Whether it is for `identity`, letter by letter. An authority that wrote alternative names has checked those, and
     /// often not the common name, which counts where there are none (RFC 9525, section 2).
     fn is_for(&self, identity: &str) -> bool {
-        if self.alternatives.is_empty() {
+        if self.is_named {
             return self.name.as_deref() == Some(identity);
         }
         self.alternatives.iter().any(|name| name == identity)
@@ -58,10 +62,12 @@ impl VerifiedLeaf {
 
     /// Whom it is for, in words.
     fn whom(&self) -> String {
-        if self.alternatives.is_empty() {
-            return self.name.clone().unwrap_or_else(|| "nobody by name".to_owned());
+        let nobody = || "nobody by name".to_owned();
+        match &self.name {
+            Some(name) if self.is_named => name.clone(),
+            _ if self.alternatives.is_empty() => nobody(),
+            _ => self.alternatives.join(", "),
         }
-        self.alternatives.join(", ")
     }
 }
 
@@ -139,15 +145,18 @@ impl Authorities {
         }
         let key = PublicKey::from_der(leaf.key).map_err(|error| refuse(error.to_string()))?;
         // A leaf that is itself trusted needs no path; webpki has no word for that.
-        let between = if self.is_root(first) {
-            Vec::new()
+        let (between, constrains) = if self.is_root(first) {
+            (Vec::new(), false)
         } else {
-            self.path(first, rest, seconds)
-                .map_err(|error| refuse(format!("no valid path to a given authority: {error}")))?
+            self.path(first, rest, seconds).map_err(|error| refuse(self.no_path(&error, seconds)))?
         };
         let beside = rest.iter().filter(|der| !between.contains(der) && !self.is_root(der)).count();
-        let leaf =
-            VerifiedLeaf { fingerprint: Sha256::of(first), name: leaf.name, alternatives: leaf.alternatives };
+        let leaf = VerifiedLeaf {
+            fingerprint: Sha256::of(first),
+            name: leaf.name,
+            alternatives: leaf.alternatives,
+            is_named: !leaf.has_alternatives && !constrains,
+        };
         match identity {
             Some(identity) if !leaf.is_for(identity) => {
                 Err(refuse(format!("the certificate is for {}, not for {identity}", leaf.whom())))
@@ -160,10 +169,37 @@ impl Authorities {
         self.roots.iter().any(|root| root.as_ref() == der)
     }
 
-    /// The certificates between leaf and root.
-    fn path(&self, leaf: &[u8], rest: &[Vec<u8>], seconds: u64) -> Result<Vec<Vec<u8>>, webpki::Error> {
+    /// Why there is no path, with what rules the given certificates out.
+    fn no_path(&self, error: &webpki::Error, seconds: u64) -> String {
+        let out = self.roots.iter().filter_map(|root| {
+            let root = Certificate::read(root)?;
+            let name = root.name.clone().unwrap_or_else(|| "a given certificate".to_owned());
+            if !root.is_authority() {
+                return Some(format!("{name} may not issue certificates, and stands for itself alone"));
+            }
+            let (from, to) = (time::text(root.not_before), time::text(root.not_after));
+            (!root.is_valid(seconds))
+                .then(|| format!("{name} is valid from {from} to {to}, not at {}", time::text(seconds)))
+        });
+        let out: Vec<String> = out.collect();
+        let why = if out.is_empty() { error.to_string() } else { out.join("; ") };
+        format!("no valid path to a given authority: {why}")
+    }
+
+    /// The certificates between leaf and root, and whether one of them or the root is held to some names.
+    fn path(
+        &self,
+        leaf: &[u8],
+        rest: &[Vec<u8>],
+        seconds: u64,
+    ) -> Result<(Vec<Vec<u8>>, bool), webpki::Error> {
+        // webpki takes an anchor for a name and a key: what its certificate says of itself is judged here.
+        let stands = |root: &&CertificateDer<'static>| {
+            Certificate::read(root).is_some_and(|root| root.is_authority() && root.is_valid(seconds))
+        };
+        let roots: Vec<&CertificateDer<'static>> = self.roots.iter().filter(stands).collect();
         let anchors =
-            self.roots.iter().map(webpki::anchor_from_trusted_cert).collect::<Result<Vec<_>, _>>()?;
+            roots.iter().map(|root| webpki::anchor_from_trusted_cert(root)).collect::<Result<Vec<_>, _>>()?;
         let between: Vec<CertificateDer<'_>> =
             rest.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
         let leaf = CertificateDer::from(leaf);
@@ -176,16 +212,41 @@ impl Authorities {
             time,
             AnyUsage,
             None,
-            Some(&may_certify),
+            Some(&|path: &VerifiedPath<'_>| may_certify(path, root_of(path, &roots, &anchors))),
         )?;
-        Ok(path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect())
+        let root = root_of(&path, &roots, &anchors).is_some_and(|root| root.constrains);
+        let between: Vec<Vec<u8>> =
+            path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect();
+        let constrains = |der: &Vec<u8>| Certificate::read(der).is_none_or(|issuer| issuer.constrains);
+        let is_held = root || between.iter().any(constrains);
+        Ok((between, is_held))
     }
 }
 
-/// RFC 5280, 6.1.4 (n): where an issuer says what its key is for, that is signing certificates.
-fn may_certify(path: &VerifiedPath<'_>) -> Result<(), webpki::Error> {
+/// The certificate that a path ends at. Of two with one name and one key the stricter cannot be told: the first.
+fn root_of<'r>(
+    path: &VerifiedPath<'_>,
+    roots: &[&'r CertificateDer<'static>],
+    anchors: &[TrustAnchor<'_>],
+) -> Option<Certificate<'r>> {
+    let at = anchors.iter().position(|anchor| anchor == path.anchor())?;
+    Certificate::read(roots.get(at)?)
+}
+
+/// RFC 5280, 6.1.4: where an issuer says what its key is for, that is signing certificates (n); the root's limit of how many
+/// may follow holds as those of the others do, which webpki has counted (l, m).
+fn may_certify(path: &VerifiedPath<'_>, root: Option<Certificate<'_>>) -> Result<(), webpki::Error> {
     let may = |issuer: &Cert<'_>| Certificate::read(&issuer.der()).is_some_and(|issuer| issuer.may_certify());
-    if path.intermediate_certificates().all(may) { Ok(()) } else { Err(webpki::Error::EndEntityUsedAsCa) }
+    if !path.intermediate_certificates().all(may) {
+        return Err(webpki::Error::EndEntityUsedAsCa);
+    }
+    let between = path.intermediate_certificates().count();
+    let most = root.ok_or(webpki::Error::UnknownIssuer)?.path_len;
+    if most.is_some_and(|most| between > most) {
+        Err(webpki::Error::PathLenConstraintViolated)
+    } else {
+        Ok(())
+    }
 }
 
 /// The usage of a leaf is judged by [`Certificate::may_sign`].
@@ -204,6 +265,8 @@ const EXTENDED_KEY_USAGE: &[u8] = b"\x55\x1d\x25";
 const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
 const COMMON_NAME: &[u8] = b"\x55\x04\x03";
 const ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
+const BASIC_CONSTRAINTS: &[u8] = b"\x55\x1d\x13";
+const NAME_CONSTRAINTS: &[u8] = b"\x55\x1d\x1e";
 /// Tags of a GeneralName that names somebody: rfc822Name, dNSName, uniformResourceIdentifier (RFC 5280, section 4.2.1.6).
 const NAMES_SOMEBODY: [u8; 3] = [0x81, 0x82, 0x86];
 
@@ -219,6 +282,14 @@ struct Certificate<'d> {
     /// First octet of its key usage, RFC 5280, 4.2.1.3.
     usage: Option<u8>,
     code_signing: bool,
+    /// It has alternative names, of whatever kind.
+    has_alternatives: bool,
+    /// It may issue certificates: `cA` of its basic constraints.
+    is_ca: bool,
+    /// How many authorities may stand between it and a leaf; none: any number.
+    path_len: Option<usize>,
+    /// What it issues is held to some names.
+    constrains: bool,
 }
 
 impl<'d> Certificate<'d> {
@@ -242,6 +313,10 @@ impl<'d> Certificate<'d> {
             key,
             usage: None,
             code_signing: false,
+            has_alternatives: false,
+            is_ca: false,
+            path_len: None,
+            constrains: false,
         };
         let mut extensions = loop {
             if body.is_empty() {
@@ -277,7 +352,22 @@ impl<'d> Certificate<'d> {
                     self.code_signing |= purposes.take(der::OID)? == CODE_SIGNING;
                 }
             }
+            BASIC_CONSTRAINTS => {
+                let mut basic = value.sequence()?;
+                if basic.peek() == Some(der::BOOLEAN) {
+                    self.is_ca = basic.take(der::BOOLEAN)? != [0];
+                }
+                if basic.peek() == Some(der::INTEGER) {
+                    // More than a path can have is as good as none.
+                    let digits = basic.take(der::INTEGER)?;
+                    self.path_len = digits.iter().try_fold(0_usize, |sum, digit| {
+                        sum.checked_mul(256)?.checked_add(usize::from(*digit))
+                    });
+                }
+            }
+            NAME_CONSTRAINTS => self.constrains = true,
             ALTERNATIVE_NAME => {
+                self.has_alternatives = true;
                 let mut names = value.sequence()?;
                 while !names.is_empty() {
                     let (tag, name) = names.any()?;
@@ -294,6 +384,15 @@ impl<'d> Certificate<'d> {
 
     fn may_sign(&self) -> bool {
         self.usage.is_some_and(|bits| bits & DIGITAL_SIGNATURE != 0) || self.code_signing
+    }
+
+    /// Whether it may stand at the end of a path.
+    fn is_authority(&self) -> bool {
+        self.is_ca && self.may_certify()
+    }
+
+    fn is_valid(&self, seconds: u64) -> bool {
+        (self.not_before..=self.not_after).contains(&seconds)
     }
 
     fn may_certify(&self) -> bool {

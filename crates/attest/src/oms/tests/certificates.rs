@@ -5,10 +5,13 @@ use rcgen::CertificateParams;
 use rcgen::CustomExtension;
 use rcgen::DnType;
 use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::GeneralSubtree;
 use rcgen::IsCa;
 use rcgen::Issuer;
 use rcgen::KeyPair;
 use rcgen::KeyUsagePurpose;
+use rcgen::NameConstraints;
+use rcgen::SanType;
 
 use super::*;
 use crate::Authorities;
@@ -225,6 +228,7 @@ fn every_certificate_is_valid_at_the_time_that_is_asked_about() {
     // The issuer of the leaf lives shorter than the leaf.
     (authority.params[2].not_before, authority.params[2].not_after) =
         (rcgen::date_time_ymd(2026, 1, 1), rcgen::date_time_ymd(2028, 1, 1));
+    authority.params[0].not_after = rcgen::date_time_ymd(2028, 6, 1);
     for (time, rule) in [
         (at("2026-01-01"), None),
         (at("2028-01-01"), None),
@@ -234,6 +238,10 @@ fn every_certificate_is_valid_at_the_time_that_is_asked_about() {
         (at("2028-01-01T00:00:01Z"), Some("no valid path to a given authority: CertExpired")),
         (VerifyTime::LeafNotBefore, Some("no valid path to a given authority: CertNotValidYet")),
         (VerifyTime::Now(NOW), None),
+        (
+            at("2029-01-01"),
+            Some("root is valid from 2020-01-01T00:00:00Z to 2028-06-01T00:00:00Z, not at 2029"),
+        ),
     ] {
         let (bench, [_, upper, lower, leaf]) = bench("cert-time", &authority, time);
         let result = bench.with(&[&leaf, &lower, &upper]);
@@ -252,7 +260,7 @@ fn a_key_signs_only_what_its_certificate_says_it_is_for() {
         extension.set_criticality(true);
         params.custom_extensions = vec![extension];
     };
-    let cases: [(Change, Option<&str>); 11] = [
+    let cases: [(Change, Option<&str>); 18] = [
         (|a| a.leaf.key_usages.clear(), Some("may not sign")),
         (|a| a.leaf.key_usages = vec![KeyUsagePurpose::KeyAgreement], Some("may not sign")),
         (|a| a.leaf.key_usages = vec![KeyUsagePurpose::ContentCommitment], Some("may not sign")),
@@ -280,6 +288,33 @@ fn a_key_signs_only_what_its_certificate_says_it_is_for() {
         // An authority for other things than certificates.
         (|a| a.params[2].key_usages = vec![KeyUsagePurpose::CrlSign], Some("EndEntityUsedAsCa")),
         (|a| a.params[2].key_usages.clear(), None),
+        // What the given certificate says of itself holds, too.
+        (
+            |a| a.params[0].is_ca = IsCa::Ca(BasicConstraints::Constrained(1)),
+            Some("PathLenConstraintViolated"),
+        ),
+        (|a| a.params[0].is_ca = IsCa::Ca(BasicConstraints::Constrained(2)), None),
+        (|a| a.params[0].is_ca = IsCa::ExplicitNoCa, Some("root may not issue certificates")),
+        (|a| a.params[0].is_ca = IsCa::NoCa, Some("root may not issue certificates")),
+        (
+            |a| a.params[0].key_usages = vec![KeyUsagePurpose::CrlSign],
+            Some("root may not issue certificates"),
+        ),
+        // Whom a certificate is for: alternative names of any kind take the place of the common name, and so does an authority
+        // that is held to some of them.
+        (
+            |a| a.leaf.subject_alt_names = vec![SanType::IpAddress([127, 0, 0, 1].into())],
+            Some("for nobody by name, not for release 2026"),
+        ),
+        (
+            |a| {
+                let permitted_subtrees = vec![GeneralSubtree::DnsName("good.example".to_owned())];
+                let excluded_subtrees = Vec::new();
+                a.params[2].name_constraints =
+                    Some(NameConstraints { permitted_subtrees, excluded_subtrees });
+            },
+            Some("for nobody by name, not for release 2026"),
+        ),
     ];
     for (number, (change, rule)) in cases.into_iter().enumerate() {
         let mut authority = Authority::new();
