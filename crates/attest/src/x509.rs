@@ -272,6 +272,7 @@ const NAMES_SOMEBODY: [u8; 3] = [0x81, 0x82, 0x86];
 
 /// What is asked of a certificate.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an extension of its own")]
 struct Certificate<'d> {
     not_before: u64,
     not_after: u64,

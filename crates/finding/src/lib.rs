@@ -80,6 +80,7 @@ pub use scan::Found;
 pub use scan::GpuPool;
 pub use scan::Scan;
 pub use scan::Workload;
+pub use verification::BY_CALLER;
 pub use verification::FileStatus;
 pub use verification::SignedBy;
 pub use verification::Skipped;

@@ -105,6 +105,9 @@ pub enum FileStatus {
     Unread,
 }
 
+/// Why a path is not covered that the caller named himself.
+pub const BY_CALLER: &str = "left out by --ignore";
+
 /// A path that no signature covers, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Skipped {
@@ -121,7 +124,7 @@ pub struct Skipped {
 /// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerifyReason {
-    /// `signature`, `signers`, `no-signer`, `differs`, `missing`, `unsigned`, `changed`, `refused-file` or `unread`.
+    /// `signature`, `signers`, `no-signer`, `uncovered`, `differs`, `missing`, `unsigned`, `changed`, `refused-file` or `unread`.
     pub kind: &'static str,
     /// In words, with the path.
     pub message: String,
@@ -171,9 +174,23 @@ impl Verification {
         self.files.iter().filter(|file| file.status == status).count()
     }
 
+    /// What a loader could load and no signature covers, a sentence for each path that was left out: whoever can write there
+    /// needs no key. What the caller left out himself is no news to him.
+    pub fn uncovered(&self) -> Vec<VerifyReason> {
+        let left_out = self.skipped.iter().filter(|it| it.reason != BY_CALLER);
+        let told = left_out.filter_map(|it| {
+            let first = it.loadable.first()?;
+            let (path, why, count) = (&it.path, it.reason, it.loadable.len());
+            let message = format!("{path}: {why}, and {count} there could be loaded, such as {first}");
+            Some(VerifyReason::failed("uncovered", message))
+        });
+        told.collect()
+    }
+
     /// What the process tells its caller.
     pub fn exit(&self) -> ExitCode {
         match self.outcome() {
+            VerifyOutcome::Verified if !self.uncovered().is_empty() => ExitCode::Findings,
             VerifyOutcome::Verified => ExitCode::Clean,
             VerifyOutcome::Failed => ExitCode::VerificationFailed,
             VerifyOutcome::Incomplete => ExitCode::Incomplete,

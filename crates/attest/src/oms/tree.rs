@@ -173,7 +173,8 @@ impl Walk<'_> {
 fn count(path: &Path, name: &str, kind: fs::FileType, depth: usize, skipped: &mut Skipped) {
     if !kind.is_dir() {
         skipped.files += 1;
-        if is_loadable(name) {
+        // What a link leads to is not counted, and may be a folder of code.
+        if is_loadable(name) || kind.is_symlink() {
             skipped.loadable.push(name.to_owned());
         }
         return;
@@ -181,7 +182,12 @@ fn count(path: &Path, name: &str, kind: fs::FileType, depth: usize, skipped: &mu
     if depth > MAX_DEPTH {
         return;
     }
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        // Nobody knows what is in it.
+        Err(_) => return skipped.loadable.push(name.to_owned()),
+    };
+    for entry in entries.flatten() {
         if let Ok(kind) = entry.file_type() {
             let name = format!("{name}/{}", entry.file_name().to_string_lossy());
             count(&entry.path(), &name, kind, depth + 1, skipped);
@@ -191,15 +197,20 @@ fn count(path: &Path, name: &str, kind: fs::FileType, depth: usize, skipped: &mu
 
 /// Endings of files that model loaders open: weights, code, configurations, templates.
 fn is_loadable(name: &str) -> bool {
-    const ENDINGS: [&str; 18] = [
+    const ENDINGS: [&str; 28] = [
         "bin",
         "ckpt",
         "gguf",
+        "dll",
+        "dylib",
         "h5",
+        "hdf5",
+        "ipynb",
         "jinja",
         "joblib",
         "json",
         "keras",
+        "nemo",
         "npy",
         "npz",
         "onnx",
@@ -209,7 +220,12 @@ fn is_loadable(name: &str) -> bool {
         "pt",
         "pth",
         "py",
+        "pyc",
+        "pyd",
         "safetensors",
+        "sh",
+        "so",
+        "yaml",
     ];
     name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
 }

@@ -9,6 +9,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::path::PathBuf;
 
+use ringfence_finding::BY_CALLER;
 use ringfence_finding::FileStatus;
 use ringfence_finding::SignedBy;
 use ringfence_finding::Verification;
@@ -170,7 +171,7 @@ fn tell(
 
 fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
     let signed = statement.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
-    let called = request.ignore.iter().map(|path| (path.clone(), "left out by --ignore"));
+    let called = request.ignore.iter().map(|path| (path.clone(), BY_CALLER));
     let own = request.signatures.iter().filter_map(|signature| signature.own.clone());
     let own = own.map(|path| (path, "a signature itself"));
     let mut ignore: BTreeMap<String, &'static str> = called.chain(signed).chain(own).collect();

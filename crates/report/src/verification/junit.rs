@@ -41,6 +41,11 @@ pub(super) fn write(verification: &Verification, out: &mut dyn io::Write) -> io:
         let outcome = if incomplete { Outcome::Error(told) } else { Outcome::Failure(told) };
         cases.push(Case { class: CLASS, name: &file.path, outcome });
     }
+    let uncovered = verification.uncovered();
+    for reason in &uncovered {
+        let told = Told { kind: "uncovered", message: reason.message.clone(), lines: Vec::new() };
+        cases.push(Case { class: CLASS, name: "what no signature covers", outcome: Outcome::Failure(told) });
+    }
     junit::write(&Suite { name: &verification.source, seconds: verification.seconds, cases }, out)
 }
 

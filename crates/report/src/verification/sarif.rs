@@ -17,12 +17,13 @@ use crate::sarif::model::Text;
 use crate::sarif::uri;
 
 /// What is wrong, by the word that says it.
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 7] = [
     ("signature", "the signature does not hold, or is not one of a signer who is trusted"),
     ("differs", "a file has other bytes than were signed"),
     ("missing", "a file that was signed is not there"),
     ("unsigned", "a file is there that nobody signed"),
     ("changed", "a file changed while it was read"),
+    ("uncovered", "a loader could load files that no signature covers"),
     ("refused-file", "a link or another thing that is no regular file stands in the model"),
 ];
 
@@ -50,13 +51,14 @@ pub(super) fn write(verification: &Verification, out: &mut dyn io::Write) -> io:
     );
     let is_silent = verification.outcome() == VerifyOutcome::Failed && verification.reasons.is_empty();
     let failed = reasons.clone().filter(|reason| !reason.incomplete).chain(is_silent.then_some(&nothing));
+    let uncovered = verification.uncovered();
     let unread = reasons.filter(|reason| reason.incomplete);
     let notifications: Vec<_> = unread.map(|reason| notification(reason, verification)).collect();
     let run = model::Run {
         tool: model::Tool::new(RULES.map(rule).into()),
         invocations: [model::Invocation {
             execution_successful: match verification.exit() {
-                ExitCode::Clean => true,
+                ExitCode::Clean | ExitCode::Findings => true,
                 ExitCode::VerificationFailed => notifications.is_empty(),
                 _ => false,
             },
@@ -65,7 +67,7 @@ pub(super) fn write(verification: &Verification, out: &mut dyn io::Write) -> io:
         }],
         column_kind: model::COLUMNS,
         artifacts: Vec::new(),
-        results: failed.map(|reason| result(reason, verification)).collect(),
+        results: failed.chain(&uncovered).map(|reason| result(reason, verification)).collect(),
         properties: RunProperties {
             source: &verification.source,
             outcome: verification.outcome(),
@@ -96,7 +98,7 @@ fn result<'v>(reason: &'v VerifyReason, verification: &Verification) -> model::F
         rule_id: format!("model-verify/{}", reason.kind),
         rule_index: RULES.iter().position(|(kind, _)| *kind == reason.kind),
         kind: "fail",
-        level: "error",
+        level: if reason.kind == "uncovered" { "warning" } else { "error" },
         message: sarif::text(&clean::sentence(&reason.message)),
         locations: vec![location(verification)],
         related_locations: Vec::new(),
