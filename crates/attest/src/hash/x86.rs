@@ -1,8 +1,9 @@
 //! Room `attest`: SHA-256 blocks with the SHA instructions of x86-64, one stream or two that alternate.
 //!
 //! Each `sha256rnds2` waits for the one before it, so that a single stream leaves the unit idle most of the time: a second,
-//! independent stream fills the gaps. More than two spill registers. FIPS 180-4, section 6.2; the register layout (ABEF,
-//! CDGH) is Intel's.
+//! independent stream fills the gaps. More than two spill registers, and would gain nothing on Intel, whose unit takes a
+//! `sha256rnds2` every third cycle and answers in the fourth (measured). FIPS 180-4, section 6.2; the register layout
+//! (ABEF, CDGH) is Intel's.
 #![expect(unsafe_code, reason = "calls functions that need CPU features, after these were looked for")]
 #![expect(clippy::many_single_char_names, reason = "a to h are the names of FIPS 180-4")]
 #![allow(clippy::wildcard_imports, reason = "one name for each instruction")]
@@ -84,8 +85,8 @@ fn two(a: &mut State, blocks_a: &[Block], b: &mut State, blocks_b: &[Block]) {
     pack(b, abef_b, cdgh_b);
 }
 
-/// Rounds `4 * GROUP` to `4 * GROUP + 3`, and the words that are due four groups later: computed when they are due, they
-/// delay the rounds, which are what a block takes time for (on Intel two lanes took 102 cycles a block so, and 95 now).
+/// Rounds `4 * GROUP` to `4 * GROUP + 3`, and the words that are due four groups later: made when they are due, they delay
+/// the rounds, which are what a block takes time for (Intel, two lanes: 102 cycles a block, against 95).
 #[inline]
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 fn four_rounds<const GROUP: usize>(lane: &mut Registers) {
