@@ -1,5 +1,7 @@
 //! `ringfence model sign PATH`: files and a key -> a signature file.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -16,16 +18,22 @@ use crate::output;
 use crate::progress;
 use crate::progress::Total;
 
-/// Name of the signature where none is given.
-const DEFAULT: &str = "model.sig";
+/// Name of the signature of a folder, in it, where none is given.
+const OF_FOLDER: &str = "model.sig";
+/// Ending of the signature of a file, beside it, where none is given.
+const OF_FILE: &str = ".sig";
+/// Bytes of a file that is there and may be a signature; a larger one is none.
+const MAX_BUNDLE: u64 = 16 << 20;
 
 /// Sign a model: every file by name and SHA-256, in one OpenSSF Model Signing bundle.
 ///
 /// What is written verifies with `ringfence model verify` and with `model_signing verify` of PyPI's model-signing. Git's own
-/// files at the top of the folder and the signature itself are left out, and the signature says so.
+/// files at the top of the folder and the signature itself are left out, and the signature says so. A signature that is there
+/// is written anew where it signs what has this name, and never where it signs something else.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence model sign llama/ --key model.key                 writes llama/model.sig
+  ringfence model sign a.safetensors --key model.key          writes a.safetensors.sig
   ringfence model sign llama/ --key model.key --out llama.sig --ignore README.md
   ringfence model sign llama/ --key leaf.key --cert leaf.pem --chain intermediate.pem
 
@@ -42,7 +50,7 @@ pub(crate) struct Sign {
     /// Certificates between that one and its authority.
     #[arg(long, value_name = "FILE", requires = "cert")]
     chain: Vec<PathBuf>,
-    /// File for the signature; model.sig in the folder, or beside the file, where none is said.
+    /// File for the signature; where none is said, model.sig in the folder, or FILE.sig beside the file.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Path that is left out, with all below it; as from here, as tab completion gives it.
@@ -65,6 +73,7 @@ impl Sign {
         let key = PrivateKey::read(&bytes, &mut ask).map_err(|error| of_key(&error))?;
         let chain = self.certificates(&key)?;
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
+        self.keeps_another(&out)?;
         let mut ignore = Vec::new();
         for path in &self.ignore {
             let below = below(&self.path, path)
@@ -111,6 +120,26 @@ impl Sign {
         Ok(ExitCode::Clean)
     }
 
+    /// Refuses to write over what is there, unless it is a signature of what has the same name.
+    fn keeps_another(&self, out: &Path) -> anyhow::Result<()> {
+        // An empty one says nothing, and what is no file (`/dev/null`, a pipe) is never replaced.
+        if !std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
+            return Ok(());
+        }
+        let wrong = |why: &str| {
+            let cure = "--out names another file for the new signature";
+            Usage(format!("{}: {why}, and stays as it is; {cure}", out.display()))
+        };
+        let mut bundle = Vec::new();
+        let read = File::open(out).and_then(|file| file.take(MAX_BUNDLE + 1).read_to_end(&mut bundle));
+        read.map_err(|error| wrong(&format!("is there and cannot be read ({error})")))?;
+        match ringfence_attest::signs_another(&bundle, &self.path) {
+            Ok(None) => Ok(()),
+            Ok(Some(other)) => Err(wrong(&format!("is the signature of `{other}`")).into()),
+            Err(_) => Err(wrong("is there and is no signature of a model").into()),
+        }
+    }
+
     /// The certificate of the key, then those above it.
     fn certificates(&self, key: &PrivateKey) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut chain = Vec::new();
@@ -140,7 +169,20 @@ pub(super) fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<
 
 /// Where the signature of a model lies unless somebody says otherwise.
 pub(super) fn default_signature(model: &Path) -> PathBuf {
-    if model.is_dir() { model.join(DEFAULT) } else { model.with_file_name(DEFAULT) }
+    if model.is_dir() {
+        return model.join(OF_FOLDER);
+    }
+    let mut own = model.as_os_str().to_owned();
+    own.push(OF_FILE);
+    own.into()
+}
+
+/// The signature that is there: of a file, its own, or else one beside it by the name that a folder's has.
+pub(super) fn present_signature(model: &Path) -> PathBuf {
+    let own = default_signature(model);
+    let beside = model.with_file_name(OF_FOLDER);
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    if model.is_file() && !is_there(&own) && is_there(&beside) { beside } else { own }
 }
 
 /// A path, as seen from inside the model; none where it is outside, or the model itself.

@@ -42,6 +42,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
 #[command(after_help = "Examples:
   ringfence model verify acme/llama                                signers of ringfence.yaml for acme/llama
   ringfence model verify llama/ --key model.pub                    signature in llama/model.sig
+  ringfence model verify a.safetensors --key model.pub             signature in a.safetensors.sig
   ringfence model verify llama/ --signature llama.sig --key model.pub --format json
   ringfence model verify llama/ --ca root.pem --identity release@acme.example
   ringfence model verify llama/ --key model.pub --format junit -o verify.xml
@@ -56,7 +57,8 @@ Exit codes: 0 verified, 2 usage, 3 something could not be read, 4 something does
 pub(crate) struct Verify {
     /// Folder or file.
     path: PathBuf,
-    /// Signature; model.sig in the folder, or beside the file, where none is said. May be given several times.
+    /// Signature; where none is said, model.sig in the folder, or FILE.sig beside the file, or else model.sig beside it. May
+    /// be given several times.
     #[arg(long, value_name = "FILE")]
     signature: Vec<PathBuf>,
     #[command(flatten)]
@@ -89,7 +91,7 @@ impl Verify {
         }
         let whom = self.trust.whom(&self.path, now)?;
         let files = match self.signature.as_slice() {
-            [] => vec![sign::default_signature(&self.path)],
+            [] => vec![sign::present_signature(&self.path)],
             given => given.to_vec(),
         };
         let mut result = self.judge(&whom, &files, now)?;
