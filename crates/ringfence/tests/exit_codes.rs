@@ -78,6 +78,16 @@ fn blind_is_3_and_never_0() {
     }
 }
 
+#[cfg(feature = "domain")]
+#[test]
+fn manifests_without_a_file_of_domains_are_an_error_also_beside_a_name() {
+    for name in [&[][..], &["ml"]] {
+        let ran = run(&[&["domain", "simulate", "--manifests", "demo/open"], name].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains("--file <FILE>") || ran.err.contains("cannot be used with"), "{}", ran.err);
+    }
+}
+
 #[test]
 fn nothing_scanned_is_3() {
     let folder = Folder::new("empty");

@@ -9,6 +9,7 @@
 )]
 
 mod cosign;
+mod flags;
 mod places;
 #[path = "../support/mod.rs"]
 mod support;

@@ -25,7 +25,7 @@ use crate::exit::Usage;
 /// Seconds of a day, less the first one: a day counts to its end.
 const REST_OF_DAY: u64 = 86_399;
 
-/// Whom to believe.
+/// Whom to believe. `requires` alone does not do: clap drops it where what is required conflicts with what is given.
 #[derive(Args, Debug)]
 pub(super) struct TrustFlags {
     /// Public key that is trusted; may be given several times. With it or --ca, no ringfence.yaml is read.
@@ -35,7 +35,7 @@ pub(super) struct TrustFlags {
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
     /// Whom the certificate must be for: one of its alternative names, or its common name where it has none.
-    #[arg(long, value_name = "NAME", requires = "ca")]
+    #[arg(long, value_name = "NAME", requires = "ca", conflicts_with = "key")]
     identity: Option<String>,
     /// When the certificates must be valid: a date, a time in UTC, or leaf-not-before, which lets expired ones through.
     #[arg(long, value_name = "TIME", conflicts_with = "key")]
@@ -43,8 +43,8 @@ pub(super) struct TrustFlags {
     /// How many of the trusted have to agree: any, all or a number.
     #[arg(long, value_name = "COUNT")]
     require: Option<Require>,
-    /// Name of the model that signers are looked up by; the last two parts of the path where none is said.
-    #[arg(long, value_name = "NAME")]
+    /// Name of the model that signers of ringfence.yaml are looked up by; the last two parts of the path where none is said.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["key", "ca"])]
     repo: Option<String>,
     /// Let files through that nobody signed; they are named.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
@@ -84,6 +84,11 @@ impl TrustFlags {
             return Err(Usage(words).into());
         };
         let mut whom = self.of_config(&config, path, now)?;
+        let has_certificates = |signer: &TrustedSigner| matches!(signer.root, TrustRoot::Authority { .. });
+        if self.at.is_some() && !whom.signers.is_empty() && !whom.signers.iter().any(has_certificates) {
+            let file = &config.file.path;
+            return Err(Usage(format!("--at: it is about certificates, and {file} trusts keys alone here")).into());
+        }
         whom.notes.extend(look.passed_over);
         Ok(whom)
     }
