@@ -19,6 +19,29 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What the user must change about something that was named: exit 2. Name and reason stay apart until they are printed:
+/// a file may be called `token.pub`, and what is wrong with it is no token.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// Option and file as they were typed.
+    pub(crate) what: String,
+    pub(crate) reason: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self { what: what.into(), reason: reason.to_string() }
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.reason)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
 /// What was asked for could not be looked at, nothing of it: exit 3.
 #[derive(Debug)]
 pub(crate) struct Unreachable(pub(crate) String);
@@ -51,8 +74,8 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
                 // `ringfence scan | head`: the reader has what it wanted.
                 return ExitCode::Incomplete.code().into();
             }
-            complain(&format!("error: {error:#}"));
-            let code = if error.is::<Usage>() {
+            say(&format!("error: {}", told(&error)));
+            let code = if error.is::<Usage>() || error.is::<Wrong>() {
                 ExitCode::Usage
             } else if error.is::<Unreachable>() {
                 ExitCode::Incomplete
@@ -64,6 +87,16 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
     }
 }
 
+/// The error and its causes, masked and inert, each for itself.
+fn told(error: &anyhow::Error) -> String {
+    let clean = ringfence_report::clean_line;
+    let words = error.chain().map(|cause| match cause.downcast_ref::<Wrong>() {
+        Some(Wrong { what, reason }) => format!("{}: {}", clean(what), clean(reason)),
+        None => clean(&cause.to_string()),
+    });
+    words.collect::<Vec<_>>().join(": ")
+}
+
 /// Ends the process with clap's own words: help and version are no errors.
 pub(crate) fn usage(error: &clap::Error) -> process::ExitCode {
     // Nothing is left to do when even that cannot be printed.
@@ -73,6 +106,10 @@ pub(crate) fn usage(error: &clap::Error) -> process::ExitCode {
 
 /// One line on stderr.
 pub(crate) fn complain(line: &str) {
-    let line = ringfence_report::clean_line(line);
+    say(&ringfence_report::clean_line(line));
+}
+
+fn say(line: &str) {
+    // Nobody is left to be told when that fails.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

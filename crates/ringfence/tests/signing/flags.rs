@@ -46,3 +46,33 @@ fn what_says_nothing_about_a_key_is_refused_beside_one() {
     verify(&[]).ends(0);
     refused(&verify(&["--at", "2026-01-31"]), &["--at", "trusts keys alone"]);
 }
+
+#[test]
+fn the_reason_is_told_whatever_the_file_is_called() {
+    let folder = Folder::new("flags-names");
+    let [model, key, _] = signed(&folder);
+    let (sealed, _) = keys(&folder, "p384", "pem", "secret");
+    let path = |name: &str| format!("{}/{name}", folder.path());
+    folder.write("token.pub", "no key");
+    let (secret, missing) = (path("secret.txt"), "No such file or directory");
+    for (arguments, what, reason) in [
+        (&["sign", &model, "--key", &sealed, "--password-file", &secret][..], "secret.txt", missing),
+        (&["keygen", "--out", &path("new"), "--password-file", &secret], "secret.txt", missing),
+        (&["verify", &model, "--key", &path("token.pub")], "token.pub", "no public key in it"),
+        (&["verify", &model, "--key", &path("api_token")], "api_token", missing),
+        (&["sign", &model, "--key", &key, "--cert", &path("token.pub")], "token.pub", "no certificate"),
+        (&["scan", &path("api_key.pkl")], "api_key.pkl", missing),
+        (&["inspect", &path("api_key.pkl")], "api_key.pkl", missing),
+        (&["allow", &path("api_key.pkl")], "api_key.pkl", missing),
+        (&["scan", &model, "--allow", &path("secret.toml")], "secret.toml", missing),
+    ] {
+        refused(&run(&[&["model"], arguments].concat()), &[&format!("{what}: "), reason]);
+    }
+    // Where links lead, and where that is nowhere.
+    std::os::unix::fs::symlink("../../api_key.pkl", path("acme/llama/link")).unwrap();
+    folder.write("api_key.pkl", "");
+    let scan = run(&["model", "scan", &model, "--format", "concise"]).ends(3).out;
+    assert!(scan.contains("api_key.pkl\n") && scan.contains("scan what it leads to as well"), "{scan}");
+    let signed = run(&["model", "sign", &model, "--key", &key]);
+    assert!(signed.err.contains("replace it by what it leads to") && !signed.err.contains("masked"), "{signed:#?}");
+}

@@ -23,6 +23,7 @@ use super::names::NameFlags;
 use super::names::Names;
 use crate::config;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 
 /// Let models look up a name that your team has judged: exact, for named uses, with an owner and a last day.
@@ -95,7 +96,7 @@ impl Allow {
 
     fn scan(&self, policy: &Policy) -> anyhow::Result<ModelScan> {
         let scan = ringfence_model::scan(&self.path, policy, &Limits::default(), &|| ());
-        Ok(scan.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?)
+        Ok(scan.map_err(|error| Wrong::new(self.path.display().to_string(), error))?)
     }
 
     /// The file to write to. Never one that lies with what is judged: it would come with the next download.
@@ -261,12 +262,12 @@ fn read(file: &Path) -> anyhow::Result<String> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Usage(format!("{}: {error}", file.display())).into()),
+        Err(error) => Err(Wrong::new(file.display().to_string(), error).into()),
     }
 }
 
 fn add(policy: &mut Policy, text: &str, today: Date, file: &Path) -> anyhow::Result<()> {
-    Ok(policy.add(text, today).map_err(|error| Usage(format!("{}: {error}", file.display())))?)
+    Ok(policy.add(text, today).map_err(|error| Wrong::new(file.display().to_string(), error))?)
 }
 
 /// Entries to stand behind `before`, with its line ends.

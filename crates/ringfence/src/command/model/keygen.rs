@@ -13,7 +13,7 @@ use ringfence_finding::ExitCode;
 use zeroize::Zeroizing;
 
 use super::password;
-use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 
 /// Make a key pair to sign models with.
@@ -74,9 +74,8 @@ impl Keygen {
         let (secret, public) = (with(".key"), with(".pub"));
         for path in [&secret, &public] {
             if path.symlink_metadata().is_ok() {
-                return Err(
-                    Usage(format!("{}: is there already; choose another --out", path.display())).into()
-                );
+                let reason = "is there already; choose another --out";
+                return Err(Wrong::new(path.display().to_string(), reason).into());
             }
         }
         let curve = match self.curve {
@@ -89,8 +88,7 @@ impl Keygen {
             KeyFormat::Pem => ringfence_attest::KeyFormat::Pem,
         };
         let what = secret.display().to_string();
-        let password = password::ask(self.password_file.as_deref(), &what)
-            .map_err(|error| Usage(format!("{what}: {error}")))?;
+        let password = password::ask(self.password_file.as_deref(), &what)?;
         let (key, file) = PrivateKey::generate(curve, format, &password)?;
         let text: Zeroizing<String> = file;
         create(&secret, text.as_bytes(), 0o600)?;
@@ -112,5 +110,5 @@ impl Keygen {
 fn create(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+    written.map_err(|error| Wrong::new(path.display().to_string(), error).into())
 }

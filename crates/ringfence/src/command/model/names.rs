@@ -14,7 +14,7 @@ use ringfence_model::Policy;
 
 use crate::config;
 use crate::config::ConfigFlag;
-use crate::exit::Usage;
+use crate::exit::Wrong;
 
 /// Which names.
 #[derive(Args, Debug)]
@@ -76,7 +76,7 @@ impl NameFlags {
 
 impl Names {
     fn add(&mut self, what: &str, file: PathBuf) -> anyhow::Result<()> {
-        let wrong = |error: &dyn std::fmt::Display| Usage(format!("{what} {}: {error}", file.display()));
+        let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
         let text = std::fs::read_to_string(&file).map_err(|error| wrong(&error))?;
         self.policy.add(&text, self.today).map_err(|error| wrong(&error))?;
         self.files.push(file);

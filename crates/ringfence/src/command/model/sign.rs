@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
+use ringfence_attest::KeyError;
 use ringfence_attest::PrivateKey;
 use ringfence_attest::SignError;
 use ringfence_attest::Signing;
@@ -14,6 +15,7 @@ use ringfence_finding::ExitCode;
 use super::password;
 use crate::exit::Unreachable;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
 use crate::progress::Total;
@@ -66,11 +68,19 @@ pub(crate) struct Sign {
 
 impl Sign {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let of_key = |error: &dyn std::fmt::Display| Usage(format!("--key {}: {error}", self.key.display()));
+        let of_key = |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
         let bytes = zeroize::Zeroizing::new(std::fs::read(&self.key).map_err(|error| of_key(&error))?);
         let what = self.key.display().to_string();
-        let mut ask = || password::ask(self.password_file.as_deref(), &what);
-        let key = PrivateKey::read(&bytes, &mut ask).map_err(|error| of_key(&error))?;
+        let mut no_password = None;
+        let mut ask = || {
+            password::ask(self.password_file.as_deref(), &what).map_err(|wrong| {
+                let words = wrong.to_string();
+                no_password = Some(wrong);
+                KeyError::NoPassword(words)
+            })
+        };
+        let key = PrivateKey::read(&bytes, &mut ask);
+        let key = key.map_err(|error| no_password.unwrap_or_else(|| of_key(&error)))?;
         let chain = self.certificates(&key)?;
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
         self.keeps_another(&out)?;
@@ -128,7 +138,7 @@ impl Sign {
         }
         let wrong = |why: &str| {
             let cure = "--out names another file for the new signature";
-            Usage(format!("{}: {why}, and stays as it is; {cure}", out.display()))
+            Wrong::new(out.display().to_string(), format!("{why}, and stays as it is; {cure}"))
         };
         let mut bundle = Vec::new();
         let read = File::open(out).and_then(|file| file.take(MAX_BUNDLE + 1).read_to_end(&mut bundle));
@@ -154,7 +164,8 @@ impl Sign {
         if let (Some(leaf), Some(file)) = (chain.first(), &self.cert)
             && ringfence_attest::certificate_key(leaf).as_ref() != Some(key.public())
         {
-            return Err(Usage(format!("--cert {}: its key is not that of --key", file.display())).into());
+            let what = format!("--cert {}", file.display());
+            return Err(Wrong::new(what, "its key is not that of --key").into());
         }
         Ok(chain)
     }
@@ -162,7 +173,7 @@ impl Sign {
 
 /// Certificates of one file.
 pub(super) fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let wrong = |error: &dyn std::fmt::Display| Usage(format!("{option} {}: {error}", file.display()));
+    let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{option} {}", file.display()), error);
     let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
     Ok(ringfence_attest::certificates(&bytes).map_err(|error| wrong(&error))?)
 }

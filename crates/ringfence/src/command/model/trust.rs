@@ -21,6 +21,7 @@ use crate::config::ConfigFlag;
 use crate::config::Root;
 use crate::config::Signer;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 
 /// Seconds of a day, less the first one: a day counts to its end.
 const REST_OF_DAY: u64 = 86_399;
@@ -182,13 +183,13 @@ impl TrustFlags {
             })?),
         };
         let authorities = Authorities::new(roots, time)
-            .map_err(|error| Usage(format!("{what} {}: {error}", file.display())))?;
+            .map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;
         Ok(TrustRoot::Authority { authorities, identity })
     }
 }
 
 fn public_key(what: &str, file: &Path) -> anyhow::Result<PublicKey> {
-    let wrong = |error: &dyn std::fmt::Display| Usage(format!("{what} {}: {error}", file.display()));
+    let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
     let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
     Ok(PublicKey::read(&bytes).map_err(|error| wrong(&error))?)
 }

@@ -22,6 +22,7 @@ use super::trust::Whom;
 use crate::cli::Color;
 use crate::cli::VerifyFormat;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
 use crate::progress::Total;
@@ -87,7 +88,7 @@ impl Verify {
         let start = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
         if let Err(error) = std::fs::metadata(&self.path) {
-            return Err(Usage(format!("{}: {error}", self.path.display())).into());
+            return Err(Wrong::new(self.path.display().to_string(), error).into());
         }
         let whom = self.trust.whom(&self.path, now)?;
         let files = match self.signature.as_slice() {
@@ -169,7 +170,7 @@ impl Verify {
                 Err(VerifyReason::failed("signature", message))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Usage(format!("--signature {name}: {error}")).into());
+                return Err(Wrong::new(format!("--signature {name}"), error).into());
             }
             Err(error) => Err(VerifyReason::incomplete("unread", format!("{name}: {error}"))),
         })
