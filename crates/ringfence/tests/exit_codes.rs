@@ -110,3 +110,31 @@ fn a_demanded_fact_that_is_not_there_is_3() {
     let ran = run_with(&["scan", "-", "--require", "nodes"], WEB.as_bytes()).ends(3);
     assert!(ran.out.contains("no Node objects given"), "{}", ran.out);
 }
+
+#[cfg(feature = "domain")]
+#[test]
+fn what_never_ends_is_not_read_as_a_file() {
+    let folder = Folder::new("endless");
+    let manifest = folder.write("web.yaml", WEB);
+    let pipe = format!("{}/pipe", folder.path());
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let large = folder.write("large", "");
+    std::fs::File::options().write(true).open(&large).unwrap().set_len((16 << 20) + 1).unwrap();
+    for (file, words) in [
+        ("/dev/zero", "a device, where a file was expected"),
+        (&pipe, "a pipe, where a file was expected"),
+        (&large, "larger than 1"),
+    ] {
+        for arguments in [
+            &["scan", &manifest, "--prices", file][..],
+            &["check", "--kubeconfig", file],
+            &["domain", "plan", "--offline", "-f", file],
+        ] {
+            let ran = run(arguments);
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?} {ran:#?}");
+            assert!(ran.err.contains(words) && ran.err.contains(file), "{arguments:?}: {}", ran.err);
+        }
+    }
+    let endless = run_with(&["domain", "plan", "--offline", "-f", "-"], &vec![b'#'; (16 << 20) + 1]);
+    assert!(endless.code == 2 && endless.err.contains("standard input: larger than"), "{endless:#?}");
+}

@@ -76,3 +76,41 @@ fn the_reason_is_told_whatever_the_file_is_called() {
     let signed = run(&["model", "sign", &model, "--key", &key]);
     assert!(signed.err.contains("replace it by what it leads to") && !signed.err.contains("masked"), "{signed:#?}");
 }
+
+/// A pipe that nobody writes to.
+fn pipe(folder: &Folder) -> String {
+    let path = format!("{}/pipe", folder.path());
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+#[test]
+fn what_never_ends_is_not_read_as_a_file_and_a_pipe_of_a_shell_is() {
+    let folder = Folder::new("flags-endless");
+    let [model, key, public] = signed(&folder);
+    let (sealed, _) = keys(&folder, "p384", "pem", "secret");
+    let large = folder.write("large", "");
+    std::fs::File::options().write(true).open(&large).unwrap().set_len((4 << 20) + 1).unwrap();
+    for (file, words) in [
+        ("/dev/zero", "a device, where a file was expected"),
+        (&pipe(&folder), "a pipe, where a file was expected"),
+        (&large, "larger than"),
+    ] {
+        for arguments in [
+            &["verify", &model, "--key", file][..],
+            &["verify", &model, "--ca", file],
+            &["verify", &model, "--config", file],
+            &["sign", &model, "--key", file],
+            &["sign", &model, "--key", &key, "--cert", file],
+            &["sign", &model, "--key", &sealed, "--password-file", file],
+            &["scan", &model, "--allow", file],
+        ] {
+            refused(&run(&[&["model"], arguments].concat()), &[words, &format!("{file}: ")]);
+        }
+    }
+    let ran = crate::support::run_with(
+        &["model", "verify", &model, "--key", "/dev/stdin"],
+        &std::fs::read(&public).unwrap(),
+    );
+    ran.ends(0);
+}

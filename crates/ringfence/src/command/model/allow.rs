@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ringfence_finding::ExitCode;
 use ringfence_finding::ModelScan;
+use ringfence_inventory::read_named_text;
 use ringfence_model::Addition;
 use ringfence_model::Date;
 use ringfence_model::Limits;
@@ -19,6 +20,7 @@ use ringfence_model::Use;
 use ringfence_model::Wanted;
 use ringfence_model::wanted;
 
+use super::names;
 use super::names::NameFlags;
 use super::names::Names;
 use crate::config;
@@ -259,7 +261,7 @@ fn line(text: &str) -> String {
 
 /// The file's text; nothing where it is not there yet.
 fn read(file: &Path) -> anyhow::Result<String> {
-    match fs::read_to_string(file) {
+    match read_named_text(file, names::MAX_BYTES) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Wrong::new(file.display().to_string(), error).into()),

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use ringfence_attest::Password;
+use ringfence_inventory::read_named;
 use rustix::termios;
 use zeroize::Zeroizing;
 
@@ -15,10 +16,13 @@ use crate::exit::Wrong;
 /// Variable that cosign reads as well.
 const VARIABLE: &str = "COSIGN_PASSWORD";
 
+/// Bytes of a file with a password.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// The password for `what`: first from `file`, then from the variable, then from the terminal.
 pub(super) fn ask(file: Option<&Path>, what: &str) -> Result<Password, Wrong> {
     if let Some(file) = file {
-        let bytes = std::fs::read(file)
+        let bytes = read_named(file, MAX_BYTES)
             .map_err(|error| Wrong::new(format!("--password-file {}", file.display()), error))?;
         return Ok(without_end(Zeroizing::new(bytes)));
     }

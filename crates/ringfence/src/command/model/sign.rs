@@ -1,7 +1,5 @@
 //! `ringfence model sign PATH`: files and a key -> a signature file.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -11,6 +9,7 @@ use ringfence_attest::PrivateKey;
 use ringfence_attest::SignError;
 use ringfence_attest::Signing;
 use ringfence_finding::ExitCode;
+use ringfence_inventory::read_named;
 
 use super::password;
 use crate::exit::Unreachable;
@@ -26,6 +25,8 @@ const OF_FOLDER: &str = "model.sig";
 const OF_FILE: &str = ".sig";
 /// Bytes of a file that is there and may be a signature; a larger one is none.
 const MAX_BUNDLE: u64 = 16 << 20;
+/// Bytes of a file with a key or with certificates; those of every public authority together have a quarter of it.
+pub(super) const MAX_KEY: u64 = 1 << 20;
 
 /// Sign a model: every file by name and SHA-256, in one OpenSSF Model Signing bundle.
 ///
@@ -69,7 +70,7 @@ pub(crate) struct Sign {
 impl Sign {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let of_key = |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
-        let bytes = zeroize::Zeroizing::new(std::fs::read(&self.key).map_err(|error| of_key(&error))?);
+        let bytes = zeroize::Zeroizing::new(read_named(&self.key, MAX_KEY).map_err(|error| of_key(&error))?);
         let what = self.key.display().to_string();
         let mut no_password = None;
         let mut ask = || {
@@ -140,9 +141,8 @@ impl Sign {
             let cure = "--out names another file for the new signature";
             Wrong::new(out.display().to_string(), format!("{why}, and stays as it is; {cure}"))
         };
-        let mut bundle = Vec::new();
-        let read = File::open(out).and_then(|file| file.take(MAX_BUNDLE + 1).read_to_end(&mut bundle));
-        read.map_err(|error| wrong(&format!("is there and cannot be read ({error})")))?;
+        let read = read_named(out, MAX_BUNDLE);
+        let bundle = read.map_err(|error| wrong(&format!("is there and cannot be read ({error})")))?;
         match ringfence_attest::signs_another(&bundle, &self.path) {
             Ok(None) => Ok(()),
             Ok(Some(other)) => Err(wrong(&format!("is the signature of `{other}`")).into()),
@@ -174,7 +174,7 @@ impl Sign {
 /// Certificates of one file.
 pub(super) fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{option} {}", file.display()), error);
-    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let bytes = read_named(file, MAX_KEY).map_err(|error| wrong(&error))?;
     Ok(ringfence_attest::certificates(&bytes).map_err(|error| wrong(&error))?)
 }
 

@@ -14,6 +14,7 @@ use ringfence_attest::TrustedSigner;
 use ringfence_attest::VerifyTime;
 use ringfence_finding::TrustInForce;
 use ringfence_inventory::glob_matches;
+use ringfence_inventory::read_named;
 
 use super::sign;
 use crate::config::Config;
@@ -190,7 +191,7 @@ impl TrustFlags {
 
 fn public_key(what: &str, file: &Path) -> anyhow::Result<PublicKey> {
     let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
-    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let bytes = read_named(file, sign::MAX_KEY).map_err(|error| wrong(&error))?;
     Ok(PublicKey::read(&bytes).map_err(|error| wrong(&error))?)
 }
 

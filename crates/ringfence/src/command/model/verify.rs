@@ -1,6 +1,5 @@
 //! `ringfence model verify PATH`: files, a signature and who is trusted -> verified, or everything that does not hold.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use ringfence_attest::Signature;
 use ringfence_finding::ExitCode;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyReason;
+use ringfence_inventory::open_named;
 
 use super::sign;
 use super::trust::TrustFlags;
@@ -161,7 +161,7 @@ impl Verify {
     /// A signature's bytes. None there is a model that nobody signed; one that cannot be read is another thing.
     fn signature(&self, file: &Path) -> anyhow::Result<Result<Signature, VerifyReason>> {
         let mut bundle = Vec::new();
-        let read = File::open(file).and_then(|file| file.take(MAX_BUNDLE).read_to_end(&mut bundle));
+        let read = open_named(file).and_then(|file| file.take(MAX_BUNDLE).read_to_end(&mut bundle));
         let name = file.display().to_string();
         Ok(match read {
             Ok(_) => Ok(Signature { own: sign::below(&self.path, file), name, bundle }),
