@@ -34,6 +34,8 @@ pub use checkup::checkup_text;
 pub use explain::controls_json;
 pub use explain::controls_table;
 pub use explain::explain;
+pub use explain::explain_threat;
+pub use explain::threat_json;
 pub use format::Format;
 pub use format::ParseFormatError;
 pub use model::ModelFormat;

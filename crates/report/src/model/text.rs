@@ -91,8 +91,21 @@ pub(super) fn write(
     }
     additions(scan, &mut page);
     page.gap();
+    if let Some(path) = scan.worst().and_then(|file| words::typed(&on_disk(scan, file))) {
+        // A command is copied: never wrapped.
+        let label = style.paint(Tone::Strong, "Next").into_owned();
+        page.line(&format!("{label}  {} model inspect {path}", style.program));
+    }
     page.line(&closing(scan, exit));
     out.write_all(page.into_text().as_bytes())
+}
+
+/// A file of the scan by the path that opens it.
+fn on_disk(scan: &ModelScan, file: &ModelFile) -> String {
+    if scan.is_file {
+        return scan.source.clone();
+    }
+    format!("{}/{}", scan.source.trim_end_matches('/'), file.path)
 }
 
 /// What a team has added about the names that were met, with the day on which that ends, and what else is worth knowing.
