@@ -135,7 +135,7 @@ fn one_line_per_finding_and_gap() {
     let text = print(&scan("a/m.pt", "system"), ModelFormat::Concise, &Style::default());
     insta::assert_snapshot!(text, @r"
     a/m.pt!/data.pkl@0x1f3: MALICIOUS RF-MOD-101 calls os.system, which starts programs
-    a/m.pt!/data.pkl@0x1f3: INCOMPLETE unexplained bytes that are neither opcodes nor padding
+    a/m.pt!/data.pkl@0x1f3: INCOMPLETE unexplained bytes that are neither opcodes nor padding, 12 bytes
     ");
 }
 

@@ -40,7 +40,13 @@ pub(super) fn finding_line(finding: &ModelFinding) -> String {
 }
 
 pub(super) fn gap_line(gap: &ModelGap) -> String {
-    format!("{}: INCOMPLETE {} {}", place(&gap.place), gap.reason, clean::sentence(&gap.message))
+    let (message, bytes) = (clean::sentence(&gap.message), length(gap));
+    format!("{}: INCOMPLETE {} {message}{bytes}", place(&gap.place), gap.reason)
+}
+
+/// `, 12 bytes`, where that is known.
+fn length(gap: &ModelGap) -> String {
+    gap.bytes.map(|bytes| format!(", {}", words::count(bytes, "byte"))).unwrap_or_default()
 }
 
 /// The verdict that a finding asks for, or what it is where it asks for none.
@@ -191,8 +197,7 @@ fn write_file(file: &ModelFile, page: &mut Page<'_>) {
     more(file.findings.len(), shown(file.findings.len()), "finding", page);
     for gap in file.gaps.iter().take(shown(file.gaps.len())) {
         let label = format!("  not read  {}", gap.reason);
-        let bytes = gap.bytes.map(|bytes| format!(", {}", words::count(bytes, "byte"))).unwrap_or_default();
-        let words = format!("{} {}{bytes}", inner(&gap.place, file), clean::sentence(&gap.message));
+        let words = format!("{} {}{}", inner(&gap.place, file), clean::sentence(&gap.message), length(gap));
         page.labelled(&label, Tone::Warn, 28, &words);
     }
     more(file.gaps.len(), shown(file.gaps.len()), "gap", page);
