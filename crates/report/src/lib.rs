@@ -51,6 +51,11 @@ pub fn clean_line(text: &str) -> String {
     clean::line(&clean::mask(text))
 }
 
+/// The same of a text whose line breaks are our own: they stay.
+pub fn clean_text(text: &str) -> String {
+    clean::mask(text).split('\n').map(clean::line).collect::<Vec<_>>().join("\n")
+}
+
 /// Writes `scan` for the readers of `format`. `style` matters to text alone.
 pub fn write(scan: &Scan, format: Format, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let scan = redact::redacted(scan);

@@ -19,24 +19,52 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// What the user must change about something that was named: exit 2. Name and reason stay apart until they are printed:
-/// a file may be called `token.pub`, and what is wrong with it is no token.
+/// What is wrong with something that was named. Name and reason stay apart until they are printed: a file may be called
+/// `token.pub`, and what is wrong with it is no token; and a line break in a name is none of ours.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     /// Option and file as they were typed.
-    pub(crate) what: String,
-    pub(crate) reason: String,
+    what: String,
+    /// One line, or several.
+    reason: String,
+    /// Names and what is wrong with each, a line each.
+    each: Vec<(String, String)>,
+    code: ExitCode,
 }
 
 impl Wrong {
+    /// Something that the user must change: exit 2.
     pub(crate) fn new(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
-        Self { what: what.into(), reason: reason.to_string() }
+        Self { what: what.into(), reason: reason.to_string(), each: Vec::new(), code: ExitCode::Usage }
+    }
+
+    /// As it is for each of these.
+    #[cfg(feature = "signing")]
+    pub(crate) fn of_each(self, each: Vec<(String, String)>) -> Self {
+        Self { each, ..self }
+    }
+
+    /// Something that could not be looked at: exit 3.
+    #[cfg(feature = "signing")]
+    pub(crate) fn unread(self) -> Self {
+        Self { code: ExitCode::Incomplete, ..self }
+    }
+
+    /// Each part for itself masked and inert; lines behind the first are indented, so that none passes for another message.
+    fn told(&self) -> String {
+        let clean = ringfence_report::clean_line;
+        let mut told = if self.what.is_empty() { String::new() } else { format!("{}: ", clean(&self.what)) };
+        told.push_str(&ringfence_report::clean_text(&self.reason).replace('\n', "\n  "));
+        for (name, why) in &self.each {
+            told.extend(["\n  ", &clean(name), ": ", &clean(why)]);
+        }
+        told
     }
 }
 
 impl std::fmt::Display for Wrong {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.what, self.reason)
+        f.write_str(&self.told())
     }
 }
 
@@ -75,7 +103,9 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
                 return ExitCode::Incomplete.code().into();
             }
             say(&format!("error: {}", told(&error)));
-            let code = if error.is::<Usage>() || error.is::<Wrong>() {
+            let code = if let Some(wrong) = error.downcast_ref::<Wrong>() {
+                wrong.code
+            } else if error.is::<Usage>() {
                 ExitCode::Usage
             } else if error.is::<Unreachable>() {
                 ExitCode::Incomplete
@@ -91,7 +121,7 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
 fn told(error: &anyhow::Error) -> String {
     let clean = ringfence_report::clean_line;
     let words = error.chain().map(|cause| match cause.downcast_ref::<Wrong>() {
-        Some(Wrong { what, reason }) => format!("{}: {}", clean(what), clean(reason)),
+        Some(wrong) => wrong.told(),
         None => clean(&cause.to_string()),
     });
     words.collect::<Vec<_>>().join(": ")

@@ -138,3 +138,14 @@ fn what_never_ends_is_not_read_as_a_file() {
     let endless = run_with(&["domain", "plan", "--offline", "-f", "-"], &vec![b'#'; (16 << 20) + 1]);
     assert!(endless.code == 2 && endless.err.contains("standard input: larger than"), "{endless:#?}");
 }
+
+#[cfg(feature = "cluster")]
+#[test]
+fn what_is_wrong_with_a_kubeconfig_is_told_on_lines_of_its_own() {
+    let folder = Folder::new("kubeconfig-lines");
+    let file = folder.write("broken.yaml", "apiVersion: v1\nclusters: [\n");
+    let ran = run(&["check", "--kubeconfig", &file]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+    assert!(ran.err.contains("not a kubeconfig") && !ran.err.contains("\\n"), "{}", ran.err);
+    assert!(ran.err.lines().count() > 1 && ran.err.lines().skip(1).all(|line| line.starts_with("  ")), "{}", ran.err);
+}

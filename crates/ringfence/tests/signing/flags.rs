@@ -114,3 +114,21 @@ fn what_never_ends_is_not_read_as_a_file_and_a_pipe_of_a_shell_is() {
     );
     ran.ends(0);
 }
+
+#[test]
+fn each_reason_has_a_line_and_no_name_makes_one() {
+    let folder = Folder::new("flags-lines");
+    let [model, key, _] = signed(&folder);
+    std::os::unix::fs::symlink("weights.bin", format!("{model}/secret.bin")).unwrap();
+    std::os::unix::fs::symlink("weights.bin", format!("{model}/a\nerror: b")).unwrap();
+    let ran = run(&["model", "sign", &model, "--key", &key]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+    let lines: Vec<_> = ran.err.lines().collect();
+    assert_eq!(lines[0], format!("error: {model}: cannot sign this model:"));
+    let link = |name: &str| format!("  {name}: a link; replace it by what it leads to, ");
+    for name in ["secret.bin", "a\\nerror: b"] {
+        let is_it = |line: &&str| line.starts_with(&link(name)) && line.ends_with("weights.bin");
+        assert!(lines.iter().any(is_it), "{name}: {lines:#?}");
+    }
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+}

@@ -12,7 +12,6 @@ use ringfence_finding::ExitCode;
 use ringfence_inventory::read_named;
 
 use super::password;
-use crate::exit::Unreachable;
 use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::output;
@@ -208,10 +207,11 @@ pub(super) fn below(model: &Path, path: &Path) -> Option<String> {
 }
 
 fn of_signing(path: &Path, error: SignError) -> anyhow::Error {
-    let words = format!("{}: {error}", path.display());
+    let wrong = |reason: &dyn std::fmt::Display| Wrong::new(path.display().to_string(), reason);
     match error {
-        SignError::Empty | SignError::Refused(_) | SignError::Root(_) => Usage(words).into(),
-        SignError::Unread(_) => Unreachable(words).into(),
+        SignError::Empty | SignError::Root(_) => wrong(&error).into(),
+        SignError::Refused(each) => wrong(&"cannot sign this model:").of_each(each).into(),
+        SignError::Unread(each) => wrong(&"could not read all of the model:").of_each(each).unread().into(),
         SignError::Key(_) | SignError::WrongAnswer(_) => anyhow::Error::new(error),
     }
 }
