@@ -132,3 +132,22 @@ fn each_reason_has_a_line_and_no_name_makes_one() {
     }
     assert_eq!(lines.len(), 3, "{lines:#?}");
 }
+
+#[test]
+fn what_is_wrong_with_a_signature_names_its_file_and_no_place_in_nothing() {
+    let folder = Folder::new("flags-sentences");
+    let [model, _, public] = signed(&folder);
+    let broken = folder.write("token.sig", "no JSON");
+    let verify = |more: &[&str]| run(&[&["model", "verify", &model, "--signature", &broken], more].concat());
+    let told = |ran: Ran| ran.ends(4).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let out = told(verify(&["--key", &public]));
+    assert!(out.contains("signature not strict JSON: ") && out.contains(&format!(", in {broken} ")), "{out}");
+    let over = format!(
+        "signers:\n- {{name: a, scheme: oms, key: {public}, repos: [\"**\"], notAfter: 2026-01-31}}\n"
+    );
+    let config = folder.write("over.yaml", over);
+    let out = told(verify(&["--config", &config]));
+    assert!(out.contains("signature nobody is trusted for this model any more"), "{out}");
+    refused(&verify(&["--key", &public, "--require", "2"]), &["--require 2: only 1 signer is given"]);
+    refused(&verify(&["--key", &broken]), &["no public key in it: expected PEM with PUBLIC KEY"]);
+}

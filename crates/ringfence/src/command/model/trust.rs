@@ -71,6 +71,20 @@ impl TrustFlags {
     /// Whom to believe for the model at `path`, `now` in seconds since 1970. Nobody in `signers` is an answer, too: the
     /// file names no one for this model.
     pub(super) fn whom(&self, path: &Path, now: u64) -> anyhow::Result<Whom> {
+        let whom = self.trusted(path, now)?;
+        let given = whom.signers.len();
+        // Nobody at all is an answer of its own.
+        if let Some(Require::Count(count)) = self.require
+            && given > 0
+            && count.get() > given
+        {
+            let words = if given == 1 { "1 signer is".to_owned() } else { format!("{given} signers are") };
+            return Err(Usage(format!("--require {count}: only {words} given")).into());
+        }
+        Ok(whom)
+    }
+
+    fn trusted(&self, path: &Path, now: u64) -> anyhow::Result<Whom> {
         if !self.key.is_empty() || !self.ca.is_empty() {
             return self.of_flags(now);
         }
