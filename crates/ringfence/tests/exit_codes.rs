@@ -147,5 +147,30 @@ fn what_is_wrong_with_a_kubeconfig_is_told_on_lines_of_its_own() {
     let ran = run(&["check", "--kubeconfig", &file]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
     assert!(ran.err.contains("not a kubeconfig") && !ran.err.contains("\\n"), "{}", ran.err);
-    assert!(ran.err.lines().count() > 1 && ran.err.lines().skip(1).all(|line| line.starts_with("  ")), "{}", ran.err);
+    assert!(
+        ran.err.lines().count() > 1 && ran.err.lines().skip(1).all(|line| line.starts_with("  ")),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_result_that_has_no_place_is_2_and_one_that_does_not_fit_is_5() {
+    let folder = Folder::new("outputs");
+    let manifest = folder.write("web.yaml", WEB);
+    for (place, words) in [
+        (format!("{}/none/result.txt", folder.path()), "No such file or directory"),
+        (folder.path().to_owned(), "a folder, where a file was expected"),
+        (format!("{manifest}/result.txt"), "Not a directory"),
+    ] {
+        let ran = run(&["scan", &manifest, "-o", &place]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(
+            ran.err.contains(&format!("cannot write {place}: ")) && ran.err.contains(words),
+            "{}",
+            ran.err
+        );
+    }
+    let full = run(&["scan", &manifest, "-o", "/dev/full"]);
+    assert!(full.code == 5 && full.err.contains("cannot write /dev/full"), "{full:#?}");
 }

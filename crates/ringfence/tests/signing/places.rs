@@ -76,3 +76,16 @@ fn only_a_signature_of_the_same_name_is_written_anew() {
     sign(&one, &empty).ends(0);
     sign(&one, "/dev/null").ends(0);
 }
+
+#[test]
+fn a_signature_without_a_place_is_a_usage_error() {
+    let folder = Folder::new("places-none");
+    let [model, _, _, key, _] = two(&folder);
+    let nowhere = format!("{}/none/x.sig", folder.path());
+    // Told before the model is looked at, which could not be signed either.
+    std::os::unix::fs::symlink("b.gguf", format!("{model}/link")).unwrap();
+    refused(
+        &run(&["model", "sign", &model, "--key", &key, "--out", &nowhere]),
+        &["cannot write", "none/x.sig"],
+    );
+}

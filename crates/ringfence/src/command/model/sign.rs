@@ -130,8 +130,13 @@ impl Sign {
         Ok(ExitCode::Clean)
     }
 
-    /// Refuses to write over what is there, unless it is a signature of what has the same name.
+    /// Refuses a place where no file can be, and what is there, unless it is a signature of what has the same name.
     fn keeps_another(&self, out: &Path) -> anyhow::Result<()> {
+        // Before anything is hashed: that may take minutes.
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(Err(error)) = folder.map(std::fs::metadata) {
+            return Err(Wrong::new(format!("cannot write {}", out.display()), error).into());
+        }
         // An empty one says nothing, and what is no file (`/dev/null`, a pipe) is never replaced.
         if !std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
             return Ok(());
