@@ -43,7 +43,9 @@ pub use model::write_inspection;
 pub use model::write_model_line;
 pub use model::write_models;
 pub use style::Style;
+pub use verification::SignedModel;
 pub use verification::VerificationFormat;
+pub use verification::write_signed;
 pub use verification::write_verification;
 
 /// One line for stderr: masked, and nothing in it can steer a terminal.

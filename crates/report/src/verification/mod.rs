@@ -3,6 +3,7 @@
 
 mod junit;
 mod sarif;
+mod signed;
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,6 +15,9 @@ use ringfence_finding::TrustInForce;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
 use serde::Serialize;
+
+pub use signed::SignedModel;
+pub use signed::write_signed;
 
 use crate::clean;
 use crate::machine;

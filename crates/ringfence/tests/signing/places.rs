@@ -89,3 +89,20 @@ fn a_signature_without_a_place_is_a_usage_error() {
         &["cannot write", "none/x.sig"],
     );
 }
+
+#[test]
+fn what_was_signed_is_told_within_the_columns() {
+    let folder = Folder::new("places-told");
+    let [_, one, _, key, _] = two(&folder);
+    let out = crate::command(&["model", "sign", "two/a.safetensors", "--key", &key])
+        .env("COLUMNS", "80")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let out = Ran::from(out).ends(0).out;
+    assert!(out.starts_with("two/a.safetensors   1 file, 1 byte   SIGNED\n"), "{out}");
+    assert!(out.contains("\n  signature   two/a.safetensors.sig\n"), "{out}");
+    // A digest with its name alone is 71 wide, behind a column of 14.
+    assert!(out.lines().all(|line| line.len() <= 14 + 72), "{out}");
+    assert!(run(&["model", "sign", &one, "--key", &key, "--quiet"]).ends(0).out.is_empty());
+}

@@ -10,6 +10,7 @@ use ringfence_attest::SignError;
 use ringfence_attest::Signing;
 use ringfence_finding::ExitCode;
 use ringfence_inventory::read_named;
+use ringfence_report::SignedModel;
 
 use super::password;
 use crate::exit::Usage;
@@ -17,6 +18,7 @@ use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
 use crate::progress::Total;
+use crate::terminal;
 
 /// Name of the signature of a folder, in it, where none is given.
 const OF_FOLDER: &str = "model.sig";
@@ -64,6 +66,8 @@ pub(crate) struct Sign {
     /// No words but errors.
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    screen: crate::cli::Screen,
 }
 
 impl Sign {
@@ -91,7 +95,7 @@ impl Sign {
             ignore.push(below);
         }
         ignore.extend(below(&self.path, &out));
-        let signed = progress::during("hashing", Total::Open("MB"), self.quiet, |done| {
+        let signed = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(&done);
             ringfence_attest::sign(&Signing {
                 path: &self.path,
@@ -105,27 +109,19 @@ impl Sign {
         let signed = signed.map_err(|error| of_signing(&self.path, error))?;
         output::write(Some(&out), |file| file.write_all(signed.bundle.as_bytes()))?;
         if !self.quiet {
-            let line = |text: &str| ringfence_report::clean_line(text);
-            output::to_stdout(|to| {
-                writeln!(
-                    to,
-                    "{}   {} files, {} bytes   SIGNED",
-                    line(&out.display().to_string()),
-                    signed.files,
-                    signed.bytes
-                )?;
-                writeln!(
-                    to,
-                    "  key         sha256:{}   {}",
-                    key.public().fingerprint(),
-                    key.public().algorithm().as_str()
-                )?;
-                writeln!(to, "  payload     sha256:{}   root sha256:{}", signed.payload, signed.root)?;
-                for (path, files) in &signed.skipped {
-                    writeln!(to, "  not covered {} ({files} files)", line(path))?;
-                }
-                Ok(())
-            })?;
+            let told = SignedModel {
+                source: self.path.display().to_string(),
+                signature: out.display().to_string(),
+                files: signed.files,
+                bytes: signed.bytes,
+                key: key.public().fingerprint().to_string(),
+                algorithm: key.public().algorithm().as_str(),
+                payload: signed.payload.to_string(),
+                root: signed.root.to_string(),
+                skipped: signed.skipped,
+            };
+            let style = terminal::style(self.screen.color, false, false);
+            output::to_stdout(|to| ringfence_report::write_signed(&told, &style, to))?;
         }
         Ok(ExitCode::Clean)
     }

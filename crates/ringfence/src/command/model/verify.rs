@@ -141,7 +141,7 @@ impl Verify {
                 .ok_or_else(|| Usage(format!("--ignore {}: not inside the model", path.display())))?;
             ignore.push(below);
         }
-        let verified = progress::during("hashing", Total::Open("MB"), self.quiet, |done| {
+        let verified = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(&done);
             ringfence_attest::verify(&Request {
                 path: &self.path,
