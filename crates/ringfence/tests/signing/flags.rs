@@ -74,7 +74,10 @@ fn the_reason_is_told_whatever_the_file_is_called() {
     let scan = run(&["model", "scan", &model, "--format", "concise"]).ends(3).out;
     assert!(scan.contains("api_key.pkl\n") && scan.contains("scan what it leads to as well"), "{scan}");
     let signed = run(&["model", "sign", &model, "--key", &key]);
-    assert!(signed.err.contains("replace it by what it leads to") && !signed.err.contains("masked"), "{signed:#?}");
+    assert!(
+        signed.err.contains("replace it by what it leads to") && !signed.err.contains("masked"),
+        "{signed:#?}"
+    );
 }
 
 /// A pipe that nobody writes to.
@@ -150,4 +153,21 @@ fn what_is_wrong_with_a_signature_names_its_file_and_no_place_in_nothing() {
     assert!(out.contains("signature nobody is trusted for this model any more"), "{out}");
     refused(&verify(&["--key", &public, "--require", "2"]), &["--require 2: only 1 signer is given"]);
     refused(&verify(&["--key", &broken]), &["no public key in it: expected PEM with PUBLIC KEY"]);
+}
+
+#[test]
+fn a_secret_file_that_anybody_opens_is_told() {
+    let folder = Folder::new("flags-keygen");
+    for (form, password, words) in [
+        ("cosign", "", "encrypted with an empty password: whoever reads it can sign"),
+        ("pem", "", "not encrypted: whoever reads it can sign"),
+        ("cosign", "secret", "secret: signs\n"),
+        ("pem", "secret", "secret: signs\n"),
+    ] {
+        let file = folder.write("password", password);
+        let out = format!("{}/{form}-{}", folder.path(), password.len());
+        let keygen = ["model", "keygen", "--out", &out, "--key-format", form, "--password-file", &file];
+        let said = run(&keygen).ends(0).out;
+        assert!(said.contains(words) && said.contains("whoever") == password.is_empty(), "{form}: {said}");
+    }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Keygen {
     /// Name of the files, without ending.
     #[arg(long, default_value = "model", value_name = "PREFIX")]
     out: PathBuf,
-    /// File with the password; an empty one makes an unencrypted PEM.
+    /// File with the password. With an empty password a PEM is not encrypted, and cosign's form opens for anybody.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -57,10 +57,10 @@ enum Curve {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum KeyFormat {
-    /// Always encrypted; cosign reads it.
+    /// Encrypted, for anybody to open with an empty password; cosign reads it.
     #[default]
     Cosign,
-    /// PKCS#8; model-signing and OpenSSL read it.
+    /// PKCS#8, not encrypted with an empty password; model-signing and OpenSSL read it.
     Pem,
 }
 
@@ -93,8 +93,17 @@ impl Keygen {
         let text: Zeroizing<String> = file;
         create(&secret, text.as_bytes(), 0o600)?;
         create(&public, key.public().to_pem().as_bytes(), 0o644)?;
+        let open = match (password.is_empty(), self.key_format) {
+            (false, _) => "",
+            (true, KeyFormat::Pem) => "; not encrypted: whoever reads it can sign",
+            (true, KeyFormat::Cosign) => "; encrypted with an empty password: whoever reads it can sign",
+        };
         output::to_stdout(|out| {
-            writeln!(out, "{}   secret: signs", ringfence_report::clean_line(&secret.display().to_string()))?;
+            writeln!(
+                out,
+                "{}   secret: signs{open}",
+                ringfence_report::clean_line(&secret.display().to_string())
+            )?;
             writeln!(
                 out,
                 "{}   give it away: verifies",

@@ -60,7 +60,7 @@ pub(crate) struct Sign {
     /// Path that is left out, with all below it; as from here, as tab completion gives it.
     #[arg(long, value_name = "PATH")]
     ignore: Vec<PathBuf>,
-    /// File with the password of the key.
+    /// File with the password of the key; without it COSIGN_PASSWORD is taken, or the terminal asks.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// No words but errors.
@@ -72,7 +72,8 @@ pub(crate) struct Sign {
 
 impl Sign {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let of_key = |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
+        let of_key =
+            |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
         let bytes = zeroize::Zeroizing::new(read_named(&self.key, MAX_KEY).map_err(|error| of_key(&error))?);
         let what = self.key.display().to_string();
         let mut no_password = None;

@@ -39,7 +39,8 @@ pub(super) struct TrustFlags {
     /// Whom the certificate must be for: one of its alternative names, or its common name where it has none.
     #[arg(long, value_name = "NAME", requires = "ca", conflicts_with = "key")]
     identity: Option<String>,
-    /// When the certificates must be valid: a date, a time in UTC, or leaf-not-before, which lets expired ones through.
+    /// When the certificates must be valid, with --ca or a `ca` of ringfence.yaml only: a date, a time in UTC, or
+    /// leaf-not-before, which lets expired ones through.
     #[arg(long, value_name = "TIME", conflicts_with = "key")]
     at: Option<String>,
     /// How many of the trusted have to agree: any, all or a number.
@@ -103,7 +104,9 @@ impl TrustFlags {
         let has_certificates = |signer: &TrustedSigner| matches!(signer.root, TrustRoot::Authority { .. });
         if self.at.is_some() && !whom.signers.is_empty() && !whom.signers.iter().any(has_certificates) {
             let file = &config.file.path;
-            return Err(Usage(format!("--at: it is about certificates, and {file} trusts keys alone here")).into());
+            return Err(
+                Usage(format!("--at: it is about certificates, and {file} trusts keys alone here")).into()
+            );
         }
         whom.notes.extend(look.passed_over);
         Ok(whom)
