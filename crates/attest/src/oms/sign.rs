@@ -138,7 +138,7 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
 }
 
 /// Name of the folder or file, also where it is written `.`.
-fn model_name(path: &Path) -> String {
+pub(super) fn model_name(path: &Path) -> String {
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     real.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -9,6 +9,8 @@
 )]
 
 mod cosign;
+mod flags;
+mod places;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -355,7 +357,7 @@ fn a_single_file_of_model_signing_verifies() {
     let verify = || run(&["model", "verify", &file, "--signature", &theirs, "--key", &public]);
     verify().ends(0);
     run(&["model", "sign", &file, "--key", &key]).ends(0);
-    assert!(Path::new(&format!("{}/model.sig", folder.path())).is_file());
+    assert!(Path::new(&format!("{file}.sig")).is_file());
     run(&["model", "verify", &file, "--key", &public]).ends(0);
     std::fs::write(&file, "bites").unwrap();
     verify().ends(4);
