@@ -119,7 +119,10 @@ impl Walk<'_> {
             // What it names is listed under its own name, or no part of what is loaded.
             _ if self.hidden => {}
             Ok(target) if !target.starts_with(&self.real) => {
-                let why = format!("a link that leaves the folder, to {}: scan that too", target.display());
+                let why = format!(
+                    "a link that leaves the folder; scan what it leads to as well, {}",
+                    target.display()
+                );
                 self.gap(&name, why, true);
             }
             // A folder inside is walked under its own name; following the link as well could run in a circle.

@@ -26,12 +26,17 @@ pub(crate) enum Json {
 
 /// Why a document is not taken: the place as a JSON path, and the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {rule}")]
+#[error("{}{rule}", before(path))]
 pub struct Refusal {
     /// `$.dsseEnvelope.payload`, for instance.
     pub path: String,
     /// What was expected, or what is wrong.
     pub rule: String,
+}
+
+/// Of the document as a whole the rule says all there is.
+fn before(path: &str) -> String {
+    if path == "$" { String::new() } else { format!("{path}: ") }
 }
 
 impl Json {

@@ -44,6 +44,7 @@ pub use oms::TrustedSigner;
 pub use oms::read_bundle;
 pub use oms::read_statement;
 pub use oms::sign;
+pub use oms::signs_another;
 pub use oms::verify;
 pub use time::parse as parse_time;
 pub use x509::Authorities;

@@ -281,6 +281,12 @@ impl ModelScan {
         !self.files.is_empty() && self.gaps.is_empty() && self.files.iter().all(ModelFile::is_complete)
     }
 
+    /// Of the files with findings, the one with the greatest verdict; the first of several.
+    pub fn worst(&self) -> Option<&ModelFile> {
+        let with_findings = self.files.iter().filter(|file| !file.findings.is_empty());
+        with_findings.rev().max_by_key(|file| file.verdict)
+    }
+
     fn has_internal(&self) -> bool {
         self.files.iter().flat_map(|file| &file.gaps).any(|gap| gap.reason == GapReason::Internal)
     }

@@ -36,6 +36,7 @@ pub use pickle::facts::ParseUseError;
 pub use pickle::facts::Use;
 pub use policy::Addition;
 pub use policy::Date;
+pub use policy::MOST_DAYS;
 pub use policy::Policy;
 pub use policy::PolicyError;
 pub use policy::Wanted;

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io;
+use std::ops::Range;
 
 use ringfence_secret::Redactor;
 
@@ -16,9 +18,34 @@ const PATH_LIMIT: usize = 1024;
 /// Characters of a sentence, which may hold several names.
 const SENTENCE_LIMIT: usize = 2000;
 
-/// Hides keys that reached this room in spite of the masking at their source.
+/// Hides keys that reached this room in spite of the masking at their source. What the operating system says is none, also
+/// behind a name that sounds like one: `secret.txt: Permission denied (os error 13)`.
 pub(crate) fn mask(text: &str) -> Cow<'_, str> {
-    Redactor::shared().mask_text(text)
+    let redactor = Redactor::shared();
+    let reasons = reasons_of_the_system(text);
+    if reasons.is_empty() {
+        return redactor.mask_text(text);
+    }
+    let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
+    for reason in reasons {
+        masked.push_str(&redactor.mask_text(text.get(from..reason.start).unwrap_or_default()));
+        from = reason.end;
+        masked.push_str(text.get(reason).unwrap_or_default());
+    }
+    masked.push_str(&redactor.mask_text(text.get(from..).unwrap_or_default()));
+    Cow::Owned(masked)
+}
+
+/// Where `text` holds, word for word, what this system says of an error number, as [`io::Error`] prints it.
+fn reasons_of_the_system(text: &str) -> Vec<Range<usize>> {
+    const NUMBER: &str = " (os error ";
+    let reason = |(at, _)| {
+        let (number, _) = text.get(at + NUMBER.len()..)?.split_once(')')?;
+        let end = at + NUMBER.len() + number.len() + 1;
+        let reason = io::Error::from_raw_os_error(number.parse().ok()?).to_string();
+        text.get(..end)?.ends_with(&reason).then(|| end - reason.len()..end)
+    };
+    text.match_indices(NUMBER).filter_map(reason).collect()
 }
 
 /// A name for people: inert, on one line, the middle of a very long one counted instead of printed.
@@ -141,6 +168,23 @@ mod tests {
         assert_eq!(line("a\u{1b}[31mb\u{9b}2J\u{7f}"), "a\\x1b[31mb\\u{9b}2J\\x7f");
         assert_eq!(line("x\n\r\ty"), "x\\n\\r\\ty");
         assert_eq!(line("\u{202e}a\u{200b}b\u{2028}c\u{e0041}"), "\\u{202e}a\\u{200b}b\\u{2028}c\\u{e0041}");
+    }
+
+    #[test]
+    fn a_reason_of_the_system_is_no_key_whatever_the_file_is_called() {
+        let missing = io::Error::from_raw_os_error(2);
+        for name in ["secret.txt", "--key token.pub", "dir/api_key.pkl", "a, password"] {
+            let text = format!("{name}: {missing}");
+            assert_eq!(mask(&text), text);
+        }
+        let both = format!("secret: {missing}; token: hunter2");
+        assert_eq!(mask(&both), format!("secret: {missing}; token: \u{2039}masked\u{203a}"));
+        // Words that only look like it are masked as before, and so is a key before them.
+        for text in ["token: hunter2 (os error 2)".to_owned(), format!("token: hunter2, {missing}")] {
+            assert!(!mask(&text).contains("hunter2"), "{text}");
+        }
+        let key = ringfence_secret::synthetic::key("huggingface", 7).unwrap();
+        assert!(!mask(&format!("{key}: {missing}")).contains(&key));
     }
 
     #[test]

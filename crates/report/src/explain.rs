@@ -2,6 +2,7 @@
 
 use std::io;
 
+use ringfence_finding::ControlId;
 use ringfence_finding::ControlInfo;
 use serde::Serialize;
 
@@ -24,6 +25,40 @@ pub fn explain(control: &ControlInfo, style: &Style, out: &mut dyn io::Write) ->
     page.gap();
     markdown(control.manual, control.slug, &mut page);
     out.write_all(page.into_text().as_bytes())
+}
+
+/// Prints what is known of a class of threats in model files: a row of the table in docs/models.md.
+pub fn explain_threat(
+    id: ControlId,
+    name: &str,
+    why: &str,
+    style: &Style,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let mut page = Page::new(style);
+    let head = style.paint(Tone::Strong, &format!("{id}  {name}")).into_owned();
+    page.line(&head);
+    page.labelled("", Tone::Plain, 0, "A class of threats that `model scan` finds in model files");
+    page.gap();
+    page.labelled("", Tone::Plain, 0, &format!("What can happen: {why}."));
+    out.write_all(page.into_text().as_bytes())
+}
+
+/// Prints the same for programs.
+pub fn threat_json(id: ControlId, name: &str, why: &str, out: &mut dyn io::Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document<'t> {
+        schema_version: &'static str,
+        threats: [Threat<'t>; 1],
+    }
+    #[derive(Serialize)]
+    struct Threat<'t> {
+        id: ControlId,
+        name: &'t str,
+        why: &'t str,
+    }
+    machine::write(&Document { schema_version: "1.0", threats: [Threat { id, name, why }] }, out)
 }
 
 /// Headings in capitals, code indented as written, everything else wrapped. A first heading that only repeats the

@@ -34,6 +34,8 @@ pub use checkup::checkup_text;
 pub use explain::controls_json;
 pub use explain::controls_table;
 pub use explain::explain;
+pub use explain::explain_threat;
+pub use explain::threat_json;
 pub use format::Format;
 pub use format::ParseFormatError;
 pub use model::ModelFormat;
@@ -41,12 +43,19 @@ pub use model::write_inspection;
 pub use model::write_model_line;
 pub use model::write_models;
 pub use style::Style;
+pub use verification::SignedModel;
 pub use verification::VerificationFormat;
+pub use verification::write_signed;
 pub use verification::write_verification;
 
 /// One line for stderr: masked, and nothing in it can steer a terminal.
 pub fn clean_line(text: &str) -> String {
     clean::line(&clean::mask(text))
+}
+
+/// The same of a text whose line breaks are our own: they stay.
+pub fn clean_text(text: &str) -> String {
+    clean::mask(text).split('\n').map(clean::line).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes `scan` for the readers of `format`. `style` matters to text alone.

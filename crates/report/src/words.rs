@@ -10,6 +10,7 @@ use ringfence_finding::Outcome;
 use ringfence_finding::PricedGpus;
 use ringfence_finding::Reason;
 use ringfence_finding::ResourceRef;
+use ringfence_secret::MASK;
 
 use crate::clean;
 
@@ -39,6 +40,19 @@ pub(crate) fn thousands(number: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A path as a shell takes it; none when it would not be printed as it is: characters that nobody can type, commands of
+/// CI systems, a key that is hidden.
+pub(crate) fn typed(source: &str) -> Option<String> {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./+,@%:=".contains(char);
+    if source.is_empty() || source.contains(MASK) || clean::line(source) != source {
+        return None;
+    }
+    if source.chars().all(plain) {
+        return Some(source.to_owned());
+    }
+    Some(format!("'{}'", source.replace('\'', "'\\''")))
 }
 
 /// `16.1 GB`, in powers of a thousand.
@@ -264,6 +278,15 @@ mod tests {
             (dollars(1234.5, false), dollars(4.0, true)),
             ("$1,234.50".to_owned(), "$4.00".to_owned())
         );
+    }
+
+    #[test]
+    fn suggested_commands_can_be_typed() {
+        assert_eq!(typed("demo/open").as_deref(), Some("demo/open"));
+        assert_eq!(typed("my files/it's").as_deref(), Some("'my files/it'\\''s'"));
+        for inert in ["a\u{1b}b", "a##[error]", "a ::error::b", ""] {
+            assert_eq!(typed(inert), None, "{inert}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn main() {
         let models = folder.join(format!("models-{files}"));
         std::fs::create_dir_all(&models).unwrap();
         (0..files).for_each(|number| write(&models.join(format!("{number}.safetensors"))));
-        let (key, out) = (folder.join("k.key"), folder.join("signature"));
+        let (key, out) = (folder.join("k.key"), folder.join(format!("signature-{files}")));
         let sign = ["model", "sign", "--key"].map(Path::new);
         let sign = [&sign[..], &[&key, Path::new("--out"), &out, &models]].concat();
         let scan = [&["model", "scan", "--sha256"].map(Path::new)[..], &[&models]].concat();

@@ -19,6 +19,57 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// What is wrong with something that was named. Name and reason stay apart until they are printed: a file may be called
+/// `token.pub`, and what is wrong with it is no token; and a line break in a name is none of ours.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    /// Option and file as they were typed.
+    what: String,
+    /// One line, or several.
+    reason: String,
+    /// Names and what is wrong with each, a line each.
+    each: Vec<(String, String)>,
+    code: ExitCode,
+}
+
+impl Wrong {
+    /// Something that the user must change: exit 2.
+    pub(crate) fn new(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self { what: what.into(), reason: reason.to_string(), each: Vec::new(), code: ExitCode::Usage }
+    }
+
+    /// As it is for each of these.
+    #[cfg(feature = "signing")]
+    pub(crate) fn of_each(self, each: Vec<(String, String)>) -> Self {
+        Self { each, ..self }
+    }
+
+    /// Something that could not be looked at: exit 3.
+    #[cfg(feature = "signing")]
+    pub(crate) fn unread(self) -> Self {
+        Self { code: ExitCode::Incomplete, ..self }
+    }
+
+    /// Each part for itself masked and inert; lines behind the first are indented, so that none passes for another message.
+    fn told(&self) -> String {
+        let clean = ringfence_report::clean_line;
+        let mut told = if self.what.is_empty() { String::new() } else { format!("{}: ", clean(&self.what)) };
+        told.push_str(&ringfence_report::clean_text(&self.reason).replace('\n', "\n  "));
+        for (name, why) in &self.each {
+            told.extend(["\n  ", &clean(name), ": ", &clean(why)]);
+        }
+        told
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.told())
+    }
+}
+
+impl std::error::Error for Wrong {}
+
 /// What was asked for could not be looked at, nothing of it: exit 3.
 #[derive(Debug)]
 pub(crate) struct Unreachable(pub(crate) String);
@@ -51,8 +102,10 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
                 // `ringfence scan | head`: the reader has what it wanted.
                 return ExitCode::Incomplete.code().into();
             }
-            complain(&format!("error: {error:#}"));
-            let code = if error.is::<Usage>() {
+            say(&format!("error: {}", told(&error)));
+            let code = if let Some(wrong) = error.downcast_ref::<Wrong>() {
+                wrong.code
+            } else if error.is::<Usage>() {
                 ExitCode::Usage
             } else if error.is::<Unreachable>() {
                 ExitCode::Incomplete
@@ -64,6 +117,16 @@ pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
     }
 }
 
+/// The error and its causes, masked and inert, each for itself.
+fn told(error: &anyhow::Error) -> String {
+    let clean = ringfence_report::clean_line;
+    let words = error.chain().map(|cause| match cause.downcast_ref::<Wrong>() {
+        Some(wrong) => wrong.told(),
+        None => clean(&cause.to_string()),
+    });
+    words.collect::<Vec<_>>().join(": ")
+}
+
 /// Ends the process with clap's own words: help and version are no errors.
 pub(crate) fn usage(error: &clap::Error) -> process::ExitCode {
     // Nothing is left to do when even that cannot be printed.
@@ -73,6 +136,10 @@ pub(crate) fn usage(error: &clap::Error) -> process::ExitCode {
 
 /// One line on stderr.
 pub(crate) fn complain(line: &str) {
-    let line = ringfence_report::clean_line(line);
+    say(&ringfence_report::clean_line(line));
+}
+
+fn say(line: &str) {
+    // Nobody is left to be told when that fails.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::exit::Wrong;
+
 /// Writes through `print` to stdout.
 pub(crate) fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
@@ -45,29 +47,44 @@ fn to_file(
     // The end of a link is what is meant, and the link stays.
     let end = fs::canonicalize(path);
     let path = end.as_deref().unwrap_or(path);
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        let written = File::options().write(true).open(path).and_then(|file| {
-            let mut out = BufWriter::new(file);
-            print(&mut out)?;
-            out.flush()
-        });
-        return written.with_context(|| format!("cannot write {}", path.display()));
+    let what = || format!("cannot write {}", path.display());
+    let there = fs::metadata(path);
+    if there.as_ref().is_ok_and(fs::Metadata::is_dir) {
+        return Err(Wrong::new(what(), "a folder, where a file was expected").into());
     }
-    let mut name = path.file_name().context("-o needs the name of a file")?.to_owned();
+    if there.is_ok_and(|there| !there.is_file()) {
+        let file = File::options().write(true).open(path).map_err(|error| unopened(what(), error))?;
+        let mut out = BufWriter::new(file);
+        return print(&mut out).and_then(|()| out.flush()).with_context(what);
+    }
+    let Some(name) = path.file_name() else {
+        return Err(Wrong::new(what(), "the name of a file was expected").into());
+    };
+    let mut name = name.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
-    let written = File::create(&temporary).and_then(|file| {
+    let file = File::create(&temporary).map_err(|error| unopened(what(), error))?;
+    let write = |file: File| {
         rights.map_or(Ok(()), |rights| file.set_permissions(rights))?;
         let mut out = BufWriter::new(file);
         print(&mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&temporary, path)
-    });
+    };
+    let written = write(file);
     if written.is_err() {
         // Half a file must not stay; that it cannot be removed either changes nothing.
         let _ = fs::remove_file(&temporary);
     }
-    written.with_context(|| format!("cannot write {}", path.display()))
+    written.with_context(what)
+}
+
+/// A place where no file can be is the user's to change; a disk without room is no fault of the call.
+fn unopened(what: String, error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => anyhow::Error::new(error).context(what),
+        _ => Wrong::new(what, error).into(),
+    }
 }
 
 #[cfg(all(test, unix))]

@@ -1,8 +1,14 @@
 //! Progress of long work on stderr: only on a terminal, only after a second, gone when the work is done.
 
+#[cfg(feature = "signing")]
+use std::fs;
 use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::io::stderr;
+#[cfg(feature = "signing")]
+use std::path::Path;
+#[cfg(feature = "signing")]
+use std::path::PathBuf;
 use std::sync::Arc;
 #[cfg(feature = "signing")]
 use std::sync::atomic::AtomicU64;
@@ -13,13 +19,16 @@ use std::thread;
 use std::time::Duration;
 
 /// What the counter counts towards.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Total {
     /// So many of these.
     Of(usize, &'static str),
     /// Nobody knows how many of these.
     #[cfg(any(feature = "cluster", feature = "models"))]
     Open(&'static str),
+    /// So many megabytes as the files at this path have.
+    #[cfg(feature = "signing")]
+    Bytes(PathBuf),
 }
 
 /// Runs `work` with a counter it may raise; shows the counter against `total` while it runs.
@@ -30,10 +39,10 @@ pub(crate) fn during<T>(
     work: impl FnOnce(Arc<AtomicUsize>) -> T,
 ) -> T {
     let done = Arc::new(AtomicUsize::new(0));
-    let wanted = !quiet && stderr().is_terminal() && std::env::var_os("CI").is_none();
+    let is_wanted = !quiet && stderr().is_terminal() && std::env::var_os("CI").is_none();
     let (stop, stopped) = mpsc::channel::<()>();
     let seen = Arc::clone(&done);
-    let shower = wanted.then(|| thread::spawn(move || show(what, total, &seen, &stopped)));
+    let shower = is_wanted.then(|| thread::spawn(move || show(what, &total, &seen, &stopped)));
     let result = work(done);
     drop(stop);
     if let Some(shower) = shower {
@@ -43,8 +52,10 @@ pub(crate) fn during<T>(
     result
 }
 
-fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<()>) {
+fn show(what: &str, total: &Total, done: &AtomicUsize, stopped: &mpsc::Receiver<()>) {
     let mut shown = false;
+    #[cfg(feature = "signing")]
+    let mut megabytes = None;
     let mut wait = Duration::from_secs(1);
     while stopped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
         let done = done.load(Ordering::Relaxed);
@@ -52,6 +63,11 @@ fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<(
             Total::Of(total, things) => write!(stderr(), "\r{what}: {done} of {total} {things} "),
             #[cfg(any(feature = "cluster", feature = "models"))]
             Total::Open(things) => write!(stderr(), "\r{what}: {done} {things} "),
+            #[cfg(feature = "signing")]
+            Total::Bytes(path) => {
+                let all = *megabytes.get_or_insert_with(|| length(path) / MEGABYTE);
+                write!(stderr(), "\r{what}: {} ", of_megabytes(done as u64, all))
+            }
         };
         shown = true;
         wait = Duration::from_millis(100);
@@ -61,14 +77,75 @@ fn show(what: &str, total: Total, done: &AtomicUsize, stopped: &mpsc::Receiver<(
     }
 }
 
+#[cfg(feature = "signing")]
+const MEGABYTE: u64 = 1_000_000;
+
+/// `1.3 of 5.4 GB`, `12 of 540 MB`.
+#[cfg(feature = "signing")]
+fn of_megabytes(done: u64, all: u64) -> String {
+    let tenths = |megabytes: u64| format!("{}.{}", megabytes / 1000, megabytes % 1000 / 100);
+    if all < 1000 { format!("{done} of {all} MB") } else { format!("{} of {} GB", tenths(done), tenths(all)) }
+}
+
+/// Bytes of a file, or of the files below a folder. A figure to look at: what cannot be read counts as nothing, links to
+/// folders lead nowhere, and there is an end to looking.
+#[cfg(feature = "signing")]
+fn length(path: &Path) -> u64 {
+    const ENTRIES: usize = 1_000_000;
+    let mut bytes = 0;
+    let (mut folders, mut left) = (vec![path.to_owned()], ENTRIES);
+    while let Some(path) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&path) else {
+            bytes += fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            continue;
+        };
+        for entry in entries.flatten().take(left) {
+            left -= 1;
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                _ => {
+                    let metadata = fs::metadata(entry.path()).ok().filter(fs::Metadata::is_file);
+                    bytes += metadata.map_or(0, |metadata| metadata.len());
+                }
+            }
+        }
+    }
+    bytes
+}
+
 /// Raises a counter of megabytes by bytes.
 #[cfg(feature = "signing")]
 pub(crate) fn bytes(done: &AtomicUsize) -> impl Fn(u64) + Sync {
-    const MEGABYTE: u64 = 1_000_000;
     let total = AtomicU64::new(0);
     move |count| {
         let before = total.fetch_add(count, Ordering::Relaxed);
         let megabytes = (before + count) / MEGABYTE - before / MEGABYTE;
         done.fetch_add(usize::try_from(megabytes).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, feature = "signing"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_against_all_of_them_in_one_unit() {
+        assert_eq!(of_megabytes(12, 540), "12 of 540 MB");
+        assert_eq!(of_megabytes(1_349, 5_400), "1.3 of 5.4 GB");
+        assert_eq!(of_megabytes(40, 10_700), "0.0 of 10.7 GB");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_length_is_that_of_all_files_and_ends_where_links_go_in_circles() {
+        let folder = std::env::temp_dir().join(format!("ringfence-progress-{}", std::process::id()));
+        fs::create_dir_all(folder.join("sub")).unwrap();
+        fs::write(folder.join("a"), [0; 300]).unwrap();
+        fs::write(folder.join("sub/b"), [0; 20]).unwrap();
+        std::os::unix::fs::symlink("..", folder.join("sub/up")).unwrap();
+        std::os::unix::fs::symlink("../a", folder.join("sub/link")).unwrap();
+        assert_eq!((length(&folder), length(&folder.join("a"))), (620, 300));
+        assert_eq!(length(&folder.join("none")), 0);
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -74,7 +74,8 @@ fn nothing_is_written_but_what_was_named() {
     // A second time there is nothing left to allow.
     let again = allow(&folder, &["acme.nn.Block"], &until, &["--to", "names.toml"]);
     assert_eq!((again.code, again.out.as_str()), (2, ""), "{again:#?}");
-    assert!(again.err.contains("allowed already"), "{}", again.err);
+    let words = format!("acme.nn.Block: is allowed until {until} by ml-platform (names.toml)");
+    assert!(again.err.contains(&words), "{}", again.err);
 }
 
 #[test]
@@ -106,9 +107,25 @@ fn an_entry_that_is_over_gives_the_finding_back_and_says_so() {
         std::fs::read_to_string(support::root().join("docs/schema/model-scan.v1.schema.json")).unwrap();
     let schema = serde_json::from_str(&schema).unwrap();
     assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&document), "{document}");
-    // Renewed by a new entry; the old one stays as its history.
+    // Its entries are written anew.
     allow(&folder, &both, &day(366), &["--to", "names.toml"]).ends(0);
     within(&folder, &["scan", "models", "--allow", "names.toml"]).ends(0);
+}
+
+#[test]
+fn a_later_day_renews_an_entry_before_its_last_day() {
+    let folder = Folder::new("allow-renewed");
+    folder.write("models/m.pkl", MODEL);
+    let both = ["acme.nn.Block", "acme.nn.Other"];
+    allow(&folder, &both, &day(10), &["--to", "names.toml"]).ends(0);
+    folder.write("names.toml", format!("# of the ml team\n{}", names(&folder)));
+    let before = names(&folder);
+    let out = allow(&folder, &both[..1], &day(200), &["--allow", "names.toml"]).ends(0).out;
+    assert!(out.contains("names.toml: 1 name renewed"), "{out}");
+    assert_eq!(names(&folder), before.replacen(&day(10), &day(200), 1), "its day, and nothing else");
+    let sooner = allow(&folder, &both[..1], &day(100), &["--allow", "names.toml"]);
+    let words = format!("is allowed until {} by ml-platform (names.toml)", day(200));
+    assert!(sooner.code == 2 && sooner.err.contains(&words), "{sooner:#?}");
 }
 
 #[test]
@@ -200,11 +217,18 @@ fn what_may_not_be_allowed_is_refused_and_nothing_is_written() {
     let soon = day(30);
     for (ran, hint) in [
         (allow(&folder, &["os.system"], &soon, &to), "cannot be allowed: it starts programs"),
-        (allow(&folder, &["acme.nn.Blocks"], &soon, &to), "looks up no such name"),
+        (allow(&folder, &["acme.nn.Blocks"], &soon, &to), "is not looked up; did you mean acme.nn.Block?"),
+        (
+            allow(&folder, &["acme.nn.Block"], &day(-1), &to),
+            &format!("--expires {}: is over; at most 366 days from today", day(-1)),
+        ),
         (allow(&folder, &["acme.nn.Block"], &day(367), &to), "at most 366 days"),
         (allow(&folder, &["acme.nn.Block"], "2027-02-30", &to), "2027-02-30"),
         (allow(&folder, &["acme.nn.Block"], &soon, &[]), "--to"),
-        (allow(&folder, &["acme.nn.Block"], &soon, &["--to", "models/names.toml"]), "lies inside"),
+        (
+            allow(&folder, &["acme.nn.Block"], &soon, &["--to", "models/names.toml"]),
+            "--to models/names.toml: lies inside",
+        ),
         (
             allow(&folder, &["acme.nn.Block"], &soon, &[&to[..], &["--use", "odd-arguments"]].concat()),
             "no use",

@@ -1,5 +1,10 @@
 //! explain, controls list, completion, version, and the binary as a kubectl plugin.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a wrong assumption must end the test"
+)]
 
 mod support;
 
@@ -33,6 +38,32 @@ fn every_listed_control_explains_itself() {
         let by_slug = run(&["explain", control["slug"].as_str().unwrap()]).ends(0).out;
         assert_eq!(page, by_slug);
     }
+}
+
+/// What `model scan` prints is no control, and is explained all the same.
+#[cfg(feature = "models")]
+#[test]
+fn every_class_of_threats_in_models_explains_itself() {
+    let page = std::fs::read_to_string(support::root().join("docs/models.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter_map(|row| Some(row.strip_prefix("| RF-MOD-")?.trim_end_matches(" |").split(" | ").collect()))
+        .collect();
+    assert!(rows.len() > 15, "{rows:?}");
+    for row in rows {
+        let [number, name, why] = row[..] else { panic!("{row:?}") };
+        let page = run(&["explain", &format!("RF-MOD-{number}")]).ends(0).out;
+        let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [format!("RF-MOD-{number} {name} "), format!("What can happen: {why}.")] {
+            assert!(words.contains(&part), "no `{part}` in {words}");
+        }
+        assert_eq!(run(&["explain", name]).ends(0).out, page);
+        let json = run(&["explain", &format!("mod-{number}"), "--format", "json"]).ends(0).json();
+        assert_eq!(json["threats"][0]["why"], why);
+    }
+    let list = run(&["controls", "list"]).ends(0).out;
+    assert!(!list.contains("RF-MOD-101"), "it is no control");
+    assert_eq!(run(&["explain", "RF-MOD-999"]).code, 2);
 }
 
 /// A denial, a condition of a status and a purpose in a plan name the controls of a scan: who meets an id anywhere can

@@ -78,6 +78,16 @@ fn blind_is_3_and_never_0() {
     }
 }
 
+#[cfg(feature = "domain")]
+#[test]
+fn manifests_without_a_file_of_domains_are_an_error_also_beside_a_name() {
+    for name in [&[][..], &["ml"]] {
+        let ran = run(&[&["domain", "simulate", "--manifests", "demo/open"], name].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains("--file <FILE>") || ran.err.contains("cannot be used with"), "{}", ran.err);
+    }
+}
+
 #[test]
 fn nothing_scanned_is_3() {
     let folder = Folder::new("empty");
@@ -99,4 +109,68 @@ fn a_demanded_fact_that_is_not_there_is_3() {
     run_with(&["scan", "-"], WEB.as_bytes()).ends(0);
     let ran = run_with(&["scan", "-", "--require", "nodes"], WEB.as_bytes()).ends(3);
     assert!(ran.out.contains("no Node objects given"), "{}", ran.out);
+}
+
+#[cfg(feature = "domain")]
+#[test]
+fn what_never_ends_is_not_read_as_a_file() {
+    let folder = Folder::new("endless");
+    let manifest = folder.write("web.yaml", WEB);
+    let pipe = format!("{}/pipe", folder.path());
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let large = folder.write("large", "");
+    std::fs::File::options().write(true).open(&large).unwrap().set_len((16 << 20) + 1).unwrap();
+    for (file, words) in [
+        ("/dev/zero", "a device, where a file was expected"),
+        (&pipe, "a pipe, where a file was expected"),
+        (&large, "larger than 1"),
+    ] {
+        for arguments in [
+            &["scan", &manifest, "--prices", file][..],
+            &["check", "--kubeconfig", file],
+            &["domain", "plan", "--offline", "-f", file],
+        ] {
+            let ran = run(arguments);
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?} {ran:#?}");
+            assert!(ran.err.contains(words) && ran.err.contains(file), "{arguments:?}: {}", ran.err);
+        }
+    }
+    let endless = run_with(&["domain", "plan", "--offline", "-f", "-"], &vec![b'#'; (16 << 20) + 1]);
+    assert!(endless.code == 2 && endless.err.contains("standard input: larger than"), "{endless:#?}");
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn what_is_wrong_with_a_kubeconfig_is_told_on_lines_of_its_own() {
+    let folder = Folder::new("kubeconfig-lines");
+    let file = folder.write("broken.yaml", "apiVersion: v1\nclusters: [\n");
+    let ran = run(&["check", "--kubeconfig", &file]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+    assert!(ran.err.contains("not a kubeconfig") && !ran.err.contains("\\n"), "{}", ran.err);
+    assert!(
+        ran.err.lines().count() > 1 && ran.err.lines().skip(1).all(|line| line.starts_with("  ")),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_result_that_has_no_place_is_2_and_one_that_does_not_fit_is_5() {
+    let folder = Folder::new("outputs");
+    let manifest = folder.write("web.yaml", WEB);
+    for (place, words) in [
+        (format!("{}/none/result.txt", folder.path()), "No such file or directory"),
+        (folder.path().to_owned(), "a folder, where a file was expected"),
+        (format!("{manifest}/result.txt"), "Not a directory"),
+    ] {
+        let ran = run(&["scan", &manifest, "-o", &place]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(
+            ran.err.contains(&format!("cannot write {place}: ")) && ran.err.contains(words),
+            "{}",
+            ran.err
+        );
+    }
+    let full = run(&["scan", &manifest, "-o", "/dev/full"]);
+    assert!(full.code == 5 && full.err.contains("cannot write /dev/full"), "{full:#?}");
 }

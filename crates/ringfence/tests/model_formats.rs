@@ -175,3 +175,24 @@ print(suite.get('tests'), suite.get('failures'), suite.get('errors'), [case.get(
     std::fs::remove_file(xml).unwrap();
     std::fs::remove_file(lines).unwrap();
 }
+
+#[test]
+fn a_pickle_that_is_cut_short_has_one_gap_for_what_is_left() {
+    let folder = Folder::new("formats-cut");
+    // A text of one letter, and where the rest of the stream should be, bytes that are no opcodes.
+    let file = folder.write("m.pkl", [&b"\x80\x04\x8c\x01x"[..], &[0xff; 20]].concat());
+    let concise = run(&["model", "scan", &file, "--format", "concise"]).out;
+    let gaps: Vec<_> = concise.lines().filter(|line| line.contains("INCOMPLETE unexplained")).collect();
+    assert_eq!(
+        gaps,
+        ["m.pkl@0x5: INCOMPLETE unexplained bytes that are neither opcodes nor padding, 20 bytes"]
+    );
+    assert!(run(&["model", "scan", &file]).out.contains("nor padding, 20 bytes"));
+    let document = run(&["model", "scan", &file, "--format", "json"]).json();
+    let gaps = document["files"][0]["gaps"].as_array().unwrap();
+    let lengths: Vec<_> =
+        gaps.iter().filter(|gap| gap["reason"] == "unexplained").map(|gap| &gap["bytes"]).collect();
+    assert_eq!(lengths, [20]);
+    let sarif = run(&["model", "scan", &file, "--format", "sarif"]).out;
+    assert_eq!(sarif.matches("neither opcodes nor padding").count(), 1, "{sarif}");
+}

@@ -97,6 +97,18 @@ fn members_of_archives_are_shown_alone_and_a_folder_is_another_command() {
     let alone = run(&["model", "inspect", &member, "--coverage", "--format", "json"]).ends(1).json();
     assert_eq!(alone["streams"].as_array().unwrap().len(), 1);
     assert_eq!(alone["member"], "a.tar!/sub/evil.pkl");
+    // Names of other members are none of its own.
+    let mut two = tar("other.pkl", b"cacme.nn\nBlock\n.");
+    two.truncate(1024);
+    let two = folder.write("two.tar", [two, tar("evil.pkl", EVIL)].concat());
+    let names = |path: &str| {
+        let whole = run(&["model", "inspect", path, "--format", "json"]).ends(1).json();
+        let lookups = whole["file"]["lookups"].as_array().unwrap().iter();
+        lookups.map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&two), ["Block", "system"]);
+    assert_eq!(names(&format!("{two}!/evil.pkl")), ["system"]);
+    assert_eq!(names(&format!("{two}!/other.pkl")), ["Block"]);
     for (path, hint) in [
         (format!("{file}!/sub/other.pkl"), "no such member"),
         (folder.path().to_owned(), "model scan"),

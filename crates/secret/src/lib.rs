@@ -22,4 +22,5 @@ pub use engine::Engine;
 pub use hit::KeyHit;
 pub use hit::Redacted;
 pub use hit::SecretTag;
+pub use redact::MASK;
 pub use redact::Redactor;

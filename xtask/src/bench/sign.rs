@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::fs::File;
+use std::io;
 use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -105,6 +106,13 @@ impl Sides {
 
     fn sign(&self, model: &Path) -> Result<Cost, Failure> {
         let (model, key, out) = (model.to_string_lossy(), self.path("key.key"), self.path("ours.sig"));
+        // A signature of another model is never written over.
+        match fs::remove_file(&out) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Failure::while_(out)(error));
+            }
+            _ => {}
+        }
         measure::cost(&self.ours, &["model", "sign", &model, "--key", &key, "--out", &out], &[], &[0])
     }
 

@@ -78,7 +78,10 @@ impl PublicKey {
     /// Reads PEM or DER: a SubjectPublicKeyInfo.
     pub fn read(bytes: &[u8]) -> Result<Self, KeyError> {
         let text = str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
-        let Some(text) = text else { return Self::from_der(bytes) };
+        // DER is a SEQUENCE (X.690): what begins with another tag is no key of any kind.
+        let Some(text) = text else {
+            return if bytes.starts_with(&[0x30]) { Self::from_der(bytes) } else { Err(KeyError::NotPublic) };
+        };
         let blocks = pem::blocks(text).ok_or(KeyError::NotPem)?;
         let found: Vec<_> = blocks.iter().filter(|block| block.label == "PUBLIC KEY").collect();
         match found.as_slice() {

@@ -23,6 +23,14 @@ pub use verify::Request;
 pub use verify::Signature;
 pub use verify::verify;
 
+/// The name of what a signature file signs, where that is not what lies at `path`. It is what the file says: nothing of it is
+/// verified. Fails where it is no signature of a model.
+pub fn signs_another(bundle: &[u8], path: &std::path::Path) -> Result<Option<String>, crate::Refusal> {
+    let bundle = bundle::Bundle::read(bundle)?;
+    let statement = statement::Statement::read(&bundle.payload)?;
+    Ok((statement.name != sign::model_name(path, path.is_file())).then_some(statement.name))
+}
+
 /// Bundle and statement of foreign bytes: what the fuzz targets call.
 pub fn read_statement(payload: &[u8]) -> Result<(), crate::Refusal> {
     statement::Statement::read(payload).map(drop)

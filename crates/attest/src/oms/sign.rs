@@ -141,7 +141,7 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
 }
 
 /// Name of the folder, also where it is written `.`, or of the file, as it was typed.
-fn model_name(path: &Path, single: bool) -> String {
+pub(super) fn model_name(path: &Path, single: bool) -> String {
     let real = if single { None } else { std::fs::canonicalize(path).ok() };
     real.as_deref()
         .unwrap_or(path)

@@ -148,7 +148,7 @@ impl Walk<'_> {
             }
         };
         if !self.rules.allow_symlinks {
-            let why = format!("a link, to {}: replace it by what it shows", target.display());
+            let why = format!("a link; replace it by what it leads to, {}", target.display());
             return self.tree.refused.push((name.to_owned(), why));
         }
         if !target.starts_with(&self.real) {

@@ -103,7 +103,10 @@ fn one(
     let (bundle, signer, statement) = match believed(&signature.bundle, trust) {
         Ok(read) => read,
         Err(refusal) => {
-            result.reasons.push(VerifyReason::failed("signature", refusal.to_string()));
+            // Of several signatures each reason names its own. Behind the words: a name may read like that of a key.
+            let is_named = request.signatures.len() > 1 || trust.is_empty();
+            let file = if is_named { String::new() } else { format!(", in {}", signature.name) };
+            result.reasons.push(VerifyReason::failed("signature", format!("{refusal}{file}")));
             return result;
         }
     };

@@ -18,7 +18,10 @@ use super::kubeconfig;
 use super::kubeconfig::Chosen;
 use super::pem;
 use super::proxy;
+use crate::named::read_named_text;
 
+/// Bytes of a file with a token.
+const MAX_TOKEN: u64 = 1 << 20;
 /// Time to open one connection.
 const CONNECT: Duration = Duration::from_secs(15);
 
@@ -157,7 +160,7 @@ impl Way {
         config.auth_info = self.user.clone();
         // A direct token goes before one in a file, whose line end is none of it.
         if let (None, Some(file)) = (&self.user.token, config.auth_info.token_file.take()) {
-            let token = std::fs::read_to_string(&file).map_err(|error| {
+            let token = read_named_text(Path::new(&file), MAX_TOKEN).map_err(|error| {
                 ClusterError::Config(format!("{}: tokenFile {file}: {error}", self.words))
             })?;
             config.auth_info.token = Some(token.trim().to_owned().into());

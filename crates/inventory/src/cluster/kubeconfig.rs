@@ -13,7 +13,11 @@ use kube::config::NamedContext;
 use super::access::Access;
 use super::error::ClusterError;
 use super::error::chain;
+use crate::named::read_named_text;
 use crate::nearest::nearest;
+
+/// Bytes of a kubeconfig: certificates of some thousand clusters.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// What the files and flags say together.
 #[derive(Debug)]
@@ -101,7 +105,7 @@ fn load(access: &Access) -> Result<(Kubeconfig, String), ClusterError> {
     let mut merged = Kubeconfig::default();
     let mut read = Vec::new();
     for path in &paths {
-        match Kubeconfig::read_from(path) {
+        match read_one(path) {
             Ok(config) => {
                 merged = merged.merge(config).map_err(|error| {
                     ClusterError::Config(format!("{}: {}", path.display(), chain(&error)))
@@ -128,6 +132,16 @@ fn load(access: &Access) -> Result<(Kubeconfig, String), ClusterError> {
         read.extend(paths.iter().map(|path| path.display().to_string()));
     }
     Ok((merged, read.join(":")))
+}
+
+/// One file. Of a pipe (`<(...)`) there is no folder that its paths could be relative to.
+fn read_one(path: &Path) -> Result<Kubeconfig, KubeconfigError> {
+    let wrong = |error| KubeconfigError::ReadConfig(error, path.to_owned());
+    let metadata = std::fs::metadata(path).map_err(wrong)?;
+    if metadata.is_file() && metadata.len() <= MAX_BYTES {
+        return Kubeconfig::read_from(path);
+    }
+    Kubeconfig::from_yaml(&read_named_text(path, MAX_BYTES).map_err(wrong)?)
 }
 
 /// Files in order, and whether the user named one by flag.

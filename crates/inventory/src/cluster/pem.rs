@@ -1,9 +1,15 @@
 //! Room `inventory`, live: certificates of a kubeconfig, with errors that name the field and the file.
 
+use std::path::Path;
+
 use kube::config::AuthInfo;
 use kube::config::Cluster;
 
+use crate::named::read_named;
 use crate::yaml::decode_base64;
+
+/// Bytes of a file with certificates; those of every public authority together have a quarter of it.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Certificates that the server's must descend from, as DER; none: those of the system.
 pub(super) fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
@@ -55,7 +61,8 @@ fn load(field: &str, data: Option<&str>, file: Option<&str>) -> Result<Option<(V
             Ok(Some((bytes, place)))
         }
         (None, Some(file)) => {
-            let bytes = std::fs::read(file).map_err(|error| format!("{field} {file}: {error}"))?;
+            let bytes =
+                read_named(Path::new(file), MAX_BYTES).map_err(|error| format!("{field} {file}: {error}"))?;
             Ok(Some((bytes, format!("{field} {file}"))))
         }
         (None, None) => Ok(None),

@@ -81,14 +81,17 @@ impl Book {
 
     /// A stream is entered; what is told until its end is told of it.
     pub(crate) fn begin(&mut self, path: &str, bytes: u64) {
-        let is_wanted = match &self.member {
-            None => true,
-            Some(member) => path
-                .strip_prefix(member.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("!/")),
-        };
+        let is_wanted = self.lists(path);
         self.is_met |= self.member.as_deref() == Some(path);
         self.open.push(Open { path: path.to_owned(), is_wanted, bytes, formats: vec![], spans: vec![] });
+    }
+
+    /// Whether a stream is the one that was asked for, or in it.
+    pub(super) fn lists(&self, path: &str) -> bool {
+        self.member.as_ref().is_none_or(|member| {
+            let rest = path.strip_prefix(member.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("!/"))
+        })
     }
 
     pub(crate) fn format(&mut self, format: &'static str) {

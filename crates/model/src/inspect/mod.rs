@@ -70,7 +70,9 @@ fn look(
     wish: &Wish,
 ) -> ModelInspection {
     let mut book = Book::new(wish, name);
-    let file = repository::alone(file::judged_with(name, source, policy, limits, Some(&mut book)));
+    let mut file = repository::alone(file::judged_with(name, source, policy, limits, Some(&mut book)));
+    // The verdict is that of the whole file; what is listed is that of the member.
+    file.lookups.retain(|lookup| book.lists(&lookup.place.path));
     let mut inspection = book.close(&file.gaps);
     let scan = ModelScan { is_file: true, files: vec![file], policy: policy.id(), ..ModelScan::default() };
     inspection.scan = scan;

@@ -13,7 +13,7 @@ use super::Policy;
 use crate::pickle::facts::Use;
 
 /// Days that an addition may be for: somebody looks at it again within a year.
-pub(super) const MOST_DAYS: i64 = 366;
+pub const MOST_DAYS: i64 = 366;
 
 /// A name that a team allows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,7 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 pub use addition::Addition;
+pub use addition::MOST_DAYS;
 pub use addition::Wanted;
 pub use addition::wanted;
 pub use date::Date;

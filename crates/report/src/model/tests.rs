@@ -107,8 +107,27 @@ fn the_screen_names_file_place_name_and_reason() {
     allowed     acme.system until 2027-01-31, system: system
     note        system
 
+    Next  ringfence model inspect models/a/m.pt
     exit 1, policy of 2026-11-25 (0123456789ab) with 1 addition by a/m.pt.yaml (fedcba987654), 0.00 s
     ");
+}
+
+#[test]
+fn the_next_command_is_one_that_a_shell_takes() {
+    let next = |scan: &ModelScan| {
+        let text = print(scan, ModelFormat::Text, &Style::default());
+        text.lines().find_map(|line| line.strip_prefix("Next  ")).map(str::to_owned)
+    };
+    let mut odd = scan("a b's.pt", "system");
+    assert_eq!(next(&odd).as_deref(), Some("ringfence model inspect 'models/a b'\\''s.pt'"));
+    odd.is_file = true;
+    assert_eq!(next(&odd).as_deref(), Some("ringfence model inspect models"));
+    let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
+    for path in ["a\u{1b}[2J.pt", &format!("token: {key}.pt")] {
+        assert_eq!(next(&scan(path, "system")), None);
+    }
+    odd.files[0].findings.clear();
+    assert_eq!(next(&odd), None);
 }
 
 #[test]
@@ -116,7 +135,7 @@ fn one_line_per_finding_and_gap() {
     let text = print(&scan("a/m.pt", "system"), ModelFormat::Concise, &Style::default());
     insta::assert_snapshot!(text, @r"
     a/m.pt!/data.pkl@0x1f3: MALICIOUS RF-MOD-101 calls os.system, which starts programs
-    a/m.pt!/data.pkl@0x1f3: INCOMPLETE unexplained bytes that are neither opcodes nor padding
+    a/m.pt!/data.pkl@0x1f3: INCOMPLETE unexplained bytes that are neither opcodes nor padding, 12 bytes
     ");
 }
 

@@ -40,7 +40,13 @@ pub(super) fn finding_line(finding: &ModelFinding) -> String {
 }
 
 pub(super) fn gap_line(gap: &ModelGap) -> String {
-    format!("{}: INCOMPLETE {} {}", place(&gap.place), gap.reason, clean::sentence(&gap.message))
+    let (message, bytes) = (clean::sentence(&gap.message), length(gap));
+    format!("{}: INCOMPLETE {} {message}{bytes}", place(&gap.place), gap.reason)
+}
+
+/// `, 12 bytes`, where that is known.
+fn length(gap: &ModelGap) -> String {
+    gap.bytes.map(|bytes| format!(", {}", words::count(bytes, "byte"))).unwrap_or_default()
 }
 
 /// The verdict that a finding asks for, or what it is where it asks for none.
@@ -91,8 +97,21 @@ pub(super) fn write(
     }
     additions(scan, &mut page);
     page.gap();
+    if let Some(path) = scan.worst().and_then(|file| words::typed(&on_disk(scan, file))) {
+        // A command is copied: never wrapped.
+        let label = style.paint(Tone::Strong, "Next").into_owned();
+        page.line(&format!("{label}  {} model inspect {path}", style.program));
+    }
     page.line(&closing(scan, exit));
     out.write_all(page.into_text().as_bytes())
+}
+
+/// A file of the scan by the path that opens it.
+fn on_disk(scan: &ModelScan, file: &ModelFile) -> String {
+    if scan.is_file {
+        return scan.source.clone();
+    }
+    format!("{}/{}", scan.source.trim_end_matches('/'), file.path)
 }
 
 /// What a team has added about the names that were met, with the day on which that ends, and what else is worth knowing.
@@ -178,8 +197,7 @@ fn write_file(file: &ModelFile, page: &mut Page<'_>) {
     more(file.findings.len(), shown(file.findings.len()), "finding", page);
     for gap in file.gaps.iter().take(shown(file.gaps.len())) {
         let label = format!("  not read  {}", gap.reason);
-        let bytes = gap.bytes.map(|bytes| format!(", {}", words::count(bytes, "byte"))).unwrap_or_default();
-        let words = format!("{} {}{bytes}", inner(&gap.place, file), clean::sentence(&gap.message));
+        let words = format!("{} {}{}", inner(&gap.place, file), clean::sentence(&gap.message), length(gap));
         page.labelled(&label, Tone::Warn, 28, &words);
     }
     more(file.gaps.len(), shown(file.gaps.len()), "gap", page);

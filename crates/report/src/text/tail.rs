@@ -149,7 +149,7 @@ fn next(scan: &Scan, style: &Style) -> Vec<String> {
         commands.push(format!("{program} scan --help"));
     }
     let nothing_to_list = nothing_read || scan.findings.is_empty() && scan.coverage.blind.is_empty();
-    match typed(&scan.source) {
+    match words::typed(&scan.source) {
         Some(source) if !style.verbose && !nothing_to_list => {
             commands.push(format!("{program} scan {source} -v"));
         }
@@ -170,18 +170,6 @@ fn rendering(blind: &Blind) -> Option<&str> {
         .then_some(command)
 }
 
-/// `source` as a shell takes it; none when it holds characters that nobody can type.
-fn typed(source: &str) -> Option<String> {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./+,@%:=".contains(char);
-    if source.is_empty() || source.chars().any(clean::is_unprintable) {
-        return None;
-    }
-    if source.chars().all(plain) {
-        return Some(source.to_owned());
-    }
-    Some(format!("'{}'", source.replace('\'', "'\\''")))
-}
-
 /// `exit 1, 17 controls, 0.04 s`; codes that need it carry their meaning.
 fn exit(scan: &Scan) -> String {
     let meaning = match scan.exit {
@@ -196,16 +184,4 @@ fn exit(scan: &Scan) -> String {
     };
     let controls = words::count(words::many(scan.controls.len()), "control");
     format!("exit {}{meaning}, {controls}, {:.2} s", scan.exit.code(), scan.seconds)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn suggested_commands_can_be_typed() {
-        assert_eq!(typed("demo/open").as_deref(), Some("demo/open"));
-        assert_eq!(typed("my files/it's").as_deref(), Some("'my files/it'\\''s'"));
-        assert_eq!(typed("a\u{1b}b"), None);
-    }
 }

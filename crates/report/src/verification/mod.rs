@@ -3,6 +3,7 @@
 
 mod junit;
 mod sarif;
+mod signed;
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,7 +14,11 @@ use ringfence_finding::SignedBy;
 use ringfence_finding::TrustInForce;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
+use ringfence_finding::VerifyReason;
 use serde::Serialize;
+
+pub use signed::SignedModel;
+pub use signed::write_signed;
 
 use crate::clean;
 use crate::machine;
@@ -206,7 +211,7 @@ fn masked(verification: &Verification) -> Verification {
         policy.signers.iter_mut().for_each(mask);
     }
     verification.files.iter_mut().for_each(|file| mask(&mut file.path));
-    verification.reasons.iter_mut().for_each(|reason| mask(&mut reason.message));
+    verification.reasons.iter_mut().for_each(mask_reason);
     verification.notes.iter_mut().chain(&mut verification.relaxed).for_each(mask);
     for skipped in &mut verification.skipped {
         mask(&mut skipped.path);
@@ -215,12 +220,21 @@ fn masked(verification: &Verification) -> Verification {
     verification
 }
 
+/// What is wrong with a file is our text: not masked because the file is called `token.bin`.
+fn mask_reason(reason: &mut VerifyReason) {
+    let is_of_file =
+        ["changed", "differs", "missing", "refused-file", "unread", "unsigned"].contains(&reason.kind);
+    match reason.message.rsplit_once(": ").filter(|_| is_of_file) {
+        Some((name, why)) => reason.message = format!("{}: {}", clean::mask(name), clean::mask(why)),
+        None => mask(&mut reason.message),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ringfence_finding::ConfigFile;
     use ringfence_finding::Skipped;
     use ringfence_finding::VerifiedFile;
-    use ringfence_finding::VerifyReason;
     use serde_json::Value;
 
     use super::*;
@@ -325,6 +339,21 @@ mod tests {
             assert!(printed.contains("nobody signed it"), "{printed}");
             for bad in ["\u{1b}", "\u{202e}", "\u{2028}", "\n::error", &key] {
                 assert!(!printed.contains(bad), "{bad:?} in {printed}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_told_whatever_it_is_called() {
+        for (name, shown) in
+            [("dir/api_token", "dir/api_token"), ("token: hunter2", "token: \u{2039}masked\u{203a}")]
+        {
+            let mut verification = verification("x");
+            verification.reasons =
+                vec![VerifyReason::failed("missing", format!("{name}: signed, and not there"))];
+            for printed in [text(&verification), json(&verification)] {
+                assert!(printed.contains(&format!("{shown}: signed, and not there")), "{printed}");
+                assert!(!printed.contains("hunter2"), "{printed}");
             }
         }
     }

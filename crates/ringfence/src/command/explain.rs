@@ -13,12 +13,14 @@ use crate::output;
 use crate::terminal;
 
 /// Print the manual page of a control: what it sees, the attack, bad and good, the fix and its side effects.
+///
+/// Of a class of threats that `ringfence model scan` finds it prints what can happen.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  ringfence explain RF-GPU-005\n  ringfence explain privileged\n\nAll codes: ringfence controls list"
+    after_help = "Examples:\n  ringfence explain RF-GPU-005\n  ringfence explain privileged\n  ringfence explain RF-MOD-101\n\nAll codes: ringfence controls list"
 )]
 pub(crate) struct Explain {
-    /// Code (RF-GPU-005, gpu-5) or name (gpu-without-request) of a control.
+    /// Code (RF-GPU-005, gpu-5) or name (gpu-without-request) of a control, or of a class of threats in models.
     code: String,
     /// Format.
     #[arg(long, value_enum, default_value_t)]
@@ -30,7 +32,16 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let controls = ringfence_controls::info();
-        let control = find(&controls, &self.code)?;
+        let control = match find(&controls, &self.code) {
+            Ok(control) => control,
+            Err(error) => {
+                #[cfg(feature = "models")]
+                if let Some(threat) = threat(&self.code) {
+                    return self.explain_threat(threat);
+                }
+                return Err(error.into());
+            }
+        };
         output::to_stdout(|out| match self.format {
             ScreenFormat::Text => {
                 let style = terminal::style(self.screen.color, false, false);
@@ -40,6 +51,28 @@ impl Explain {
         })?;
         Ok(ExitCode::Clean)
     }
+}
+
+#[cfg(feature = "models")]
+impl Explain {
+    fn explain_threat(&self, threat: &ringfence_model::Threat) -> anyhow::Result<ExitCode> {
+        let (id, name, why) = (threat.id(), threat.title, threat.why);
+        output::to_stdout(|out| match self.format {
+            ScreenFormat::Text => {
+                let style = terminal::style(self.screen.color, false, false);
+                ringfence_report::explain_threat(id, name, why, &style, out)
+            }
+            ScreenFormat::Json => ringfence_report::threat_json(id, name, why, out),
+        })?;
+        Ok(ExitCode::Clean)
+    }
+}
+
+/// A class of threats that `model scan` finds, by code or name.
+#[cfg(feature = "models")]
+fn threat(text: &str) -> Option<&'static ringfence_model::Threat> {
+    let id = text.parse::<ControlId>().ok();
+    ringfence_model::THREATS.iter().find(|threat| Some(threat.id()) == id || threat.title == text)
 }
 
 /// A control by code or name.

@@ -29,7 +29,8 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Which configuration.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigFlag {
-    /// Configuration; where none is said, ringfence.yaml of the working directory or of a folder above it.
+    /// Configuration; where neither this nor RINGFENCE_CONFIG says one, ringfence.yaml of the working directory or of a folder
+    /// above it.
     #[arg(long, env = "RINGFENCE_CONFIG", hide_env = true, value_name = "FILE")]
     config: Option<PathBuf>,
 }

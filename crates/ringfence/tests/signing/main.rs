@@ -9,6 +9,8 @@
 )]
 
 mod cosign;
+mod flags;
+mod places;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -389,4 +391,8 @@ fn model_signing_and_we_agree_about_a_single_file() {
         we_verify(&wrong, signature, 4);
         assert!(!it_verifies(&wrong, signature), "{signature}");
     }
+    // Beside the file, under its name, where no other is given.
+    run(&["model", "sign", &file, "--key", &key]).ends(0);
+    assert!(Path::new(&format!("{file}.sig")).is_file());
+    run(&["model", "verify", &file, "--key", &public]).ends(0);
 }

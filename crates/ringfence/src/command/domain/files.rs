@@ -1,16 +1,20 @@
 //! Files of SecurityDomains in, domains out; faults are printed with file and line, and end the command.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
 use ringfence_domain::SecurityDomain;
+use ringfence_inventory::read_bounded_text;
+use ringfence_inventory::read_named_text;
 use ringfence_operator::read_manifest;
 
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::exit::complain;
+
+/// Nobody writes longer ones; an API server takes objects of 1.5 MiB.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Files of every command that reads domains.
 #[derive(Args, Debug)]
@@ -70,10 +74,9 @@ fn is_stdin(file: &Path) -> bool {
 
 fn text(file: &Path) -> anyhow::Result<String> {
     if is_stdin(file) {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-        return Ok(text);
+        let read = read_bounded_text(std::io::stdin().lock(), MAX_BYTES);
+        return Ok(read.map_err(|error| Wrong::new("standard input", error))?);
     }
-    std::fs::read_to_string(file)
-        .map_err(|error| Usage(format!("cannot read {}: {error}", file.display())).into())
+    let read = read_named_text(file, MAX_BYTES);
+    Ok(read.map_err(|error| Wrong::new(format!("cannot read {}", file.display()), error))?)
 }

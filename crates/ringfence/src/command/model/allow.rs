@@ -2,7 +2,6 @@
 //!
 //! A name is written only if it was named: whoever types it has read the code behind it.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,18 +10,24 @@ use std::path::PathBuf;
 use clap::Args;
 use ringfence_finding::ExitCode;
 use ringfence_finding::ModelScan;
+use ringfence_inventory::read_named_text;
 use ringfence_model::Addition;
 use ringfence_model::Date;
 use ringfence_model::Limits;
+use ringfence_model::MOST_DAYS;
 use ringfence_model::Policy;
 use ringfence_model::Use;
 use ringfence_model::Wanted;
 use ringfence_model::wanted;
 
+use super::entries::entries;
+use super::names;
 use super::names::NameFlags;
 use super::names::Names;
 use crate::config;
 use crate::exit::Usage;
+use crate::exit::Wrong;
+use crate::nearest::nearest;
 use crate::output;
 
 /// Let models look up a name that your team has judged: exact, for named uses, with an owner and a last day.
@@ -30,7 +35,8 @@ use crate::output;
 /// Without --name it lists the names that no policy knows, with their uses and what to type for each, and writes nothing.
 /// With --name it writes an entry for each name given, and for no other. What a name can do when a file is loaded is in its
 /// code: read `__setstate__`, `__init__`, `__new__` and setters of a class, and what it imports, before you allow it. A
-/// denied name (os.system) is never allowed. After its last day, at most 366 days away, the finding is back.
+/// denied name (os.system) is never allowed. After its last day, at most 366 days away, the finding is back;
+/// named again with a later day it is renewed.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence model allow models/                                  the names in question; nothing is written
@@ -68,6 +74,10 @@ pub(crate) struct Allow {
 impl Allow {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let names = self.names.load(&self.path)?;
+        if let Some(day) = self.expires.filter(|day| *day < names.today) {
+            let reason = format!("is over; at most {MOST_DAYS} days from today");
+            return Err(Wrong::new(format!("--expires {day}"), reason).into());
+        }
         let mut policy = names.policy.clone();
         let file = if self.name.is_empty() { None } else { Some(self.file(&names)?) };
         let before = file.as_deref().map(read).transpose()?.unwrap_or_default();
@@ -79,23 +89,26 @@ impl Allow {
         let Some(file) = file else {
             return self.propose(&names, &scan, &wanted);
         };
-        let additions = self.additions(&wanted)?;
-        let entries = entries(&before, &additions);
-        let text = format!("{before}{entries}");
+        let files: Vec<&Path> = names.files.iter().chain([&file]).map(PathBuf::as_path).collect();
+        let additions =
+            self.additions(&Seen { scan: &scan, wanted: &wanted, policy: &policy, files: &files })?;
         // What is written must say what was meant, and what stood there before must say what it said.
         let (mut old, mut new) = (Policy::embedded().clone(), Policy::embedded().clone());
         add(&mut old, &before, names.today, &file)?;
-        add(&mut new, &text, names.today, &file)?;
-        let meant = [old.additions(), &additions].concat();
-        anyhow::ensure!(new.additions() == meant, "{}: would not say what was meant", file.display());
-        add(&mut policy, &entries, names.today, &file)?;
-        replace(&file, &text)?;
-        report(&file, &additions, &wanted, &self.scan(&policy)?)
+        let entries = entries(&before, old.additions(), &additions);
+        add(&mut new, &entries.text, names.today, &file)?;
+        let (said, meant) = (new.additions(), &entries.meant);
+        let is_meant = said.len() == meant.len() && meant.iter().all(|one| said.contains(one));
+        anyhow::ensure!(is_meant, "{}: would not say what was meant", file.display());
+        let added: String = additions.iter().map(Addition::to_toml).collect();
+        add(&mut policy, &added, names.today, &file)?;
+        replace(&file, &entries.text)?;
+        report(&file, &additions, entries.renewed, &wanted, &self.scan(&policy)?)
     }
 
     fn scan(&self, policy: &Policy) -> anyhow::Result<ModelScan> {
         let scan = ringfence_model::scan(&self.path, policy, &Limits::default(), &|| ());
-        Ok(scan.map_err(|error| Usage(format!("{}: {error}", self.path.display())))?)
+        Ok(scan.map_err(|error| Wrong::new(self.path.display().to_string(), error))?)
     }
 
     /// The file to write to. Never one that lies with what is judged: it would come with the next download.
@@ -109,56 +122,63 @@ impl Allow {
                 .into());
             }
         };
-        // A file that is not there yet lies where its folder does.
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        config::outside("--to", if file.is_file() { file.as_path() } else { folder }, &self.path)?;
+        config::outside("--to", &file, &self.path)?;
         Ok(file)
     }
 
-    fn additions(&self, wanted: &[Wanted]) -> anyhow::Result<Vec<Addition>> {
-        let mut additions = Vec::new();
-        for name in &self.name {
-            let called = |one: &&Wanted| {
-                *name == format!("{}.{}", one.module, one.name)
-                    || *name == format!("{}:{}", one.module, one.name)
-            };
-            let mut found = wanted.iter().filter(called);
-            let wrong = |why: String| Usage(format!("--name {name}: {why}"));
-            let one = match (found.next(), found.next()) {
-                (Some(one), None) => one,
-                (Some(_), Some(_)) => {
-                    return Err(wrong("stands for two names: write module:name".to_owned()).into());
-                }
-                (None, _) => {
-                    let path = self.path.display();
-                    return Err(
-                        wrong(format!("{path} looks up no such name, or it is allowed already")).into()
-                    );
-                }
-            };
-            if let Some(why) = &one.denied {
-                return Err(wrong(format!("cannot be allowed: it {why}")).into());
-            }
-            let mut uses = if self.uses.is_empty() { one.uses.clone() } else { self.uses.clone() };
-            if uses.is_empty() && one.is_known {
-                return Err(wrong("no entry allows what is done with it".to_owned()).into());
-            }
-            if uses.is_empty() {
-                uses.push(Use::Import);
-            }
+    fn additions(&self, seen: &Seen<'_>) -> anyhow::Result<Vec<Addition>> {
+        let addition = |name: &String| {
+            let (module, own, uses) = self.meant(name, seen)?;
             let (Some(owner), Some(reason), Some(expires)) = (&self.owner, &self.reason, self.expires) else {
-                return Err(wrong("--owner, --reason and --expires go with it".to_owned()).into());
+                return Err(wrong(name, "--owner, --reason and --expires go with it"));
             };
-            additions.push(Addition {
-                module: one.module.clone(),
-                name: one.name.clone(),
-                uses,
-                owner: owner.clone(),
-                reason: reason.clone(),
-                expires,
-            });
+            let (owner, reason) = (owner.clone(), reason.clone());
+            Ok(Addition { module, name: own, uses, owner, reason, expires })
+        };
+        Ok(self.name.iter().map(addition).collect::<Result<_, Wrong>>()?)
+    }
+
+    /// Module, name and uses of the one that is called `name`.
+    fn meant(&self, name: &str, seen: &Seen<'_>) -> Result<(String, String, Vec<Use>), Wrong> {
+        let mut found = seen.wanted.iter().filter(|one| is_called(name, &one.module, &one.name));
+        let one = match (found.next(), found.next()) {
+            (Some(one), None) => one,
+            (Some(_), Some(_)) => return Err(wrong(name, "stands for two names: write module:name")),
+            (None, _) => return self.renewed(name, seen),
+        };
+        if let Some(why) = &one.denied {
+            return Err(wrong(name, format!("cannot be allowed: it {why}")));
         }
-        Ok(additions)
+        let mut uses = if self.uses.is_empty() { one.uses.clone() } else { self.uses.clone() };
+        if uses.is_empty() && one.is_known {
+            return Err(wrong(name, "no entry allows what is done with it"));
+        }
+        if uses.is_empty() {
+            uses.push(Use::Import);
+        }
+        Ok((one.module.clone(), one.name.clone(), uses))
+    }
+
+    /// The same of a name that is allowed already, if it is now for longer.
+    fn renewed(&self, name: &str, seen: &Seen<'_>) -> Result<(String, String, Vec<Use>), Wrong> {
+        let lookups = || seen.scan.files.iter().flat_map(|file| &file.lookups);
+        let Some(lookup) = lookups().find(|one| is_called(name, &one.module, &one.name)) else {
+            let known: Vec<String> = lookups().map(|one| format!("{}.{}", one.module, one.name)).collect();
+            let near = nearest(name, known.iter().map(String::as_str));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            return Err(wrong(name, format!("is not looked up{hint}")));
+        };
+        let old = seen.policy.additions().iter();
+        let old = old.filter(|one| (&one.module, &one.name) == (&lookup.module, &lookup.name));
+        let Some(old) = old.max_by_key(|one| one.expires) else {
+            return Err(wrong(name, "is allowed by the built-in lists"));
+        };
+        if self.expires.is_none_or(|day| day <= old.expires) {
+            let file = seen.file_of(old).map_or_else(String::new, |file| format!(" ({})", file.display()));
+            return Err(wrong(name, format!("is allowed until {} by {}{file}", old.expires, old.owner)));
+        }
+        let uses = if self.uses.is_empty() { old.uses.clone() } else { self.uses.clone() };
+        Ok((old.module.clone(), old.name.clone(), uses))
     }
 
     fn propose(&self, names: &Names, scan: &ModelScan, wanted: &[Wanted]) -> anyhow::Result<ExitCode> {
@@ -188,15 +208,50 @@ impl Allow {
     }
 }
 
+/// What is known before anything is written.
+struct Seen<'s> {
+    scan: &'s ModelScan,
+    wanted: &'s [Wanted],
+    policy: &'s Policy,
+    files: &'s [&'s Path],
+}
+
+impl<'s> Seen<'s> {
+    /// The file that has an entry for it.
+    fn file_of(&self, addition: &Addition) -> Option<&'s Path> {
+        let has_it = |file: &&Path| {
+            let mut policy = Policy::embedded().clone();
+            let text = read(file).unwrap_or_default();
+            // On its first day nothing is over, and nothing too far away: only what it says matters.
+            policy.add(&text, addition.expires).is_ok() && policy.additions().contains(addition)
+        };
+        self.files.iter().copied().find(has_it)
+    }
+}
+
+fn wrong(name: &str, why: impl std::fmt::Display) -> Wrong {
+    Wrong::new(format!("--name {name}"), why)
+}
+
+fn is_called(name: &str, module: &str, own: &str) -> bool {
+    name == format!("{module}.{own}") || name == format!("{module}:{own}")
+}
+
 fn report(
     file: &Path,
     additions: &[Addition],
+    renewed: usize,
     wanted: &[Wanted],
     scan: &ModelScan,
 ) -> anyhow::Result<ExitCode> {
     let exit = scan.exit(false);
     output::to_stdout(|out| {
-        writeln!(out, "{}: {} added", line(&file.display().to_string()), count(additions.len()))?;
+        let did = match (additions.len() - renewed, renewed) {
+            (added, 0) => format!("{} added", count(added)),
+            (0, renewed) => format!("{} renewed", count(renewed)),
+            (added, renewed) => format!("{} added, {renewed} renewed", count(added)),
+        };
+        writeln!(out, "{}: {did}", line(&file.display().to_string()))?;
         for one in additions {
             let name = line(&format!("{}.{}", one.module, one.name));
             writeln!(out, "  {name} ({}) until {}", words(&one.uses), one.expires)?;
@@ -258,29 +313,15 @@ fn line(text: &str) -> String {
 
 /// The file's text; nothing where it is not there yet.
 fn read(file: &Path) -> anyhow::Result<String> {
-    match fs::read_to_string(file) {
+    match read_named_text(file, names::MAX_BYTES) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Usage(format!("{}: {error}", file.display())).into()),
+        Err(error) => Err(Wrong::new(file.display().to_string(), error).into()),
     }
 }
 
 fn add(policy: &mut Policy, text: &str, today: Date, file: &Path) -> anyhow::Result<()> {
-    Ok(policy.add(text, today).map_err(|error| Usage(format!("{}: {error}", file.display())))?)
-}
-
-/// Entries to stand behind `before`, with its line ends.
-fn entries(before: &str, additions: &[Addition]) -> String {
-    let mut entries = String::new();
-    if !before.is_empty() {
-        entries.push_str(if before.ends_with('\n') { "\n" } else { "\n\n" });
-    }
-    for (index, addition) in additions.iter().enumerate() {
-        let gap = if index == 0 { "" } else { "\n" };
-        // Writing to a String cannot fail.
-        _ = write!(entries, "{gap}{}", addition.to_toml());
-    }
-    if before.contains("\r\n") { entries.replace('\n', "\r\n") } else { entries }
+    Ok(policy.add(text, today).map_err(|error| Wrong::new(file.display().to_string(), error))?)
 }
 
 /// Writes the file whole or not at all, with the rights it had; a link stays one.

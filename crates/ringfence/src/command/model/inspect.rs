@@ -12,7 +12,7 @@ use ringfence_model::Wish;
 
 use crate::cli::Color;
 use crate::cli::ScreenFormat;
-use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 use crate::terminal;
 
@@ -70,22 +70,22 @@ impl Inspect {
     }
 
     fn inspect(&self) -> anyhow::Result<ModelInspection> {
-        let shown = self.path.display();
+        let shown = self.path.display().to_string();
         let (file, member) = match split(&self.path) {
             Some((file, member)) => (file, Some(member)),
             None => (self.path.clone(), None),
         };
         if file.is_dir() {
             let hint = "a folder: `ringfence model scan` judges all of it, `model inspect` shows one file";
-            return Err(Usage(format!("{shown}: {hint}")).into());
+            return Err(Wrong::new(shown, hint).into());
         }
         let wish = Wish { limit: self.limit.max(1), coverage: self.coverage, member: member.clone() };
         let inspected = ringfence_model::inspect(&file, Policy::embedded(), &Limits::default(), &wish);
-        let inspection = inspected.map_err(|error| Usage(format!("{}: {error}", file.display())))?;
+        let inspection = inspected.map_err(|error| Wrong::new(file.display().to_string(), error))?;
         if member.is_some() && !inspection.is_met {
             let hint =
                 format!("there is no such member in {} that holds anything of its own", file.display());
-            return Err(Usage(format!("{shown}: {hint}")).into());
+            return Err(Wrong::new(shown, hint).into());
         }
         Ok(inspection)
     }

@@ -13,7 +13,7 @@ use ringfence_finding::ExitCode;
 use zeroize::Zeroizing;
 
 use super::password;
-use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 
 /// Make a key pair to sign models with.
@@ -39,7 +39,7 @@ pub(crate) struct Keygen {
     /// Name of the files, without ending.
     #[arg(long, default_value = "model", value_name = "PREFIX")]
     out: PathBuf,
-    /// File with the password; an empty one makes an unencrypted PEM.
+    /// File with the password. With an empty password a PEM is not encrypted, and cosign's form opens for anybody.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -57,10 +57,10 @@ enum Curve {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum KeyFormat {
-    /// Always encrypted; cosign reads it.
+    /// Encrypted, for anybody to open with an empty password; cosign reads it.
     #[default]
     Cosign,
-    /// PKCS#8; model-signing and OpenSSL read it.
+    /// PKCS#8, not encrypted with an empty password; model-signing and OpenSSL read it.
     Pem,
 }
 
@@ -74,9 +74,8 @@ impl Keygen {
         let (secret, public) = (with(".key"), with(".pub"));
         for path in [&secret, &public] {
             if path.symlink_metadata().is_ok() {
-                return Err(
-                    Usage(format!("{}: is there already; choose another --out", path.display())).into()
-                );
+                let reason = "is there already; choose another --out";
+                return Err(Wrong::new(path.display().to_string(), reason).into());
             }
         }
         let curve = match self.curve {
@@ -89,14 +88,22 @@ impl Keygen {
             KeyFormat::Pem => ringfence_attest::KeyFormat::Pem,
         };
         let what = secret.display().to_string();
-        let password = password::ask(self.password_file.as_deref(), &what)
-            .map_err(|error| Usage(format!("{what}: {error}")))?;
+        let password = password::ask(self.password_file.as_deref(), &what)?;
         let (key, file) = PrivateKey::generate(curve, format, &password)?;
         let text: Zeroizing<String> = file;
         create(&secret, text.as_bytes(), 0o600)?;
         create(&public, key.public().to_pem().as_bytes(), 0o644)?;
+        let open = match (password.is_empty(), self.key_format) {
+            (false, _) => "",
+            (true, KeyFormat::Pem) => "; not encrypted: whoever reads it can sign",
+            (true, KeyFormat::Cosign) => "; encrypted with an empty password: whoever reads it can sign",
+        };
         output::to_stdout(|out| {
-            writeln!(out, "{}   secret: signs", ringfence_report::clean_line(&secret.display().to_string()))?;
+            writeln!(
+                out,
+                "{}   secret: signs{open}",
+                ringfence_report::clean_line(&secret.display().to_string())
+            )?;
             writeln!(
                 out,
                 "{}   give it away: verifies",
@@ -112,5 +119,5 @@ impl Keygen {
 fn create(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+    written.map_err(|error| Wrong::new(path.display().to_string(), error).into())
 }

@@ -1,6 +1,7 @@
 //! `ringfence model`: commands about model files.
 
 mod allow;
+mod entries;
 mod inspect;
 #[cfg(feature = "signing")]
 mod keygen;

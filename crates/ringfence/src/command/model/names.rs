@@ -9,12 +9,16 @@ use anyhow::Context as _;
 use clap::Args;
 use ringfence_finding::ConfigFile;
 use ringfence_finding::ModelScan;
+use ringfence_inventory::read_named_text;
 use ringfence_model::Date;
 use ringfence_model::Policy;
 
 use crate::config;
 use crate::config::ConfigFlag;
-use crate::exit::Usage;
+use crate::exit::Wrong;
+
+/// Bytes of a file with names of a team: some ten thousand entries.
+pub(super) const MAX_BYTES: u64 = 4 << 20;
 
 /// Which names.
 #[derive(Args, Debug)]
@@ -76,8 +80,8 @@ impl NameFlags {
 
 impl Names {
     fn add(&mut self, what: &str, file: PathBuf) -> anyhow::Result<()> {
-        let wrong = |error: &dyn std::fmt::Display| Usage(format!("{what} {}: {error}", file.display()));
-        let text = std::fs::read_to_string(&file).map_err(|error| wrong(&error))?;
+        let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
+        let text = read_named_text(&file, MAX_BYTES).map_err(|error| wrong(&error))?;
         self.policy.add(&text, self.today).map_err(|error| wrong(&error))?;
         self.files.push(file);
         Ok(())

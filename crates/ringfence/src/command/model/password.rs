@@ -6,28 +6,32 @@ use std::io::BufReader;
 use std::io::Write as _;
 use std::path::Path;
 
-use ringfence_attest::KeyError;
 use ringfence_attest::Password;
+use ringfence_inventory::read_named;
 use rustix::termios;
 use zeroize::Zeroizing;
+
+use crate::exit::Wrong;
 
 /// Variable that cosign reads as well.
 const VARIABLE: &str = "COSIGN_PASSWORD";
 
+/// Bytes of a file with a password.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// The password for `what`: first from `file`, then from the variable, then from the terminal.
-pub(super) fn ask(file: Option<&Path>, what: &str) -> Result<Password, KeyError> {
+pub(super) fn ask(file: Option<&Path>, what: &str) -> Result<Password, Wrong> {
     if let Some(file) = file {
-        let bytes = std::fs::read(file)
-            .map_err(|error| KeyError::NoPassword(format!("--password-file {}: {error}", file.display())))?;
+        let bytes = read_named(file, MAX_BYTES)
+            .map_err(|error| Wrong::new(format!("--password-file {}", file.display()), error))?;
         return Ok(without_end(Zeroizing::new(bytes)));
     }
     if let Some(password) = std::env::var_os(VARIABLE) {
         return Ok(Zeroizing::new(password.into_encoded_bytes()));
     }
     prompt(what).map_err(|error| {
-        KeyError::NoPassword(format!(
-            "needs a password and there is no terminal ({error}): set {VARIABLE} or pass --password-file"
-        ))
+        let why = format!("needs a password and there is no terminal ({error})");
+        Wrong::new(what, format!("{why}: set {VARIABLE} or pass --password-file"))
     })
 }
 

@@ -20,7 +20,7 @@ use ringfence_report::Style;
 use super::names::NameFlags;
 use super::names::Names;
 use crate::cli::Color;
-use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
 use crate::progress::Total;
@@ -146,8 +146,8 @@ impl Scan {
         Ok(exit)
     }
 
-    fn no_path(&self, error: &std::io::Error) -> Usage {
-        Usage(format!("{}: {error}", self.path.display()))
+    fn no_path(&self, error: &std::io::Error) -> Wrong {
+        Wrong::new(self.path.display().to_string(), error)
     }
 
     /// What takes the bytes, where digests were asked for.

@@ -4,28 +4,40 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use clap::Args;
+use ringfence_attest::KeyError;
 use ringfence_attest::PrivateKey;
 use ringfence_attest::SignError;
 use ringfence_attest::Signing;
 use ringfence_finding::ExitCode;
+use ringfence_inventory::read_named;
+use ringfence_report::SignedModel;
 
 use super::password;
-use crate::exit::Unreachable;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
 use crate::progress::Total;
+use crate::terminal;
 
-/// Name of the signature where none is given.
-const DEFAULT: &str = "model.sig";
+/// Name of the signature of a folder, in it, where none is given.
+const OF_FOLDER: &str = "model.sig";
+/// Ending of the signature of a file, beside it, where none is given.
+const OF_FILE: &str = ".sig";
+/// Bytes of a file that is there and may be a signature; a larger one is none.
+const MAX_BUNDLE: u64 = 16 << 20;
+/// Bytes of a file with a key or with certificates; those of every public authority together have a quarter of it.
+pub(super) const MAX_KEY: u64 = 1 << 20;
 
 /// Sign a model: every file by name and SHA-256, in one OpenSSF Model Signing bundle.
 ///
 /// What is written verifies with `ringfence model verify` and with `model_signing verify` of PyPI's model-signing. Git's own
-/// files at the top of the folder and the signature itself are left out, and the signature says so.
+/// files at the top of the folder and the signature itself are left out, and the signature says so. A signature that is there
+/// is written anew where it signs what has this name, and never where it signs something else.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence model sign llama/ --key model.key                 writes llama/model.sig
+  ringfence model sign a.safetensors --key model.key          writes a.safetensors.sig
   ringfence model sign llama/ --key model.key --out llama.sig --ignore README.md
   ringfence model sign llama/ --key leaf.key --cert leaf.pem --chain intermediate.pem
 
@@ -42,29 +54,41 @@ pub(crate) struct Sign {
     /// Certificates between that one and its authority.
     #[arg(long, value_name = "FILE", requires = "cert")]
     chain: Vec<PathBuf>,
-    /// File for the signature; model.sig in the folder, or beside the file, where none is said.
+    /// File for the signature; where none is said, model.sig in the folder, or FILE.sig beside the file.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Path that is left out, with all below it; as from here, as tab completion gives it.
     #[arg(long, value_name = "PATH")]
     ignore: Vec<PathBuf>,
-    /// File with the password of the key.
+    /// File with the password of the key; without it COSIGN_PASSWORD is taken, or the terminal asks.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// No words but errors.
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    screen: crate::cli::Screen,
 }
 
 impl Sign {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let of_key = |error: &dyn std::fmt::Display| Usage(format!("--key {}: {error}", self.key.display()));
-        let bytes = zeroize::Zeroizing::new(std::fs::read(&self.key).map_err(|error| of_key(&error))?);
+        let of_key =
+            |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
+        let bytes = zeroize::Zeroizing::new(read_named(&self.key, MAX_KEY).map_err(|error| of_key(&error))?);
         let what = self.key.display().to_string();
-        let mut ask = || password::ask(self.password_file.as_deref(), &what);
-        let key = PrivateKey::read(&bytes, &mut ask).map_err(|error| of_key(&error))?;
+        let mut no_password = None;
+        let mut ask = || {
+            password::ask(self.password_file.as_deref(), &what).map_err(|wrong| {
+                let words = wrong.to_string();
+                no_password = Some(wrong);
+                KeyError::NoPassword(words)
+            })
+        };
+        let key = PrivateKey::read(&bytes, &mut ask);
+        let key = key.map_err(|error| no_password.unwrap_or_else(|| of_key(&error)))?;
         let chain = self.certificates(&key)?;
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
+        self.keeps_another(&out)?;
         let mut ignore = Vec::new();
         for path in &self.ignore {
             let below = below(&self.path, path)
@@ -72,7 +96,7 @@ impl Sign {
             ignore.push(below);
         }
         ignore.extend(below(&self.path, &out));
-        let signed = progress::during("hashing", Total::Open("MB"), self.quiet, |done| {
+        let signed = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(&done);
             ringfence_attest::sign(&Signing {
                 path: &self.path,
@@ -86,29 +110,45 @@ impl Sign {
         let signed = signed.map_err(|error| of_signing(&self.path, error))?;
         output::write(Some(&out), |file| file.write_all(signed.bundle.as_bytes()))?;
         if !self.quiet {
-            let line = |text: &str| ringfence_report::clean_line(text);
-            output::to_stdout(|to| {
-                writeln!(
-                    to,
-                    "{}   {} files, {} bytes   SIGNED",
-                    line(&out.display().to_string()),
-                    signed.files,
-                    signed.bytes
-                )?;
-                writeln!(
-                    to,
-                    "  key         sha256:{}   {}",
-                    key.public().fingerprint(),
-                    key.public().algorithm().as_str()
-                )?;
-                writeln!(to, "  payload     sha256:{}   root sha256:{}", signed.payload, signed.root)?;
-                for (path, files) in &signed.skipped {
-                    writeln!(to, "  not covered {} ({files} files)", line(path))?;
-                }
-                Ok(())
-            })?;
+            let told = SignedModel {
+                source: self.path.display().to_string(),
+                signature: out.display().to_string(),
+                files: signed.files,
+                bytes: signed.bytes,
+                key: key.public().fingerprint().to_string(),
+                algorithm: key.public().algorithm().as_str(),
+                payload: signed.payload.to_string(),
+                root: signed.root.to_string(),
+                skipped: signed.skipped,
+            };
+            let style = terminal::style(self.screen.color, false, false);
+            output::to_stdout(|to| ringfence_report::write_signed(&told, &style, to))?;
         }
         Ok(ExitCode::Clean)
+    }
+
+    /// Refuses a place where no file can be, and what is there, unless it is a signature of what has the same name.
+    fn keeps_another(&self, out: &Path) -> anyhow::Result<()> {
+        // Before anything is hashed: that may take minutes.
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(Err(error)) = folder.map(std::fs::metadata) {
+            return Err(Wrong::new(format!("cannot write {}", out.display()), error).into());
+        }
+        // An empty one says nothing, and what is no file (`/dev/null`, a pipe) is never replaced.
+        if !std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
+            return Ok(());
+        }
+        let wrong = |why: &str| {
+            let cure = "--out names another file for the new signature";
+            Wrong::new(out.display().to_string(), format!("{why}, and stays as it is; {cure}"))
+        };
+        let read = read_named(out, MAX_BUNDLE);
+        let bundle = read.map_err(|error| wrong(&format!("is there and cannot be read ({error})")))?;
+        match ringfence_attest::signs_another(&bundle, &self.path) {
+            Ok(None) => Ok(()),
+            Ok(Some(other)) => Err(wrong(&format!("is the signature of `{other}`")).into()),
+            Err(_) => Err(wrong("is there and is no signature of a model").into()),
+        }
     }
 
     /// The certificate of the key, then those above it.
@@ -125,7 +165,8 @@ impl Sign {
         if let (Some(leaf), Some(file)) = (chain.first(), &self.cert)
             && ringfence_attest::certificate_key(leaf).as_ref() != Some(key.public())
         {
-            return Err(Usage(format!("--cert {}: its key is not that of --key", file.display())).into());
+            let what = format!("--cert {}", file.display());
+            return Err(Wrong::new(what, "its key is not that of --key").into());
         }
         Ok(chain)
     }
@@ -133,14 +174,27 @@ impl Sign {
 
 /// Certificates of one file.
 pub(super) fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    let wrong = |error: &dyn std::fmt::Display| Usage(format!("{option} {}: {error}", file.display()));
-    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{option} {}", file.display()), error);
+    let bytes = read_named(file, MAX_KEY).map_err(|error| wrong(&error))?;
     Ok(ringfence_attest::certificates(&bytes).map_err(|error| wrong(&error))?)
 }
 
 /// Where the signature of a model lies unless somebody says otherwise.
 pub(super) fn default_signature(model: &Path) -> PathBuf {
-    if model.is_dir() { model.join(DEFAULT) } else { model.with_file_name(DEFAULT) }
+    if model.is_dir() {
+        return model.join(OF_FOLDER);
+    }
+    let mut own = model.as_os_str().to_owned();
+    own.push(OF_FILE);
+    own.into()
+}
+
+/// The signature that is there: of a file, its own, or else one beside it by the name that a folder's has.
+pub(super) fn present_signature(model: &Path) -> PathBuf {
+    let own = default_signature(model);
+    let beside = model.with_file_name(OF_FOLDER);
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    if model.is_file() && !is_there(&own) && is_there(&beside) { beside } else { own }
 }
 
 /// A path, as seen from inside the model; none where it is outside, or the model itself.
@@ -155,10 +209,11 @@ pub(super) fn below(model: &Path, path: &Path) -> Option<String> {
 }
 
 fn of_signing(path: &Path, error: SignError) -> anyhow::Error {
-    let words = format!("{}: {error}", path.display());
+    let wrong = |reason: &dyn std::fmt::Display| Wrong::new(path.display().to_string(), reason);
     match error {
-        SignError::Empty | SignError::Refused(_) | SignError::Root(_) => Usage(words).into(),
-        SignError::Unread(_) => Unreachable(words).into(),
+        SignError::Empty | SignError::Root(_) => wrong(&error).into(),
+        SignError::Refused(each) => wrong(&"cannot sign this model:").of_each(each).into(),
+        SignError::Unread(each) => wrong(&"could not read all of the model:").of_each(each).unread().into(),
         SignError::Key(_) | SignError::WrongAnswer(_) => anyhow::Error::new(error),
     }
 }

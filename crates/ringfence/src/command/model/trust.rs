@@ -14,6 +14,7 @@ use ringfence_attest::TrustedSigner;
 use ringfence_attest::VerifyTime;
 use ringfence_finding::TrustInForce;
 use ringfence_inventory::glob_matches;
+use ringfence_inventory::read_named;
 
 use super::sign;
 use crate::config::Config;
@@ -21,11 +22,12 @@ use crate::config::ConfigFlag;
 use crate::config::Root;
 use crate::config::Signer;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 
 /// Seconds of a day, less the first one: a day counts to its end.
 const REST_OF_DAY: u64 = 86_399;
 
-/// Whom to believe.
+/// Whom to believe. `requires` alone does not do: clap drops it where what is required conflicts with what is given.
 #[derive(Args, Debug)]
 pub(super) struct TrustFlags {
     /// Public key that is trusted; may be given several times. With it or --ca, no ringfence.yaml is read.
@@ -35,16 +37,17 @@ pub(super) struct TrustFlags {
     #[arg(long, value_name = "FILE")]
     ca: Vec<PathBuf>,
     /// Whom the certificate must be for: one of its alternative names, or its common name where it has none.
-    #[arg(long, value_name = "NAME", requires = "ca")]
+    #[arg(long, value_name = "NAME", requires = "ca", conflicts_with = "key")]
     identity: Option<String>,
-    /// When the certificates must be valid: a date, a time in UTC, or leaf-not-before, which lets expired ones through.
+    /// When the certificates must be valid, with --ca or a `ca` of ringfence.yaml only: a date, a time in UTC, or
+    /// leaf-not-before, which lets expired ones through.
     #[arg(long, value_name = "TIME", conflicts_with = "key")]
     at: Option<String>,
     /// How many of the trusted have to agree: any, all or a number.
     #[arg(long, value_name = "COUNT")]
     require: Option<Require>,
-    /// Name of the model that signers are looked up by; the last two parts of the path where none is said.
-    #[arg(long, value_name = "NAME")]
+    /// Name of the model that signers of ringfence.yaml are looked up by; the last two parts of the path where none is said.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["key", "ca"])]
     repo: Option<String>,
     /// Let files through that nobody signed; they are named.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
@@ -69,6 +72,20 @@ impl TrustFlags {
     /// Whom to believe for the model at `path`, `now` in seconds since 1970. Nobody in `signers` is an answer, too: the
     /// file names no one for this model.
     pub(super) fn whom(&self, path: &Path, now: u64) -> anyhow::Result<Whom> {
+        let whom = self.trusted(path, now)?;
+        let given = whom.signers.len();
+        // Nobody at all is an answer of its own.
+        if let Some(Require::Count(count)) = self.require
+            && given > 0
+            && count.get() > given
+        {
+            let words = if given == 1 { "1 signer is".to_owned() } else { format!("{given} signers are") };
+            return Err(Usage(format!("--require {count}: only {words} given")).into());
+        }
+        Ok(whom)
+    }
+
+    fn trusted(&self, path: &Path, now: u64) -> anyhow::Result<Whom> {
         if !self.key.is_empty() || !self.ca.is_empty() {
             return self.of_flags(now);
         }
@@ -84,6 +101,13 @@ impl TrustFlags {
             return Err(Usage(words).into());
         };
         let mut whom = self.of_config(&config, path, now)?;
+        let has_certificates = |signer: &TrustedSigner| matches!(signer.root, TrustRoot::Authority { .. });
+        if self.at.is_some() && !whom.signers.is_empty() && !whom.signers.iter().any(has_certificates) {
+            let file = &config.file.path;
+            return Err(
+                Usage(format!("--at: it is about certificates, and {file} trusts keys alone here")).into()
+            );
+        }
         whom.notes.extend(look.passed_over);
         Ok(whom)
     }
@@ -177,14 +201,14 @@ impl TrustFlags {
             })?),
         };
         let authorities = Authorities::new(roots, time)
-            .map_err(|error| Usage(format!("{what} {}: {error}", file.display())))?;
+            .map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;
         Ok(TrustRoot::Authority { authorities, identity })
     }
 }
 
 fn public_key(what: &str, file: &Path) -> anyhow::Result<PublicKey> {
-    let wrong = |error: &dyn std::fmt::Display| Usage(format!("{what} {}: {error}", file.display()));
-    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
+    let bytes = read_named(file, sign::MAX_KEY).map_err(|error| wrong(&error))?;
     Ok(PublicKey::read(&bytes).map_err(|error| wrong(&error))?)
 }
 

@@ -1,6 +1,5 @@
 //! `ringfence model verify PATH`: files, a signature and who is trusted -> verified, or everything that does not hold.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,6 +14,7 @@ use ringfence_attest::Signature;
 use ringfence_finding::ExitCode;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyReason;
+use ringfence_inventory::open_named;
 
 use super::sign;
 use super::trust::TrustFlags;
@@ -22,6 +22,7 @@ use super::trust::Whom;
 use crate::cli::Color;
 use crate::cli::VerifyFormat;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
 use crate::progress::Total;
@@ -42,6 +43,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
 #[command(after_help = "Examples:
   ringfence model verify acme/llama                                signers of ringfence.yaml for acme/llama
   ringfence model verify llama/ --key model.pub                    signature in llama/model.sig
+  ringfence model verify a.safetensors --key model.pub             signature in a.safetensors.sig
   ringfence model verify llama/ --signature llama.sig --key model.pub --format json
   ringfence model verify llama/ --ca root.pem --identity release@acme.example
   ringfence model verify llama/ --key model.pub --format junit -o verify.xml
@@ -56,7 +58,8 @@ Exit codes: 0 verified, 2 usage, 3 something could not be read, 4 something does
 pub(crate) struct Verify {
     /// Folder or file.
     path: PathBuf,
-    /// Signature; model.sig in the folder, or beside the file, where none is said. May be given several times.
+    /// Signature; where none is said, model.sig in the folder, or FILE.sig beside the file, or else model.sig beside it. May
+    /// be given several times.
     #[arg(long, value_name = "FILE")]
     signature: Vec<PathBuf>,
     #[command(flatten)]
@@ -85,11 +88,11 @@ impl Verify {
         let start = Instant::now();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
         if let Err(error) = std::fs::metadata(&self.path) {
-            return Err(Usage(format!("{}: {error}", self.path.display())).into());
+            return Err(Wrong::new(self.path.display().to_string(), error).into());
         }
         let whom = self.trust.whom(&self.path, now)?;
         let files = match self.signature.as_slice() {
-            [] => vec![sign::default_signature(&self.path)],
+            [] => vec![sign::present_signature(&self.path)],
             given => given.to_vec(),
         };
         let mut result = self.judge(&whom, &files, now)?;
@@ -138,7 +141,7 @@ impl Verify {
                 .ok_or_else(|| Usage(format!("--ignore {}: not inside the model", path.display())))?;
             ignore.push(below);
         }
-        let verified = progress::during("hashing", Total::Open("MB"), self.quiet, |done| {
+        let verified = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(&done);
             ringfence_attest::verify(&Request {
                 path: &self.path,
@@ -158,7 +161,7 @@ impl Verify {
     /// A signature's bytes. None there is a model that nobody signed; one that cannot be read is another thing.
     fn signature(&self, file: &Path) -> anyhow::Result<Result<Signature, VerifyReason>> {
         let mut bundle = Vec::new();
-        let read = File::open(file).and_then(|file| file.take(MAX_BUNDLE).read_to_end(&mut bundle));
+        let read = open_named(file).and_then(|file| file.take(MAX_BUNDLE).read_to_end(&mut bundle));
         let name = file.display().to_string();
         Ok(match read {
             Ok(_) => Ok(Signature { own: sign::below(&self.path, file), name, bundle }),
@@ -167,7 +170,7 @@ impl Verify {
                 Err(VerifyReason::failed("signature", message))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Usage(format!("--signature {name}: {error}")).into());
+                return Err(Wrong::new(format!("--signature {name}"), error).into());
             }
             Err(error) => Err(VerifyReason::incomplete("unread", format!("{name}: {error}"))),
         })

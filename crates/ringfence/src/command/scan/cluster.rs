@@ -13,7 +13,7 @@ use ringfence_inventory::cluster::ClusterError;
 use ringfence_inventory::cluster::Env;
 
 use crate::exit::Unreachable;
-use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::progress;
 
 /// Flags of every command that talks to a cluster; without any, the cluster that `kubectl` would talk to.
@@ -55,7 +55,7 @@ pub(crate) struct ClusterArgs {
 impl ClusterArgs {
     /// The cluster they name. Nothing is sent.
     pub(crate) fn find(&self) -> anyhow::Result<Cluster> {
-        let mut access = Access::new(Env::of_process(), ringfence_report::clean_line);
+        let mut access = Access::new(Env::of_process(), ringfence_report::clean_text);
         access.kubeconfig.clone_from(&self.kubeconfig);
         access.context.clone_from(&self.context);
         access.cluster.clone_from(&self.cluster);
@@ -100,7 +100,7 @@ impl ClusterArgs {
 /// (exit 3).
 pub(crate) fn error(error: ClusterError) -> anyhow::Error {
     match error {
-        ClusterError::Config(words) => Usage(words).into(),
+        ClusterError::Config(words) => Wrong::new("", words).into(),
         error => Unreachable(error.to_string()).into(),
     }
 }

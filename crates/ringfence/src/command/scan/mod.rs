@@ -27,9 +27,13 @@ use formats::Formats;
 use crate::cli::Color;
 use crate::command::explain;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::nearest::nearest;
 use crate::output;
 use crate::terminal;
+
+/// Bytes of a price table; there are not so many GPUs.
+const MAX_PRICES: u64 = 1 << 20;
 
 /// Show the open doors of an AI platform: of a live cluster, or of its manifests.
 ///
@@ -201,8 +205,8 @@ impl Scan {
 
     fn price_table(&self) -> anyhow::Result<PriceTable> {
         let Some(path) = &self.prices else { return Ok(PriceTable::embedded()) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Usage(format!("--prices {}: {error}", path.display())))
+        let text = ringfence_inventory::read_named_text(path, MAX_PRICES)
+            .map_err(|error| Wrong::new(format!("--prices {}", path.display()), error))
             .context("no price table")?;
         Ok(PriceTable::parse(&text).map_err(|error| Usage(format!("--prices {}:{error}", path.display())))?)
     }

@@ -1,0 +1,108 @@
+//! Where signatures lie: each beside what it signs, and none takes the place of another.
+
+use crate::Folder;
+use crate::Ran;
+use crate::keys;
+use crate::run;
+
+/// A folder with two files, and a key pair beside it: paths of model, both files, keys.
+fn two(folder: &Folder) -> [String; 5] {
+    let (one, other) = (folder.write("two/a.safetensors", "a"), folder.write("two/b.gguf", "b"));
+    let (key, public) = keys(folder, "p256", "pem", "");
+    [format!("{}/two", folder.path()), one, other, key, public]
+}
+
+#[track_caller]
+fn refused(ran: &Ran, words: &[&str]) {
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+    for words in words {
+        assert!(ran.err.contains(words), "no `{words}` in {}", ran.err);
+    }
+}
+
+#[test]
+fn two_files_of_a_folder_have_a_signature_each() {
+    let folder = Folder::new("places-two");
+    let [model, one, other, key, public] = two(&folder);
+    for file in [&one, &other] {
+        run(&["model", "sign", file, "--key", &key]).ends(0);
+    }
+    for file in [&one, &other] {
+        run(&["model", "verify", file, "--key", &public]).ends(0);
+    }
+    // A signature of the folder is another one, and stays when a file of it is signed.
+    run(&["model", "sign", &model, "--key", &key]).ends(0);
+    run(&["model", "sign", &one, "--key", &key]).ends(0);
+    let own = format!("{model}/model.sig");
+    refused(&run(&["model", "sign", &one, "--key", &key, "--out", &own]), &["signature of `two`", "--out"]);
+    std::fs::remove_file(format!("{one}.sig")).unwrap();
+    // The one of the folder is found for a file of it, and does not sign that file alone.
+    assert!(run(&["model", "verify", &one, "--key", &public]).ends(4).out.contains("b.gguf: signed"));
+}
+
+#[test]
+fn a_file_signed_as_before_verifies_by_the_signature_beside_it() {
+    let folder = Folder::new("places-beside");
+    let [model, one, _, key, public] = two(&folder);
+    let beside = format!("{model}/model.sig");
+    assert!(run(&["model", "verify", &one, "--key", &public]).ends(4).out.contains("a.safetensors.sig"));
+    run(&["model", "sign", &one, "--key", &key, "--out", &beside]).ends(0);
+    run(&["model", "verify", &one, "--key", &public]).ends(0);
+    // Its own comes first, also where it holds no longer.
+    std::fs::write(format!("{one}.sig"), "{}").unwrap();
+    run(&["model", "verify", &one, "--key", &public]).ends(4);
+}
+
+#[test]
+fn only_a_signature_of_the_same_name_is_written_anew() {
+    let folder = Folder::new("places-anew");
+    let [model, one, other, key, public] = two(&folder);
+    let sign = |path: &str, out: &str| run(&["model", "sign", path, "--key", &key, "--out", out]);
+    let out = format!("{}/one.sig", folder.path());
+    sign(&one, &out).ends(0);
+    let before = std::fs::read(&out).unwrap();
+    for path in [&other, &model] {
+        refused(&sign(path, &out), &["one.sig: is the signature of `a.safetensors`", "--out"]);
+    }
+    assert_eq!(std::fs::read(&out).unwrap(), before);
+    std::fs::write(&one, "changed").unwrap();
+    sign(&one, &out).ends(0);
+    run(&["model", "verify", &one, "--signature", &out, "--key", &public]).ends(0);
+    // Of PGP, a program, weights: whatever it is, it is not ours to replace.
+    let foreign = folder.write("a.safetensors.asc", "-----BEGIN PGP SIGNATURE-----");
+    refused(&sign(&one, &foreign), &["no signature of a model"]);
+    assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "-----BEGIN PGP SIGNATURE-----");
+    let empty = folder.write("empty.sig", "");
+    sign(&one, &empty).ends(0);
+    sign(&one, "/dev/null").ends(0);
+}
+
+#[test]
+fn a_signature_without_a_place_is_a_usage_error() {
+    let folder = Folder::new("places-none");
+    let [model, _, _, key, _] = two(&folder);
+    let nowhere = format!("{}/none/x.sig", folder.path());
+    // Told before the model is looked at, which could not be signed either.
+    std::os::unix::fs::symlink("b.gguf", format!("{model}/link")).unwrap();
+    refused(
+        &run(&["model", "sign", &model, "--key", &key, "--out", &nowhere]),
+        &["cannot write", "none/x.sig"],
+    );
+}
+
+#[test]
+fn what_was_signed_is_told_within_the_columns() {
+    let folder = Folder::new("places-told");
+    let [_, one, _, key, _] = two(&folder);
+    let out = crate::command(&["model", "sign", "two/a.safetensors", "--key", &key])
+        .env("COLUMNS", "80")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let out = Ran::from(out).ends(0).out;
+    assert!(out.starts_with("two/a.safetensors   1 file, 1 byte   SIGNED\n"), "{out}");
+    assert!(out.contains("\n  signature   two/a.safetensors.sig\n"), "{out}");
+    // A digest with its name alone is 71 wide, behind a column of 14.
+    assert!(out.lines().all(|line| line.len() <= 14 + 72), "{out}");
+    assert!(run(&["model", "sign", &one, "--key", &key, "--quiet"]).ends(0).out.is_empty());
+}
