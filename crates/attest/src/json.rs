@@ -1,6 +1,7 @@
 //! Room `attest`: foreign bytes -> JSON without two readings: no key twice, no depth without end; and a cursor that knows
 //! its path, so that a refusal names the place and the rule.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::DeserializeSeed;
@@ -40,10 +41,11 @@ fn before(path: &str) -> String {
 }
 
 impl Json {
-    /// Reads one document.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+    /// Reads one document of at most so many values, each of which takes some hundred bytes.
+    pub(crate) fn read(bytes: &[u8], most: usize) -> Result<Self, Refusal> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let value = Seed(0).deserialize(&mut reader);
+        let left = Cell::new(most);
+        let value = Seed { depth: 0, left: &left }.deserialize(&mut reader);
         value
             .and_then(|value| reader.end().map(|()| value))
             .map_err(|error| Refusal { path: "$".to_owned(), rule: format!("not strict JSON: {error}") })
@@ -170,21 +172,36 @@ impl<'j> Place<'j> {
     }
 }
 
-/// Depth of the value to read.
-struct Seed(usize);
+/// The value to read.
+#[derive(Clone, Copy)]
+struct Seed<'l> {
+    depth: usize,
+    /// How many values may still come.
+    left: &'l Cell<usize>,
+}
 
-impl<'de> DeserializeSeed<'de> for Seed {
+impl Seed<'_> {
+    fn inner(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        if self.0 > MAX_DEPTH {
+        if self.depth > MAX_DEPTH {
             return Err(D::Error::custom(format_args!("nested deeper than {MAX_DEPTH}")));
+        }
+        match self.left.get().checked_sub(1) {
+            Some(left) => self.left.set(left),
+            None => return Err(D::Error::custom("more values than are read")),
         }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed {
+impl<'de> Visitor<'de> for Seed<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,7 +236,7 @@ impl<'de> Visitor<'de> for Seed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self(self.0 + 1))? {
+        while let Some(item) = items.next_element_seed(self.inner())? {
             list.push(item);
         }
         Ok(Json::List(list))
@@ -232,7 +249,7 @@ impl<'de> Visitor<'de> for Seed {
             if !seen.insert(key.clone()) {
                 return Err(A::Error::custom(format_args!("key {key:?} twice in one object")));
             }
-            fields.push((key, entries.next_value_seed(Self(self.0 + 1))?));
+            fields.push((key, entries.next_value_seed(self.inner())?));
         }
         Ok(Json::Object(fields))
     }
@@ -244,7 +261,7 @@ mod tests {
 
     #[test]
     fn there_is_one_reading_or_none() {
-        let read = |text: &str| Json::read(text.as_bytes());
+        let read = |text: &str| Json::read(text.as_bytes(), 1000);
         let twice = read(r#"{"a":{"b":1,"c":2,"b":1}}"#).unwrap_err();
         assert!(twice.rule.contains("\"b\" twice"), "{twice}");
         assert!(read(r#"{"a":1,"\u0061":1}"#).is_err(), "the same key, written otherwise");
@@ -254,7 +271,10 @@ mod tests {
         assert!(read(&"[".repeat(100_000)).is_err());
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nested(64)).is_ok() && read(&nested(66)).is_err());
-        assert!(Json::read(b"\"\xff\"").is_err());
+        assert!(Json::read(b"\"\xff\"", 1).is_err());
+        let many = |count: usize| format!("[{}0]", "0,".repeat(count - 2));
+        assert!(read(&many(1000)).is_ok());
+        assert!(read(&many(1001)).unwrap_err().rule.contains("more values than are read"));
     }
 
     #[test]
@@ -262,7 +282,7 @@ mod tests {
         for (text, value) in
             [("2", Some(2)), ("2.0", Some(2)), ("-1", None), ("1.5", None), ("1e300", None), ("\"2\"", None)]
         {
-            let json = Json::read(text.as_bytes()).unwrap();
+            let json = Json::read(text.as_bytes(), 1000).unwrap();
             assert_eq!(json.root().whole().ok(), value, "{text}");
         }
     }

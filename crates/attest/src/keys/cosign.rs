@@ -33,7 +33,7 @@ pub(super) fn open(
     password: &mut dyn FnMut() -> Result<Password, KeyError>,
 ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let malformed = |refusal: Refusal| KeyError::Malformed(refusal.to_string());
-    let json = Json::read(body).map_err(malformed)?;
+    let json = Json::read(body, 100).map_err(malformed)?;
     let file = File::read(&json.root()).map_err(malformed)?;
     let params = bounded(file.cost.0, file.cost.1, file.cost.2)?;
     let key = derive(&password()?, &file.salt, &params)?;

@@ -18,6 +18,8 @@ pub(super) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+js
 pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// Largest bundle, in bytes.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
+/// Most values of its JSON; a chain of ten certificates makes forty.
+const MOST_VALUES: usize = 4096;
 /// Most certificates of a chain.
 const MAX_CHAIN: usize = 10;
 
@@ -56,7 +58,7 @@ pub(super) struct Signer {
 
 impl Bundle {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let json = Json::read(bytes)?;
+        let json = Json::read(bytes, MOST_VALUES)?;
         let root = json.root();
         if root.get("messageSignature")?.is_some() {
             return Err(root.refuse("a signature of one blob, not of a model: it has `messageSignature`"));

@@ -18,6 +18,8 @@ pub(super) const PREDICATE: &str = "https://model_signing/signature/v1.0";
 pub(super) const ALONE: &str = ".";
 /// Most resources of a statement.
 const MAX_RESOURCES: usize = 200_000;
+/// Most values of its JSON: four to a resource, and what stands around them.
+const MOST_VALUES: usize = 4 * MAX_RESOURCES + 10_000;
 
 /// What a signer said about a model.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ pub(super) enum Content {
 
 impl Statement {
     pub(super) fn read(payload: &[u8]) -> Result<Self, Refusal> {
-        let json = Json::read(payload)?;
+        let json = Json::read(payload, MOST_VALUES)?;
         let root = json.root();
         let mut notes = Vec::new();
         note_unknown(&root, &["_type", "subject", "predicateType", "predicate"], &mut notes)?;

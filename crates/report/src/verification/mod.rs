@@ -381,8 +381,12 @@ mod tests {
         let case = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
         let (signature, first) =
             (case("signature llama/model.sig", "passed"), case("a.safetensors", "passed"));
-        assert_eq!(cases(&verification("x")), [signature.clone(), first.clone(), case("x", "failure")]);
-        assert_eq!(cases(&incomplete()), [signature, first, case("x", "error")]);
+        let beside = case("what no signature covers", "failure");
+        assert_eq!(
+            cases(&verification("x")),
+            [signature.clone(), first.clone(), case("x", "failure"), beside.clone()]
+        );
+        assert_eq!(cases(&incomplete()), [signature, first, case("x", "error"), beside]);
         let nobody = Verification {
             source: "llama".to_owned(),
             signature: "llama/model.sig".to_owned(),
@@ -413,9 +417,10 @@ mod tests {
         let incomplete = log(&incomplete());
         let run = &incomplete["runs"][0];
         assert_eq!(
-            (&run["results"], &run["invocations"][0]["exitCode"]),
-            (&serde_json::json!([]), &3.into())
+            (&run["results"][0]["ruleId"], &run["results"][0]["level"], &run["invocations"][0]["exitCode"]),
+            (&"model-verify/uncovered".into(), &"warning".into(), &3.into())
         );
+        assert!(run["results"][1].is_null());
         let told = &run["invocations"][0]["toolExecutionNotifications"][0];
         assert_eq!(
             (&told["descriptor"]["id"], &told["message"]["text"]),

@@ -356,6 +356,7 @@ fn a_renamed_file_verifies_and_the_output_says_under_which_name_it_was_signed() 
     assert!(out.contains("1 match") && !out.contains("note"), "{out}");
     let other = format!("{}/other.pkl", folder.path());
     std::fs::rename(&file, &other).unwrap();
+    std::fs::rename(format!("{file}.sig"), format!("{other}.sig")).unwrap();
     let verify = |format| run(&["model", "verify", &other, "--key", &public, "--format", format]).ends(0).out;
     let told = "other.pkl: signed as `one.safetensors`; the bytes of one file are covered, its name is not";
     let words: Vec<String> = verify("text").split_whitespace().map(str::to_owned).collect();
