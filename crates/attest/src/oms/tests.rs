@@ -334,6 +334,11 @@ fn shards_cover_each_file_without_a_gap() {
     ] {
         assert_eq!(outcome(json!(2), wrong), VerifyOutcome::Failed, "{wrong:?}");
     }
+    // No shard is empty: a signer of shards says nothing of an empty file, and that is told. Of one with bytes it does.
+    std::fs::write(bench.folder.join("empty"), "").unwrap();
+    assert_eq!(outcome(json!(2), &whole), VerifyOutcome::Verified);
+    std::fs::write(bench.folder.join("empty"), "1").unwrap();
+    assert_eq!(outcome(json!(2), &whole), VerifyOutcome::Failed);
 }
 
 #[test]

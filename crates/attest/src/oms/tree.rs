@@ -182,11 +182,8 @@ fn count(path: &Path, name: &str, kind: fs::FileType, depth: usize, skipped: &mu
     if depth > MAX_DEPTH {
         return;
     }
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        // Nobody knows what is in it.
-        Err(_) => return skipped.loadable.push(name.to_owned()),
-    };
+    // Of what cannot be listed nobody knows what is in it.
+    let Ok(entries) = fs::read_dir(path) else { return skipped.loadable.push(name.to_owned()) };
     for entry in entries.flatten() {
         if let Ok(kind) = entry.file_type() {
             let name = format!("{name}/{}", entry.file_name().to_string_lossy());

@@ -199,6 +199,8 @@ fn compare(
         result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
     }
     let mut signed = statement.files;
+    // Shards are of at least one byte, so a signer of shards cannot speak of empty files: theirs are noted, and so is any other.
+    let is_sharded = signed.values().any(|content| matches!(content, Content::Shards(_)));
     let alone = tree.files.keys().next().filter(|_| tree.single);
     if let Some((name, content)) = alone.and_then(|name| Some((name, signed.remove(ALONE)?))) {
         // Other files may have other loaders, and it is the name that chooses one.
@@ -235,6 +237,10 @@ fn compare(
     for (name, found) in tree.files {
         let file = match (signed.remove(&name), parts.remove(&name)) {
             (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
+            (None, _) if is_sharded && found.bytes == 0 => {
+                result.notes.push(format!("{name}: empty, which a signature of shards does not cover"));
+                VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Unsigned }
+            }
             _ => unsigned(&name, found.bytes, request.allow_unsigned.is_some(), result),
         };
         result.files.push(file);

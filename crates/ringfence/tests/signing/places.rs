@@ -106,3 +106,27 @@ fn what_was_signed_is_told_within_the_columns() {
     assert!(out.lines().all(|line| line.len() <= 14 + 72), "{out}");
     assert!(run(&["model", "sign", &one, "--key", &key, "--quiet"]).ends(0).out.is_empty());
 }
+
+#[test]
+fn what_a_loader_could_load_and_no_signature_covers_is_a_finding() {
+    let folder = Folder::new("places-uncovered");
+    let [model, _, _, key, public] = two(&folder);
+    folder.write("two/.git/config", "[core]\n");
+    let (key, public) = (key.as_str(), public.as_str());
+    run(&["model", "sign", &model, "--key", key, "--ignore", &format!("{model}/cache")]).ends(0);
+    let verify = |more: &[&str]| run(&[&["model", "verify", &model, "--key", public], more].concat());
+    verify(&[]).ends(0);
+    folder.write("two/.git/hooks/sitecustomize.py", "import os\n");
+    let out = verify(&[]).ends(1).out;
+    assert!(out.contains("VERIFIED") && !out.contains("NOT VERIFIED"), "{out}");
+    assert!(out.contains("not covered .git") && out.contains("sitecustomize.py"), "{out}");
+    let json: serde_json::Value = serde_json::from_str(&verify(&["--format", "json"]).ends(1).out).unwrap();
+    assert_eq!((&json["outcome"], &json["exit"]), (&"verified".into(), &1.into()), "{json}");
+    std::fs::remove_file(folder.write("two/.git/hooks/sitecustomize.py", "")).unwrap();
+    // What the signer leaves out is told as well; what is left out on this command line was asked for.
+    folder.write("two/cache/x.bin", "x");
+    assert!(verify(&[]).ends(1).out.contains("cache"));
+    folder.write("two/more/x.bin", "x");
+    std::fs::remove_dir_all(format!("{model}/cache")).unwrap();
+    verify(&["--ignore", &format!("{model}/more")]).ends(0);
+}
