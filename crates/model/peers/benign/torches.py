@@ -24,7 +24,8 @@ for name, layer in layers.items():
     save(name, layer.state_dict())
     save(f"{name}-half", {key: value.half() for key, value in layer.state_dict().items() if value.is_floating_point()})
 for of in ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool", "complex64",
-           "complex128"):
+           "complex128", "complex32", "uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz",
+           "float8_e5m2fnuz", "float8_e8m0fnu"):
     save(f"tensor-{of}", torch.ones(2, 3).to(getattr(torch, of)))
 base = torch.arange(24.0)
 save("views", {"whole": base, "part": base[4:12], "turned": base.view(4, 6).t(), "steps": base[::2]})

@@ -157,6 +157,45 @@ mod tests {
         }
     }
 
+    /// One tensor of 2 x 3 items in storage 0 of 24 bytes: its class and number of items, `then` behind the stride.
+    fn rebuilt(function: &str, (class, items): (&str, u8), then: Stream) -> Vec<u8> {
+        let id = Stream::protocol(2).global("torch._utils", function).raw(b"((").text("storage");
+        let id = id.global(if class == "UntypedStorage" { "torch.storage" } else { "torch" }, class);
+        let id = id.text("0").text("cpu").raw([b'K', items]).raw(b"tQK\0K\x02K\x03\x86K\x03K\x01\x86");
+        model(&id.raw(then.0).raw(b"tR.").0, &[0; 24], &[])
+    }
+
+    #[test]
+    fn a_view_is_measured_in_items_of_its_own_type() {
+        let untyped = |dtype: &str| {
+            let then = Stream::bare().raw(b"\x89").global("collections", "OrderedDict").raw(b")R");
+            rebuilt("_rebuild_tensor_v3", ("UntypedStorage", 24), then.global("torch", dtype).raw(b"N"))
+        };
+        for dtype in ["float32", "uint32", "uint16", "float8_e8m0fnu"] {
+            assert_eq!(judge(&untyped(dtype)).verdict, Verdict::Clean, "{dtype}");
+        }
+        for dtype in ["float64", "uint64", "complex128"] {
+            assert_eq!(judge(&untyped(dtype)).verdict, Verdict::Malicious, "{dtype}");
+        }
+        assert_eq!(judge(&untyped("int7")).verdict, Verdict::Review);
+    }
+
+    #[test]
+    fn a_quantized_tensor_lies_inside_of_its_storage() {
+        let quantized = |scheme: &str, class| {
+            let then = Stream::bare()
+                .raw(b"(")
+                .global("torch", scheme)
+                .raw(b"G?\xb9\x99\x99\x99\x99\x99\x9aK\x02t\x89");
+            rebuilt("_rebuild_qtensor", class, then.global("collections", "OrderedDict").raw(b")R"))
+        };
+        let (whole, short) = (("QInt8Storage", 24), ("DoubleStorage", 3));
+        assert_eq!(judge(&quantized("per_tensor_affine", whole)).verdict, Verdict::Clean);
+        assert_eq!(judge(&quantized("per_channel_affine", whole)).verdict, Verdict::Review);
+        let judged = judge(&quantized("per_tensor_affine", short));
+        assert_eq!(judged.verdict, Verdict::Malicious, "{judged:#?}");
+    }
+
     #[test]
     fn a_payload_anywhere_in_the_archive_is_found() {
         let evil = b"cos\nsystem\n(S'echo hi'\ntR.";

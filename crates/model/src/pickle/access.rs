@@ -70,6 +70,11 @@ impl Machine<'_> {
     }
 
     /// The storage behind a persistent id.
+    /// Name of an import, without its module.
+    pub(super) fn imported(&self, index: u32) -> Option<&str> {
+        self.facts.names.get(usize::try_from(index).ok()?).map(|name| name.imported().1)
+    }
+
     pub(super) fn storage(&self, index: Option<u32>) -> Option<&Storage> {
         self.facts.storages.get(usize::try_from(index?).ok()?)
     }

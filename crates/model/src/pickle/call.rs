@@ -4,10 +4,12 @@ use super::effect::Effect;
 use super::end::Halt;
 use super::end::Step;
 use super::facts::FaultKind;
+use super::facts::Storage;
 use super::facts::Use;
 use super::machine::Machine;
 use super::value::Container;
 use super::value::Value;
+use crate::format::torch;
 
 /// Longest tuple whose items are kept.
 const KEPT: usize = 16;
@@ -197,8 +199,12 @@ impl Machine<'_> {
                 _,
             )
             | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
-            (Effect::Tensor, &[Value::Persistent(storage), Value::Int(offset), size, stride, ..]) => {
-                self.view(storage, offset, size, stride);
+            (
+                Effect::Tensor,
+                &[Value::Persistent(storage), Value::Int(offset), size, stride, ref rest @ ..],
+            ) => {
+                let dtype = if let Some(Value::Global(dtype)) = rest.get(2) { Some(*dtype) } else { None };
+                self.view(storage, offset, (size, stride), dtype);
                 object(callee)
             }
             _ => {
@@ -230,8 +236,15 @@ impl Machine<'_> {
         effect.unwrap_or(Effect::Plain)
     }
 
-    /// A tensor must lie inside of its storage: loaders before torch 2.10 do not all look.
-    fn view(&mut self, storage: Option<u32>, offset: i64, size: Value, stride: Value) {
+    /// A tensor must lie inside of its storage: loaders before torch 2.10 do not all look. `_rebuild_tensor_v3` says of what
+    /// type its items are, whatever those of the storage are.
+    fn view(
+        &mut self,
+        storage: Option<u32>,
+        offset: i64,
+        (size, stride): (Value, Value),
+        dtype: Option<u32>,
+    ) {
         let numbers = |value: Value| -> Option<Vec<i64>> {
             let Value::Tuple { start, len, .. } = value else { return None };
             let cells = self.cells_of(start, len);
@@ -248,11 +261,24 @@ impl Machine<'_> {
             self.facts.fault(FaultKind::View, at, || "a tensor whose view cannot be followed".to_owned());
             return;
         };
-        if !fits(offset, &size, &stride, storage.items) {
-            let (key, items, at) = (storage.key.clone(), storage.items, self.at);
+        let items = self.items_of(storage, dtype);
+        if !fits(offset, &size, &stride, items) {
+            let (key, at) = (storage.key.clone(), self.at);
             self.facts.fault(FaultKind::View, at, || {
                 format!("a tensor of size {size:?} at item {offset} of storage {key}, which has {items}")
             });
+        }
+    }
+
+    /// Items of a storage, counted as a type that is not its own. A type that nobody knows is told as a name.
+    fn items_of(&self, storage: &Storage, dtype: Option<u32>) -> i64 {
+        let sizes = || {
+            let own = torch::item_size(self.imported(storage.class)?)?;
+            Some((i64::try_from(own).ok()?, i64::try_from(torch::dtype_size(self.imported(dtype?)?)?).ok()?))
+        };
+        match sizes() {
+            Some((own, other)) => storage.items.saturating_mul(own) / other,
+            None => storage.items,
         }
     }
 

@@ -1,10 +1,15 @@
 //! Room `model`, pickle: a callee by name -> what it does with its arguments, where the machine has to follow it. Whether it may
-//! be called at all is the policy's.
+//! be called at all is the policy's; what it does stands beside that in the same data, so that no name is allowed without it.
 
-/// What a known callee does with its arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// Nothing that is followed.
+use serde::Deserialize;
+
+use crate::policy::Policy;
+
+/// What a known callee does with its arguments, by its word in `data/model-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Effect {
+    /// Nothing that is followed: what is made is of the callee's own class, and nothing that it is handed is called.
     Plain,
     /// `_reconstructor(class, base, ...)`: makes an object of its first argument, by way of its second.
     Reconstructs,
@@ -19,6 +24,7 @@ pub(super) enum Effect {
     /// `encode(text, encoding)`: an encoding is looked up as a module.
     Encode,
     /// `type(name, bases, attributes)`: makes a class, with methods of the stream's choosing.
+    #[serde(skip)]
     Type,
     /// `_rebuild_tensor_v2(storage, offset, size, stride, ...)`: a view of a storage.
     Tensor,
@@ -29,6 +35,7 @@ pub(super) enum Effect {
     /// joblib's stand-in for an array in another file.
     FileWrapper,
     /// `getattr(class, text)`: a look-up.
+    #[serde(skip)]
     Gets,
     /// `ZoneInfo._unpickle(key, from_cache)`: reads the rules of a zone, by the key that is its name.
     Zone,
@@ -37,41 +44,11 @@ pub(super) enum Effect {
 impl Effect {
     pub(super) fn of(module: &str, name: &str) -> Self {
         match (module, name) {
-            ("copyreg", "_reconstructor") | ("numpy.ma.core", "_mareconstruct") => Self::Reconstructs,
-            ("copyreg", "__newobj__" | "__newobj_ex__")
-            | ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct")
-            | ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence")
-            | ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked")
-            | ("pandas.core.indexes.base", "_new_Index")
-            | ("pandas.core.indexes.datetimes", "_new_DatetimeIndex")
-            | ("pandas.core.indexes.interval", "_new_IntervalIndex")
-            | ("sklearn._loss._loss", "__pyx_unpickle_CyHalfMultinomialLoss")
-            | (
-                "sklearn.metrics._dist_metrics"
-                | "sklearn.neighbors._ball_tree"
-                | "sklearn.neighbors._kd_tree",
-                "newObj",
-            ) => Self::MakesFirst,
-            ("numpy.random._pickle", "__bit_generator_ctor" | "__generator_ctor" | "__randomstate_ctor") => {
-                Self::CallsArguments
-            }
-            ("collections", "defaultdict") => Self::Factory,
-            ("torch._tensor", "_rebuild_from_type_v2") => Self::FromType,
+            // What no list allows, and is followed all the same.
             ("builtins", "getattr") => Self::Gets,
             ("builtins", "type") => Self::Type,
-            ("numpy", "dtype") => Self::Dtype,
-            (JOBLIB | OLD_JOBLIB, "NumpyArrayWrapper") => Self::ArrayWrapper,
-            (JOBLIB | OLD_JOBLIB | "joblib.numpy_pickle_compat", "NDArrayWrapper" | "ZNDArrayWrapper") => {
-                Self::FileWrapper
-            }
-            ("_codecs", "encode") => Self::Encode,
-            ("zoneinfo", "ZoneInfo._unpickle") => Self::Zone,
-            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3") => Self::Tensor,
-            _ => Self::Plain,
+            ("copyreg", "__newobj__" | "__newobj_ex__") => Self::MakesFirst,
+            _ => Policy::effect(module, name),
         }
     }
 }
-
-const JOBLIB: &str = "joblib.numpy_pickle";
-/// As scikit-learn carried it until 0.22.
-const OLD_JOBLIB: &str = "sklearn.externals.joblib.numpy_pickle";

@@ -8,7 +8,7 @@ mod burst;
 mod call;
 mod chain;
 mod compat;
-mod effect;
+pub(crate) mod effect;
 mod end;
 mod explain;
 pub(crate) mod facts;

@@ -25,6 +25,7 @@ pub use addition::wanted;
 pub use date::Date;
 pub use parse::PolicyError;
 
+use crate::pickle::effect::Effect;
 use crate::pickle::facts::Use;
 
 /// The built-in lists.
@@ -37,7 +38,7 @@ const DENY: &str = include_str!("../../../../data/model-policy/deny.toml");
 /// What a model may look up.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    allow: HashMap<String, HashMap<String, Uses>>,
+    allow: HashMap<String, HashMap<String, Allowed>>,
     deny: HashMap<String, Vec<Denied>>,
     date: String,
     digest: String,
@@ -63,6 +64,14 @@ impl Uses {
     pub(crate) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+}
+
+/// What is known of an allowed name.
+#[derive(Clone, Copy, Debug, Default)]
+struct Allowed {
+    uses: Uses,
+    /// What a call does with its arguments; none where an entry says nothing.
+    effect: Option<Effect>,
 }
 
 /// Why a name is denied.
@@ -162,7 +171,14 @@ impl Policy {
 
     /// Uses that a name is allowed for; none where the name is not listed.
     pub(crate) fn allowed(&self, module: &str, name: &str) -> Option<Uses> {
-        self.allow.get(module)?.get(name).copied()
+        Some(self.allow.get(module)?.get(name)?.uses)
+    }
+
+    /// What a call of a name does with its arguments. The built-in lists alone say it: whatever a team allows, the machine
+    /// follows the same calls.
+    pub(crate) fn effect(module: &str, name: &str) -> Effect {
+        let allowed = Self::embedded().allow.get(module).and_then(|of_module| of_module.get(name));
+        allowed.and_then(|allowed| allowed.effect).unwrap_or(Effect::Plain)
     }
 
     /// Why a name is denied; sub-modules go with their module.

@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::Addition;
+use super::Allowed;
 use super::Date;
 use super::Denied;
 use super::Policy;
 use super::Uses;
 use super::addition::MOST_DAYS;
 use super::digest;
+use crate::pickle::effect::Effect;
 use crate::pickle::facts::ParseUseError;
 use crate::pickle::facts::Use;
 
@@ -54,6 +56,8 @@ struct Allow {
     module: String,
     names: Vec<String>,
     uses: Vec<String>,
+    /// What a call does with its arguments, where that is more than to make an object of its own.
+    effect: Option<Effect>,
     /// Where the judgement comes from; read by people.
     #[serde(rename = "source")]
     _source: String,
@@ -113,6 +117,7 @@ pub(super) fn policy(allow: &[&str], deny: &str) -> Result<Policy, PolicyError> 
         policy.date = allowed.date.max(policy.date);
         for row in &allowed.allow {
             allow_all(&mut policy, &row.module, &row.names, &uses(&row.module, &row.uses)?)?;
+            state_effect(&mut policy, row)?;
         }
     }
     Ok(policy)
@@ -178,9 +183,23 @@ fn allow_all(policy: &mut Policy, module: &str, names: &[String], uses: &[Use]) 
             let (module, name, why) = (module.to_owned(), name.clone(), denied.why.clone());
             return Err(PolicyError::Denied { module, name, why });
         }
-        let of_module: &mut HashMap<_, Uses> = policy.allow.entry(module.to_owned()).or_default();
+        let of_module: &mut HashMap<_, Allowed> = policy.allow.entry(module.to_owned()).or_default();
         let known = of_module.entry(name.clone()).or_default();
-        *known = known.union(set);
+        known.uses = known.uses.union(set);
+    }
+    Ok(())
+}
+
+fn state_effect(policy: &mut Policy, row: &Allow) -> Result<(), PolicyError> {
+    let Some(effect) = row.effect else { return Ok(()) };
+    let of_module = policy.allow.entry(row.module.clone()).or_default();
+    for name in &row.names {
+        let known = of_module.entry(name.clone()).or_default();
+        if known.effect.is_some_and(|other| other != effect) {
+            let problem = format!("`{name}` has two effects");
+            return Err(PolicyError::Entry { module: row.module.clone(), problem });
+        }
+        known.effect = Some(effect);
     }
     Ok(())
 }
@@ -193,4 +212,54 @@ fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, PolicyError> {
         });
         PolicyError::Syntax(format!("{}{}", place.unwrap_or_default(), error.message()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ALLOW;
+    use super::super::DENY;
+    use super::*;
+
+    /// Names of functions that unpickle: they make what they are handed, or call it, more often than not.
+    fn is_maker(name: &str) -> bool {
+        let own = name.rsplit('.').next().unwrap_or(name);
+        let begins = ["_new_", "_rebuild", "_unpickle", "__newobj", "__pyx_unpickle_"];
+        own == "newObj"
+            || own.contains("econstruct")
+            || own.ends_with("_ctor")
+            || begins.iter().any(|begin| own.starts_with(begin))
+    }
+
+    #[test]
+    fn every_name_that_looks_like_a_maker_says_what_it_does() {
+        let policy = policy(&ALLOW, DENY).unwrap();
+        let names = policy.allow.iter().flat_map(|(module, names)| {
+            names.iter().map(move |(name, allowed)| (format!("{module}.{name}"), name, allowed))
+        });
+        let makers: Vec<_> = names.filter(|(_, name, _)| is_maker(name)).collect();
+        assert!(makers.len() >= 26, "{}", makers.len());
+        let silent = makers.iter().filter(|(_, _, allowed)| allowed.effect.is_none());
+        let silent: Vec<&str> = silent.map(|(whole, _, _)| whole.as_str()).collect();
+        assert_eq!(silent, [""; 0], "state `effect`, be it \"plain\"");
+    }
+
+    #[test]
+    fn an_effect_is_one_of_the_known_and_stated_once() {
+        let row = |name: &str, effect: &str| {
+            format!(
+                "[[allow]]\nmodule = \"a\"\nnames = [\"{name}\"]\nuses = [\"call\"]\neffect = \"{effect}\"\nsource = \"\"\n"
+            )
+        };
+        let read =
+            |rows: &[String]| policy(&[&format!("date = \"2026-11-30\"\n{}", rows.concat())], "deny = []");
+        assert!(read(&[row("f", "makes-first"), row("f", "makes-first"), row("g", "plain")]).is_ok());
+        for (rows, words) in [
+            (vec![row("f", "makes-second")], "makes-second"),
+            (vec![row("f", "gets")], "gets"),
+            (vec![row("f", "makes-first"), row("f", "plain")], "two effects"),
+        ] {
+            let error = read(&rows).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
 }

@@ -192,6 +192,16 @@ pub(super) fn end(source: &dyn Source, at: u64) -> Result<Vec<End>, ReadError> {
     {
         plain.entries = other.entries;
     }
+    // Where the record of ZIP64 stands right behind the directory and says the same, as torch always writes it, nobody takes
+    // this for an archive behind as many bytes as the two records of ZIP64 have: Python counts these out, and Go
+    // (archive/zip) believes the stated place of the directory before it believes in bytes before the archive.
+    if let [plain, other, ..] = all.as_slice()
+        && other.at + END64_LEN + LOCATOR_LEN == at
+        && other.offset.checked_add(other.size) == Some(other.at)
+        && (other.entries, other.size, other.offset) == (plain.entries, plain.size, plain.offset)
+    {
+        all.remove(0);
+    }
     Ok(all)
 }
 

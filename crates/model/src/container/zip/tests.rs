@@ -130,8 +130,13 @@ fn every_disagreement_of_loaders_is_told() {
 
 /// The records of ZIP64 for one member whose directory of `size` bytes starts at `offset`; the first stands at `place`.
 fn zip64(size: usize, offset: usize, place: usize) -> (Vec<u8>, Vec<u8>) {
+    zip64_of(1, size, offset, place)
+}
+
+fn zip64_of(members: usize, size: usize, offset: usize, place: usize) -> (Vec<u8>, Vec<u8>) {
     let field = |value: usize| u64::try_from(value).unwrap().to_le_bytes();
-    let front = [&b"PK\x06\x06"[..], &field(44), &[45, 0, 45, 0], &[0; 8], &field(1), &field(1)].concat();
+    let count = field(members);
+    let front = [&b"PK\x06\x06"[..], &field(44), &[45, 0, 45, 0], &[0; 8], &count, &count].concat();
     let end = [front, field(size).to_vec(), field(offset).to_vec()].concat();
     (end, [&b"PK\x06\x07"[..], &[0; 4], &field(place), &[1, 0, 0, 0]].concat())
 }
@@ -165,6 +170,31 @@ fn a_zip64_record_elsewhere_hides_no_directory() {
     assert!(read_bytes(&hidden).odd.iter().any(|(.., words)| words.contains("2 central directories")));
     let file = judge(&hidden);
     assert_eq!(file.verdict, Verdict::Malicious, "{file:#?}");
+}
+
+/// torch writes both records of ZIP64 always, 76 bytes: as many as a central header whose name has 30 characters, which
+/// `data.pkl` has in every checkpoint with a name of 21.
+#[test]
+fn a_directory_is_not_two_where_its_second_record_lies_as_far_as_zip64_is_long() {
+    let name = format!("{}/data.pkl", "n".repeat(21));
+    let good = archive(&[
+        Write { name: &name, data: CLEAN, deflate: false },
+        Write { name: "n/version", data: b"3", deflate: false },
+    ]);
+    let (start, end) = (memmem::find(&good, b"PK\x01\x02").unwrap(), good.len() - 22);
+    assert_eq!(good[start + 76..][..4], record::CENTRAL);
+    let (end64, locator) = zip64_of(2, end - start, start, end);
+    let whole = [&good[..end], &end64, &locator, &good[end..]].concat();
+    let read = read_bytes(&whole);
+    assert_eq!((names(&read), read.odd.len()), (vec![&*name, "n/version"], 0));
+    assert_eq!(read.spans, [(0, whole.len() as u64)]);
+    // With bytes before it, or with another directory in the other record, it is told as before.
+    let told = |bytes: &[u8]| format!("{:?}", read_bytes(bytes).odd);
+    assert!(told(&[b"#!/bin/sh\n", &whole[..]].concat()).contains("10 bytes before the archive"));
+    let mut other = whole.clone();
+    let offset = u32::try_from(start + 76).unwrap();
+    other[end + 76 + 16..][..4].copy_from_slice(&offset.to_le_bytes());
+    assert!(told(&other).contains("2 central directories"), "{}", told(&other));
 }
 
 /// One deflated member whose records state these lengths.
