@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,19 +46,20 @@ struct Identity {
 
 impl OpenFile {
     /// Opens `path`. Its last part may be a link only if `follow` says so.
-    pub fn open(path: &Path, follow: bool) -> Result<Self, OpenError> {
+    pub fn open(path: impl Into<PathBuf>, follow: bool) -> Result<Self, OpenError> {
+        let path = path.into();
         // A pipe without a writer would block the open itself.
         let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         if !follow {
             flags |= OFlags::NOFOLLOW;
         }
         let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(OpenError::NotRegular);
         }
-        Ok(Self { file, path: path.to_owned(), identity: Identity::of(&metadata) })
+        Ok(Self { file, path, identity: Identity::of(&metadata) })
     }
 
     /// Whether the path still shows the version that was opened. Ask it after the last read. The descriptor keeps the
@@ -157,8 +157,8 @@ mod tests {
         .unwrap();
         assert!(matches!(OpenFile::open(&pipe, false), Err(OpenError::NotRegular)));
         assert!(matches!(OpenFile::open(&folder, false), Err(OpenError::NotRegular)));
-        assert!(OpenFile::open(&folder.join("link"), false).is_err());
-        assert_eq!(OpenFile::open(&folder.join("link"), true).unwrap().len(), 1);
+        assert!(OpenFile::open(folder.join("link"), false).is_err());
+        assert_eq!(OpenFile::open(folder.join("link"), true).unwrap().len(), 1);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

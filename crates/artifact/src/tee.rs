@@ -60,27 +60,29 @@ impl<S> Rest<S> {
 /// An open file whose reads a taker sees.
 pub struct Teed<T: Taker> {
     file: OpenFile,
-    taker: Arc<T>,
-    flow: Option<Mutex<Flow<T::State>>>,
+    /// None where nobody wants the bytes.
+    flow: Option<Mutex<Flow<T>>>,
 }
 
-struct Flow<S> {
+struct Flow<T: Taker> {
+    /// Held here: to count one more holder for each file that nobody takes would cost all cores the same line of memory.
+    taker: Arc<T>,
     /// The first byte that was not taken.
     next: u64,
-    state: S,
+    state: T::State,
 }
 
 impl<T: Taker> Teed<T> {
     /// Reads of `file` that `taker` sees.
     pub fn new(file: OpenFile, taker: &Arc<T>) -> Self {
-        let flow = taker.start().map(|state| Mutex::new(Flow { next: 0, state }));
-        Self { file, taker: Arc::clone(taker), flow }
+        let flow = |state| Mutex::new(Flow { taker: Arc::clone(taker), next: 0, state });
+        Self { file, flow: taker.start().map(flow) }
     }
 
     /// The file, and how far it was taken; none of that where nobody wants the bytes, or a taker was lost in a panic.
     pub fn into_rest(self) -> Result<Rest<T::State>, OpenFile> {
         match self.flow.and_then(|flow| flow.into_inner().ok()) {
-            Some(Flow { next, state }) => Ok(Rest { file: self.file, from: next, state }),
+            Some(Flow { next, state, .. }) => Ok(Rest { file: self.file, from: next, state }),
             None => Err(self.file),
         }
     }
@@ -98,8 +100,9 @@ impl<T: Taker> Source for Teed<T> {
             && let Some(known) = flow.next.checked_sub(at).and_then(|known| usize::try_from(known).ok())
             && let Some(new) = buffer.get(known..count).filter(|new| !new.is_empty())
         {
-            self.taker.take(&mut flow.state, new);
-            flow.next += new.len() as u64;
+            let Flow { taker, next, state } = &mut *flow;
+            taker.take(state, new);
+            *next += new.len() as u64;
         }
         Ok(count)
     }

@@ -49,6 +49,9 @@ fn close(mut file: ModelFile, walk: Walk<'_>) -> ModelFile {
         worst_first.then_with(|| (&one.place, one.id).cmp(&(&other.place, other.id)))
     });
     file.lookups.sort();
+    // Kept until all files are judged, perhaps a million: no room for more in each.
+    file.lookups.shrink_to_fit();
+    file.formats.shrink_to_fit();
     draw(&mut file);
     file
 }

@@ -31,19 +31,23 @@ pub(crate) struct Judged {
 impl Judged {
     /// Whether no other file of the folder has a say in what is told of this one.
     pub(crate) fn is_settled(&self) -> bool {
-        let is_part = self.file.formats.contains(&"gguf") && part(&self.file.path).is_some();
-        self.externals.is_empty() && !is_part && !is_unknown(&self.file)
+        self.externals.is_empty() && !is_part(&self.file) && !is_unknown(&self.file)
     }
 }
 
 /// Holds the files of a folder against each other.
 pub(crate) fn together(judged: Vec<Judged>) -> Vec<ModelFile> {
+    let is_alone = |judged: &Judged| judged.externals.is_empty() && !is_part(&judged.file);
+    if judged.iter().all(is_alone) {
+        return judged.into_iter().map(|judged| judged.file).collect();
+    }
     let (mut files, externals): (Vec<_>, Vec<_>) =
         judged.into_iter().map(|judged| (judged.file, judged.externals)).unzip();
     let index: HashMap<String, usize> =
         files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
     let mut ranges: HashMap<usize, Vec<(u64, u64)>> = HashMap::new();
-    for (at, externals) in externals.into_iter().enumerate() {
+    let of_models = externals.into_iter().enumerate().filter(|(_, externals)| !externals.is_empty());
+    for (at, externals) in of_models {
         let Some(model) = files.get(at).map(|file| file.path.clone()) else { continue };
         let (mut gaps, mut told) = (Vec::new(), BTreeSet::new());
         for external in &externals {
@@ -236,6 +240,11 @@ fn parts(files: &mut [ModelFile], index: &HashMap<String, usize>) {
             add(Some(file), vec![gap]);
         }
     }
+}
+
+/// Whether its loader reads other files too, by their names.
+fn is_part(file: &ModelFile) -> bool {
+    file.formats.contains(&"gguf") && part(&file.path).is_some()
 }
 
 /// The name without its number, the number, and how many parts there are.

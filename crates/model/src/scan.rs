@@ -1,6 +1,5 @@
 //! Room `model`: a repository -> a verdict for each file. The clock is handed in, files are looked at in parallel.
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -13,6 +12,7 @@ use std::sync::atomic::Ordering;
 use rayon::prelude::*;
 use ringfence_artifact::Entry;
 use ringfence_artifact::Head;
+use ringfence_artifact::Listing;
 use ringfence_artifact::OpenFile;
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Rest;
@@ -28,7 +28,10 @@ use ringfence_finding::Verdict;
 
 use crate::file;
 use crate::limits::Limits;
+use crate::line::Line;
+use crate::line::Tell;
 use crate::policy::Policy;
+use crate::queue::Queue;
 use crate::repository;
 use crate::repository::Judged;
 use crate::sniff;
@@ -61,27 +64,20 @@ pub fn scan_with<T: Taker>(
     done: &(dyn Fn() + Sync),
     tell: Option<&Tell<'_>>,
 ) -> std::io::Result<ModelScan> {
-    let listing = ringfence_artifact::list(root)?;
     let is_single = !root.is_dir();
     let line = tell.map(Line::new);
     let waiting = AtomicUsize::new(0);
     let look = |entry: &Entry, follow| Look { policy, limits, taker, waiting: &waiting }.file(entry, follow);
-    let judge = |(at, entry): (usize, &Entry)| {
+    let judge = |at: usize, entry: &Entry| {
         let looked = look(entry, is_single);
         done();
         if let Some(line) = &line {
-            line.judged(at, &looked);
+            line.judged(at, is_final(&looked).then(|| looked.0.file.clone()));
         }
-        (at, looked)
+        looked
     };
-    let mut looked: Vec<(usize, Looked<T>)> = match line {
-        None => listing.files.par_iter().enumerate().map(judge).collect(),
-        // In order: what is told first is looked at first.
-        Some(_) => listing.files.iter().enumerate().par_bridge().map(judge).collect(),
-    };
-    looked.sort_by_key(|(at, _)| *at);
-    let looked: Vec<Looked<T>> = looked.into_iter().map(|(_, looked)| looked).collect();
-    let is_told: Vec<bool> = looked.iter().map(is_final).collect();
+    let (listing, looked) = each(root, line.is_some(), &judge)?;
+    let is_told: Vec<bool> = tell.map_or_else(Vec::new, |_| looked.iter().map(is_final).collect());
     let judged = settle(looked, taker.as_ref());
     // A file alone has no folder to be held against.
     let mut files: Vec<ModelFile> = if is_single {
@@ -89,15 +85,21 @@ pub fn scan_with<T: Taker>(
     } else {
         repository::together(judged)
     };
-    let hidden = listing.hidden.par_iter().filter(|entry| is_loadable_there(entry));
-    let hidden = settle(hidden.map(|entry| look(entry, false)).collect(), taker.as_ref());
-    let hidden: Vec<ModelFile> = hidden.into_iter().map(out_of_sight).collect();
+    let mut hidden = Vec::new();
+    // Without this, a file alone would wait for threads to start.
+    if !listing.hidden.is_empty() {
+        let loadable = listing.hidden.par_iter().filter(|entry| is_loadable_there(entry));
+        let judged = settle(loadable.map(|entry| look(entry, false)).collect(), taker.as_ref());
+        hidden.extend(judged.into_iter().map(out_of_sight));
+    }
     if let Some(tell) = tell {
         let late = files.iter().zip(is_told).filter(|(_, is_told)| !is_told).map(|(file, _)| file);
         late.chain(&hidden).for_each(tell);
     }
-    files.extend(hidden);
-    files.sort_by(|one, other| one.path.cmp(&other.path));
+    if !hidden.is_empty() {
+        files.extend(hidden);
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+    }
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
     let gaps = counting.into_iter().map(|gap| no_access(gap.name, gap.why));
     Ok(ModelScan {
@@ -112,39 +114,57 @@ pub fn scan_with<T: Taker>(
     })
 }
 
-/// Takes a file that is judged.
-pub type Tell<'t> = dyn Fn(&ModelFile) + Sync + 't;
-
-/// Files that are judged and wait for those before them.
-struct Line<'t> {
-    tell: &'t Tell<'t>,
-    waiting: Mutex<Waiting>,
+/// Lists the files at `root`, has all cores judge them and gives what came of them in the order of their names. They are
+/// judged while others are still being listed, or, where they are told in order, when all of them are known.
+fn each<R: Send>(
+    root: &Path,
+    in_order: bool,
+    judge: &(dyn Fn(usize, &Entry) -> R + Sync),
+) -> std::io::Result<(Listing, Vec<R>)> {
+    let queue = Queue::default();
+    let judged: Mutex<Vec<Vec<(usize, R)>>> = Mutex::default();
+    let work = || {
+        let mut own = Vec::new();
+        queue.each(|at, entry| own.push((at, judge(at, entry))));
+        judged.lock().unwrap_or_else(PoisonError::into_inner).push(own);
+    };
+    let list = || {
+        let listing = list_into(&queue, root, in_order)?;
+        // While the others are at work already.
+        let ranks = queue.ranks();
+        work();
+        std::io::Result::Ok((listing, ranks))
+    };
+    let (listing, ranks) = if root.is_dir() {
+        rayon::scope(|scope| {
+            for _ in 1..rayon::current_num_threads() {
+                scope.spawn(|_| work());
+            }
+            list()
+        })?
+    } else {
+        list()?
+    };
+    let mut all: Vec<Option<R>> = ranks.iter().map(|_| None).collect();
+    for (at, one) in judged.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten() {
+        let place = ranks.get(at).and_then(|rank| all.get_mut(*rank));
+        place.into_iter().zip([one]).for_each(|(place, one)| *place = Some(one));
+    }
+    Ok((listing, all.into_iter().flatten().collect()))
 }
 
-#[derive(Default)]
-struct Waiting {
-    next: usize,
-    /// None where the file is told later.
-    files: BTreeMap<usize, Option<ModelFile>>,
-}
-
-impl<'t> Line<'t> {
-    fn new(tell: &'t Tell<'t>) -> Self {
-        Self { tell, waiting: Mutex::default() }
+fn list_into(queue: &Queue, root: &Path, in_order: bool) -> std::io::Result<Listing> {
+    let mut lister = queue.lister();
+    if !in_order {
+        return ringfence_artifact::list(root, &mut |file| lister.add(file));
     }
-
-    fn judged<R>(&self, at: usize, looked: &(Judged, Option<R>)) {
-        // A panic behind this lock could only come from `tell`, and what waits is whole all the same.
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.files.insert(at, is_final(looked).then(|| looked.0.file.clone()));
-        while let Some(file) = {
-            let next = waiting.next;
-            waiting.files.remove(&next)
-        } {
-            waiting.next += 1;
-            file.iter().for_each(self.tell);
-        }
+    let mut files = Vec::new();
+    let listing = ringfence_artifact::list(root, &mut |file| files.push(file))?;
+    files.sort();
+    for file in files {
+        lister.add(file);
     }
+    Ok(listing)
 }
 
 /// Whether neither other files nor bytes that are still to be taken have a say in it.
@@ -166,12 +186,12 @@ struct Look<'l, T> {
 }
 
 /// A file that was judged, and what a taker still has to read of it.
-type Looked<T> = (Judged, Option<Rest<<T as Taker>::State>>);
+type Looked<T> = (Judged, Option<Box<Rest<<T as Taker>::State>>>);
 
 impl<T: Taker> Look<'_, T> {
     /// One file: opened, judged, taken, and held against its identity again.
     fn file(&self, entry: &Entry, follow: bool) -> Looked<T> {
-        let open = match OpenFile::open(&entry.path, follow) {
+        let open = match OpenFile::open(entry.path(), follow) {
             Ok(open) => Arc::new(Head::new(Teed::new(open, self.taker))),
             Err(error) => return (unread(entry, no_access(entry.name.clone(), error.to_string())), None),
         };
@@ -185,7 +205,9 @@ impl<T: Taker> Look<'_, T> {
         });
         drop(source);
         match Arc::into_inner(open).map(|open| open.into_source().into_rest()) {
-            Some(Ok(rest)) if rest.left() >= WORTH_WAITING && self.may_wait() => return (judged, Some(rest)),
+            Some(Ok(rest)) if rest.left() >= WORTH_WAITING && self.may_wait() => {
+                return (judged, Some(Box::new(rest)));
+            }
             Some(Ok(rest)) => {
                 for taken in self.taker.finish(vec![rest]) {
                     note(&mut judged.file, taken);
@@ -209,22 +231,23 @@ impl<T: Taker> Look<'_, T> {
 
 /// Has the files taken that wait for it, together.
 fn settle<T: Taker>(looked: Vec<Looked<T>>, taker: &T) -> Vec<Judged> {
+    if looked.iter().all(|(_, rest)| rest.is_none()) {
+        return looked.into_iter().map(|(judged, _)| judged).collect();
+    }
     let (mut judged, mut waiting, mut rests) = (Vec::new(), Vec::new(), Vec::new());
     for (file, rest) in looked {
         if let Some(rest) = rest {
             waiting.push(judged.len());
-            rests.push(rest);
+            rests.push(*rest);
         }
         judged.push(file);
     }
-    if !rests.is_empty() {
-        for (index, taken) in waiting.into_iter().zip(taker.finish(rests)) {
-            judged
-                .get_mut(index)
-                .into_iter()
-                .zip([taken])
-                .for_each(|(judged, taken)| note(&mut judged.file, taken));
-        }
+    for (index, taken) in waiting.into_iter().zip(taker.finish(rests)) {
+        judged
+            .get_mut(index)
+            .into_iter()
+            .zip([taken])
+            .for_each(|(judged, taken)| note(&mut judged.file, taken));
     }
     judged
 }
@@ -252,7 +275,7 @@ fn is_loadable_there(entry: &Entry) -> bool {
     let is_object = is_object(&entry.name);
     let counts = |format: Format| format.is_loadable() || format.is_packed() && !is_object;
     // What cannot be opened or recognised here is not part of what is loaded.
-    let open = OpenFile::open(&entry.path, false);
+    let open = OpenFile::open(entry.path(), false);
     open.map(Head::new)
         .is_ok_and(|source| sniff::formats(&source).is_ok_and(|all| all.into_iter().any(counts)))
 }
@@ -316,6 +339,50 @@ mod tests {
         let names: Vec<&str> = found.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(names, [".git/model.joblib", ".git/objects/ab/0a", ".git/objects/model"]);
         assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
+    }
+
+    #[test]
+    fn one_thread_and_eight_say_the_same_in_the_same_order() {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-threads-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
+        write("m.onnx", &fs::read(external).unwrap());
+        write("w.bin", &[1, 2, 3, 4, 5, 6, 7, 8]);
+        write("large.pkl", &[b"\x80\x04]\x94(".as_slice(), &b"K\x01".repeat(1 << 20), b"e."].concat());
+        write(".git/x", b"\x80\x02N.");
+        for number in 0..300 {
+            let evil = number % 50 == 7;
+            let bytes: &[u8] = if evil { b"cos\nsystem\n(S'echo hi'\ntR." } else { b"\x80\x02N." };
+            write(&format!("{}/{}.pkl", number % 3, number / 3), bytes);
+        }
+        std::os::unix::fs::symlink("../large.pkl", folder.join("0/link.pkl")).unwrap();
+        std::os::unix::fs::symlink("gone", folder.join("gone")).unwrap();
+        let (policy, limits) = (Policy::embedded(), Limits::default());
+        let by = |threads: usize| {
+            let told = Mutex::new(Vec::new());
+            let tell = |file: &ModelFile| told.lock().unwrap().push(file.path.clone());
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (plain, found) = pool.install(|| {
+                let plain = scan(&folder, policy, &limits, &|| ()).unwrap();
+                (plain, scan_with(&folder, policy, &limits, &Arc::new(()), &|| (), Some(&tell)).unwrap())
+            });
+            assert_eq!(plain, found, "{threads}");
+            (plain, told.into_inner().unwrap())
+        };
+        let one = by(1);
+        assert_eq!(one.0.files.len(), 305);
+        assert!(one.0.files.is_sorted_by_key(|file| &file.path));
+        let count = |verdict| one.0.files.iter().filter(|file| file.verdict == verdict).count();
+        assert_eq!((count(Verdict::Malicious), count(Verdict::Review), one.0.gaps.len()), (6, 1, 1));
+        for threads in [2, 8] {
+            assert_eq!(by(threads), one, "{threads}");
+        }
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod parse;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use ringfence_finding::ModelAddition;
 use ringfence_finding::ModelFile;
@@ -35,17 +35,30 @@ const ALLOW: [&str; 2] = [
 ];
 const DENY: &str = include_str!("../../../../data/model-policy/deny.toml");
 
-/// What a model may look up.
+/// What a model may look up. Its lists are read when the first name is looked for.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    allow: HashMap<String, HashMap<String, Allowed>>,
-    deny: HashMap<String, Vec<Denied>>,
-    date: String,
-    digest: String,
+    lists: &'static LazyLock<Lists>,
+    /// What a team allows as well, today.
+    allow: Names,
+    /// Of the lists and of all that was added; none where nothing was.
+    digest: Option<String>,
     /// Names of a team, those that have expired too: these allow nothing, and results tell them.
     additions: Vec<Addition>,
     /// The day it was read.
     today: Option<Date>,
+}
+
+/// What is allowed, by module and name.
+type Names = HashMap<String, HashMap<String, Allowed>>;
+
+/// What the built-in lists say.
+#[derive(Debug, Default)]
+struct Lists {
+    allow: Names,
+    deny: HashMap<String, Vec<Denied>>,
+    date: String,
+    digest: String,
 }
 
 /// A set of uses.
@@ -86,9 +99,16 @@ pub(crate) struct Denied {
 impl Policy {
     /// The built-in policy.
     pub fn embedded() -> &'static Self {
-        static EMBEDDED: OnceLock<Policy> = OnceLock::new();
-        // The lists are part of the program; a test reads them.
-        EMBEDDED.get_or_init(|| parse::policy(&ALLOW, DENY).unwrap_or_else(|_| Self::empty()))
+        // The lists are part of the program; a test reads them. Without them everything would be *review*.
+        static LISTS: LazyLock<Lists> = LazyLock::new(|| parse::lists(&ALLOW, DENY).unwrap_or_default());
+        static EMBEDDED: LazyLock<Policy> = LazyLock::new(|| Policy {
+            lists: &LISTS,
+            allow: HashMap::new(),
+            digest: None,
+            additions: Vec::new(),
+            today: None,
+        });
+        &EMBEDDED
     }
 
     /// The built-in policy and what a team has added to it: TOML text with `[[allow]]` entries that name `module`,
@@ -106,7 +126,7 @@ impl Policy {
         // What has expired is not what it was: reports with equal digests were judged alike.
         let over = additions.iter().filter(|one| one.expires < today);
         let over: Vec<String> = over.map(Addition::to_toml).collect();
-        policy.digest = digest(&[&self.digest, text, &over.concat()]);
+        policy.digest = Some(digest(&[self.digest(), text, &over.concat()]));
         policy.additions.extend(additions);
         policy.today = Some(today);
         *self = policy;
@@ -148,58 +168,62 @@ impl Policy {
         self.additions.iter().filter(|one| self.today.is_some_and(|today| one.expires >= today)).count()
     }
 
-    /// Says nothing, so that everything is *review*.
-    fn empty() -> Self {
-        Self {
-            allow: HashMap::new(),
-            deny: HashMap::new(),
-            date: String::new(),
-            digest: digest(&[]),
-            additions: Vec::new(),
-            today: None,
-        }
+    fn digest(&self) -> &str {
+        self.digest.as_ref().unwrap_or(&self.lists.digest)
     }
 
     /// What to print with each result: equal ids judge alike.
     pub fn id(&self) -> PolicyId {
         PolicyId {
-            date: self.date.clone(),
-            digest: self.digest.clone(),
+            date: self.lists.date.clone(),
+            digest: self.digest().to_owned(),
             additions: self.count_of_additions(),
         }
     }
 
     /// Uses that a name is allowed for; none where the name is not listed.
     pub(crate) fn allowed(&self, module: &str, name: &str) -> Option<Uses> {
-        Some(self.allow.get(module)?.get(name)?.uses)
+        let of = |list: &Names| Some(list.get(module)?.get(name)?.uses);
+        match (of(&self.lists.allow), of(&self.allow)) {
+            (Some(built_in), Some(added)) => Some(built_in.union(added)),
+            (built_in, added) => built_in.or(added),
+        }
     }
 
     /// What a call of a name does with its arguments. The built-in lists alone say it: whatever a team allows, the machine
     /// follows the same calls.
     pub(crate) fn effect(module: &str, name: &str) -> Effect {
-        let allowed = Self::embedded().allow.get(module).and_then(|of_module| of_module.get(name));
+        let allowed = Self::embedded().lists.allow.get(module).and_then(|of_module| of_module.get(name));
         allowed.and_then(|allowed| allowed.effect).unwrap_or(Effect::Plain)
     }
 
     /// Why a name is denied; sub-modules go with their module.
     pub(crate) fn denied(&self, module: &str, name: &str) -> Option<&Denied> {
+        self.lists.denied(module, name)
+    }
+
+    /// Whether a module is denied as a whole: then an attribute of that name is a way to it.
+    pub(crate) fn denies_module(&self, module: &str) -> Option<&Denied> {
+        self.lists.deny.get(module)?.iter().find(|denied| denied.names.is_none())
+    }
+
+    /// Whether a name is one that reaches others, wherever it is found: `getattr`, `__globals__`.
+    pub(crate) fn reaches_others(&self, name: &str) -> bool {
+        let is_dunder = name.len() > 4 && name.starts_with("__") && name.ends_with("__");
+        is_dunder
+            || self.lists.deny.get("builtins").is_some_and(|rows| rows.iter().any(|row| row.lists(name)))
+    }
+}
+
+impl Lists {
+    /// Why a name is denied; sub-modules go with their module.
+    fn denied(&self, module: &str, name: &str) -> Option<&Denied> {
         let own = self.deny.get(module).into_iter().flatten();
         let own = own.into_iter().find(|denied| denied.covers(name));
         let parents = module.rmatch_indices('.').map(|(at, _)| module.get(..at).unwrap_or_default());
         own.or_else(|| {
             parents.filter_map(|parent| self.deny.get(parent)).flatten().find(|denied| denied.names.is_none())
         })
-    }
-
-    /// Whether a module is denied as a whole: then an attribute of that name is a way to it.
-    pub(crate) fn denies_module(&self, module: &str) -> Option<&Denied> {
-        self.deny.get(module)?.iter().find(|denied| denied.names.is_none())
-    }
-
-    /// Whether a name is one that reaches others, wherever it is found: `getattr`, `__globals__`.
-    pub(crate) fn reaches_others(&self, name: &str) -> bool {
-        let is_dunder = name.len() > 4 && name.starts_with("__") && name.ends_with("__");
-        is_dunder || self.deny.get("builtins").is_some_and(|rows| rows.iter().any(|row| row.lists(name)))
     }
 }
 
@@ -233,10 +257,11 @@ mod tests {
 
     #[test]
     fn the_built_in_lists_are_read() {
-        let policy = parse::policy(&ALLOW, DENY).unwrap();
-        assert!(policy.allow.values().map(HashMap::len).sum::<usize>() > 80);
-        assert_eq!(policy.id().date.len(), "2026-11-25".len());
-        assert_eq!(policy.id(), Policy::embedded().id());
+        let lists = parse::lists(&ALLOW, DENY).unwrap();
+        assert!(lists.allow.values().map(HashMap::len).sum::<usize>() > 80);
+        assert_eq!(lists.date.len(), "2026-11-25".len());
+        let id = Policy::embedded().id();
+        assert_eq!((id.date, id.digest, id.additions), (lists.date, lists.digest, 0));
     }
 
     #[test]

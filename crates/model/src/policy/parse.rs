@@ -1,14 +1,13 @@
 //! Room `model`, policy: TOML text -> lists. An unknown key, a use that does not exist and a name that is allowed and
 //! denied at once are errors, for a typing error must not open a door.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 
 use super::Addition;
-use super::Allowed;
 use super::Date;
 use super::Denied;
+use super::Lists;
+use super::Names;
 use super::Policy;
 use super::Uses;
 use super::addition::MOST_DAYS;
@@ -100,27 +99,29 @@ struct Added {
 }
 
 /// The date is that of the newest list of what is allowed.
-pub(super) fn policy(allow: &[&str], deny: &str) -> Result<Policy, PolicyError> {
+pub(super) fn lists(allow: &[&str], deny: &str) -> Result<Lists, PolicyError> {
     let denied: DenyFile = read(deny)?;
-    let mut policy = Policy { digest: digest(&[allow, &[deny]].concat()), ..Policy::empty() };
+    let mut lists = Lists { digest: digest(&[allow, &[deny]].concat()), ..Lists::default() };
     for row in denied.deny {
         for module in row.modules {
             let all = Denied { names: None, why: row.why.clone() };
-            policy.deny.entry(module).or_default().push(all);
+            lists.deny.entry(module).or_default().push(all);
         }
         if let (Some(module), Some(names)) = (row.module, row.names) {
-            policy.deny.entry(module).or_default().push(Denied { names: Some(names), why: row.why });
+            lists.deny.entry(module).or_default().push(Denied { names: Some(names), why: row.why });
         }
     }
     for text in allow {
         let allowed: AllowFile = read(text)?;
-        policy.date = allowed.date.max(policy.date);
+        lists.date = allowed.date.max(lists.date);
         for row in &allowed.allow {
-            allow_all(&mut policy, &row.module, &row.names, &uses(&row.module, &row.uses)?)?;
-            state_effect(&mut policy, row)?;
+            let uses = uses(&row.module, &row.uses)?;
+            none_denied(&lists, &row.module, &row.names)?;
+            allow_all(&mut lists.allow, &row.module, &row.names, &uses);
+            state_effect(&mut lists.allow, row)?;
         }
     }
-    Ok(policy)
+    Ok(lists)
 }
 
 /// Lets `policy` allow what is added and has not expired, and gives all of it.
@@ -142,10 +143,9 @@ pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<
         }
         let uses = uses(&row.module, &row.uses)?;
         // What has expired is held against the rules all the same: it may be renewed by its day alone.
-        let mut other = policy.clone();
-        allow_all(&mut other, &row.module, &row.names, &uses)?;
+        none_denied(policy.lists, &row.module, &row.names)?;
         if expires >= today {
-            *policy = other;
+            allow_all(&mut policy.allow, &row.module, &row.names, &uses);
         }
         all.extend(row.names.into_iter().map(|name| Addition {
             module: row.module.clone(),
@@ -169,7 +169,17 @@ fn uses(module: &str, words: &[String]) -> Result<Vec<Use>, PolicyError> {
     words.iter().map(find).collect()
 }
 
-fn allow_all(policy: &mut Policy, module: &str, names: &[String], uses: &[Use]) -> Result<(), PolicyError> {
+fn none_denied(lists: &Lists, module: &str, names: &[String]) -> Result<(), PolicyError> {
+    for name in names {
+        if let Some(denied) = lists.denied(module, name) {
+            let (module, name, why) = (module.to_owned(), name.clone(), denied.why.clone());
+            return Err(PolicyError::Denied { module, name, why });
+        }
+    }
+    Ok(())
+}
+
+fn allow_all(allowed: &mut Names, module: &str, names: &[String], uses: &[Use]) {
     let mut set = Uses::default().with(Use::Import);
     for what in uses.iter().copied() {
         set = set.with(what);
@@ -179,20 +189,15 @@ fn allow_all(policy: &mut Policy, module: &str, names: &[String], uses: &[Use]) 
         }
     }
     for name in names {
-        if let Some(denied) = policy.denied(module, name) {
-            let (module, name, why) = (module.to_owned(), name.clone(), denied.why.clone());
-            return Err(PolicyError::Denied { module, name, why });
-        }
-        let of_module: &mut HashMap<_, Allowed> = policy.allow.entry(module.to_owned()).or_default();
+        let of_module = allowed.entry(module.to_owned()).or_default();
         let known = of_module.entry(name.clone()).or_default();
         known.uses = known.uses.union(set);
     }
-    Ok(())
 }
 
-fn state_effect(policy: &mut Policy, row: &Allow) -> Result<(), PolicyError> {
+fn state_effect(allowed: &mut Names, row: &Allow) -> Result<(), PolicyError> {
     let Some(effect) = row.effect else { return Ok(()) };
-    let of_module = policy.allow.entry(row.module.clone()).or_default();
+    let of_module = allowed.entry(row.module.clone()).or_default();
     for name in &row.names {
         let known = of_module.entry(name.clone()).or_default();
         if known.effect.is_some_and(|other| other != effect) {
@@ -232,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_name_that_looks_like_a_maker_says_what_it_does() {
-        let policy = policy(&ALLOW, DENY).unwrap();
+        let policy = lists(&ALLOW, DENY).unwrap();
         let names = policy.allow.iter().flat_map(|(module, names)| {
             names.iter().map(move |(name, allowed)| (format!("{module}.{name}"), name, allowed))
         });
@@ -251,7 +256,7 @@ mod tests {
             )
         };
         let read =
-            |rows: &[String]| policy(&[&format!("date = \"2026-11-30\"\n{}", rows.concat())], "deny = []");
+            |rows: &[String]| lists(&[&format!("date = \"2026-11-30\"\n{}", rows.concat())], "deny = []");
         assert!(read(&[row("f", "makes-first"), row("f", "makes-first"), row("g", "plain")]).is_ok());
         for (rows, words) in [
             (vec![row("f", "makes-second")], "makes-second"),

@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::Counts;
 use super::File;
 use super::SCHEMA_VERSION;
+use super::Totals;
 use crate::machine;
 
 /// What a line is, then its own.
@@ -33,7 +34,12 @@ pub(super) fn file(file: &ModelFile, out: &mut dyn io::Write) -> io::Result<()> 
     machine::write_line(&Line { kind: "file", line: File::new(file) }, out)
 }
 
-pub(super) fn end(scan: &ModelScan, exit: ExitCode, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn end(
+    scan: &ModelScan,
+    totals: Totals,
+    exit: ExitCode,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct End<'s> {
@@ -54,9 +60,9 @@ pub(super) fn end(scan: &ModelScan, exit: ExitCode, out: &mut dyn io::Write) -> 
     let line = End {
         schema_version: SCHEMA_VERSION,
         source: &scan.source,
-        verdict: scan.verdict(),
-        complete: scan.is_complete(),
-        counts: Counts::of(scan),
+        verdict: totals.verdict,
+        complete: totals.complete,
+        counts: totals.counts,
         gaps: &scan.gaps,
         passed_over: &scan.passed_over,
         policy: &scan.policy,

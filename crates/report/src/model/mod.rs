@@ -57,14 +57,17 @@ pub fn write_models(
     style: &Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let scan = masked(scan);
+    let totals = Totals::of(scan);
     match format {
-        ModelFormat::Text => text::write(&scan, exit, style, out),
-        ModelFormat::Concise => text::concise(&scan, out),
-        ModelFormat::Json => machine::write(&Document::new(&scan, exit), out),
-        ModelFormat::Junit => junit::write(&scan, exit, out),
-        ModelFormat::Lines => lines::end(&scan, exit, out),
-        ModelFormat::Sarif => sarif::write(&scan, exit, out),
+        ModelFormat::Text => {
+            let told = masked_of(scan, |file| text::is_told(file, style));
+            text::write(&told, &totals, exit, style, out)
+        }
+        ModelFormat::Concise => text::concise(&masked_of(scan, text::is_met), out),
+        ModelFormat::Json => machine::write(&Document::new(&masked(scan), totals, exit), out),
+        ModelFormat::Junit => junit::write(&masked(scan), exit, out),
+        ModelFormat::Lines => lines::end(&masked_of(scan, |_| false), totals, exit, out),
+        ModelFormat::Sarif => sarif::write(&masked(scan), exit, out),
     }
 }
 
@@ -114,13 +117,13 @@ impl<'s> File<'s> {
 }
 
 impl<'s> Document<'s> {
-    fn new(scan: &'s ModelScan, exit: ExitCode) -> Self {
+    fn new(scan: &'s ModelScan, totals: Totals, exit: ExitCode) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             source: &scan.source,
-            verdict: scan.verdict(),
-            complete: scan.is_complete(),
-            counts: Counts::of(scan),
+            verdict: totals.verdict,
+            complete: totals.complete,
+            counts: totals.counts,
             files: scan.files.iter().map(File::new).collect(),
             gaps: &scan.gaps,
             passed_over: &scan.passed_over,
@@ -130,6 +133,25 @@ impl<'s> Document<'s> {
             notes: &scan.notes,
             exit,
             seconds: machine::milliseconds(scan.seconds),
+        }
+    }
+}
+
+/// What is told of all files together, by forms that tell of some alone too.
+struct Totals {
+    verdict: Verdict,
+    complete: bool,
+    has_key: bool,
+    counts: Counts,
+}
+
+impl Totals {
+    fn of(scan: &ModelScan) -> Self {
+        Self {
+            verdict: scan.verdict(),
+            complete: scan.is_complete(),
+            has_key: scan.has_key(),
+            counts: Counts::of(scan),
         }
     }
 }
@@ -147,11 +169,32 @@ impl Counts {
         }
         counts
     }
+
+    fn files(&self) -> usize {
+        self.clean + self.incomplete + self.review + self.malicious
+    }
 }
 
 /// Keys inside foreign text are hidden before any form sees it.
 fn masked(scan: &ModelScan) -> ModelScan {
-    let mut scan = scan.clone();
+    masked_of(scan, |_| true)
+}
+
+/// The same, with those files alone that a form tells of. Most are clean and are not: to hide keys in their words takes longer
+/// than all else that is done here.
+fn masked_of(scan: &ModelScan, is_told: impl Fn(&ModelFile) -> bool) -> ModelScan {
+    let mut scan = ModelScan {
+        source: scan.source.clone(),
+        is_file: scan.is_file,
+        files: scan.files.iter().filter(|file| is_told(file)).map(masked_file).collect(),
+        gaps: scan.gaps.clone(),
+        passed_over: scan.passed_over.clone(),
+        policy: scan.policy.clone(),
+        additions: scan.additions.clone(),
+        config: scan.config.clone(),
+        notes: scan.notes.clone(),
+        seconds: scan.seconds,
+    };
     mask(&mut scan.source);
     scan.passed_over.iter_mut().chain(&mut scan.notes).for_each(mask);
     if let Some(config) = &mut scan.config {
@@ -161,7 +204,6 @@ fn masked(scan: &ModelScan) -> ModelScan {
         [&mut one.module, &mut one.name, &mut one.owner, &mut one.reason].into_iter().for_each(mask);
     }
     scan.gaps.iter_mut().for_each(mask_gap);
-    scan.files = scan.files.iter().map(masked_file).collect();
     scan
 }
 

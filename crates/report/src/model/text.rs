@@ -13,6 +13,7 @@ use ringfence_finding::ModelScan;
 use ringfence_finding::Verdict;
 
 use super::Counts;
+use super::Totals;
 use crate::clean;
 use crate::style::Style;
 use crate::style::Tone;
@@ -22,6 +23,21 @@ use crate::words;
 
 /// Lines of one kind that are shown for one file; `-v` shows all.
 const SHOWN: usize = 5;
+
+/// Whether the screen names a file.
+pub(super) fn is_told(file: &ModelFile, style: &Style) -> bool {
+    !style.quiet && (is_shown(file, style) || file.sha256.is_some())
+}
+
+/// Whether a file has a section of its own on the screen.
+fn is_shown(file: &ModelFile, style: &Style) -> bool {
+    style.verbose || file.verdict != Verdict::Clean || !file.findings.is_empty()
+}
+
+/// Whether anything was met in a file that has a line of its own.
+pub(super) fn is_met(file: &ModelFile) -> bool {
+    !file.findings.is_empty() || !file.gaps.is_empty()
+}
 
 /// `path@0x1f3: MALICIOUS RF-MOD-101 os.system: message`
 pub(super) fn concise(scan: &ModelScan, out: &mut dyn io::Write) -> io::Result<()> {
@@ -60,26 +76,22 @@ fn place(place: &ModelPlace) -> String {
 
 pub(super) fn write(
     scan: &ModelScan,
+    totals: &Totals,
     exit: ExitCode,
     style: &Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let mut page = Page::new(style);
-    let counts = counts(scan);
+    let (counts, headline) = (counts(&totals.counts), headline(totals));
     if style.quiet {
-        page.line(&format!("{}: {counts}", headline(scan)));
+        page.line(&format!("{headline}: {counts}"));
         return out.write_all(page.into_text().as_bytes());
     }
-    let tone_of_scan =
-        if scan.has_key() { tone(scan.verdict().max(Verdict::Review)) } else { tone(scan.verdict()) };
-    let headline = style.paint(tone_of_scan, headline(scan)).into_owned();
+    let worst = if totals.has_key { totals.verdict.max(Verdict::Review) } else { totals.verdict };
+    let headline = style.paint(tone(worst), headline).into_owned();
     page.line(&headline);
     page.line(&format!("{}: {counts}", clean::path(&scan.source)));
-    for file in scan
-        .files
-        .iter()
-        .filter(|file| style.verbose || file.verdict != Verdict::Clean || !file.findings.is_empty())
-    {
+    for file in scan.files.iter().filter(|file| is_shown(file, style)) {
         write_file(file, &mut page);
     }
     digests(scan, &mut page);
@@ -142,12 +154,12 @@ fn digests(scan: &ModelScan, page: &mut Page<'_>) {
     }
 }
 
-fn headline(scan: &ModelScan) -> &'static str {
-    match scan.verdict() {
-        Verdict::Clean if scan.has_key() => "A KEY STANDS IN THIS",
-        Verdict::Incomplete if scan.has_key() => "A KEY STANDS IN THIS, AND IT IS NOT PROVEN CLEAN",
+fn headline(totals: &Totals) -> &'static str {
+    match totals.verdict {
+        Verdict::Clean if totals.has_key => "A KEY STANDS IN THIS",
+        Verdict::Incomplete if totals.has_key => "A KEY STANDS IN THIS, AND IT IS NOT PROVEN CLEAN",
         Verdict::Clean => "CLEAN",
-        Verdict::Incomplete if scan.files.is_empty() => "NOTHING WAS SCANNED",
+        Verdict::Incomplete if totals.counts.files() == 0 => "NOTHING WAS SCANNED",
         Verdict::Incomplete => "NOT PROVEN CLEAN",
         Verdict::Review => "SOMEBODY HAS TO LOOK AT THIS",
         Verdict::Malicious => "LOADING THIS RUNS CODE",
@@ -163,15 +175,14 @@ pub(super) fn tone(verdict: Verdict) -> Tone {
 }
 
 /// `3 files: 1 clean, 2 malicious`.
-fn counts(scan: &ModelScan) -> String {
-    let counts = Counts::of(scan);
+fn counts(counts: &Counts) -> String {
     let of = [
         (counts.malicious, Verdict::Malicious),
         (counts.review, Verdict::Review),
         (counts.incomplete, Verdict::Incomplete),
         (counts.clean, Verdict::Clean),
     ];
-    let mut text = words::count(words::many(scan.files.len()), "file");
+    let mut text = words::count(words::many(counts.files()), "file");
     for (index, (count, verdict)) in of.into_iter().filter(|(count, _)| *count > 0).enumerate() {
         let separator = if index == 0 { ": " } else { ", " };
         _ = write!(text, "{separator}{} {verdict}", words::thousands(words::many(count)));

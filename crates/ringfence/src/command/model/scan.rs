@@ -116,6 +116,8 @@ impl Scan {
         output::write(self.output.as_deref(), |out| {
             ringfence_report::write_models(&scan, exit, format, &style, out)
         })?;
+        // The process ends here: to free ten thousand results one by one is work that nobody waits for in parallel.
+        std::mem::forget(scan);
         Ok(exit)
     }
 
