@@ -67,7 +67,7 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
         (words(look.invalid_of(&name)), words(&outcome.conflicts), words(&outcome.unknown));
     let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
 
-    promises.say("Conflict", !conflicts.is_empty(), "OlderDomain", "NoConflict", &conflicts);
+    promises.say("Conflict", !conflicts.is_empty(), "OtherDomain", "NoConflict", &conflicts);
     promises.say(
         "DriftContested",
         !report.contests.is_empty(),
@@ -87,7 +87,9 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let mut all_faults = faults;
     if !fits {
         all_faults.push(
-            "status.inventory is full: objects beyond it will not be removed with the domain; split the domain".into(),
+            "status.inventory is full: objects beyond it will not be removed with the domain, and namespaces beyond it are not \
+             kept from an older domain; split the domain"
+                .into(),
         );
     }
     let held: Vec<String> =
