@@ -260,7 +260,7 @@ fn takes(domain: &SecurityDomain, place: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn nothing_moves_without_being_let_go_of(history in prop::collection::vec(change(), 2..12)) {
