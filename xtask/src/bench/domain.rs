@@ -59,7 +59,9 @@ pub(super) fn inside() -> Result<(), Failure> {
     let usage = controller.usage()?;
     let cpu = usage.cpu_seconds - before.cpu_seconds;
     let idle = written(&quiet, None)?;
-    idle.iter().for_each(|it| println!("written while nothing changed: {}", it.what));
+    for write in &idle {
+        println!("written while nothing changed: {}", write.what);
+    }
 
     let since = clock()?;
     for number in 0..REMOVALS {
