@@ -106,14 +106,15 @@ impl Look {
                 Ok(_) => {}
             }
         }
-        let all = look.domains.values().chain(&look.going);
-        look.written = all.map(|it| (it.name_any(), status::written(it))).collect();
+        let written = look.domains.values().chain(&look.going);
+        look.written = written.map(|it| (it.name_any(), status::written(it))).collect();
         for it in look.written.values().flatten().filter(|it| it.key.source == Source::Nodes) {
             look.taints.entry(it.key.name.clone()).or_default().extend(it.taint.clone());
         }
         let facts = facts(store, operator);
-        let wanted: Vec<_> =
-            look.domains.values().map(|domain| Asked::new(domain, domain.spec.enforcement.mode)).collect();
+        // Those that go too: what they have written is not another's yet.
+        let all = || look.domains.values().chain(&look.going);
+        let wanted: Vec<_> = all().map(|it| Asked::new(it, it.spec.enforcement.mode)).collect();
         let rules = Rules::of(&wanted, &facts);
         let selected = namespaces(&wanted, &facts);
         let mut names = BTreeSet::new();
@@ -165,7 +166,8 @@ impl Look {
             let scope = scopes.get(name).map(|it| it.0.clone()).unwrap_or_default();
             Asked { scope, ..Asked::new(domain, mode(name)) }
         });
-        let asked: Vec<_> = asked.collect();
+        let going = look.going.iter().map(|domain| Asked::new(domain, Mode::Observe));
+        let asked: Vec<_> = asked.chain(going).collect();
         look.desired = desired(&asked, &facts);
         for (name, (_, why)) in &scopes {
             let waiting = look.desired.outcomes.get(name).map(|it| it.waiting.as_slice()).unwrap_or_default();
@@ -177,7 +179,7 @@ impl Look {
         look.keeps_apart = keeps_apart(&look.desired, store);
         look.opened = foreign::opened(&look.desired, &rules, store);
         if !names.is_empty() {
-            let domains = look.domains.values().cloned().collect();
+            let domains = look.domains.values().chain(&look.going).cloned().collect();
             look.simulate = Some(Simulate { facts, domains, names });
         }
         look

@@ -67,7 +67,7 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
         (words(look.invalid_of(&name)), words(&outcome.conflicts), words(&outcome.unknown));
     let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
 
-    promises.say("Conflict", !conflicts.is_empty(), "OlderDomain", "NoConflict", &conflicts);
+    promises.say("Conflict", !conflicts.is_empty(), "OtherDomain", "NoConflict", &conflicts);
     // What refuses for this domain is shared: a policy that somebody takes away is away for each.
     let contests: Vec<String> = report.contests.iter().chain(&all.contests).cloned().collect();
     promises.say("DriftContested", !contests.is_empty(), "Contested", "NotContested", &contests);
@@ -84,7 +84,9 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let mut all_faults = faults;
     if !fits {
         all_faults.push(
-            "status.inventory is full: objects beyond it will not be removed with the domain; split the domain".into(),
+            "status.inventory is full: objects beyond it will not be removed with the domain, and namespaces beyond it are not \
+             kept from an older domain; split the domain"
+                .into(),
         );
     }
     let held: Vec<String> =

@@ -10,12 +10,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::kept::Usage;
+use super::kept::WHO;
 use super::live::built;
 use crate::failure::Failure;
 use crate::shell;
-
-/// Who the controller is, by impersonation: the rights are those that are installed.
-pub(super) const WHO: &str = "system:serviceaccount:ringfence-system:ringfence";
 
 /// Applies what is installed in a cluster.
 pub(super) fn install(folder: &Path) -> Result<(), Failure> {
@@ -65,7 +64,7 @@ pub(super) fn until(
     Ok(())
 }
 
-/// The controller as a process; it ends with this.
+/// The controller as a process, who it is by impersonation; it ends with this.
 pub(super) struct Controller(Child);
 
 impl Controller {
@@ -77,24 +76,8 @@ impl Controller {
         Ok(Self(child))
     }
 
-    fn read(&self, file: &str) -> Result<String, Failure> {
-        let path = format!("/proc/{}/{file}", self.0.id());
-        fs::read_to_string(&path).map_err(Failure::while_(path))
-    }
-
-    /// User and system time, in ticks of a hundredth of a second (`proc_pid_stat(5)`, fields 14 and 15).
-    pub(super) fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = self.read("stat")?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
-        let ticks: f64 = fields.skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum();
-        Ok(ticks / 100.0)
-    }
-
-    pub(super) fn peak_megabytes(&self) -> Result<f64, Failure> {
-        let status = self.read("status")?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        let kilobytes = peak.and_then(|it| it.trim().parse::<f64>().ok());
-        kilobytes.map(|it| it * 1024.0 / 1e6).ok_or_else(|| Failure::new("no VmHWM"))
+    pub(super) fn usage(&self) -> Result<Usage, Failure> {
+        Usage::of(self.0.id()).map_err(Failure::while_("what the kernel counts of the controller"))
     }
 }
 

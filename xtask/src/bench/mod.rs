@@ -6,6 +6,7 @@ mod benign;
 mod build;
 mod controller;
 mod domain;
+mod kept;
 mod live;
 mod measure;
 mod models;

@@ -1,5 +1,5 @@
-//! Room `domain`: which namespaces and nodes a domain has. The older domain keeps what two select; a second one would
-//! otherwise take labels, quota and network away from the first. One that draws no fence there takes nothing out of another's.
+//! Room `domain`: which namespaces and nodes a domain has. Who holds one keeps it until they let go of it (`hold.rs`): an edit
+//! of another domain would otherwise open its fence, past every gate. Of what nobody holds, the older domain has what two select.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -10,22 +10,39 @@ use kube::ResourceExt as _;
 use super::Asked;
 use super::Outcome;
 use super::Scope;
+use super::hold::Record;
 use crate::facts::ClusterFacts;
 use crate::facts::NamespaceFact;
 use crate::facts::NodeFact;
 use crate::names;
 use crate::spec::SecurityDomainSpec;
 use crate::tier::Problem;
+use crate::tier::resolve;
 
 /// Who has what so far.
 pub(crate) struct Claims<'a> {
     facts: &'a ClusterFacts,
     /// Namespaces by name: most domains name theirs.
     by_name: BTreeMap<&'a str, &'a NamespaceFact>,
-    /// Names of all domains.
-    domains: BTreeSet<String>,
-    namespaces: BTreeMap<String, String>,
-    nodes: BTreeMap<String, String>,
+    namespaces: BTreeMap<String, Taken>,
+    nodes: BTreeMap<String, Taken>,
+}
+
+/// A namespace or node that a domain has.
+struct Taken {
+    by: String,
+    why: Why,
+}
+
+/// Why it has it.
+#[derive(Clone, Copy)]
+enum Why {
+    /// It goes, and has written there.
+    Ends,
+    /// It has written there, and has not let go of it.
+    Holds,
+    /// Nobody holds it, and this is the oldest domain that takes it.
+    IsOldest,
 }
 
 /// What a domain has.
@@ -47,61 +64,94 @@ pub(crate) fn by_age<'a, 'b>(asked: &'b [Asked<'a>]) -> Vec<&'b Asked<'a>> {
 }
 
 impl<'a> Claims<'a> {
+    /// What each domain holds, before any takes more.
     pub(crate) fn new(asked: &[Asked<'_>], facts: &'a ClusterFacts) -> Self {
         let by_name = facts.namespaces.iter().flatten().map(|it| (it.name.as_str(), it)).collect();
-        let domains = asked.iter().map(|it| it.domain.name_any()).collect();
-        Self { facts, by_name, domains, namespaces: BTreeMap::new(), nodes: BTreeMap::new() }
+        let mut claims = Self { facts, by_name, namespaces: BTreeMap::new(), nodes: BTreeMap::new() };
+        let nodes: BTreeMap<_, _> =
+            facts.nodes.iter().flatten().map(|it| (it.name.as_str(), &it.labels)).collect();
+        for asked in by_age(asked) {
+            let (domain, spec) = (asked.domain.name_any(), &asked.domain.spec);
+            let Some(record) = Record::of(asked.domain) else { continue };
+            // Nothing of such a domain is removed, so it lets go of nothing.
+            let keeps_all = asked.ends() || asked.scope == Scope::Lost || resolve(spec).is_err();
+            let why = if asked.ends() { Why::Ends } else { Why::Holds };
+            for name in record.namespaces {
+                let labels = claims.by_name.get(name).map(|it| &it.labels);
+                if keeps_all || claims.takes_namespace(spec, name, labels) {
+                    let label = labels.and_then(|it| it.get(names::DOMAIN_LABEL));
+                    hold(&mut claims.namespaces, name, label, &domain, why);
+                }
+            }
+            for name in record.nodes {
+                let labels = nodes.get(name).copied();
+                let is_taken =
+                    spec.nodes.selector.as_ref().zip(labels).is_some_and(|(it, of)| selects(it, of));
+                if keeps_all || is_taken {
+                    hold(
+                        &mut claims.nodes,
+                        name,
+                        labels.and_then(|it| it.get(names::NODE_LABEL)),
+                        &domain,
+                        why,
+                    );
+                }
+            }
+        }
+        claims
     }
 
-    /// Takes what the domain selects and nobody has; says in the outcome what somebody has. `writes`: something of it is written.
-    /// Where nothing is, what stands in another domain stays there: that one would remove its fence, and none would come.
-    pub(crate) fn take(
-        &mut self,
-        domain: &str,
-        asked: &Asked<'_>,
-        writes: bool,
-        outcome: &mut Outcome,
-    ) -> Mine {
+    /// Takes what the domain selects and nobody has; says in the outcome what somebody has.
+    pub(crate) fn take(&mut self, domain: &str, asked: &Asked<'_>, outcome: &mut Outcome) -> Mine {
         let spec = &asked.domain.spec;
         let waits = |name: &String| matches!(&asked.scope, Scope::Within(known) if !known.contains(name));
+        let own = || Taken { by: domain.to_owned(), why: Why::IsOldest };
         let mut mine = Mine::default();
         for namespace in self.selected_namespaces(spec, outcome) {
-            if let Some(other) = self.namespaces.get(&namespace.name) {
-                outcome.conflicts.push(taken("spec.namespaces", "namespace", &namespace.name, other));
+            let taken = self.namespaces.entry(namespace.name.clone()).or_insert_with(own);
+            if taken.by != domain {
+                let told = taken.told("spec.namespaces", "namespace", &namespace.name, self.facts);
+                outcome.conflicts.push(told);
                 continue;
             }
-            let waits = waits(&namespace.name);
-            let stays =
-                (waits || !writes) && self.is_of_another(domain, namespace.labels.get(names::DOMAIN_LABEL));
-            if !stays {
-                self.namespaces.insert(namespace.name.clone(), domain.into());
-            }
-            if namespace.terminating {
-                continue;
-            }
-            if stays || waits {
-                outcome.waiting.push(namespace.name);
-            } else {
-                mine.namespaces.push(namespace);
+            match (namespace.terminating, waits(&namespace.name)) {
+                (true, _) => {}
+                (false, true) => outcome.waiting.push(namespace.name),
+                (false, false) => mine.namespaces.push(namespace),
             }
         }
         self.takes_all(spec, outcome);
         for node in self.selected_nodes(spec, outcome) {
-            if let Some(other) = self.nodes.get(&node.name) {
-                outcome.conflicts.push(taken("spec.nodes.selector", "node", &node.name, other));
-                continue;
+            let taken = self.nodes.entry(node.name.clone()).or_insert_with(own);
+            if taken.by == domain {
+                mine.nodes.push(node);
+            } else {
+                outcome.conflicts.push(taken.told("spec.nodes.selector", "node", &node.name, self.facts));
             }
-            if !writes && self.is_of_another(domain, node.labels.get(names::NODE_LABEL)) {
-                continue;
-            }
-            self.nodes.insert(node.name.clone(), domain.into());
-            mine.nodes.push(node);
         }
         let kinds = mine.nodes.iter().flat_map(|node| node.accelerators.keys().cloned());
         mine.accelerators = kinds.collect::<BTreeSet<_>>().into_iter().collect();
         outcome.namespaces = mine.namespaces.iter().map(|it| it.name.clone()).collect();
         outcome.nodes = mine.nodes.iter().map(|it| it.name.clone()).collect();
         mine
+    }
+
+    /// Names of the namespaces that a domain has.
+    pub(crate) fn of(&self, domain: &str) -> Vec<String> {
+        self.namespaces.iter().filter(|(_, it)| it.by == domain).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether a spec takes a namespace, by its name or by its labels as far as they are known.
+    fn takes_namespace(
+        &self,
+        spec: &SecurityDomainSpec,
+        name: &str,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> bool {
+        let wanted = &spec.namespaces;
+        let is_selected =
+            || wanted.selector.as_ref().zip(labels).is_some_and(|(it, labels)| selects(it, labels));
+        !self.is_of_the_cluster(name) && (wanted.names.iter().any(|it| it == name) || is_selected())
     }
 
     fn selected_namespaces(&self, spec: &SecurityDomainSpec, outcome: &mut Outcome) -> Vec<NamespaceFact> {
@@ -201,22 +251,44 @@ impl<'a> Claims<'a> {
         nodes
     }
 
-    /// Whether a label of ours names another domain that there is.
-    fn is_of_another(&self, domain: &str, label: Option<&String>) -> bool {
-        label.is_some_and(|it| it != domain && self.domains.contains(it))
-    }
-
     fn is_of_the_cluster(&self, name: &str) -> bool {
         name.starts_with("kube-") || name == "default" || name == self.facts.operator.namespace
     }
 }
 
-fn taken(field: &str, kind: &str, name: &str, other: &str) -> Problem {
-    Problem::new(
-        field,
-        format!("{kind} {name} belongs to domain {other}, which is older"),
-        format!("take it out of one of the two domains; until then {other} keeps it"),
-    )
+impl Taken {
+    /// That it is taken, to a domain that wants it too.
+    fn told(&self, field: &str, kind: &str, name: &str, facts: &ClusterFacts) -> Problem {
+        let by = &self.by;
+        let (why, cure) = match self.why {
+            Why::Ends => (
+                "which is being deleted and holds it until its end",
+                format!("wait for the end of {by}; `ringfence domain status {by}` says what it waits for"),
+            ),
+            Why::Holds => (
+                "which holds it",
+                format!(
+                    "take it out of this domain, or out of {by}, which keeps it for as long as its spec takes it"
+                ),
+            ),
+            Why::IsOldest if facts.namespaces.is_none() => (
+                "which is older; no cluster was asked which of them holds it",
+                format!("take it out of one of the two domains; where nobody holds it {by} gets it"),
+            ),
+            Why::IsOldest => {
+                ("which is older", format!("take it out of one of the two domains; until then {by} keeps it"))
+            }
+        };
+        Problem::new(field, format!("{kind} {name} belongs to domain {by}, {why}"), cure)
+    }
+}
+
+/// Notes what a domain holds. Where two have written, one of them after the other let go and took it up again, the label tells
+/// who was last; without one it is the older.
+fn hold(all: &mut BTreeMap<String, Taken>, name: &str, label: Option<&String>, domain: &str, why: Why) {
+    if !all.contains_key(name) || label.is_some_and(|it| it == domain) {
+        all.insert(name.into(), Taken { by: domain.into(), why });
+    }
 }
 
 /// Whether a selector asks for nothing.
@@ -284,58 +356,5 @@ mod tests {
         );
         let meant = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]});
         assert_eq!(told(&meant, vec![node("cp-1", 0)]), Vec::<String>::new());
-    }
-
-    /// An older domain `a` and a younger one `b` in Enforce that select the same, which stands in `b`: who has the namespace,
-    /// and who the node.
-    fn shared(scope: Scope, range: Option<&str>) -> [[Vec<String>; 2]; 2] {
-        let domain = |name: &str, created: &str| -> SecurityDomain {
-            let team = json!({"selector": {"matchLabels": {"team": "ml"}}});
-            serde_json::from_value(json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain",
-                "metadata": {"name": name, "creationTimestamp": created},
-                "spec": {"namespaces": team, "nodes": team}}))
-            .unwrap()
-        };
-        let (mut older, younger) = (domain("a", "2026-01-01T00:00:00Z"), domain("b", "2026-02-01T00:00:00Z"));
-        older.spec.network.internal_cidrs.extend(range.map(str::to_owned));
-        let labels = |ours: &str| {
-            [("team", "ml"), (ours, "b")].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
-        };
-        let facts = ClusterFacts {
-            namespaces: Some(vec![NamespaceFact {
-                name: "ml".into(),
-                labels: labels(names::DOMAIN_LABEL),
-                ..NamespaceFact::default()
-            }]),
-            nodes: Some(vec![NodeFact {
-                name: "gpu".into(),
-                labels: labels(names::NODE_LABEL),
-                ..NodeFact::default()
-            }]),
-            ..ClusterFacts::default()
-        };
-        let asked =
-            [Asked { scope, ..Asked::new(&older, Mode::Enforce) }, Asked::new(&younger, Mode::Enforce)];
-        let outcomes = crate::desired(&asked, &facts).outcomes;
-        ["a", "b"].map(|it| [outcomes[it].namespaces.clone(), outcomes[it].nodes.clone()])
-    }
-
-    #[test]
-    fn one_that_draws_no_fence_takes_nothing_out_of_anothers() {
-        let (ml, gpu, none) = (vec!["ml".to_owned()], vec!["gpu".to_owned()], Vec::new);
-        let theirs = [[none(), none()], [ml.clone(), gpu.clone()]];
-        assert_eq!(shared(Scope::Lost, None), theirs, "what is in force is not known");
-        assert_eq!(
-            shared(Scope::Whole, Some("192.0.2.0/24")),
-            theirs,
-            "the spec cannot hold: no private range"
-        );
-        let waits = shared(Scope::Within(BTreeSet::new()), None);
-        assert_eq!(waits, [[none(), gpu.clone()], [ml.clone(), none()]], "new nodes wait for nothing");
-        assert_eq!(
-            shared(Scope::Whole, None),
-            [[ml, gpu], [none(), none()]],
-            "the older one closes them itself"
-        );
     }
 }

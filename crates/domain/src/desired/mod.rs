@@ -4,6 +4,7 @@
 
 mod claim;
 mod external_secret;
+mod hold;
 pub(crate) mod limit_range;
 pub(crate) mod namespace;
 mod network_policy;
@@ -57,6 +58,11 @@ impl<'a> Asked<'a> {
     pub fn new(domain: &'a SecurityDomain, mode: Mode) -> Self {
         Self { domain, mode, scope: Scope::Whole }
     }
+
+    /// Whether the domain is being deleted: it wants nothing any more, and holds what it wrote until that is removed.
+    pub(crate) fn ends(&self) -> bool {
+        self.domain.metadata.deletion_timestamp.is_some()
+    }
 }
 
 /// Everything that should exist.
@@ -75,16 +81,16 @@ pub struct Outcome {
     pub resolved: Option<Resolved>,
     /// Mode in force.
     pub mode: Mode,
-    /// Its namespaces, by name, those without terminating ones.
+    /// Its namespaces, by name, those without terminating ones; of a spec that cannot hold also those that it no longer takes:
+    /// they stay in their last state.
     pub namespaces: Vec<String>,
-    /// Namespaces that it selects and that stay outside until a simulation saw them (see [`Scope::Within`]), or that
-    /// stand in another domain while nothing of this one is written.
+    /// Namespaces that it selects and that stay outside until a simulation saw them (see [`Scope::Within`]).
     pub waiting: Vec<String>,
     /// Its nodes, by name.
     pub nodes: Vec<String>,
     /// What is wrong with the spec: the last good state stays.
     pub invalid: Vec<Problem>,
-    /// Namespaces and nodes that an older domain has.
+    /// Namespaces and nodes that another domain has.
     pub conflicts: Vec<Problem>,
     /// What could not be derived, and why.
     pub unknown: Vec<Problem>,
@@ -104,7 +110,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) accelerators: Vec<String>,
 }
 
-/// The objects that draw the boundaries of all domains in a cluster.
+/// The objects that draw the boundaries of all domains in a cluster, those that are being deleted among them: what these have
+/// written is not another's yet.
 pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
     let mut result = Desired::default();
     let mut claims = claim::Claims::new(asked, facts);
@@ -123,9 +130,9 @@ pub fn desired(asked: &[Asked<'_>], facts: &ClusterFacts) -> Desired {
 /// The namespaces that each domain has if all of its spec is in force, by name of the domain.
 pub fn namespaces(asked: &[Asked<'_>], facts: &ClusterFacts) -> BTreeMap<String, Vec<String>> {
     let mut claims = claim::Claims::new(asked, facts);
-    let each = claim::by_age(asked).into_iter().map(|asked| {
+    let each = claim::by_age(asked).into_iter().filter(|it| !it.ends()).map(|asked| {
         let (name, mut outcome) = (asked.domain.name_any(), Outcome::default());
-        claims.take(&name, asked, resolve(&asked.domain.spec).is_ok(), &mut outcome);
+        claims.take(&name, asked, &mut outcome);
         (name, outcome.namespaces)
     });
     each.collect()
@@ -140,13 +147,17 @@ fn one(
 ) -> Outcome {
     let name = asked.domain.name_any();
     let mut outcome = Outcome { mode: asked.mode, ..Outcome::default() };
+    if asked.ends() {
+        outcome.invalid.push(ending());
+        return outcome;
+    }
     // Claims hold for a broken spec too: its namespaces are not handed to the next domain by a typing error.
-    let (resolved, unknown) = (resolve(&asked.domain.spec), (asked.scope == Scope::Lost).then(lost));
-    let mine = claims.take(&name, asked, resolved.is_ok() && unknown.is_none(), &mut outcome);
-    let resolved = match (resolved, unknown) {
+    let mine = claims.take(&name, asked, &mut outcome);
+    let resolved = match (resolve(&asked.domain.spec), (asked.scope == Scope::Lost).then(lost)) {
         (Ok(resolved), None) => resolved,
         (resolved, unknown) => {
             outcome.invalid = unknown.into_iter().chain(resolved.err().into_iter().flatten()).collect();
+            outcome.namespaces = claims.of(&name);
             return outcome;
         }
     };
@@ -180,6 +191,14 @@ fn one(
     outcome.held_back = held_back.into_iter().map(|object| object.id).collect();
     outcome.resolved = Some(resolved);
     outcome
+}
+
+fn ending() -> Problem {
+    Problem::new(
+        "metadata.deletionTimestamp",
+        "the domain is being deleted, so nothing of it is written any more",
+        "wait for its end, then apply it again if it is still wanted",
+    )
 }
 
 fn lost() -> Problem {

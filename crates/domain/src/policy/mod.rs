@@ -63,8 +63,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The rules for these domains in this cluster.
+    /// The rules for these domains in this cluster. One that is being deleted asks for none.
     pub fn of(asked: &[Asked<'_>], facts: &ClusterFacts) -> Self {
+        let asked: Vec<_> = asked.iter().filter(|it| !it.ends()).collect();
         let nodes = || asked.iter().map(|it| (it.mode, &it.domain.spec.nodes));
         let closed = || nodes().filter(|(_, it)| it.selector.is_some() && it.dedicated);
         // A domain that only watches must not make the policies of one that refuses refuse more.

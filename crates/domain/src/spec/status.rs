@@ -27,7 +27,8 @@ pub struct SecurityDomainStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16_384))]
     pub accepted_spec: Option<String>,
-    /// What was written, one entry for namespaces that got the same: evidence for what may be removed again.
+    /// What was written, one entry for namespaces that got the same: evidence for what may be removed again, and that the
+    /// domain holds these namespaces and nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 400))]
     pub inventory: Vec<InventoryEntry>,

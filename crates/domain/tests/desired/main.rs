@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a wrong assumption must end the test")]
 
 mod golden;
+mod holds;
 mod properties;
 
 use std::collections::BTreeMap;

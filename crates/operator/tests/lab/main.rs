@@ -14,6 +14,7 @@ mod claims;
 mod ends;
 mod facts;
 mod ground;
+mod holds;
 mod keeps;
 mod killed;
 mod others;

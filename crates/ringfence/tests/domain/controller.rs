@@ -21,6 +21,8 @@ use ringfence_lab::until;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::kept::Usage;
+use crate::kept::WHO;
 use crate::run;
 use crate::set_up;
 use crate::support::Folder;
@@ -28,8 +30,6 @@ use crate::written::what_is_planned_is_what_was_written;
 
 /// For what takes the controller moments, on a crowded machine.
 const SOON: Duration = Duration::from_mins(1);
-/// Who it is.
-const ACCOUNT: &str = "system:serviceaccount:ringfence-system:ringfence";
 /// What a cluster has of its DNS.
 const DNS: &str = "
 {apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}},
@@ -80,7 +80,7 @@ fn from_installation_to_its_end_the_binary_keeps_a_domain_with_no_rights_but_its
     }
     until("no policy is left", SOON, || policies(lab).is_empty().then_some(()));
     let refused: Vec<_> =
-        audit.of_user(ACCOUNT).iter().filter(|it| it.code() == 403).map(|it| it.uri().to_owned()).collect();
+        audit.of_user(WHO).iter().filter(|it| it.code() == 403).map(|it| it.uri().to_owned()).collect();
     assert!(refused.is_empty(), "rights that it lacks: {refused:?}");
     assert_eq!(controller.term(lab).code(), Some(0));
 
@@ -271,7 +271,7 @@ fn name(object: &Value) -> String {
 }
 
 /// A kubeconfig with a token of the controller's account and nothing else.
-fn of_the_account(lab: &ControlPlane) -> Value {
+pub(crate) fn of_the_account(lab: &ControlPlane) -> Value {
     let admin: Value =
         serde_json::from_str(&lab.kubectl(&["config", "view", "--raw", "-o", "json"]).ok()).unwrap();
     let token =
@@ -285,13 +285,13 @@ fn of_the_account(lab: &ControlPlane) -> Value {
 }
 
 /// `ringfence serve controller`. It ends with this, and by itself some minutes after a test that was killed.
-struct Controller {
+pub(crate) struct Controller {
     process: Child,
     port: u16,
 }
 
 impl Controller {
-    fn start(kubeconfig: &str) -> Self {
+    pub(crate) fn start(kubeconfig: &str) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let (binary, listen) = (env!("CARGO_BIN_EXE_ringfence"), format!("127.0.0.1:{port}"));
         let process = Command::new("timeout")
@@ -332,8 +332,15 @@ impl Controller {
         Some((head.lines().next()?.to_owned(), body.to_owned()))
     }
 
+    /// What the kernel counts of it: `timeout` has one child.
+    pub(crate) fn usage(&self) -> Usage {
+        let own = self.process.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap();
+        Usage::of(children.trim().parse().unwrap()).unwrap()
+    }
+
     /// Asks it to end, as a kubelet does. How it ended, with the lease given up.
-    fn term(mut self, lab: &ControlPlane) -> ExitStatus {
+    pub(crate) fn term(mut self, lab: &ControlPlane) -> ExitStatus {
         assert!(self.signal("TERM"));
         let status = until("it ends", Duration::from_secs(20), || self.process.try_wait().unwrap());
         let lease = get(lab, &["-n", "ringfence-system", "lease/ringfence-controller"]).unwrap();

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a wrong assumption must end the test"
 )]
 
@@ -13,6 +14,9 @@ mod support;
 
 mod commands;
 mod controller;
+mod figures;
+#[path = "../../../../xtask/src/bench/kept.rs"]
+mod kept;
 mod people;
 mod written;
 

@@ -51,7 +51,8 @@ impl Files {
                         Usage(format!("{name}: SecurityDomain {twice} stands in the files twice")).into()
                     );
                 }
-                domains.push(domain);
+                // What stands there of a status is no record of what was written.
+                domains.push(SecurityDomain { status: None, ..domain });
             }
         }
         if faults > 0 {

@@ -30,7 +30,7 @@ use crate::output;
 /// sends it.
 ///
 /// With a cluster each write is tried by the API server's dry-run; nothing is changed. Other domains of the cluster count:
-/// a namespace or node that an older one has stays its own.
+/// a namespace or node that one of them holds stays its own, and of what nobody holds the older one has it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence domain plan -f ml.yaml

@@ -116,7 +116,14 @@ impl Simulate {
         if let Some(name) = self.name.as_ref().filter(|_| named.is_empty()) {
             return Err(Usage(format!("no SecurityDomain {name} in this cluster")).into());
         }
+        let is_asked = !files.is_empty() || self.name.is_some();
         let domains = laid_over(files, known.domains.clone());
+        let goes = |it: &&SecurityDomain| it.metadata.deletion_timestamp.is_some();
+        let going: BTreeSet<_> = domains.iter().filter(goes).map(SecurityDomain::name_any).collect();
+        if let Some(name) = going.intersection(&named).next().filter(|_| is_asked) {
+            return Err(Usage(format!("SecurityDomain {name} is being deleted")).into());
+        }
+        let named = &named - &going;
         let found = known.remote.wait(simulate(&known.remote.client, &known.facts, &domains, &named));
         Ok((domains, named, found))
     }
