@@ -5,8 +5,6 @@ use std::time::Duration;
 use ringfence_lab::until;
 
 use crate::run;
-use crate::support;
-use crate::support::Folder;
 use crate::world;
 
 #[test]
@@ -36,7 +34,7 @@ fn without_a_controller_nothing_is_promised() {
 }
 
 /// A Deployment whose pods see the node's processes, or do not.
-fn deployment(namespace: &str, sees_node: bool) -> String {
+pub(crate) fn deployment(namespace: &str, sees_node: bool) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: {namespace}}}\nspec:\n  selector: \
          {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      hostPID: \
@@ -46,7 +44,7 @@ fn deployment(namespace: &str, sees_node: bool) -> String {
 }
 
 /// A domain without nodes over one namespace.
-fn domain(namespace: &str) -> String {
+pub(crate) fn domain(namespace: &str) -> String {
     format!(
         "apiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: {namespace}}}\nspec:\n  namespaces: \
          {{names: [{namespace}]}}\n"
@@ -86,26 +84,4 @@ fn a_simulation_says_whom_it_would_hurt_before_anything_is_applied() {
     until("nothing would be refused", Duration::from_mins(1), repaired);
     let missing = run(lab, &["domain", "simulate", "none"], "");
     assert_eq!(missing.code, 2, "{missing:#?}");
-}
-
-#[test]
-fn manifests_that_are_in_no_cluster_are_simulated_and_never_called_clean() {
-    let folder = Folder::new("simulate");
-    let domain = folder.write("ml.yaml", domain("ml"));
-    for (sees_node, code) in [(true, 1), (false, 3)] {
-        let manifest = folder.write("web.yaml", deployment("ml", sees_node));
-        let out =
-            support::run(&["domain", "simulate", "-f", &domain, "--manifests", &manifest]).ends(code).out;
-        assert_eq!(out.contains("ml/Deployment/web"), sees_node, "{out}");
-        assert!(out.contains("not seen: what pods take of the quota"), "{out}");
-    }
-}
-
-#[test]
-fn the_example_of_the_documentation_is_a_domain() {
-    let page = std::fs::read_to_string(support::root().join("docs/domains.md")).unwrap();
-    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    // What only a cluster knows is open: 3, and not 2.
-    let plan = support::run_with(&["domain", "plan", "-f", "-", "--offline"], example.as_bytes()).ends(3);
-    assert!(plan.out.contains("SecurityDomain ml: mode Observe"), "{plan:#?}");
 }

@@ -13,6 +13,7 @@ mod support;
 
 mod commands;
 mod controller;
+mod offline;
 mod people;
 mod written;
 

@@ -95,10 +95,10 @@ impl Simulate {
                 out,
                 "No SecurityDomain in this cluster. To begin: ringfence domain init NAME -n NAMESPACE",
             ),
-            ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, self.manifests.is_empty(), out)),
+            ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, &self.manifests, out)),
             ScreenFormat::Json => write_json(&rows, out),
         })?;
-        Ok(exit(&rows))
+        Ok(exit(&rows, self.manifests.is_empty()))
     }
 
     /// All domains, the names of those that were asked for, and what was found.
@@ -129,24 +129,29 @@ impl Simulate {
     }
 }
 
-/// `is_of_cluster`: only there is the hash the one that the controller will ask for.
-fn text(row: &Row<'_>, is_of_cluster: bool, out: &mut dyn Write) -> io::Result<()> {
+/// `manifests` were judged in place of a cluster: only of a cluster is the hash the one that the controller will ask for.
+fn text(row: &Row<'_>, manifests: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
     let Row { name, problems, found } = row;
     let Some(found) = found else {
         say(out, &format!("SecurityDomain {name}: not simulated, its spec cannot hold"))?;
         return problems.iter().try_for_each(|it| say(out, &format!("  {it}")));
     };
     let simulation = &found.simulation;
-    let judged = format!("{} workloads judged", simulation.judged);
-    match simulation.would_deny {
-        0 => say(out, &format!("SecurityDomain {name}: Enforce would refuse nothing ({judged})"))?,
-        count => {
-            say(
-                out,
-                &format!("SecurityDomain {name}: Enforce would refuse {count} pods and templates ({judged})"),
-            )?;
+    let judged = match simulation.judged {
+        0 => "it has no workload".to_owned(),
+        1 => "1 workload judged".to_owned(),
+        count => format!("{count} workloads judged"),
+    };
+    let words = match (simulation.would_deny, simulation.judged) {
+        (0, 0) if !manifests.is_empty() => {
+            let places: Vec<_> = manifests.iter().map(|it| it.display().to_string()).collect();
+            format!("nothing was judged: no workload of its namespaces in {}", places.join(", "))
         }
-    }
+        (0, _) => format!("Enforce would refuse nothing ({judged})"),
+        (1, _) => format!("Enforce would refuse 1 pod or template ({judged})"),
+        (count, _) => format!("Enforce would refuse {count} pods and templates ({judged})"),
+    };
+    say(out, &format!("SecurityDomain {name}: {words}"))?;
     simulation.denied.iter().try_for_each(|it| denied(it, out))?;
     for violation in &simulation.violations {
         say(out, &format!("  {violation}"))?;
@@ -157,10 +162,13 @@ fn text(row: &Row<'_>, is_of_cluster: bool, out: &mut dyn Write) -> io::Result<(
     for missing in &found.missing {
         say(out, &format!("  not seen: {missing}"))?;
     }
+    for note in &found.notes {
+        say(out, &format!("  open: {note}"))?;
+    }
     for (kind, count) in &found.unwritten {
         say(out, &format!("  {count} {kind}: pods are built by an operator, only running ones were judged"))?;
     }
-    if simulation.would_deny > 0 && is_of_cluster {
+    if simulation.would_deny > 0 && manifests.is_empty() {
         let hash = &found.hash;
         say(out, "  Repair them, or accept what would be refused for exactly this spec:")?;
         say(out, &format!("    spec.enforcement.acknowledged: {hash}"))?;
@@ -187,6 +195,7 @@ fn write_json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
             if let Some(found) = row.found {
                 value["hash"] = json!(found.hash);
                 value["missing"] = json!(found.missing);
+                value["notes"] = json!(found.notes);
                 value["builtByOperators"] = json!(found.unwritten);
                 value["simulation"] = json!(found.simulation);
             }
@@ -196,11 +205,13 @@ fn write_json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": domains}))
 }
 
-fn exit(rows: &[Row<'_>]) -> ExitCode {
+/// `is_of_cluster`: a cluster without workloads was looked at; manifests without any were not there.
+fn exit(rows: &[Row<'_>], is_of_cluster: bool) -> ExitCode {
     let found = || rows.iter().filter_map(|it| it.found);
+    let is_blind = |it: &Simulated| !it.missing.is_empty() || it.simulation.judged == 0 && !is_of_cluster;
     if rows.iter().any(|it| it.found.is_none()) || found().any(|it| it.simulation.would_deny > 0) {
         ExitCode::Findings
-    } else if rows.is_empty() || found().any(|it| !it.missing.is_empty()) {
+    } else if rows.is_empty() || found().any(is_blind) {
         ExitCode::Incomplete
     } else {
         ExitCode::Clean

@@ -1,0 +1,92 @@
+//! Tests: the commands without a cluster: manifests are judged and nothing of them is passed over in silence, a plan is drawn,
+//! screens fit, documents are documented.
+
+use crate::commands::deployment;
+use crate::commands::domain;
+use crate::support;
+use crate::support::Folder;
+use crate::support::flat;
+
+/// Runs `domain simulate` on manifests, for a domain over namespace `ml`. A screen comes as one line.
+fn simulated(more: &str, manifests: &str, flags: &[&str], code: i32) -> String {
+    let arguments = ["domain", "simulate", "-f", "-", "--manifests", manifests];
+    let ran = support::run_with(&[&arguments[..], flags].concat(), (domain("ml") + more).as_bytes());
+    let out = ran.ends(code).out;
+    if flags.is_empty() { flat(&out) } else { out }
+}
+
+#[test]
+fn manifests_that_are_in_no_cluster_are_simulated() {
+    let folder = Folder::new("simulate");
+    for (sees_node, code) in [(true, 1), (false, 0)] {
+        let manifest = folder.write("web.yaml", deployment("ml", sees_node));
+        let out = simulated("", &manifest, &[], code);
+        assert_eq!(out.contains("ml/Deployment/web"), sees_node, "{out}");
+        assert!(out.contains("(1 workload judged)") && !out.contains("not seen"), "{out}");
+    }
+}
+
+/// A fact that files never tell is no gap: it is said, and the answer stands.
+#[test]
+fn what_manifests_never_tell_is_said_and_is_no_gap() {
+    let folder = Folder::new("simulate-notes");
+    let manifest = folder.write("web.yaml", deployment("ml", false));
+    let more = "  quota: {pods: 5}\n  nodes: {selector: {matchLabels: {pool: gpu}}}\n";
+    let out = simulated(more, &manifest, &[], 0);
+    assert!(out.contains("open: what pods take of the quota") && out.contains("open: which nodes"), "{out}");
+    assert!(!out.contains("not seen"), "{out}");
+    // Which namespaces are the domain's decides what is judged: that is a gap.
+    let selected =
+        domain("ml").replace("{names: [ml]}", "{names: [ml], selector: {matchLabels: {team: ml}}}");
+    let file = folder.write("ml.yaml", selected);
+    let out = support::run(&["domain", "simulate", "-f", &file, "--manifests", &manifest]).ends(3).out;
+    let out = flat(&out);
+    assert!(out.contains("not seen: spec.namespaces.selector: no cluster was asked"), "{out}");
+}
+
+#[test]
+fn manifests_that_cannot_be_read_are_named_and_never_clean() {
+    let folder = Folder::new("simulate-blind");
+    folder.write("web.yaml", deployment("ml", false));
+    folder.write("zbroken.yaml", "kind: Pod\n a: [\n");
+    folder.write("ztemplate.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.x }}}\n");
+    folder.write("chart/Chart.yaml", "name: c\n");
+    let out = simulated("", folder.path(), &[], 3);
+    let json = simulated("", folder.path(), &["--format", "json"], 3);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let missing = json["domains"][0]["missing"].as_array().unwrap();
+    for (file, words) in [
+        ("zbroken.yaml:2", "not readable as YAML"),
+        ("ztemplate.yaml:3", "a template, not rendered; render it and name what comes out"),
+        ("chart/Chart.yaml", "a Helm chart, not rendered; render it and name what comes out"),
+    ] {
+        let line = format!("{}/{file}: {words}", folder.path());
+        assert!(out.contains(&format!("not seen: {line}")), "{line}: {out}");
+        assert!(missing.iter().any(|it| it.as_str().unwrap().starts_with(&line)), "{line}: {missing:?}");
+    }
+    assert_eq!(missing.len(), 3, "{missing:?}");
+    // What would be refused goes before what was not seen, and both are told.
+    folder.write("web.yaml", deployment("ml", true));
+    let out = simulated("", folder.path(), &[], 1);
+    assert!(out.contains("ml/Deployment/web") && out.contains("zbroken.yaml:2"), "{out}");
+}
+
+#[test]
+fn where_no_workload_is_nothing_was_judged() {
+    let folder = Folder::new("simulate-empty");
+    let elsewhere = folder.write("other/web.yaml", deployment("other", true));
+    std::fs::create_dir(format!("{}/none", folder.path())).unwrap();
+    let none = format!("{}/none", folder.path());
+    for path in [none.as_str(), &elsewhere, "/dev/zero", "Cargo.toml"] {
+        let out = simulated("", path, &[], 3);
+        let words = format!("nothing was judged: no workload of its namespaces in {path}");
+        assert!(out.contains(&words) && !out.contains("refuse nothing"), "{out}");
+    }
+    assert!(simulated("", "/dev/zero", &[], 3).contains("not seen: /dev/zero: not a regular file"));
+}
+
+/// The domain of docs/domains.md.
+pub(crate) fn example() -> String {
+    let page = std::fs::read_to_string(support::root().join("docs/domains.md")).unwrap();
+    page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
