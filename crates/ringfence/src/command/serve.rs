@@ -54,10 +54,11 @@ impl Serve {
 
 impl Controller {
     fn run(&self) -> anyhow::Result<ExitCode> {
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let mut config = Config::new(&self.namespace, identity());
         config.listen = Some(self.listen);
         config.tell = Arc::new(complain);
+        config.explain = remote.explain();
         let work = async {
             let mut term = signal(SignalKind::terminate())?;
             let mut int = signal(SignalKind::interrupt())?;

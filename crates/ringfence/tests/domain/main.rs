@@ -15,6 +15,7 @@ mod commands;
 mod controller;
 mod offline;
 mod people;
+mod unreachable;
 mod written;
 
 use std::sync::OnceLock;

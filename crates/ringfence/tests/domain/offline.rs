@@ -90,3 +90,19 @@ pub(crate) fn example() -> String {
     let page = std::fs::read_to_string(support::root().join("docs/domains.md")).unwrap();
     page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
+
+#[test]
+fn without_a_kubeconfig_the_cure_is_one_of_the_command() {
+    let file = example();
+    for (arguments, cure) in [
+        (&["domain", "plan", "-f", "-"][..], "name one with --kubeconfig, or ask none: --offline"),
+        (&["domain", "init", "ml", "-n", "ml"], "name one with --kubeconfig, or ask none: --offline"),
+        (&["domain", "simulate", "-f", "-"], "--kubeconfig, or judge files: -f FILE --manifests PATH"),
+        (&["domain", "status"], "name one with --kubeconfig"),
+        (&["serve", "controller"], "name one with --kubeconfig"),
+    ] {
+        let ran = support::run_with(arguments, file.as_bytes());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?} {ran:#?}");
+        assert!(ran.err.trim_end().ends_with(cure), "{arguments:?}: {}", ran.err);
+    }
+}

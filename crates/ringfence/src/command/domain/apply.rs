@@ -21,7 +21,6 @@ use serde_json::json;
 
 use super::files::Files;
 use super::remote::Remote;
-use super::remote::no_kind;
 use super::say;
 use super::status::is_ready;
 use crate::command::scan::cluster::ClusterArgs;
@@ -57,12 +56,12 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let domains = self.files.read()?;
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let mut code = ExitCode::Clean;
         for domain in domains {
             let name = domain.name_any();
-            let before = remote.wait(known(&api, &name))?;
+            let before = remote.wait(known(&api, &name)).map_err(|error| remote.no_kind(&error))?;
             let mut body = serde_json::to_value(&domain)?;
             body["metadata"] = json!({
                 "name": name,
@@ -75,7 +74,7 @@ impl Apply {
             let params = PatchParams::apply(MANAGER).force();
             let after = remote
                 .wait(api.patch(&name, &params, &Patch::Apply(&body)))
-                .map_err(|error| refused(&name, error))?;
+                .map_err(|error| refused(&remote, &name, error))?;
             let word = match before {
                 None => "created",
                 Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
@@ -98,7 +97,7 @@ impl Apply {
         let name = applied.name_any();
         let end = Instant::now() + self.cluster.patience();
         loop {
-            let now = remote.wait(api.get(&name)).map_err(|error| Unreachable(error.to_string()))?;
+            let now = remote.wait(api.get(&name)).map_err(|error| remote.failed(&error))?;
             let seen = now.status.as_ref().map_or(0, |it| it.observed_generation);
             if is_ready(&now) && Some(seen) >= applied.metadata.generation {
                 output::to_stdout(|out| say(out, &format!("securitydomain {name} is ready")))?;
@@ -119,22 +118,22 @@ impl Apply {
 }
 
 /// A domain, if there is one. A cluster without the definition answers as if there were none: it is asked for the kind.
-async fn known(api: &Api<SecurityDomain>, name: &str) -> anyhow::Result<Option<SecurityDomain>> {
-    let found = api.get_opt(name).await.map_err(|error| no_kind(&error))?;
+async fn known(api: &Api<SecurityDomain>, name: &str) -> Result<Option<SecurityDomain>, kube::Error> {
+    let found = api.get_opt(name).await?;
     if found.is_none() {
-        api.list(&ListParams::default().limit(1)).await.map_err(|error| no_kind(&error))?;
+        api.list(&ListParams::default().limit(1)).await?;
     }
     Ok(found)
 }
 
 /// What the API server says to a write: it refuses what is wrong with the file, and has troubles of its own.
-fn refused(name: &str, error: kube::Error) -> anyhow::Error {
+fn refused(remote: &Remote, name: &str, error: kube::Error) -> anyhow::Error {
     match error {
         kube::Error::Api(status) if matches!(status.code, 400 | 409 | 422) => {
             Usage(format!("SecurityDomain {name}: {}", status.message)).into()
         }
         kube::Error::Api(status) => Unreachable(format!("SecurityDomain {name}: {}", status.message)).into(),
-        other => Unreachable(format!("SecurityDomain {name}: {other}")).into(),
+        other => remote.failed(&other),
     }
 }
 
@@ -176,10 +175,11 @@ enum PolicyArg {
 
 impl Delete {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let domain = remote
-            .wait(known(&api, &self.name))?
+            .wait(known(&api, &self.name))
+            .map_err(|error| remote.no_kind(&error))?
             .ok_or_else(|| Usage(format!("no SecurityDomain {} in this cluster", self.name)))?;
         let policy = match self.policy {
             None => domain.spec.namespaces.deletion_policy,
@@ -193,7 +193,7 @@ impl Delete {
             })?;
             return Ok(ExitCode::Clean);
         }
-        let failed = |error: kube::Error| Unreachable(format!("SecurityDomain {}: {error}", self.name));
+        let failed = |error: kube::Error| remote.failed(&error);
         if policy != domain.spec.namespaces.deletion_policy {
             let patch = json!({"spec": {"namespaces": {"deletionPolicy": policy}}});
             let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };

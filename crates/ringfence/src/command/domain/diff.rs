@@ -48,7 +48,7 @@ pub(crate) struct Diff {
 
 impl Diff {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let known = Known::read(&self.cluster)?;
+        let known = Known::read(&self.cluster, "")?;
         if let Some(name) =
             self.name.as_ref().filter(|name| known.domains.iter().all(|it| it.name_any() != **name))
         {

@@ -107,7 +107,7 @@ impl Simulate {
         &self,
         files: Vec<SecurityDomain>,
     ) -> anyhow::Result<(Vec<SecurityDomain>, BTreeSet<String>, BTreeMap<String, Simulated>)> {
-        let known = Known::read(&self.cluster)?;
+        let known = Known::read(&self.cluster, ", or judge files: -f FILE --manifests PATH")?;
         let named: BTreeSet<_> = if files.is_empty() { &known.domains } else { &files }
             .iter()
             .map(SecurityDomain::name_any)

@@ -19,7 +19,6 @@ use ringfence_finding::ExitCode;
 use serde_json::json;
 
 use super::remote::Remote;
-use super::remote::no_kind;
 use super::say;
 use crate::cli::ScreenFormat;
 use crate::command::scan::cluster::ClusterArgs;
@@ -60,10 +59,10 @@ struct Probe {
 
 impl Status {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let list = remote.wait(api.list(&ListParams::default()));
-        let mut domains = list.map_err(|error| no_kind(&error))?.items;
+        let mut domains = list.map_err(|error| remote.no_kind(&error))?.items;
         if let Some(name) = &self.name {
             domains.retain(|it| it.name_any() == *name);
             if domains.is_empty() {
@@ -232,7 +231,7 @@ fn probe(remote: &Remote, namespace: String) -> Probe {
             (Some(true), format!("a pod that skips the scheduler is refused ({CONTROL})"))
         }
         Err(kube::Error::Api(status)) => (None, format!("refused for another reason: {}", status.message)),
-        Err(error) => (None, error.to_string()),
+        Err(error) => (None, remote.failed(&error).to_string()),
     };
     Probe { namespace, held, words }
 }
