@@ -36,6 +36,7 @@ pub use explain::controls_table;
 pub use explain::explain;
 pub use format::Format;
 pub use format::ParseFormatError;
+pub use machine::write as write_json;
 pub use model::ModelFormat;
 pub use model::write_inspection;
 pub use model::write_model_line;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ringfence_lab::until;
 
 use crate::run;
+use crate::support::flat;
+use crate::support::undocumented;
 use crate::world;
 
 #[test]
@@ -22,6 +24,11 @@ fn without_a_controller_nothing_is_promised() {
     assert_eq!(again.out, format!("securitydomain {name} unchanged\n"));
     let status = run(lab, &["domain", "status", name], "").ends(3);
     assert!(status.out.contains("no controller has looked at it"), "{status:#?}");
+    for (verb, code) in [("status", 3), ("diff", 1)] {
+        let json = run(lab, &["domain", verb, name, "--format", "json"], "").ends(code).json();
+        assert_eq!(undocumented(&format!("domain-{verb}"), &json), [""; 0], "{json:#}");
+        assert_eq!(json["schemaVersion"], "1.0");
+    }
     let diff = run(lab, &["domain", "diff", name], "");
     assert_eq!(diff.code, 1, "{diff:#?}");
     assert!(diff.out.contains(&format!("Namespace/{name}: update")), "{diff:#?}");
@@ -64,8 +71,10 @@ fn a_simulation_says_whom_it_would_hurt_before_anything_is_applied() {
     };
     let text = simulate(&[], 1);
     assert!(text.contains(&format!("{name}/Deployment/web")), "{text}");
-    assert!(text.contains("RF-RUN-010 spec.hostPID") && text.contains("Fix: remove hostPID."), "{text}");
+    let words = flat(&text);
+    assert!(words.contains("RF-RUN-010 spec.hostPID") && words.contains("Fix: remove hostPID."), "{text}");
     let json: serde_json::Value = serde_json::from_str(&simulate(&["--format", "json"], 1)).unwrap();
+    assert_eq!(undocumented("domain-simulate", &json), [""; 0], "{json:#}");
     let found = &json["domains"][0];
     assert!(found["simulation"]["wouldDeny"].as_u64() >= Some(1), "{found}");
     // The rules are those of all domains, and other tests have some: between two runs the hash may be another.

@@ -6,6 +6,7 @@ use crate::commands::domain;
 use crate::support;
 use crate::support::Folder;
 use crate::support::flat;
+use crate::support::undocumented;
 
 /// Runs `domain simulate` on manifests, for a domain over namespace `ml`. A screen comes as one line.
 fn simulated(more: &str, manifests: &str, flags: &[&str], code: i32) -> String {
@@ -83,6 +84,20 @@ fn where_no_workload_is_nothing_was_judged() {
         assert!(out.contains(&words) && !out.contains("refuse nothing"), "{out}");
     }
     assert!(simulated("", "/dev/zero", &[], 3).contains("not seen: /dev/zero: not a regular file"));
+}
+
+#[test]
+fn a_simulation_for_programs_is_documented_and_says_everything_once() {
+    let folder = Folder::new("simulate-json");
+    let manifest = folder.write("web.yaml", deployment("ml", true));
+    let json: serde_json::Value =
+        serde_json::from_str(&simulated("", &manifest, &["--format", "json"], 1)).unwrap();
+    assert_eq!(undocumented("domain-simulate", &json), [""; 0], "{json:#}");
+    let found = &json["domains"][0];
+    let reason = &found["simulation"]["denied"][0]["reasons"][0];
+    assert_eq!(reason["control"], "RF-RUN-010");
+    assert!(reason["message"].as_str().unwrap().starts_with("spec.hostPID: "), "{reason}");
+    assert_eq!(found["hash"], serde_json::Value::Null, "no controller asks for that of manifests");
 }
 
 /// The domain of docs/domains.md.

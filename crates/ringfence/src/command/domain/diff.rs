@@ -20,6 +20,7 @@ use ringfence_operator::fenced;
 use ringfence_operator::observe;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
 use super::plan::details;
 use super::plan::word;
 use super::remote::Known;
@@ -120,6 +121,7 @@ fn text(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -
     say(out, &format!("{} of {all} objects are not as they should be.", drift.len()))
 }
 
+/// By `docs/schema/domain-diff.v1.schema.json`.
 fn write_json(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = drift
         .iter()
@@ -127,5 +129,6 @@ fn write_json(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Wr
             json!({"object": it.id, "effect": word(&it.effect), "details": details(&it.effect), "managers": it.managers})
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "objects": all, "open": open, "drift": rows}))
+    let document = json!({"schemaVersion": SCHEMA_VERSION, "objects": all, "open": open, "drift": rows});
+    ringfence_report::write_json(&document, out)
 }

@@ -59,7 +59,11 @@ impl Domain {
     }
 }
 
-/// One line of a screen. Names and messages of a cluster are foreign: control characters end here.
+/// Of the documents for programs: major, a reader must change; minor, something was added.
+const SCHEMA_VERSION: &str = "1.0";
+
+/// One line of a screen, in as many of the terminal's as it takes. Names and messages of a cluster are foreign: control
+/// characters end here.
 fn say(out: &mut dyn Write, line: &str) -> io::Result<()> {
     writeln!(out, "{}", ringfence_report::clean_line(line))
 }

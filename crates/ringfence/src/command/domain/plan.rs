@@ -21,6 +21,7 @@ use ringfence_operator::Observed;
 use ringfence_operator::observe;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
 use super::files::Files;
 use super::remote::MaybeCluster;
 use super::say;
@@ -203,6 +204,7 @@ impl Seen<'_> {
         )
     }
 
+    /// By `docs/schema/domain-plan.v1.schema.json`.
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let objects: Vec<_> = self
             .rows()
@@ -224,7 +226,8 @@ impl Seen<'_> {
                 })
             })
             .collect();
-        writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": domains, "objects": objects}))
+        let document = json!({"schemaVersion": SCHEMA_VERSION, "domains": domains, "objects": objects});
+        ringfence_report::write_json(&document, out)
     }
 
     fn yaml(&self, out: &mut dyn Write) -> io::Result<()> {

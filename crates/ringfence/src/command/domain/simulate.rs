@@ -11,6 +11,7 @@ use kube::ResourceExt as _;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Denied;
 use ringfence_domain::Problem;
+use ringfence_domain::Reason;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::resolve;
 use ringfence_finding::ExitCode;
@@ -23,6 +24,7 @@ use ringfence_operator::simulate;
 use ringfence_operator::simulate_manifests;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
 use super::files::Files;
 use super::plan::laid_over;
 use super::remote::Known;
@@ -96,7 +98,7 @@ impl Simulate {
                 "No SecurityDomain in this cluster. To begin: ringfence domain init NAME -n NAMESPACE",
             ),
             ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, &self.manifests, out)),
-            ScreenFormat::Json => write_json(&rows, out),
+            ScreenFormat::Json => write_json(&rows, self.manifests.is_empty(), out),
         })?;
         Ok(exit(&rows, self.manifests.is_empty()))
     }
@@ -187,22 +189,35 @@ fn denied(denied: &Denied, out: &mut dyn Write) -> io::Result<()> {
     reasons.iter().try_for_each(|it| say(out, &format!("    {}", it.message)))
 }
 
-fn write_json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+/// By `docs/schema/domain-simulate.v1.schema.json`. `is_of_cluster`: only there somebody asks for the hash.
+fn write_json(rows: &[Row<'_>], is_of_cluster: bool, out: &mut dyn Write) -> io::Result<()> {
     let domains: Vec<_> = rows
         .iter()
         .map(|row| {
             let mut value = json!({"name": row.name, "invalid": row.problems});
             if let Some(found) = row.found {
-                value["hash"] = json!(found.hash);
+                if is_of_cluster {
+                    value["hash"] = json!(found.hash);
+                }
                 value["missing"] = json!(found.missing);
                 value["notes"] = json!(found.notes);
                 value["builtByOperators"] = json!(found.unwritten);
-                value["simulation"] = json!(found.simulation);
+                let mut simulation = found.simulation.clone();
+                simulation.denied.iter_mut().flat_map(|it| &mut it.reasons).for_each(without_control);
+                value["simulation"] = json!(simulation);
             }
             value
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": domains}))
+    let document = json!({"schemaVersion": SCHEMA_VERSION, "domains": domains});
+    ringfence_report::write_json(&document, out)
+}
+
+/// What the API server says begins with the control, which stands beside it here.
+fn without_control(reason: &mut Reason) {
+    if let Some(rest) = reason.message.strip_prefix(&format!("{} ", reason.control)) {
+        reason.message = rest.to_owned().into();
+    }
 }
 
 /// `is_of_cluster`: a cluster without workloads was looked at; manifests without any were not there.

@@ -18,6 +18,7 @@ use ringfence_domain::spec::Mode;
 use ringfence_finding::ExitCode;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
 use super::remote::Remote;
 use super::say;
 use crate::cli::ScreenFormat;
@@ -170,6 +171,7 @@ fn mark(condition: &Condition) -> &'static str {
     }
 }
 
+/// By `docs/schema/domain-status.v1.schema.json`.
 fn write_json(domains: &[SecurityDomain], probes: &[Vec<Probe>], out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = domains
         .iter()
@@ -185,7 +187,8 @@ fn write_json(domains: &[SecurityDomain], probes: &[Vec<Probe>], out: &mut dyn W
             })
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": rows}))
+    let document = json!({"schemaVersion": SCHEMA_VERSION, "domains": rows});
+    ringfence_report::write_json(&document, out)
 }
 
 /// A pod that names a node, in each namespace of a domain in Enforce.
