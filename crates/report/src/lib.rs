@@ -50,6 +50,11 @@ pub fn clean_line(text: &str) -> String {
     clean::line(&clean::mask(text))
 }
 
+/// The same as lines of at most `columns`, broken at blanks; names are never cut.
+pub fn clean_lines(text: &str, columns: usize) -> Vec<String> {
+    text::page::fold(&clean_line(text), columns)
+}
+
 /// Writes `scan` for the readers of `format`. `style` matters to text alone.
 pub fn write(scan: &Scan, format: Format, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let scan = redact::redacted(scan);

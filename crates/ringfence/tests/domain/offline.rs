@@ -106,6 +106,32 @@ pub(crate) fn example() -> String {
     page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
 
+/// Words of a line that stand alone, as long as they are.
+fn too_long(screen: &str, columns: usize) -> Vec<&str> {
+    screen.lines().filter(|it| it.chars().count() > columns && it.trim().contains(' ')).collect()
+}
+
+#[test]
+fn screens_fit_the_terminal_and_say_each_heading_once() {
+    let folder = Folder::new("width");
+    let manifest = folder.write("web.yaml", deployment("ml-training", true));
+    let domain = folder.write("ml.yaml", example());
+    for arguments in [
+        &["domain", "plan", "-f", &domain, "--offline", "--mode", "Enforce"][..],
+        &["domain", "simulate", "-f", &domain, "--manifests", &manifest],
+    ] {
+        let run = |columns: &str| {
+            let out = support::command(arguments).env("COLUMNS", columns).output().unwrap();
+            String::from_utf8(out.stdout).unwrap()
+        };
+        let (narrow, wide) = (run("80"), run("200"));
+        assert_eq!(too_long(&narrow, 80), [""; 0], "{narrow}");
+        assert_eq!(flat(&narrow), flat(&wide));
+        assert!(wide.lines().any(|it| it.chars().count() > 80), "nothing was to be folded: {wide}");
+        assert!(narrow.lines().filter(|it| *it == "cluster").count() <= 1, "{narrow}");
+    }
+}
+
 #[test]
 fn without_a_kubeconfig_the_cure_is_one_of_the_command() {
     let file = example();

@@ -19,9 +19,10 @@ use ringfence_domain::spec::DeletionPolicy;
 use ringfence_finding::ExitCode;
 use serde_json::json;
 
+use super::counted;
 use super::files::Files;
 use super::remote::Remote;
-use super::say;
+use super::say_whole;
 use super::status::is_ready;
 use crate::command::scan::cluster::ClusterArgs;
 use crate::exit::Unreachable;
@@ -80,7 +81,7 @@ impl Apply {
                 Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
                 Some(_) => "configured",
             };
-            output::to_stdout(|out| say(out, &format!("securitydomain {name} {word}")))?;
+            output::to_stdout(|out| say_whole(out, &format!("securitydomain {name} {word}")))?;
             if self.wait && !self.is_ready_in_time(&remote, &api, &after)? {
                 code = ExitCode::Findings;
             }
@@ -100,12 +101,12 @@ impl Apply {
             let now = remote.wait(api.get(&name)).map_err(|error| remote.failed(&error))?;
             let seen = now.status.as_ref().map_or(0, |it| it.observed_generation);
             if is_ready(&now) && Some(seen) >= applied.metadata.generation {
-                output::to_stdout(|out| say(out, &format!("securitydomain {name} is ready")))?;
+                output::to_stdout(|out| say_whole(out, &format!("securitydomain {name} is ready")))?;
                 return Ok(true);
             }
             if Instant::now() > end {
                 output::to_stdout(|out| {
-                    say(
+                    say_whole(
                         out,
                         &format!("securitydomain {name} is not ready; see: ringfence domain status {name}"),
                     )
@@ -189,7 +190,8 @@ impl Delete {
         output::to_stdout(|out| show(&domain, policy, out))?;
         if !self.yes {
             output::to_stdout(|out| {
-                say(out, "\nNothing was changed. To delete it: the same command with --yes")
+                say_whole(out, "")?;
+                say_whole(out, "Nothing was changed. To delete it: the same command with --yes")
             })?;
             return Ok(ExitCode::Clean);
         }
@@ -205,28 +207,29 @@ impl Delete {
             if Instant::now() > end {
                 let words =
                     "is still there: does the controller run? It holds the finalizer ringfence.dev/domain";
-                output::to_stdout(|out| say(out, &format!("securitydomain {} {words}", self.name)))?;
+                output::to_stdout(|out| say_whole(out, &format!("securitydomain {} {words}", self.name)))?;
                 return Ok(ExitCode::Incomplete);
             }
             remote.pause(PAUSE);
         }
-        output::to_stdout(|out| say(out, &format!("securitydomain {} deleted", self.name)))?;
+        output::to_stdout(|out| say_whole(out, &format!("securitydomain {} deleted", self.name)))?;
         Ok(ExitCode::Clean)
     }
 }
 
 fn show(domain: &SecurityDomain, policy: DeletionPolicy, out: &mut dyn Write) -> io::Result<()> {
     let status = domain.status.clone().unwrap_or_default();
-    say(out, &format!("SecurityDomain {}, policy {policy:?}", domain.name_any()))?;
-    say(out, "  workloads and namespaces     stay")?;
-    say(out, "  labels of namespaces         go")?;
-    say(out, &format!("  label and taint of nodes     go ({} nodes)", status.nodes.labelled))?;
+    let labelled = usize::try_from(status.nodes.labelled).unwrap_or(usize::MAX);
+    say_whole(out, &format!("SecurityDomain {}, policy {policy:?}", domain.name_any()))?;
+    say_whole(out, "  workloads and namespaces     stay")?;
+    say_whole(out, "  labels of namespaces         go")?;
+    say_whole(out, &format!("  label and taint of nodes     go ({})", counted(labelled, "node")))?;
     let word = if policy == DeletionPolicy::Delete { "go" } else { "stay in force, nobody keeps them" };
     for entry in &status.inventory {
         for namespace in &entry.namespaces {
             for object in entry.objects.iter().filter(|it| *it != "Namespace") {
                 let what = format!("{namespace}/{object}");
-                say(out, &format!("  {what:<44} {word}"))?;
+                say_whole(out, &format!("  {what:<44} {word}"))?;
             }
         }
     }

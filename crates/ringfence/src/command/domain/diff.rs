@@ -21,6 +21,7 @@ use ringfence_operator::observe;
 use serde_json::json;
 
 use super::SCHEMA_VERSION;
+use super::counted;
 use super::plan::details;
 use super::plan::word;
 use super::remote::Known;
@@ -118,7 +119,8 @@ fn text(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -
             say(out, &format!("    written last by {last}"))?;
         }
     }
-    say(out, &format!("{} of {all} objects are not as they should be.", drift.len()))
+    let are = if drift.len() == 1 { "is" } else { "are" };
+    say(out, &format!("{} of {} {are} not as they should be.", drift.len(), counted(all, "object")))
 }
 
 /// By `docs/schema/domain-diff.v1.schema.json`.

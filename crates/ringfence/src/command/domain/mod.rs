@@ -16,6 +16,8 @@ use clap::Args;
 use clap::Subcommand;
 use ringfence_finding::ExitCode;
 
+use crate::terminal;
+
 /// Draw a boundary around AI workloads with one object, see what it would change, and keep it.
 ///
 /// A SecurityDomain names namespaces and GPU nodes; what may reach them and what they may reach; who may do what; how much
@@ -65,5 +67,17 @@ const SCHEMA_VERSION: &str = "1.0";
 /// One line of a screen, in as many of the terminal's as it takes. Names and messages of a cluster are foreign: control
 /// characters end here.
 fn say(out: &mut dyn Write, line: &str) -> io::Result<()> {
+    let lines = ringfence_report::clean_lines(line, terminal::columns());
+    lines.iter().try_for_each(|it| writeln!(out, "{it}"))
+}
+
+/// One line that is copied, or read by a script: as long as it is.
+fn say_whole(out: &mut dyn Write, line: &str) -> io::Result<()> {
     writeln!(out, "{}", ringfence_report::clean_line(line))
+}
+
+/// `1 node`, `2 nodes`.
+fn counted(count: usize, noun: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{end}")
 }

@@ -29,6 +29,7 @@ use super::files::Files;
 use super::plan::laid_over;
 use super::remote::Known;
 use super::say;
+use super::say_whole;
 use crate::cli::ScreenFormat;
 use crate::command::scan::cluster::ClusterArgs;
 use crate::exit::Usage;
@@ -173,7 +174,7 @@ fn text(row: &Row<'_>, manifests: &[PathBuf], out: &mut dyn Write) -> io::Result
     if simulation.would_deny > 0 && manifests.is_empty() {
         let hash = &found.hash;
         say(out, "  Repair them, or accept what would be refused for exactly this spec:")?;
-        say(out, &format!("    spec.enforcement.acknowledged: {hash}"))?;
+        say_whole(out, &format!("    spec.enforcement.acknowledged: {hash}"))?;
     }
     say(out, "")
 }
