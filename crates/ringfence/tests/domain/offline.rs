@@ -106,6 +106,23 @@ pub(crate) fn example() -> String {
     page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
 
+#[test]
+fn the_example_of_the_documentation_is_a_domain() {
+    // What only a cluster knows is open: 3, and not 2.
+    let plan = |flags: &[&str]| {
+        let arguments = [&["domain", "plan", "-f", "-", "--offline"], flags].concat();
+        support::run_with(&arguments, example().as_bytes()).ends(3)
+    };
+    let text = flat(&plan(&[]).out);
+    assert!(text.contains("SecurityDomain ml: mode Observe, 1 namespace, 0 nodes"), "{text}");
+    // Nobody looked for the Service, so it is not called missing.
+    assert!(text.contains("no cluster was asked which pods are behind Service store/minio"), "{text}");
+    assert!(!text.contains("was not found"), "{text}");
+    let json = plan(&["--format", "json"]).json();
+    assert_eq!(undocumented("domain-plan", &json), [""; 0]);
+    assert_eq!(json["schemaVersion"], "1.0");
+}
+
 /// Words of a line that stand alone, as long as they are.
 fn too_long(screen: &str, columns: usize) -> Vec<&str> {
     screen.lines().filter(|it| it.chars().count() > columns && it.trim().contains(' ')).collect()
@@ -130,6 +147,13 @@ fn screens_fit_the_terminal_and_say_each_heading_once() {
         assert!(wide.lines().any(|it| it.chars().count() > 80), "nothing was to be folded: {wide}");
         assert!(narrow.lines().filter(|it| *it == "cluster").count() <= 1, "{narrow}");
     }
+}
+
+#[test]
+fn manifests_need_a_file_of_domains_and_are_of_no_cluster() {
+    let out = support::run(&["domain", "simulate", "ml", "--manifests", "demo/open"]);
+    assert_eq!((out.code, out.out.as_str()), (2, ""), "{out:#?}");
+    assert!(out.err.contains("--manifests"), "{out:#?}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ Exit codes: 0 nothing would be refused, 1 something would, 2 a file is wrong or 
 be looked at.")]
 pub(crate) struct Simulate {
     /// Name of a domain of the cluster; all of them by default.
-    #[arg(conflicts_with = "files")]
+    #[arg(conflicts_with_all = ["files", "manifests"])]
     name: Option<String>,
     /// File with SecurityDomains, `-` for standard input; repeat it for several.
     #[arg(short = 'f', long = "file", value_name = "FILE")]
