@@ -171,3 +171,16 @@ fn without_a_kubeconfig_the_cure_is_one_of_the_command() {
         assert!(ran.err.trim_end().ends_with(cure), "{arguments:?}: {}", ran.err);
     }
 }
+
+#[test]
+fn an_installation_that_no_cluster_can_take_is_not_printed() {
+    for (flag, wrong) in [
+        ("--image", "bad image"),
+        ("--image", "registry.corp/ringfence@sha256:..."),
+        ("--namespace", "Bad NS"),
+    ] {
+        let ran = support::run(&["install", "--print", flag, wrong]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains(&format!("`{wrong}` is no name of")), "{ran:#?}");
+    }
+}

@@ -3,7 +3,7 @@
 mod apply;
 mod diff;
 mod files;
-mod init;
+pub(crate) mod init;
 mod plan;
 pub(crate) mod remote;
 mod simulate;
