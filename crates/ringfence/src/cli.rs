@@ -170,6 +170,11 @@ pub(crate) fn parse(
 /// The command tree under the name it was called by.
 pub(crate) fn command(name: Option<&OsStr>) -> clap::Command {
     let command = Cli::command();
+    // It works until it is told to end: a time for everything bounds nothing there.
+    #[cfg(feature = "domain")]
+    let command = command.mut_subcommand("serve", |serve| {
+        serve.mut_subcommand("controller", |it| it.mut_arg("timeout", |timeout| timeout.hide(true)))
+    });
     if is_plugin(name) { command.bin_name("kubectl ringfence") } else { command }
 }
 

@@ -24,7 +24,11 @@ use crate::output;
   ringfence install --print | kubectl apply --server-side -f -      without the controller: run it elsewhere
 
 Uninstall: delete the domains first (ringfence domain delete NAME), so that the controller can clean up, then
-  ringfence install --print | kubectl delete -f -")]
+  ringfence install --print | kubectl delete -f -
+
+An image needs this binary as its entry point and nothing else; docs/domains.md builds one.
+
+Exit codes: 0 printed, 2 usage.")]
 pub(crate) struct Install {
     /// Print the manifests. Required: this command changes nothing by itself.
     #[arg(long, required = true)]

@@ -184,3 +184,19 @@ fn an_installation_that_no_cluster_can_take_is_not_printed() {
         assert!(ran.err.contains(&format!("`{wrong}` is no name of")), "{ran:#?}");
     }
 }
+
+#[test]
+fn each_command_says_what_its_exit_codes_mean_in_one_paragraph() {
+    let verbs =
+        ["init", "plan", "simulate", "apply", "status", "diff", "delete"].map(|it| vec!["domain", it]);
+    for command in verbs.into_iter().chain([vec!["install"], vec!["serve", "controller"]]) {
+        let arguments = [&command[..], &["--help"]].concat();
+        let out = support::command(&arguments).env("COLUMNS", "1000").output().unwrap();
+        let help = String::from_utf8(out.stdout).unwrap();
+        let (_, codes) = help.split_once("Exit codes: 0 ").unwrap_or_else(|| panic!("{command:?}: {help}"));
+        assert!(codes.contains(", 2 "), "{command:?}: {codes}");
+        assert_eq!(codes.trim_end().lines().count(), 1, "{command:?}: {codes}");
+        // It bounds nothing there.
+        assert_eq!(help.contains("--timeout"), !["install", "serve"].contains(&command[0]), "{command:?}");
+    }
+}

@@ -42,8 +42,8 @@ const PAUSE: Duration = Duration::from_millis(500);
   ringfence domain apply -f ml.yaml
   ringfence domain apply -f ml.yaml --wait
 
-Exit codes: 0 applied (with --wait: and Ready), 1 not Ready in time, 2 a file is wrong or the API server refuses it, 3 no
-cluster.")]
+Exit codes: 0 applied (with --wait: and Ready), 1 not Ready in time, 2 a file is wrong or the API server refuses it, 3 no \
+cluster, or no right in it.")]
 pub(crate) struct Apply {
     #[command(flatten)]
     files: Files,
@@ -147,7 +147,9 @@ fn refused(remote: &Remote, name: &str, error: kube::Error) -> anyhow::Error {
 #[command(after_help = "Examples:
   ringfence domain delete ml                    only shows
   ringfence domain delete ml --yes
-  ringfence domain delete ml --policy Delete --yes --wait")]
+  ringfence domain delete ml --policy Delete --yes --wait
+
+Exit codes: 0 deleted, or only shown, 2 no such domain, 3 no cluster, or with --wait: still there in time.")]
 pub(crate) struct Delete {
     /// Name of the domain.
     name: String,

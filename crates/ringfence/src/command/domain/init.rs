@@ -21,7 +21,9 @@ use crate::output;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence domain init ml -n ml-training -n ml-serving > ml.yaml
-  ringfence domain init ml -n ml-training --tier Restricted --offline")]
+  ringfence domain init ml -n ml-training --tier Restricted --offline
+
+Exit codes: 0 printed, 2 usage, 3 the cluster could not be asked.")]
 pub(crate) struct Init {
     /// Name of the domain.
     name: String,

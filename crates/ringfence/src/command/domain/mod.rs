@@ -24,12 +24,13 @@ use crate::terminal;
 /// they may take. The controller (`ringfence serve controller`) writes what that means and keeps it. A domain begins by
 /// watching (Observe) and blocks (Enforce) only after a simulation has shown what that would break.
 #[derive(Args, Debug)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_help = "From nothing to a closed door:
-  ringfence install --print | kubectl apply --server-side -f -   definition, roles, rights, controller
+  ringfence install --print | kubectl apply --server-side -f -   once
   ringfence domain init ml -n ml-training > ml.yaml              ten lines to begin with
   ringfence domain plan -f ml.yaml                               what it would write
   ringfence domain simulate -f ml.yaml                           whom Enforce would hurt
-  ringfence domain apply -f ml.yaml
+  ringfence domain apply -f ml.yaml --wait                       until it holds
   ringfence domain status ml")]
 pub(crate) struct Domain {
     #[command(subcommand)]

@@ -39,8 +39,8 @@ use crate::output;
   ringfence domain plan -f ml.yaml --mode Enforce --format yaml     all of it, as the controller would write it
   ringfence domain plan -f ml.yaml --offline
 
-Exit codes: 0 planned, 1 the API server would refuse a write, or others contest one, 2 a file is wrong, 3 something could
-not be looked at.")]
+Exit codes: 0 planned, 1 the API server would refuse a write, or others contest one, 2 a file is wrong, 3 something \
+could not be looked at.")]
 pub(crate) struct Plan {
     #[command(flatten)]
     files: Files,

@@ -47,8 +47,8 @@ use crate::output;
   ringfence domain simulate ml                               one that is
   ringfence domain simulate -f ml.yaml --manifests k8s/      before anything is in a cluster
 
-Exit codes: 0 nothing would be refused, 1 something would, 2 a file is wrong or there is no such domain, 3 something could not
-be looked at.")]
+Exit codes: 0 nothing would be refused, 1 something would, 2 a file is wrong or there is no such domain, 3 something could \
+not be looked at, or no workload is among the manifests.")]
 pub(crate) struct Simulate {
     /// Name of a domain of the cluster; all of them by default.
     #[arg(conflicts_with_all = ["files", "manifests"])]

@@ -35,8 +35,8 @@ use crate::output;
   ringfence domain status
   ringfence domain status ml --probe
 
-Exit codes: 0 all Ready, 1 one is not, 2 no such domain, 3 no controller has looked at one, 4 a pod that must be refused
-was accepted.")]
+Exit codes: 0 all Ready, 1 one is not, 2 no such domain, 3 no controller has looked at one, 4 a pod that must be \
+refused was accepted.")]
 pub(crate) struct Status {
     /// Name of a domain; all of them by default.
     name: Option<String>,
