@@ -88,7 +88,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "ringfence-operator",
-        ours: &["ringfence-domain", "ringfence-inventory"],
+        ours: &["ringfence-domain", "ringfence-finding", "ringfence-inventory"],
         others: &["futures", "k8s-openapi", "kube", "regex", "serde", "serde_json", "thiserror", "tokio"],
     },
     Room {

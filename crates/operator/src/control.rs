@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::own::Own;
 use crate::plan::Plan;
 use crate::run::Config;
+use crate::run::Explain;
 use crate::simulating::Simulations;
 use crate::simulation::Simulated;
 use crate::simulation::simulate;
@@ -55,6 +56,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 const DISCOVERY_LAG: Duration = Duration::from_secs(10);
 /// Without a new definition: an API server that was upgraded serves other kinds.
 const DISCOVERY_PAUSE: Duration = Duration::from_mins(10);
+/// Pauses between questions that get no answer, growing from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(30);
 /// Longest time of what is asked before a look.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -67,6 +71,9 @@ pub(crate) struct Controller {
     watches: Watches,
     events: Events,
     tell: Arc<dyn Fn(&str) + Send + Sync>,
+    explain: Explain,
+    /// What was told last of questions without an answer, and the pause after it.
+    unanswered: Option<(String, Duration)>,
     store: Store,
     ledger: Ledger,
     simulations: Simulations,
@@ -94,7 +101,7 @@ impl Controller {
         let operator =
             OperatorIdentity { namespace: config.namespace.clone(), ..OperatorIdentity::default() };
         let events = Events::new(client.clone(), &config.identity);
-        let tell = config.tell.clone();
+        let (tell, explain) = (config.tell.clone(), config.explain.clone());
         let (store, ledger) = (Store::default(), Ledger::default());
         let discover_at = Some(Instant::now());
         Self {
@@ -105,6 +112,8 @@ impl Controller {
             watches,
             events,
             tell,
+            explain,
+            unanswered: None,
             store,
             ledger,
             simulations: Simulations::default(),
@@ -183,6 +192,9 @@ impl Controller {
 
     /// Asks who we are, once, and what is served, when that may have changed.
     async fn ask(&mut self) {
+        if self.discover_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
         if !self.is_known {
             let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
             let (params, review) = (PostParams::default(), SelfSubjectReview::default());
@@ -191,29 +203,23 @@ impl Controller {
                 |it: SelfSubjectReview| it.status.and_then(|it| it.user_info).and_then(|it| it.username);
             match asked
                 .map_err(|_| "no answer".to_owned())
-                .and_then(|it| it.map(name).map_err(|it| it.to_string()))
+                .and_then(|it| it.map(name).map_err(|it| (self.explain)(&it)))
             {
                 Ok(Some(name)) => {
                     self.operator.username = name;
                     self.is_known = true;
                 }
                 Ok(None) => self.is_known = true,
-                Err(error) => {
-                    (self.tell)(&format!("who the controller is: {error}"));
-                    self.discover_at = Some(Instant::now() + PAUSE);
-                    return;
-                }
+                Err(error) => return self.is_unanswered(format!("who the controller is: {error}")),
             }
-        }
-        if self.discover_at.is_none_or(|at| at > Instant::now()) {
-            return;
         }
         let asked = tokio::time::timeout(PATIENCE, discover::served(&self.client)).await;
         match asked
             .map_err(|_| "API discovery: no answer".to_owned())
-            .and_then(|it| it.map_err(|it| it.to_string()))
+            .and_then(|it| it.map_err(|it| it.explained(&*self.explain)))
         {
             Ok(served) => {
+                self.unanswered = None;
                 self.store.served = Some(served);
                 let issuer =
                     tokio::time::timeout(PATIENCE, discover::issuer(&self.client)).await.ok().flatten();
@@ -225,11 +231,19 @@ impl Controller {
                 let lags = self.discover_until.is_some_and(|end| again <= end);
                 self.discover_at = Some(if lags { again } else { Instant::now() + DISCOVERY_PAUSE });
             }
-            Err(error) => {
-                (self.tell)(&error);
-                self.discover_at = Some(Instant::now() + PAUSE);
-            }
+            Err(error) => self.is_unanswered(error),
         }
+    }
+
+    /// Says it, if it is news, and asks again after a pause that grows.
+    fn is_unanswered(&mut self, words: String) {
+        let (told, pause) = self.unanswered.take().unwrap_or_default();
+        if words != told {
+            (self.tell)(&words);
+        }
+        let pause = pause.saturating_mul(2).clamp(FIRST_PAUSE, LAST_PAUSE);
+        self.discover_at = Some(Instant::now() + pause);
+        self.unanswered = Some((words, pause));
     }
 
     /// Whether all was seen that can be seen. Nothing is decided on facts that were not read: what the API server refuses to

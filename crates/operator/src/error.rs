@@ -40,6 +40,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// In words; those of a failed request are `explain`'s.
+    pub fn explained(&self, explain: impl FnOnce(&kube::Error) -> String) -> String {
+        match self {
+            Self::Request { doing, source } => format!("{doing}: {}", explain(source)),
+            other => other.to_string(),
+        }
+    }
+
     /// A failed request of this verb on this resource.
     pub(crate) fn request(verb: &'static str, resource: &str, error: kube::Error) -> Self {
         match error {

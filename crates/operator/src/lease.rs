@@ -49,12 +49,16 @@ impl Leadership {
     }
 
     /// Takes and renews the lease until it is dropped, a third of its length apart.
-    pub(crate) async fn keep(&mut self, tell: &(dyn Fn(&str) + Send + Sync)) {
+    pub(crate) async fn keep(
+        &mut self,
+        tell: &(dyn Fn(&str) + Send + Sync),
+        explain: &(dyn Fn(&kube::Error) -> String + Send + Sync),
+    ) {
         let mut last = String::new();
         loop {
             let words = match tokio::time::timeout(PATIENCE, self.turn()).await {
                 Ok(Ok(())) => String::new(),
-                Ok(Err(error)) => format!("lease {}: {error}", names::LEASE),
+                Ok(Err(error)) => format!("lease {}: {}", names::LEASE, explain(&error)),
                 Err(_) => format!("lease {}: no answer within {} s", names::LEASE, PATIENCE.as_secs()),
             };
             let failed = !words.is_empty();

@@ -45,6 +45,7 @@ pub use observe::Effect;
 pub use observe::Observed;
 pub use observe::observe;
 pub use run::Config;
+pub use run::Explain;
 pub use run::run;
 pub use simulation::Simulated;
 pub use simulation::simulate;

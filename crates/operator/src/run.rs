@@ -15,6 +15,9 @@ use crate::metrics::Metrics;
 use crate::serve;
 use crate::watch::Watches;
 
+/// Words for a request that failed.
+pub type Explain = Arc<dyn Fn(&kube::Error) -> String + Send + Sync>;
+
 /// How a controller runs.
 #[derive(Clone)]
 pub struct Config {
@@ -28,6 +31,8 @@ pub struct Config {
     pub lease: Duration,
     /// Told what people should know: lines without an end.
     pub tell: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Says what it means that a request failed, with cause and cure.
+    pub explain: Explain,
 }
 
 impl Config {
@@ -39,13 +44,14 @@ impl Config {
             listen: None,
             lease: Duration::from_secs(30),
             tell: Arc::new(|_| {}),
+            explain: Arc::new(ToString::to_string),
         }
     }
 }
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { namespace, identity, listen, lease, tell: _ } = self;
+        let Self { namespace, identity, listen, lease, tell: _, explain: _ } = self;
         out.debug_struct("Config")
             .field("namespace", namespace)
             .field("identity", identity)
@@ -77,9 +83,8 @@ pub async fn run(
     let (watches, events) = Watches::new(client.clone());
     let controller = Controller::new(client, &config, metrics, guard, watches);
     {
-        let tell = config.tell.clone();
         tokio::select! {
-            () = leadership.keep(&*tell) => {}
+            () = leadership.keep(&*config.tell, &*config.explain) => {}
             () = controller.work(events) => {}
             () = shutdown => {}
         }

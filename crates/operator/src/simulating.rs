@@ -138,6 +138,7 @@ mod tests {
             simulation: Simulation { would_deny, ..Simulation::default() },
             hash: hash.into(),
             missing: Vec::new(),
+            notes: Vec::new(),
             unwritten: BTreeMap::new(),
         }
     }

@@ -38,6 +38,7 @@ pub use explain::explain_threat;
 pub use explain::threat_json;
 pub use format::Format;
 pub use format::ParseFormatError;
+pub use machine::write as write_json;
 pub use model::ModelFormat;
 pub use model::write_inspection;
 pub use model::write_model_line;
@@ -56,6 +57,11 @@ pub fn clean_line(text: &str) -> String {
 /// The same of a text whose line breaks are our own: they stay.
 pub fn clean_text(text: &str) -> String {
     clean::mask(text).split('\n').map(clean::line).collect::<Vec<_>>().join("\n")
+}
+
+/// The same as lines of at most `columns`, broken at blanks; names are never cut.
+pub fn clean_lines(text: &str, columns: usize) -> Vec<String> {
+    text::page::fold(&clean_line(text), columns)
 }
 
 /// Writes `scan` for the readers of `format`. `style` matters to text alone.

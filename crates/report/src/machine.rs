@@ -14,7 +14,7 @@ use serde_json::ser::PrettyFormatter;
 use crate::clean;
 
 /// Writes `value` indented, with a line break at the end.
-pub(crate) fn write(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn write(value: &impl Serialize, out: &mut dyn io::Write) -> io::Result<()> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, Inert(PrettyFormatter::new())))?;
     bytes.push(b'\n');

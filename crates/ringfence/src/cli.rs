@@ -39,8 +39,10 @@ const PLUGIN: &str = "kubectl-ringfence";
     about = "Close the door on your GPUs, and prove it.",
     long_about = "Close the door on your GPUs, and prove it.\n\nRingfence treats AI infrastructure on Kubernetes as a security \
                   domain of its own: it finds the open doors of a live cluster or of manifests, inside custom resources too, \
-                  says what stands open in dollars per hour, and how to close it. It reads; it changes nothing, and it talks \
-                  to the API server that you name and to nobody else.",
+                  says what stands open in dollars per hour, and how to close it. It reads and changes nothing, but for commands \
+                  that are there to write: `domain apply`, `domain delete` and `serve controller` write to the cluster, `model \
+                  sign`, `model keygen` and `model allow` write the file that you name. It talks to the API server that you name \
+                  and to nobody else.",
     after_help = "Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage, 3 something could not be looked at, 4 \
                   something checked does not hold, 5 internal error.",
     arg_required_else_help = true,
@@ -170,6 +172,11 @@ pub(crate) fn parse(
 /// The command tree under the name it was called by.
 pub(crate) fn command(name: Option<&OsStr>) -> clap::Command {
     let command = Cli::command();
+    // It works until it is told to end: a time for everything bounds nothing there.
+    #[cfg(feature = "domain")]
+    let command = command.mut_subcommand("serve", |serve| {
+        serve.mut_subcommand("controller", |it| it.mut_arg("timeout", |timeout| timeout.hide(true)))
+    });
     if is_plugin(name) { command.bin_name("kubectl ringfence") } else { command }
 }
 

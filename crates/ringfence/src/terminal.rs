@@ -26,6 +26,12 @@ pub(crate) fn style(color: Color, verbose: bool, quiet: bool) -> Style {
     Style { color, unicode: unicode(), width: width(terminal), verbose, quiet, program: program() }
 }
 
+/// Columns of a line on stdout.
+#[cfg(feature = "domain")]
+pub(crate) fn columns() -> usize {
+    width(stdout().is_terminal())
+}
+
 fn program() -> &'static str {
     if crate::cli::is_plugin(env::args_os().next().as_deref()) { "kubectl ringfence" } else { "ringfence" }
 }

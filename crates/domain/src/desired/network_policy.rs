@@ -149,6 +149,13 @@ fn destination(cx: &Cx<'_>, egress: &Egress, block_metadata: bool) -> Result<Vec
     if let Some(service) = &egress.to.service {
         let key = (service.namespace.clone(), service.name.clone());
         let Some(fact) = cx.facts.services.get(&key) else {
+            if cx.facts.served.is_none() {
+                return Err(Problem::new(
+                    field("service"),
+                    format!("no cluster was asked which pods are behind Service {}/{}", key.0, key.1),
+                    "run against a cluster, or declare its namespace or the addresses behind it",
+                ));
+            }
             return Err(Problem::new(
                 field("service"),
                 format!("Service {}/{} was not found", key.0, key.1),

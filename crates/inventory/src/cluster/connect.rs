@@ -95,11 +95,7 @@ impl Way {
         let (Some(host), Some(port)) =
             (variable("KUBERNETES_SERVICE_HOST"), variable("KUBERNETES_SERVICE_PORT"))
         else {
-            return Err(ClusterError::Config(
-                "no cluster to look at: there is no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is no \
-                 pod of a cluster; name one, or give files to scan"
-                    .to_owned(),
-            ));
+            return Err(ClusterError::Nowhere);
         };
         let folder = &access.service_account;
         let wrong = |words: String| ClusterError::Config(format!("{}: {words}", folder.display()));
@@ -135,6 +131,11 @@ impl Way {
     /// URL of the server without login.
     pub(super) fn server(&self) -> String {
         without_login(&self.config.cluster_url)
+    }
+
+    /// Foreign text without secrets.
+    pub(super) fn masked(&self, words: &str) -> String {
+        (self.access.mask)(words)
     }
 
     /// As whom, for what a certificate of ours says.
@@ -175,7 +176,7 @@ impl Way {
             credential.put_into(&mut config.auth_info);
         }
         Client::try_from(config).map_err(|error| {
-            let words = (self.access.mask)(&chain(&error));
+            let words = self.masked(&chain(&error));
             ClusterError::Config(format!("{}: {words}", self.words))
         })
     }

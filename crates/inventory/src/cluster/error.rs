@@ -9,6 +9,11 @@ pub enum ClusterError {
     /// The kubeconfig does not say what was asked of it, or what it names cannot be read.
     #[error("{0}")]
     Config(String),
+    /// There is no kubeconfig, and this is no pod.
+    #[error(
+        "no cluster to look at: there is no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config), and this is no pod of a cluster"
+    )]
+    Nowhere,
     /// A credential plugin failed, hung, or gave nothing usable.
     #[error("{0}")]
     Plugin(String),

@@ -32,6 +32,7 @@ pub use error::ClusterError;
 
 use crate::Snapshot;
 use connect::Way;
+use error::chain;
 
 /// A cluster that was found; nothing is asked of it yet.
 #[derive(Clone, Debug)]
@@ -70,6 +71,28 @@ impl Cluster {
     /// A credential cannot be had.
     pub fn client(&self) -> Result<kube::Client, ClusterError> {
         self.way.lasting_client()
+    }
+
+    /// What it means that a request of its client failed: with cause and cure where nobody answered or the login is refused;
+    /// else in the server's words.
+    pub fn explain(&self, error: &kube::Error) -> ClusterError {
+        match error {
+            kube::Error::Api(status) if status.code == 401 => {
+                ClusterError::Unauthorized(refusal::unauthorized(&self.way, &status.message))
+            }
+            kube::Error::Api(status) => ClusterError::Unexpected(status.message.clone()),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+                let at = &self.way.words;
+                ClusterError::Unexpected(format!(
+                    "{at}: the answer is none of an API server: {}",
+                    chain(error)
+                ))
+            }
+            other => {
+                let words = self.way.masked(&chain(other));
+                refusal::connection(&self.way, &words).map_or_else(|fatal| fatal, ClusterError::Unreachable)
+            }
+        }
     }
 
     /// Reads everything that a scan wants. Blocks the thread until the end or the deadline.

@@ -26,6 +26,8 @@ use ringfence_domain::desired;
 use ringfence_domain::simulate as judge;
 use ringfence_domain::simulation_hash;
 use ringfence_domain::spec::Mode;
+use ringfence_finding::Blind;
+use ringfence_finding::Reason;
 use ringfence_inventory::Inventory;
 
 use crate::observe::Effect;
@@ -42,6 +44,8 @@ pub struct Simulated {
     pub hash: String,
     /// Inputs that could not be read, and own writes that the API server would refuse.
     pub missing: Vec<String>,
+    /// What is open because such inputs never tell it: nothing to mend.
+    pub notes: Vec<String>,
     /// Objects whose pods an operator builds, so that only running ones could be judged: `group Kind`, and how many.
     pub unwritten: BTreeMap<String, u32>,
 }
@@ -71,13 +75,15 @@ pub async fn simulate(
             security::violations(client, facts, &running, &plan.enforced, name, &mut missing).await;
         missing.extend(refused(client, &plan.enforced, name).await);
         let judged = (subjects.as_slice(), claims.as_slice());
-        let one = plan.one(name, resolved, judged, Some(violations), missing, unwritten.clone());
+        let one = plan.one(name, resolved, judged, Some(violations));
+        let one = one.map(|it| Simulated { missing, unwritten: unwritten.clone(), ..it });
         simulated.extend(one.map(|it| (name.clone(), it)));
     }
     simulated
 }
 
-/// The same for manifests that are in no cluster: the facts are what is known of the one they are meant for.
+/// The same for manifests that are in no cluster: the facts are what is known of the one they are meant for. What could not be
+/// read of them is missing, place by place.
 pub fn simulate_manifests(
     inventory: &Inventory,
     facts: &ClusterFacts,
@@ -90,12 +96,46 @@ pub fn simulate_manifests(
     let unwritten = found.unwritten();
     let (subjects, claims) = found.judged();
     let judged = (subjects.as_slice(), claims.as_slice());
-    let missing = vec!["what pods take of the quota: only running ones tell".to_owned()];
+    let unread: Vec<_> =
+        inventory.coverage.blind.iter().filter(|it| it.reason.is_incomplete()).map(unread).collect();
     let one = |(name, resolved): (&String, &Resolved)| {
-        let one = plan.one(name, resolved, judged, None, missing.clone(), unwritten.clone())?;
+        let mut one = plan.one(name, resolved, judged, None)?;
+        one.missing = unread.iter().cloned().chain(plan.unselected(name)).collect();
+        one.notes = notes(resolved);
+        one.unwritten.clone_from(&unwritten);
         Some((name.clone(), one))
     };
     plan.named(names).filter_map(one).collect()
+}
+
+/// A place that was not looked at: `file:line: cause`. What a scan would say to do is left out where it names a flag of a scan.
+fn unread(blind: &Blind) -> String {
+    let cause = match blind.message.split_once("; ") {
+        Some((cause, cure)) if cure.contains("ringfence scan") || cure.contains("--") => cause,
+        _ => &blind.message,
+    };
+    let (what, cure) = match blind.reason {
+        Reason::Unparsable => ("not readable as YAML or JSON: ", ""),
+        Reason::NotRendered | Reason::TemplateNotRendered => ("", "; render it and name what comes out"),
+        _ => ("", ""),
+    };
+    let is_whole_file =
+        matches!(blind.reason, Reason::Encoding | Reason::TooLarge | Reason::NotRendered | Reason::NoAccess);
+    match &blind.location {
+        Some(place) if is_whole_file => format!("{}: {what}{cause}{cure}", place.file),
+        Some(place) => format!("{}:{}: {what}{cause}{cure}", place.file, place.line),
+        None => format!("{what}{cause}{cure}"),
+    }
+}
+
+/// What no manifests tell of a domain, and only a cluster does.
+fn notes(resolved: &Resolved) -> Vec<String> {
+    let spec = &resolved.spec;
+    let quota =
+        spec.quota.is_some().then(|| "what pods take of the quota: only running ones tell".to_owned());
+    let nodes =
+        spec.nodes.selector.is_some().then(|| "which nodes it selects: only a cluster tells".to_owned());
+    quota.into_iter().chain(nodes).collect()
 }
 
 /// All domains as if they were in Enforce.
@@ -127,13 +167,18 @@ impl Plan {
         resolved: &Resolved,
         (subjects, claims): (&[Subject], &[Claim]),
         violations: Option<Vec<Violation>>,
-        missing: Vec<String>,
-        unwritten: BTreeMap<String, u32>,
     ) -> Option<Simulated> {
         let simulation = judge(&self.enforced, name, &self.rules, subjects, claims, violations)?;
         let namespaces = &self.enforced.outcomes.get(name)?.namespaces;
         let hash = simulation_hash(resolved, &self.rules, namespaces);
-        Some(Simulated { simulation, hash, missing, unwritten })
+        let (missing, notes, unwritten) = Default::default();
+        Some(Simulated { simulation, hash, missing, notes, unwritten })
+    }
+
+    /// Why namespaces of a domain are not known: their workloads are not judged.
+    fn unselected(&self, name: &str) -> Option<String> {
+        let unknown = &self.enforced.outcomes.get(name)?.unknown;
+        unknown.iter().find(|it| it.field == "spec.namespaces.selector").map(ToString::to_string)
     }
 }
 

@@ -91,6 +91,34 @@ pub(crate) fn wrap(text: &str, first: usize, rest: usize) -> Vec<String> {
     lines
 }
 
+/// How much further than a line what is left of it is set in.
+const HANG: usize = 4;
+
+/// A line as one or more of at most `columns`, broken at blanks. What stands in columns stays there. A longer word stands alone,
+/// uncut.
+pub(crate) fn fold(line: &str, columns: usize) -> Vec<String> {
+    let hang = line.len().saturating_sub(line.trim_start_matches(' ').len()).saturating_add(HANG);
+    let (mut lines, mut now) = (Vec::new(), String::new());
+    let (mut taken, mut blanks) = (0_usize, 0_usize);
+    for (index, word) in line.split(' ').enumerate() {
+        blanks = blanks.saturating_add(usize::from(index > 0));
+        if word.is_empty() {
+            continue;
+        }
+        let needed = width(word);
+        if !now.is_empty() && taken.saturating_add(blanks).saturating_add(needed) > columns {
+            lines.push(std::mem::take(&mut now));
+            (taken, blanks) = (0, hang);
+        }
+        now.push_str(&" ".repeat(blanks));
+        now.push_str(word);
+        taken = taken.saturating_add(blanks).saturating_add(needed);
+        blanks = 0;
+    }
+    lines.push(now);
+    lines
+}
+
 /// What fits of a line that is no sentence: cut anywhere.
 pub(crate) fn fit(text: &str, columns: usize, ellipsis: &str) -> String {
     if width(text) <= columns {
@@ -124,6 +152,17 @@ mod tests {
         assert_eq!(wrap("one two three", 7, 5), ["one two", "three"]);
         assert_eq!(wrap("a-name-longer-than-the-line and", 8, 8), ["a-name-longer-than-the-line", "and"]);
         assert_eq!(wrap("", 8, 8), [""]);
+    }
+
+    #[test]
+    fn folds_at_blanks_and_keeps_columns() {
+        assert_eq!(fold("  keep     Pod/a   RF-1  ", 40), ["  keep     Pod/a   RF-1"]);
+        assert_eq!(fold("  keep     Pod/a   RF-1 RF-2", 18), ["  keep     Pod/a", "      RF-1 RF-2"]);
+        assert_eq!(
+            fold("  a-name-longer-than-the-line it", 8),
+            ["  a-name-longer-than-the-line", "      it"]
+        );
+        assert_eq!(fold("", 8), [""]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let cluster = self.cluster.find()?;
+        let cluster = self.cluster.find("")?;
         let snapshot = self.cluster.read(&cluster, &[], None, false)?;
         let inventory = Inventory::from_snapshot(snapshot, &Options::default());
         let purpose = if self.pre { Purpose::Install } else { Purpose::Scan };

@@ -17,6 +17,7 @@ use crate::exit::complain;
 
 /// Run a part of Ringfence that stays.
 #[derive(Args, Debug)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Serve {
     #[command(subcommand)]
     part: Part,
@@ -33,7 +34,9 @@ enum Part {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence serve controller --context prod          from a terminal, with your own rights
-  ringfence install --print --image IMAGE            as a Deployment, with its own rights")]
+  ringfence install --print --image IMAGE            as a Deployment, with its own rights
+
+Exit codes: 0 it was told to end, 2 usage, 3 the port cannot be opened.")]
 struct Controller {
     /// Namespace of its Lease and ServiceAccount.
     #[arg(long, value_name = "NAME", default_value = ringfence_domain::names::OPERATOR_NAMESPACE)]
@@ -54,10 +57,11 @@ impl Serve {
 
 impl Controller {
     fn run(&self) -> anyhow::Result<ExitCode> {
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let mut config = Config::new(&self.namespace, identity());
         config.listen = Some(self.listen);
         config.tell = Arc::new(complain);
+        config.explain = remote.explain();
         let work = async {
             let mut term = signal(SignalKind::terminate())?;
             let mut int = signal(SignalKind::interrupt())?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use ringfence_lab::until;
 
 use crate::run;
-use crate::support;
-use crate::support::Folder;
+use crate::support::flat;
+use crate::support::undocumented;
 use crate::world;
 
 #[test]
@@ -24,11 +24,16 @@ fn without_a_controller_nothing_is_promised() {
     assert_eq!(again.out, format!("securitydomain {name} unchanged\n"));
     let status = run(lab, &["domain", "status", name], "").ends(3);
     assert!(status.out.contains("no controller has looked at it"), "{status:#?}");
+    for (verb, code) in [("status", 3), ("diff", 1)] {
+        let json = run(lab, &["domain", verb, name, "--format", "json"], "").ends(code).json();
+        assert_eq!(undocumented(&format!("domain-{verb}"), &json), [""; 0], "{json:#}");
+        assert_eq!(json["schemaVersion"], "1.0");
+    }
     let diff = run(lab, &["domain", "diff", name], "");
     assert_eq!(diff.code, 1, "{diff:#?}");
     assert!(diff.out.contains(&format!("Namespace/{name}: update")), "{diff:#?}");
     let shown = run(lab, &["domain", "delete", name], "").ends(0);
-    assert!(shown.out.contains("Nothing was changed"), "{shown:#?}");
+    assert!(shown.out.lines().any(|it| it.starts_with("Nothing was changed")), "{shown:#?}");
     let gone = run(lab, &["domain", "delete", name, "--yes", "--wait", "--timeout", "30"], "").ends(0);
     assert!(gone.out.ends_with(&format!("securitydomain {name} deleted\n")), "{gone:#?}");
     let missing = run(lab, &["domain", "status", name], "");
@@ -36,7 +41,7 @@ fn without_a_controller_nothing_is_promised() {
 }
 
 /// A Deployment whose pods see the node's processes, or do not.
-fn deployment(namespace: &str, sees_node: bool) -> String {
+pub(crate) fn deployment(namespace: &str, sees_node: bool) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: {namespace}}}\nspec:\n  selector: \
          {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      hostPID: \
@@ -46,7 +51,7 @@ fn deployment(namespace: &str, sees_node: bool) -> String {
 }
 
 /// A domain without nodes over one namespace.
-fn domain(namespace: &str) -> String {
+pub(crate) fn domain(namespace: &str) -> String {
     format!(
         "apiVersion: ringfence.dev/v1alpha1\nkind: SecurityDomain\nmetadata: {{name: {namespace}}}\nspec:\n  namespaces: \
          {{names: [{namespace}]}}\n"
@@ -66,8 +71,10 @@ fn a_simulation_says_whom_it_would_hurt_before_anything_is_applied() {
     };
     let text = simulate(&[], 1);
     assert!(text.contains(&format!("{name}/Deployment/web")), "{text}");
-    assert!(text.contains("RF-RUN-010 spec.hostPID") && text.contains("Fix: remove hostPID."), "{text}");
+    let words = flat(&text);
+    assert!(words.contains("RF-RUN-010 spec.hostPID") && words.contains("Fix: remove hostPID."), "{text}");
     let json: serde_json::Value = serde_json::from_str(&simulate(&["--format", "json"], 1)).unwrap();
+    assert_eq!(undocumented("domain-simulate", &json), [""; 0], "{json:#}");
     let found = &json["domains"][0];
     assert!(found["simulation"]["wouldDeny"].as_u64() >= Some(1), "{found}");
     // The rules are those of all domains, and other tests have some: between two runs the hash may be another.
@@ -86,26 +93,4 @@ fn a_simulation_says_whom_it_would_hurt_before_anything_is_applied() {
     until("nothing would be refused", Duration::from_mins(1), repaired);
     let missing = run(lab, &["domain", "simulate", "none"], "");
     assert_eq!(missing.code, 2, "{missing:#?}");
-}
-
-#[test]
-fn manifests_that_are_in_no_cluster_are_simulated_and_never_called_clean() {
-    let folder = Folder::new("simulate");
-    let domain = folder.write("ml.yaml", domain("ml"));
-    for (sees_node, code) in [(true, 1), (false, 3)] {
-        let manifest = folder.write("web.yaml", deployment("ml", sees_node));
-        let out =
-            support::run(&["domain", "simulate", "-f", &domain, "--manifests", &manifest]).ends(code).out;
-        assert_eq!(out.contains("ml/Deployment/web"), sees_node, "{out}");
-        assert!(out.contains("not seen: what pods take of the quota"), "{out}");
-    }
-}
-
-#[test]
-fn the_example_of_the_documentation_is_a_domain() {
-    let page = std::fs::read_to_string(support::root().join("docs/domains.md")).unwrap();
-    let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    // What only a cluster knows is open: 3, and not 2.
-    let plan = support::run_with(&["domain", "plan", "-f", "-", "--offline"], example.as_bytes()).ends(3);
-    assert!(plan.out.contains("SecurityDomain ml: mode Observe"), "{plan:#?}");
 }

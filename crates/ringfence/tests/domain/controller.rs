@@ -26,6 +26,7 @@ use crate::kept::WHO;
 use crate::run;
 use crate::set_up;
 use crate::support::Folder;
+use crate::support::flat;
 use crate::written::what_is_planned_is_what_was_written;
 
 /// For what takes the controller moments, on a crowded machine.
@@ -192,7 +193,7 @@ fn a_probe_is_refused_and_a_hole_is_found(
 ) {
     let status = run(lab, &["domain", "status", name, "--probe"], "").ends(0);
     let line = format!("[ok] probe in {name}: a pod that skips the scheduler is refused (RF-GPU-024)");
-    assert!(status.out.contains(&line), "{status:#?}");
+    assert!(flat(&status.out).contains(line.trim()), "{status:#?}");
     assert!(status.out.contains("nodes: 1/1 tainted, 1/1 labelled"), "{status:#?}");
     // While nobody keeps them.
     assert_eq!(controller.term(lab).code(), Some(0));
@@ -201,7 +202,7 @@ fn a_probe_is_refused_and_a_hole_is_found(
         let status = run(lab, &["domain", "status", name, "--probe"], "");
         (status.code == 4).then_some(status)
     });
-    assert!(open.out.contains("ACCEPTED; RF-GPU-024 does not hold"), "{open:#?}");
+    assert!(flat(&open.out).contains("ACCEPTED; RF-GPU-024 does not hold"), "{open:#?}");
     let controller = Controller::start(kubeconfig);
     until("the hole is closed", SOON, || {
         (run(lab, &["domain", "status", name, "--probe"], "").code == 0).then_some(())

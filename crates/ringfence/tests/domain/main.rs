@@ -17,7 +17,9 @@ mod controller;
 mod figures;
 #[path = "../../../../xtask/src/bench/kept.rs"]
 mod kept;
+mod offline;
 mod people;
+mod unreachable;
 mod written;
 
 use std::sync::OnceLock;

@@ -81,6 +81,34 @@ impl Ran {
     }
 }
 
+/// A screen as one line, wherever the width broke it.
+pub(crate) fn flat(screen: &str) -> String {
+    screen.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a document has that its published schema does not name, or the other way round.
+pub(crate) fn undocumented(name: &str, document: &serde_json::Value) -> Vec<String> {
+    let file = root().join(format!("docs/schema/{name}.v1.schema.json"));
+    let schema = strict(serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap());
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+/// A schema without tolerance: a property that it does not name is an error.
+fn strict(mut schema: serde_json::Value) -> serde_json::Value {
+    match &mut schema {
+        serde_json::Value::Object(object) => {
+            object.values_mut().for_each(|it| *it = strict(it.take()));
+            if object.get("type") == Some(&"object".into()) && !object.contains_key("additionalProperties") {
+                object.insert("additionalProperties".to_owned(), false.into());
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|it| *it = strict(it.take())),
+        _ => {}
+    }
+    schema
+}
+
 /// A folder of the test's own, removed at the end.
 pub(crate) struct Folder(PathBuf);
 

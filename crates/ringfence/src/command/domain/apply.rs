@@ -19,10 +19,10 @@ use ringfence_domain::spec::DeletionPolicy;
 use ringfence_finding::ExitCode;
 use serde_json::json;
 
+use super::counted;
 use super::files::Files;
 use super::remote::Remote;
-use super::remote::no_kind;
-use super::say;
+use super::say_whole;
 use super::status::is_ready;
 use crate::command::scan::cluster::ClusterArgs;
 use crate::exit::Unreachable;
@@ -42,8 +42,8 @@ const PAUSE: Duration = Duration::from_millis(500);
   ringfence domain apply -f ml.yaml
   ringfence domain apply -f ml.yaml --wait
 
-Exit codes: 0 applied (with --wait: and Ready), 1 not Ready in time, 2 a file is wrong or the API server refuses it, 3 no
-cluster.")]
+Exit codes: 0 applied (with --wait: and Ready), 1 not Ready in time, 2 a file is wrong or the API server refuses it, 3 no \
+cluster, or no right in it.")]
 pub(crate) struct Apply {
     #[command(flatten)]
     files: Files,
@@ -57,12 +57,12 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let domains = self.files.read()?;
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let mut code = ExitCode::Clean;
         for domain in domains {
             let name = domain.name_any();
-            let before = remote.wait(known(&api, &name))?;
+            let before = remote.wait(known(&api, &name)).map_err(|error| remote.no_kind(&error))?;
             let mut body = serde_json::to_value(&domain)?;
             body["metadata"] = json!({
                 "name": name,
@@ -75,13 +75,13 @@ impl Apply {
             let params = PatchParams::apply(MANAGER).force();
             let after = remote
                 .wait(api.patch(&name, &params, &Patch::Apply(&body)))
-                .map_err(|error| refused(&name, error))?;
+                .map_err(|error| refused(&remote, &name, error))?;
             let word = match before {
                 None => "created",
                 Some(before) if before.metadata.generation == after.metadata.generation => "unchanged",
                 Some(_) => "configured",
             };
-            output::to_stdout(|out| say(out, &format!("securitydomain {name} {word}")))?;
+            output::to_stdout(|out| say_whole(out, &format!("securitydomain {name} {word}")))?;
             if self.wait && !self.is_ready_in_time(&remote, &api, &after)? {
                 code = ExitCode::Findings;
             }
@@ -98,15 +98,15 @@ impl Apply {
         let name = applied.name_any();
         let end = Instant::now() + self.cluster.patience();
         loop {
-            let now = remote.wait(api.get(&name)).map_err(|error| Unreachable(error.to_string()))?;
+            let now = remote.wait(api.get(&name)).map_err(|error| remote.failed(&error))?;
             let seen = now.status.as_ref().map_or(0, |it| it.observed_generation);
             if is_ready(&now) && Some(seen) >= applied.metadata.generation {
-                output::to_stdout(|out| say(out, &format!("securitydomain {name} is ready")))?;
+                output::to_stdout(|out| say_whole(out, &format!("securitydomain {name} is ready")))?;
                 return Ok(true);
             }
             if Instant::now() > end {
                 output::to_stdout(|out| {
-                    say(
+                    say_whole(
                         out,
                         &format!("securitydomain {name} is not ready; see: ringfence domain status {name}"),
                     )
@@ -119,22 +119,22 @@ impl Apply {
 }
 
 /// A domain, if there is one. A cluster without the definition answers as if there were none: it is asked for the kind.
-async fn known(api: &Api<SecurityDomain>, name: &str) -> anyhow::Result<Option<SecurityDomain>> {
-    let found = api.get_opt(name).await.map_err(|error| no_kind(&error))?;
+async fn known(api: &Api<SecurityDomain>, name: &str) -> Result<Option<SecurityDomain>, kube::Error> {
+    let found = api.get_opt(name).await?;
     if found.is_none() {
-        api.list(&ListParams::default().limit(1)).await.map_err(|error| no_kind(&error))?;
+        api.list(&ListParams::default().limit(1)).await?;
     }
     Ok(found)
 }
 
 /// What the API server says to a write: it refuses what is wrong with the file, and has troubles of its own.
-fn refused(name: &str, error: kube::Error) -> anyhow::Error {
+fn refused(remote: &Remote, name: &str, error: kube::Error) -> anyhow::Error {
     match error {
         kube::Error::Api(status) if matches!(status.code, 400 | 409 | 422) => {
             Usage(format!("SecurityDomain {name}: {}", status.message)).into()
         }
         kube::Error::Api(status) => Unreachable(format!("SecurityDomain {name}: {}", status.message)).into(),
-        other => Unreachable(format!("SecurityDomain {name}: {other}")).into(),
+        other => remote.failed(&other),
     }
 }
 
@@ -147,7 +147,9 @@ fn refused(name: &str, error: kube::Error) -> anyhow::Error {
 #[command(after_help = "Examples:
   ringfence domain delete ml                    only shows
   ringfence domain delete ml --yes
-  ringfence domain delete ml --policy Delete --yes --wait")]
+  ringfence domain delete ml --policy Delete --yes --wait
+
+Exit codes: 0 deleted, or only shown, 2 no such domain, 3 no cluster, or with --wait: still there in time.")]
 pub(crate) struct Delete {
     /// Name of the domain.
     name: String,
@@ -176,10 +178,11 @@ enum PolicyArg {
 
 impl Delete {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let domain = remote
-            .wait(known(&api, &self.name))?
+            .wait(known(&api, &self.name))
+            .map_err(|error| remote.no_kind(&error))?
             .ok_or_else(|| Usage(format!("no SecurityDomain {} in this cluster", self.name)))?;
         let policy = match self.policy {
             None => domain.spec.namespaces.deletion_policy,
@@ -189,11 +192,12 @@ impl Delete {
         output::to_stdout(|out| show(&domain, policy, out))?;
         if !self.yes {
             output::to_stdout(|out| {
-                say(out, "\nNothing was changed. To delete it: the same command with --yes")
+                say_whole(out, "")?;
+                say_whole(out, "Nothing was changed. To delete it: the same command with --yes")
             })?;
             return Ok(ExitCode::Clean);
         }
-        let failed = |error: kube::Error| Unreachable(format!("SecurityDomain {}: {error}", self.name));
+        let failed = |error: kube::Error| remote.failed(&error);
         if policy != domain.spec.namespaces.deletion_policy {
             let patch = json!({"spec": {"namespaces": {"deletionPolicy": policy}}});
             let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
@@ -205,28 +209,29 @@ impl Delete {
             if Instant::now() > end {
                 let words =
                     "is still there: does the controller run? It holds the finalizer ringfence.dev/domain";
-                output::to_stdout(|out| say(out, &format!("securitydomain {} {words}", self.name)))?;
+                output::to_stdout(|out| say_whole(out, &format!("securitydomain {} {words}", self.name)))?;
                 return Ok(ExitCode::Incomplete);
             }
             remote.pause(PAUSE);
         }
-        output::to_stdout(|out| say(out, &format!("securitydomain {} deleted", self.name)))?;
+        output::to_stdout(|out| say_whole(out, &format!("securitydomain {} deleted", self.name)))?;
         Ok(ExitCode::Clean)
     }
 }
 
 fn show(domain: &SecurityDomain, policy: DeletionPolicy, out: &mut dyn Write) -> io::Result<()> {
     let status = domain.status.clone().unwrap_or_default();
-    say(out, &format!("SecurityDomain {}, policy {policy:?}", domain.name_any()))?;
-    say(out, "  workloads and namespaces     stay")?;
-    say(out, "  labels of namespaces         go")?;
-    say(out, &format!("  label and taint of nodes     go ({} nodes)", status.nodes.labelled))?;
+    let labelled = usize::try_from(status.nodes.labelled).unwrap_or(usize::MAX);
+    say_whole(out, &format!("SecurityDomain {}, policy {policy:?}", domain.name_any()))?;
+    say_whole(out, "  workloads and namespaces     stay")?;
+    say_whole(out, "  labels of namespaces         go")?;
+    say_whole(out, &format!("  label and taint of nodes     go ({})", counted(labelled, "node")))?;
     let word = if policy == DeletionPolicy::Delete { "go" } else { "stay in force, nobody keeps them" };
     for entry in &status.inventory {
         for namespace in &entry.namespaces {
             for object in entry.objects.iter().filter(|it| *it != "Namespace") {
                 let what = format!("{namespace}/{object}");
-                say(out, &format!("  {what:<44} {word}"))?;
+                say_whole(out, &format!("  {what:<44} {word}"))?;
             }
         }
     }

@@ -20,6 +20,8 @@ use ringfence_operator::fenced;
 use ringfence_operator::observe;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
+use super::counted;
 use super::plan::details;
 use super::plan::word;
 use super::remote::Known;
@@ -48,7 +50,7 @@ pub(crate) struct Diff {
 
 impl Diff {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let known = Known::read(&self.cluster)?;
+        let known = Known::read(&self.cluster, "")?;
         if let Some(name) =
             self.name.as_ref().filter(|name| known.domains.iter().all(|it| it.name_any() != **name))
         {
@@ -117,9 +119,11 @@ fn text(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -
             say(out, &format!("    written last by {last}"))?;
         }
     }
-    say(out, &format!("{} of {all} objects are not as they should be.", drift.len()))
+    let are = if drift.len() == 1 { "is" } else { "are" };
+    say(out, &format!("{} of {} {are} not as they should be.", drift.len(), counted(all, "object")))
 }
 
+/// By `docs/schema/domain-diff.v1.schema.json`.
 fn write_json(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = drift
         .iter()
@@ -127,5 +131,6 @@ fn write_json(drift: &[&Observed], open: &[String], all: usize, out: &mut dyn Wr
             json!({"object": it.id, "effect": word(&it.effect), "details": details(&it.effect), "managers": it.managers})
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "objects": all, "open": open, "drift": rows}))
+    let document = json!({"schemaVersion": SCHEMA_VERSION, "objects": all, "open": open, "drift": rows});
+    ringfence_report::write_json(&document, out)
 }

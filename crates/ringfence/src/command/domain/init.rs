@@ -21,7 +21,9 @@ use crate::output;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence domain init ml -n ml-training -n ml-serving > ml.yaml
-  ringfence domain init ml -n ml-training --tier Restricted --offline")]
+  ringfence domain init ml -n ml-training --tier Restricted --offline
+
+Exit codes: 0 printed, 2 usage, 3 the cluster could not be asked.")]
 pub(crate) struct Init {
     /// Name of the domain.
     name: String,
@@ -48,21 +50,23 @@ enum TierArg {
     Sealed,
 }
 
+/// Whether a text is a name that is also a label of DNS (RFC 1123), of at most so many characters.
+pub(crate) fn is_label(text: &str, most: usize) -> bool {
+    let inner = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+    !text.is_empty()
+        && text.len() <= most
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
 impl Init {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let label = |text: &str, most: usize| {
-            let inner = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
-            !text.is_empty()
-                && text.len() <= most
-                && text.bytes().all(inner)
-                && !text.starts_with('-')
-                && !text.ends_with('-')
-        };
-        if !label(&self.name, 50) {
+        if !is_label(&self.name, 50) {
             let words = "a domain's name is also a label: at most 50 of a-z, 0-9 and -, no - at the ends";
             return Err(Usage(format!("`{}`: {words}", self.name)).into());
         }
-        if let Some(wrong) = self.namespaces.iter().find(|it| !label(it, 63)) {
+        if let Some(wrong) = self.namespaces.iter().find(|it| !is_label(it, 63)) {
             return Err(Usage(format!("`{wrong}` is no name of a namespace")).into());
         }
         let facts = self.cluster.read()?.map(|it| it.facts);

@@ -21,6 +21,8 @@ use ringfence_operator::Observed;
 use ringfence_operator::observe;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
+use super::counted;
 use super::files::Files;
 use super::remote::MaybeCluster;
 use super::say;
@@ -37,8 +39,8 @@ use crate::output;
   ringfence domain plan -f ml.yaml --mode Enforce --format yaml     all of it, as the controller would write it
   ringfence domain plan -f ml.yaml --offline
 
-Exit codes: 0 planned, 1 the API server would refuse a write, or others contest one, 2 a file is wrong, 3 something could
-not be looked at.")]
+Exit codes: 0 planned, 1 the API server would refuse a write, or others contest one, 2 a file is wrong, 3 something \
+could not be looked at.")]
 pub(crate) struct Plan {
     #[command(flatten)]
     files: Files,
@@ -154,16 +156,20 @@ impl Seen<'_> {
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         for (name, outcome) in &self.desired.outcomes {
-            let places = format!("{} namespaces, {} nodes", outcome.namespaces.len(), outcome.nodes.len());
-            say(out, &format!("SecurityDomain {name}: mode {:?}, {places}", outcome.mode))?;
+            let namespaces = counted(outcome.namespaces.len(), "namespace");
+            let nodes = counted(outcome.nodes.len(), "node");
+            say(out, &format!("SecurityDomain {name}: mode {:?}, {namespaces}, {nodes}", outcome.mode))?;
             for (word, problems) in
                 [("invalid", &outcome.invalid), ("conflict", &outcome.conflicts), ("open", &outcome.unknown)]
             {
                 problems.iter().try_for_each(|it| say(out, &format!("  {word:<9} {it}")))?;
             }
         }
+        // What is written last of the cluster stands beside what is written first.
+        let mut rows: Vec<_> = self.rows().collect();
+        rows.sort_by_key(|(object, _)| &object.id.namespace);
         let mut place = None;
-        for (object, effect) in self.rows() {
+        for (object, effect) in rows {
             let namespace = &object.id.namespace;
             if place != Some(namespace) {
                 let words =
@@ -190,7 +196,7 @@ impl Seen<'_> {
         };
         if self.observed.is_none() {
             let waiting = "The bytes: --format yaml. Against a cluster: without --offline.";
-            return format!("{} objects. {waiting}", self.desired.objects.len());
+            return format!("{}. {waiting}", counted(self.desired.objects.len(), "object"));
         }
         format!(
             "{} to create, {} to update, {} as they should be, {} contested, {} refused, {} not seen. The bytes: --format yaml.",
@@ -203,6 +209,7 @@ impl Seen<'_> {
         )
     }
 
+    /// By `docs/schema/domain-plan.v1.schema.json`.
     fn json(&self, out: &mut dyn Write) -> io::Result<()> {
         let objects: Vec<_> = self
             .rows()
@@ -224,7 +231,8 @@ impl Seen<'_> {
                 })
             })
             .collect();
-        writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": domains, "objects": objects}))
+        let document = json!({"schemaVersion": SCHEMA_VERSION, "domains": domains, "objects": objects});
+        ringfence_report::write_json(&document, out)
     }
 
     fn yaml(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -1,11 +1,14 @@
 //! A cluster, asked once: its facts, its domains, a client for what comes next.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::SecurityDomain;
+use ringfence_inventory::cluster::Cluster;
+use ringfence_operator::Explain;
 use tokio::runtime::Runtime;
 
 use crate::command::scan::cluster::ClusterArgs;
@@ -27,7 +30,7 @@ pub(crate) struct MaybeCluster {
 impl MaybeCluster {
     /// The cluster, unless none is to be asked.
     pub(crate) fn read(&self) -> anyhow::Result<Option<Known>> {
-        if self.offline { Ok(None) } else { Known::read(&self.cluster).map(Some) }
+        if self.offline { Ok(None) } else { Known::read(&self.cluster, ", or ask none: --offline").map(Some) }
     }
 }
 
@@ -35,16 +38,40 @@ impl MaybeCluster {
 pub(crate) struct Remote {
     runtime: Runtime,
     pub(crate) client: kube::Client,
+    cluster: Cluster,
 }
 
 impl Remote {
-    /// Finds the cluster and its credentials. Nothing is asked yet.
-    pub(crate) fn connect(args: &ClusterArgs) -> anyhow::Result<Self> {
-        let cluster = args.find()?;
+    /// Finds the cluster and its credentials; `instead` is what the command can do without a cluster. Nothing is asked yet.
+    pub(crate) fn connect(args: &ClusterArgs, instead: &str) -> anyhow::Result<Self> {
+        let cluster = args.find(instead)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // A client belongs to the runtime it is made in.
         let client = runtime.block_on(async { cluster.client() }).map_err(error)?;
-        Ok(Self { runtime, client })
+        Ok(Self { runtime, client, cluster })
+    }
+
+    /// A request that failed, in words with cause and cure.
+    pub(crate) fn failed(&self, error: &kube::Error) -> anyhow::Error {
+        Unreachable(self.cluster.explain(error).to_string()).into()
+    }
+
+    /// The same of a request for SecurityDomains, with the cure for the most usual reason.
+    pub(crate) fn no_kind(&self, error: &kube::Error) -> anyhow::Error {
+        match error {
+            kube::Error::Api(status) if status.code == 404 => Usage(
+                "the cluster does not know SecurityDomain: `ringfence install --print | kubectl apply --server-side -f -`"
+                    .into(),
+            )
+            .into(),
+            other => self.failed(other),
+        }
+    }
+
+    /// Says what it means that a request failed, for as long as it is needed.
+    pub(crate) fn explain(&self) -> Explain {
+        let cluster = self.cluster.clone();
+        Arc::new(move |error| cluster.explain(error).to_string())
     }
 
     /// Runs something with the client to its end.
@@ -68,22 +95,10 @@ pub(crate) struct Known {
 
 impl Known {
     /// Connects and reads facts and domains.
-    pub(crate) fn read(args: &ClusterArgs) -> anyhow::Result<Self> {
-        let remote = Remote::connect(args)?;
+    pub(crate) fn read(args: &ClusterArgs, instead: &str) -> anyhow::Result<Self> {
+        let remote = Remote::connect(args, instead)?;
         let read = remote.wait(ringfence_operator::read(&remote.client));
-        let (facts, domains) = read.map_err(|error| Unreachable(error.to_string()))?;
+        let (facts, domains) = read.map_err(|error| Unreachable(error.explained(&*remote.explain())))?;
         Ok(Self { remote, facts, domains })
-    }
-}
-
-/// An error of a request for SecurityDomains, with the cure for the most usual reason.
-pub(crate) fn no_kind(error: &kube::Error) -> anyhow::Error {
-    match error {
-        kube::Error::Api(status) if status.code == 404 => Usage(
-            "the cluster does not know SecurityDomain: `ringfence install --print | kubectl apply --server-side -f -`"
-                .into(),
-        )
-        .into(),
-        other => Unreachable(other.to_string()).into(),
     }
 }

@@ -11,6 +11,7 @@ use kube::ResourceExt as _;
 use ringfence_domain::ClusterFacts;
 use ringfence_domain::Denied;
 use ringfence_domain::Problem;
+use ringfence_domain::Reason;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::resolve;
 use ringfence_finding::ExitCode;
@@ -23,10 +24,12 @@ use ringfence_operator::simulate;
 use ringfence_operator::simulate_manifests;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
 use super::files::Files;
 use super::plan::laid_over;
 use super::remote::Known;
 use super::say;
+use super::say_whole;
 use crate::cli::ScreenFormat;
 use crate::command::scan::cluster::ClusterArgs;
 use crate::exit::Usage;
@@ -44,8 +47,8 @@ use crate::output;
   ringfence domain simulate ml                               one that is
   ringfence domain simulate -f ml.yaml --manifests k8s/      before anything is in a cluster
 
-Exit codes: 0 nothing would be refused, 1 something would, 2 a file is wrong or there is no such domain, 3 something could not
-be looked at.")]
+Exit codes: 0 nothing would be refused, 1 something would, 2 a file is wrong or there is no such domain, 3 something could \
+not be looked at, or no workload is among the manifests.")]
 pub(crate) struct Simulate {
     /// Name of a domain of the cluster; all of them by default.
     #[arg(conflicts_with_all = ["files", "manifests"])]
@@ -95,10 +98,10 @@ impl Simulate {
                 out,
                 "No SecurityDomain in this cluster. To begin: ringfence domain init NAME -n NAMESPACE",
             ),
-            ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, self.manifests.is_empty(), out)),
-            ScreenFormat::Json => write_json(&rows, out),
+            ScreenFormat::Text => rows.iter().try_for_each(|row| text(row, &self.manifests, out)),
+            ScreenFormat::Json => write_json(&rows, self.manifests.is_empty(), out),
         })?;
-        Ok(exit(&rows))
+        Ok(exit(&rows, self.manifests.is_empty()))
     }
 
     /// All domains, the names of those that were asked for, and what was found.
@@ -107,7 +110,7 @@ impl Simulate {
         &self,
         files: Vec<SecurityDomain>,
     ) -> anyhow::Result<(Vec<SecurityDomain>, BTreeSet<String>, BTreeMap<String, Simulated>)> {
-        let known = Known::read(&self.cluster)?;
+        let known = Known::read(&self.cluster, ", or judge files: -f FILE --manifests PATH")?;
         let named: BTreeSet<_> = if files.is_empty() { &known.domains } else { &files }
             .iter()
             .map(SecurityDomain::name_any)
@@ -136,24 +139,29 @@ impl Simulate {
     }
 }
 
-/// `is_of_cluster`: only there is the hash the one that the controller will ask for.
-fn text(row: &Row<'_>, is_of_cluster: bool, out: &mut dyn Write) -> io::Result<()> {
+/// `manifests` were judged in place of a cluster: only of a cluster is the hash the one that the controller will ask for.
+fn text(row: &Row<'_>, manifests: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
     let Row { name, problems, found } = row;
     let Some(found) = found else {
         say(out, &format!("SecurityDomain {name}: not simulated, its spec cannot hold"))?;
         return problems.iter().try_for_each(|it| say(out, &format!("  {it}")));
     };
     let simulation = &found.simulation;
-    let judged = format!("{} workloads judged", simulation.judged);
-    match simulation.would_deny {
-        0 => say(out, &format!("SecurityDomain {name}: Enforce would refuse nothing ({judged})"))?,
-        count => {
-            say(
-                out,
-                &format!("SecurityDomain {name}: Enforce would refuse {count} pods and templates ({judged})"),
-            )?;
+    let judged = match simulation.judged {
+        0 => "it has no workload".to_owned(),
+        1 => "1 workload judged".to_owned(),
+        count => format!("{count} workloads judged"),
+    };
+    let words = match (simulation.would_deny, simulation.judged) {
+        (0, 0) if !manifests.is_empty() => {
+            let places: Vec<_> = manifests.iter().map(|it| it.display().to_string()).collect();
+            format!("nothing was judged: no workload of its namespaces in {}", places.join(", "))
         }
-    }
+        (0, _) => format!("Enforce would refuse nothing ({judged})"),
+        (1, _) => format!("Enforce would refuse 1 pod or template ({judged})"),
+        (count, _) => format!("Enforce would refuse {count} pods and templates ({judged})"),
+    };
+    say(out, &format!("SecurityDomain {name}: {words}"))?;
     simulation.denied.iter().try_for_each(|it| denied(it, out))?;
     for violation in &simulation.violations {
         say(out, &format!("  {violation}"))?;
@@ -164,13 +172,16 @@ fn text(row: &Row<'_>, is_of_cluster: bool, out: &mut dyn Write) -> io::Result<(
     for missing in &found.missing {
         say(out, &format!("  not seen: {missing}"))?;
     }
+    for note in &found.notes {
+        say(out, &format!("  open: {note}"))?;
+    }
     for (kind, count) in &found.unwritten {
         say(out, &format!("  {count} {kind}: pods are built by an operator, only running ones were judged"))?;
     }
-    if simulation.would_deny > 0 && is_of_cluster {
+    if simulation.would_deny > 0 && manifests.is_empty() {
         let hash = &found.hash;
         say(out, "  Repair them, or accept what would be refused for exactly this spec:")?;
-        say(out, &format!("    spec.enforcement.acknowledged: {hash}"))?;
+        say_whole(out, &format!("    spec.enforcement.acknowledged: {hash}"))?;
     }
     say(out, "")
 }
@@ -186,28 +197,44 @@ fn denied(denied: &Denied, out: &mut dyn Write) -> io::Result<()> {
     reasons.iter().try_for_each(|it| say(out, &format!("    {}", it.message)))
 }
 
-fn write_json(rows: &[Row<'_>], out: &mut dyn Write) -> io::Result<()> {
+/// By `docs/schema/domain-simulate.v1.schema.json`. `is_of_cluster`: only there somebody asks for the hash.
+fn write_json(rows: &[Row<'_>], is_of_cluster: bool, out: &mut dyn Write) -> io::Result<()> {
     let domains: Vec<_> = rows
         .iter()
         .map(|row| {
             let mut value = json!({"name": row.name, "invalid": row.problems});
             if let Some(found) = row.found {
-                value["hash"] = json!(found.hash);
+                if is_of_cluster {
+                    value["hash"] = json!(found.hash);
+                }
                 value["missing"] = json!(found.missing);
+                value["notes"] = json!(found.notes);
                 value["builtByOperators"] = json!(found.unwritten);
-                value["simulation"] = json!(found.simulation);
+                let mut simulation = found.simulation.clone();
+                simulation.denied.iter_mut().flat_map(|it| &mut it.reasons).for_each(without_control);
+                value["simulation"] = json!(simulation);
             }
             value
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": domains}))
+    let document = json!({"schemaVersion": SCHEMA_VERSION, "domains": domains});
+    ringfence_report::write_json(&document, out)
 }
 
-fn exit(rows: &[Row<'_>]) -> ExitCode {
+/// What the API server says begins with the control, which stands beside it here.
+fn without_control(reason: &mut Reason) {
+    if let Some(rest) = reason.message.strip_prefix(&format!("{} ", reason.control)) {
+        reason.message = rest.to_owned().into();
+    }
+}
+
+/// `is_of_cluster`: a cluster without workloads was looked at; manifests without any were not there.
+fn exit(rows: &[Row<'_>], is_of_cluster: bool) -> ExitCode {
     let found = || rows.iter().filter_map(|it| it.found);
+    let is_blind = |it: &Simulated| !it.missing.is_empty() || it.simulation.judged == 0 && !is_of_cluster;
     if rows.iter().any(|it| it.found.is_none()) || found().any(|it| it.simulation.would_deny > 0) {
         ExitCode::Findings
-    } else if rows.is_empty() || found().any(|it| !it.missing.is_empty()) {
+    } else if rows.is_empty() || found().any(is_blind) {
         ExitCode::Incomplete
     } else {
         ExitCode::Clean

@@ -18,8 +18,8 @@ use ringfence_domain::spec::Mode;
 use ringfence_finding::ExitCode;
 use serde_json::json;
 
+use super::SCHEMA_VERSION;
 use super::remote::Remote;
-use super::remote::no_kind;
 use super::say;
 use crate::cli::ScreenFormat;
 use crate::command::scan::cluster::ClusterArgs;
@@ -35,8 +35,8 @@ use crate::output;
   ringfence domain status
   ringfence domain status ml --probe
 
-Exit codes: 0 all Ready, 1 one is not, 2 no such domain, 3 no controller has looked at one, 4 a pod that must be refused
-was accepted.")]
+Exit codes: 0 all Ready, 1 one is not, 2 no such domain, 3 no controller has looked at one, 4 a pod that must be \
+refused was accepted.")]
 pub(crate) struct Status {
     /// Name of a domain; all of them by default.
     name: Option<String>,
@@ -60,10 +60,10 @@ struct Probe {
 
 impl Status {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let remote = Remote::connect(&self.cluster)?;
+        let remote = Remote::connect(&self.cluster, "")?;
         let api: Api<SecurityDomain> = Api::all(remote.client.clone());
         let list = remote.wait(api.list(&ListParams::default()));
-        let mut domains = list.map_err(|error| no_kind(&error))?.items;
+        let mut domains = list.map_err(|error| remote.no_kind(&error))?.items;
         if let Some(name) = &self.name {
             domains.retain(|it| it.name_any() == *name);
             if domains.is_empty() {
@@ -171,6 +171,7 @@ fn mark(condition: &Condition) -> &'static str {
     }
 }
 
+/// By `docs/schema/domain-status.v1.schema.json`.
 fn write_json(domains: &[SecurityDomain], probes: &[Vec<Probe>], out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = domains
         .iter()
@@ -186,7 +187,8 @@ fn write_json(domains: &[SecurityDomain], probes: &[Vec<Probe>], out: &mut dyn W
             })
         })
         .collect();
-    writeln!(out, "{:#}", json!({"schemaVersion": 1, "domains": rows}))
+    let document = json!({"schemaVersion": SCHEMA_VERSION, "domains": rows});
+    ringfence_report::write_json(&document, out)
 }
 
 /// A pod that names a node, in each namespace of a domain in Enforce.
@@ -232,7 +234,7 @@ fn probe(remote: &Remote, namespace: String) -> Probe {
             (Some(true), format!("a pod that skips the scheduler is refused ({CONTROL})"))
         }
         Err(kube::Error::Api(status)) => (None, format!("refused for another reason: {}", status.message)),
-        Err(error) => (None, error.to_string()),
+        Err(error) => (None, remote.failed(&error).to_string()),
     };
     Probe { namespace, held, words }
 }

@@ -53,8 +53,8 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// The cluster they name. Nothing is sent.
-    pub(crate) fn find(&self) -> anyhow::Result<Cluster> {
+    /// The cluster they name; `instead` is what the command can do without one. Nothing is sent.
+    pub(crate) fn find(&self, instead: &str) -> anyhow::Result<Cluster> {
         let mut access = Access::new(Env::of_process(), ringfence_report::clean_text);
         access.kubeconfig.clone_from(&self.kubeconfig);
         access.context.clone_from(&self.context);
@@ -65,7 +65,10 @@ impl ClusterArgs {
         access.impersonate_groups.clone_from(&self.impersonate_groups);
         access.exec_timeout = self.exec_timeout.map(Duration::from_secs);
         access.interactive = std::io::IsTerminal::is_terminal(&std::io::stdin());
-        Cluster::find(&access).map_err(error)
+        Cluster::find(&access).map_err(|found| match found {
+            ClusterError::Nowhere => Usage(format!("{found}; name one with --kubeconfig{instead}")).into(),
+            found => error(found),
+        })
     }
 
     /// How long everything may take.
@@ -100,6 +103,7 @@ impl ClusterArgs {
 /// (exit 3).
 pub(crate) fn error(error: ClusterError) -> anyhow::Error {
     match error {
+        ClusterError::Nowhere => Usage(error.to_string()).into(),
         ClusterError::Config(words) => Wrong::new("", words).into(),
         error => Unreachable(error.to_string()).into(),
     }

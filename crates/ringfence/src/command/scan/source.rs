@@ -93,7 +93,7 @@ impl Scan {
 
     #[cfg(feature = "cluster")]
     fn read_cluster(&self) -> anyhow::Result<Read> {
-        let cluster = self.cluster.find()?;
+        let cluster = self.cluster.find(", or give files to scan")?;
         let words = super::cluster::words(&cluster);
         // Files that are laid over a cluster are judged against all of it.
         let narrow = if self.on_cluster { &[][..] } else { &self.namespace };
