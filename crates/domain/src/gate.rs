@@ -59,10 +59,14 @@ pub fn accepted(domain: &SecurityDomain, modes: &EffectiveModes) -> Accepted {
     if modes.mode < Mode::Enforce || modes.held.is_none() {
         return Accepted::Written;
     }
-    let text = domain.status.as_ref().and_then(|it| it.accepted_spec.as_deref()).unwrap_or_default();
-    let Ok(mut spec) = serde_json::from_str::<SecurityDomainSpec>(text) else { return Accepted::Lost };
+    let Some(mut spec) = accepted_spec(domain) else { return Accepted::Lost };
     spec.enforcement = domain.spec.enforcement.clone();
     if spec == domain.spec { Accepted::Written } else { Accepted::Other(Box::new(spec)) }
+}
+
+/// The spec that was in force when all of it last stood, without `enforcement`; none if nobody knows.
+pub(crate) fn accepted_spec(domain: &SecurityDomain) -> Option<SecurityDomainSpec> {
+    serde_json::from_str(domain.status.as_ref()?.accepted_spec.as_deref()?).ok()
 }
 
 /// A spec as it is kept for [`accepted`]; none if it is too long to be kept.

@@ -14,7 +14,9 @@ use super::hold::Record;
 use crate::facts::ClusterFacts;
 use crate::facts::NamespaceFact;
 use crate::facts::NodeFact;
+use crate::gate::accepted_spec;
 use crate::names;
+use crate::spec::Mode;
 use crate::spec::SecurityDomainSpec;
 use crate::tier::Problem;
 use crate::tier::resolve;
@@ -41,6 +43,9 @@ enum Why {
     Ends,
     /// It has written there, and has not let go of it.
     Holds,
+    /// It has written there, and the labels are gone that its spec selects. Whoever may write labels opens no fence: a node's
+    /// come and go with the pods that find its devices.
+    Stays,
     /// Nobody holds it, and this is the oldest domain that takes it.
     IsOldest,
 }
@@ -76,9 +81,13 @@ impl<'a> Claims<'a> {
             // Nothing of such a domain is removed, so it lets go of nothing.
             let keeps_all = asked.ends() || asked.scope == Scope::Lost || resolve(spec).is_err();
             let why = if asked.ends() { Why::Ends } else { Why::Holds };
+            let stays = is_same_fence(asked);
             for name in record.namespaces {
                 let labels = claims.by_name.get(name).map(|it| &it.labels);
-                if keeps_all || claims.takes_namespace(spec, name, labels) {
+                let is_taken = claims.takes_namespace(spec, name, labels);
+                let stays = stays && labels.is_some() && !claims.is_of_the_cluster(name);
+                if keeps_all || is_taken || stays {
+                    let why = if keeps_all || is_taken { why } else { Why::Stays };
                     let label = labels.and_then(|it| it.get(names::DOMAIN_LABEL));
                     hold(&mut claims.namespaces, name, label, &domain, why);
                 }
@@ -87,14 +96,11 @@ impl<'a> Claims<'a> {
                 let labels = nodes.get(name).copied();
                 let is_taken =
                     spec.nodes.selector.as_ref().zip(labels).is_some_and(|(it, of)| selects(it, of));
-                if keeps_all || is_taken {
-                    hold(
-                        &mut claims.nodes,
-                        name,
-                        labels.and_then(|it| it.get(names::NODE_LABEL)),
-                        &domain,
-                        why,
-                    );
+                let stays = stays && labels.is_some() && spec.nodes.selector.is_some();
+                if keeps_all || is_taken || stays {
+                    let why = if keeps_all || is_taken { why } else { Why::Stays };
+                    let label = labels.and_then(|it| it.get(names::NODE_LABEL));
+                    hold(&mut claims.nodes, name, label, &domain, why);
                 }
             }
         }
@@ -120,6 +126,17 @@ impl<'a> Claims<'a> {
                 (false, false) => mine.namespaces.push(namespace),
             }
         }
+        for name in staying(&self.namespaces, domain) {
+            let Some(namespace) = self.by_name.get(name).filter(|it| !it.terminating) else { continue };
+            mine.namespaces.push((*namespace).clone());
+            outcome.unknown.push(stays(
+                "spec.namespaces.selector",
+                "namespace",
+                name,
+                "kubernetes.io/metadata.name",
+            ));
+        }
+        mine.namespaces.sort_by(|left, right| left.name.cmp(&right.name));
         self.takes_all(spec, outcome);
         for node in self.selected_nodes(spec, outcome) {
             let taken = self.nodes.entry(node.name.clone()).or_insert_with(own);
@@ -129,6 +146,12 @@ impl<'a> Claims<'a> {
                 outcome.conflicts.push(taken.told("spec.nodes.selector", "node", &node.name, self.facts));
             }
         }
+        for name in staying(&self.nodes, domain) {
+            let Some(node) = self.facts.nodes.iter().flatten().find(|it| it.name == name) else { continue };
+            mine.nodes.push(node.clone());
+            outcome.unknown.push(stays("spec.nodes.selector", "node", name, "kubernetes.io/hostname"));
+        }
+        mine.nodes.sort_by(|left, right| left.name.cmp(&right.name));
         let kinds = mine.nodes.iter().flat_map(|node| node.accelerators.keys().cloned());
         mine.accelerators = kinds.collect::<BTreeSet<_>>().into_iter().collect();
         outcome.namespaces = mine.namespaces.iter().map(|it| it.name.clone()).collect();
@@ -265,7 +288,7 @@ impl Taken {
                 "which is being deleted and holds it until its end",
                 format!("wait for the end of {by}; `ringfence domain status {by}` says what it waits for"),
             ),
-            Why::Holds => (
+            Why::Holds | Why::Stays => (
                 "which holds it",
                 format!(
                     "take it out of this domain, or out of {by}, which keeps it for as long as its spec takes it"
@@ -289,6 +312,31 @@ fn hold(all: &mut BTreeMap<String, Taken>, name: &str, label: Option<&String>, d
     if !all.contains_key(name) || label.is_some_and(|it| it == domain) {
         all.insert(name.into(), Taken { by: domain.into(), why });
     }
+}
+
+/// Whether a domain in Enforce takes what it took when all of its spec last stood: then it was labels that changed, and no
+/// spec that passed the gate.
+fn is_same_fence(asked: &Asked<'_>) -> bool {
+    let spec = &asked.domain.spec;
+    let same =
+        |it: SecurityDomainSpec| it.namespaces == spec.namespaces && it.nodes.selector == spec.nodes.selector;
+    asked.mode >= Mode::Enforce && accepted_spec(asked.domain).is_some_and(same)
+}
+
+/// Names of what stays with a domain without the labels that it selects.
+fn staying<'t>(all: &'t BTreeMap<String, Taken>, domain: &str) -> impl Iterator<Item = &'t str> {
+    let own = all.iter().filter(move |(_, it)| it.by == domain && matches!(it.why, Why::Stays));
+    own.map(|(name, _)| name.as_str())
+}
+
+fn stays(field: &str, kind: &str, name: &str, key: &str) -> Problem {
+    Problem::new(
+        field,
+        format!(
+            "{kind} {name} has lost the labels that it selects, and stays in the domain: nobody opens a fence by labels"
+        ),
+        format!("give it the labels again; to let it go, except it in {field}, by {key} with operator NotIn"),
+    )
 }
 
 /// Whether a selector asks for nothing.

@@ -134,6 +134,50 @@ fn a_domain_of_which_nothing_is_removed_lets_go_of_nothing() {
 }
 
 #[test]
+fn labels_open_no_fence() {
+    // In force since all of it stood: what changed since are labels.
+    let fence = json!({"namespaces": {"selector": {"matchLabels": {"team": "ml"}}},
+        "nodes": {"selector": {"matchLabels": {"pool": "gpu"}}}});
+    let seen = |accepted: Option<&Value>| {
+        let mut domain = with(domain("ml", 1, &fence), &record(&["a", "b"], &["gpu-1", "gpu-2"]));
+        domain.status.as_mut().unwrap().accepted_spec = accepted.map(ToString::to_string);
+        domain
+    };
+    let mut facts = facts();
+    for namespace in facts.namespaces.iter_mut().flatten().filter(|it| it.name != "a") {
+        namespace.labels.clear();
+    }
+    for node in facts.nodes.iter_mut().flatten().filter(|it| it.name != "gpu-1") {
+        node.labels.clear();
+    }
+    for namespace in facts.namespaces.iter_mut().flatten().filter(|it| it.name == "a") {
+        namespace.labels = [("team".to_owned(), "ml".to_owned())].into();
+    }
+    let found = &outcomes(&[&seen(Some(&fence))], &facts)["ml"];
+    assert_eq!((found.namespaces.as_slice(), found.nodes.len()), (&["a".into(), "b".into()][..], 2));
+    let told: Vec<String> = found.unknown.iter().map(ToString::to_string).collect();
+    for (what, cure) in [
+        ("spec.namespaces.selector: namespace b has lost", "kubernetes.io/metadata.name with operator NotIn"),
+        ("spec.nodes.selector: node gpu-2 has lost", "kubernetes.io/hostname with operator NotIn"),
+    ] {
+        assert!(told.iter().any(|it| it.starts_with(what) && it.contains(cure)), "{told:?}");
+    }
+    // Nobody else gets it meanwhile.
+    let other = domain("other", 0, &json!({"namespaces": {"names": ["b"]}}));
+    assert_eq!(outcomes(&[&seen(Some(&fence)), &other], &facts)["other"].namespaces, Vec::<String>::new());
+    // A spec that takes something else came through the gate, and below Enforce there is no fence.
+    let mut before = fence.clone();
+    before["namespaces"]["selector"]["matchLabels"]["team"] = json!("vision");
+    for domain in [seen(Some(&before)), seen(None)] {
+        let found = &outcomes(&[&domain], &facts)["ml"];
+        assert_eq!((found.namespaces.as_slice(), found.nodes.len()), (&["a".into()][..], 1));
+    }
+    let warns = seen(Some(&fence));
+    let asked = [Asked::new(&warns, Mode::Warn)];
+    assert_eq!(desired(&asked, &facts).outcomes["ml"].namespaces, ["a"]);
+}
+
+#[test]
 fn where_two_have_written_the_label_tells_who_was_last() {
     let held = record(&["a"], &["gpu-1"]);
     let [older, younger] =

@@ -182,8 +182,17 @@ async fn foreign_taints_survive_and_label_and_taint_come_back() {
         .ok();
     soon(lab, &["node", &first], |it| node_label(it) == name);
 
-    // A node that leaves the domain keeps what is not ours.
+    // Labels that a spec selects come and go with the pods that find devices: they open no fence.
     lab.kubectl_as(&intruder, &["label", "node", &first, "pool-"]).ok();
+    let told = domain.wait("Ready", "False");
+    assert!(
+        told["message"].as_str().unwrap().contains(&format!("node {first} has lost the labels")),
+        "{told}"
+    );
+    assert_eq!(taints(&get(lab, &["node", &first]).unwrap()), both);
+    // An edit of the spec does, and a node that leaves the domain keeps what is not ours.
+    let except = json!([{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [first]}]);
+    domain.patch(&json!({"spec": {"nodes": {"selector": {"matchExpressions": except}}}}));
     let left = soon(lab, &["node", &first], |it| node_label(it).is_empty() && taints(it).len() == 1);
     assert_eq!(taints(&left), ["karpenter.sh/unregistered=:NoExecute"]);
     assert!(
