@@ -67,7 +67,8 @@ impl Rules {
     pub fn of(asked: &[Asked<'_>], facts: &ClusterFacts) -> Self {
         let nodes = || asked.iter().map(|it| (it.mode, &it.domain.spec.nodes));
         let closed = || nodes().filter(|(_, it)| it.selector.is_some() && it.dedicated);
-        // A domain that only watches must not make the policies of one that refuses refuse more.
+        // A domain that only watches must not make the policies of one that refuses refuse more, nor less.
+        let closing = closed().map(|(mode, _)| mode).max();
         let strongest = nodes().filter(|(_, it)| it.selector.is_some()).map(|(mode, _)| mode).max();
         let tainting = || {
             let counting =
@@ -75,7 +76,8 @@ impl Rules {
             counting.map(|(_, it)| it)
         };
         let always = ["kube-system", &facts.operator.namespace].map(str::to_owned);
-        let declared = closed().flat_map(|(_, it)| it.system_allow_list.namespaces.iter().cloned());
+        let declared = closed().filter(|(mode, _)| Some(*mode) == closing);
+        let declared = declared.flat_map(|(_, it)| it.system_allow_list.namespaces.iter().cloned());
         let serves = |kind| facts.serves("admissionregistration.k8s.io", "v1", kind) != Some(false);
         Self {
             taint_keys: tainting().map(|it| it.taint.key.clone()).collect(),
@@ -89,7 +91,7 @@ impl Rules {
             dns: facts.dns.clone().unwrap_or_else(Dns::usual),
             audiences: USUAL_AUDIENCES.map(str::to_owned).into_iter().chain(facts.issuer.clone()).collect(),
             strongest: asked.iter().map(|it| it.mode).max(),
-            closed: closed().map(|(mode, _)| mode).max(),
+            closed: closing,
             validates: serves("ValidatingAdmissionPolicy"),
             mutates: serves("MutatingAdmissionPolicy"),
         }
@@ -248,6 +250,27 @@ mod tests {
             actions(&[(&noded, Mode::Observe)], "ringfence-pods-outside-workloads"),
             Some(json!(["Audit"]))
         );
+    }
+
+    #[test]
+    fn a_domain_that_only_watches_opens_the_nodes_of_one_that_refuses_to_nobody() {
+        let listing = |name: &str, namespace: &str| {
+            with_nodes(name, &json!({"systemAllowList": {"namespaces": [namespace]}}))
+        };
+        let (strict, watching) = (listing("a", "monitoring"), listing("b", "shop"));
+        let allowed = |domains: &[(&SecurityDomain, Mode)]| {
+            let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect();
+            let allowed = Rules::of(&asked, &ClusterFacts::default()).allowed;
+            ["monitoring", "shop"].into_iter().filter(|it| allowed.contains(*it)).collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(&[(&strict, Mode::Enforce), (&watching, Mode::Warn)]), ["monitoring"]);
+        assert_eq!(allowed(&[(&strict, Mode::Warn), (&watching, Mode::Observe)]), ["monitoring"]);
+        // Of two that refuse alike, each lets in whom it lists.
+        assert_eq!(allowed(&[(&strict, Mode::Enforce), (&watching, Mode::Enforce)]), ["monitoring", "shop"]);
+        assert_eq!(allowed(&[(&watching, Mode::Observe)]), ["shop"]);
+        // One whose nodes are open closes nothing, so that its mode decides nothing here.
+        let open = with_nodes("c", &json!({"dedicated": false}));
+        assert_eq!(allowed(&[(&open, Mode::Enforce), (&watching, Mode::Observe)]), ["shop"]);
     }
 
     #[test]

@@ -74,14 +74,17 @@ pub(crate) fn domains() -> Vec<(SecurityDomain, Mode)> {
     });
     let mut enforced = limited.clone();
     enforced["nodes"]["selector"]["matchLabels"] = json!({"lab/fake": "true"});
+    // It only watches: what it lets in does not come to the nodes of one that refuses.
+    let mut observed = limited.clone();
+    observed["nodes"]["systemAllowList"] = json!({"namespaces": [OUTSIDE]});
     let free = json!({
         "jobs": {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 600},
         "podSecurity": limited["podSecurity"],
     });
     [
         ("enforced", ENFORCED, Mode::Enforce, enforced),
-        ("warned", WARNED, Mode::Warn, limited.clone()),
-        ("observed", OBSERVED, Mode::Observe, limited),
+        ("warned", WARNED, Mode::Warn, limited),
+        ("observed", OBSERVED, Mode::Observe, observed),
         ("free", FREE, Mode::Enforce, free),
     ]
     .map(|(name, namespace, mode, mut spec)| {
