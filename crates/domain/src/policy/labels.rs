@@ -69,7 +69,7 @@ fn validations(rules: &Rules) -> serde_json::Value {
         "k.startsWith('pod-security.kubernetes.io/') || k == 'resource.kubernetes.io/admin-access'";
     let node = cel::text(names::NODE_LABEL);
     let mode = cel::text(names::MODE_LABEL);
-    let keys = cel::list(rules.taint_keys.iter().map(String::as_str));
+    let keys = cel::list(rules.taints.keys.iter().map(String::as_str));
     json!([
         validation(
             &format!("!variables.isNamespace || ({})", same("labels", "oldLabels", ours)),

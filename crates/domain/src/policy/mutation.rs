@@ -97,7 +97,7 @@ fn enforced() -> Value {
 
 /// The toleration that `ExtendedResourceToleration` would add; for all effects where a domain evicts.
 fn toleration(rules: &Rules) -> String {
-    let evicts = rules.taint_effects.contains(Effect::NoExecute.name());
+    let evicts = rules.taints.effects.contains(Effect::NoExecute.name());
     let effect = if evicts { "" } else { ", 'effect': 'NoSchedule'" };
     let fits = if evicts { "!has(t.effect)" } else { "(!has(t.effect) || t.effect == 'NoSchedule')" };
     let value = format!("{{'key': variables.key, 'operator': 'Exists'{effect}}}");

@@ -6,14 +6,14 @@ use serde_json::json;
 
 use super::case::accelerator_names;
 use crate::names;
-use crate::policy::Rules;
+use crate::policy::Taints;
 
 /// Pod spec in whatever kind is asked about.
 const SPEC: &str = "request.kind.kind == 'Pod' ? object.spec : (request.kind.kind == 'CronJob' ? \
                     object.spec.jobTemplate.spec.template.spec : object.spec.template.spec)";
 
-/// Variables of the policies for pods, in their order.
-pub(crate) fn variables(rules: &Rules) -> Value {
+/// Variables of the policies for pods, in their order; the taints are those that a pod is asked about.
+pub(crate) fn variables(taints: &Taints) -> Value {
     let init = "(has(variables.spec.initContainers) ? variables.spec.initContainers : [])";
     let ephemeral = "(has(variables.spec.ephemeralContainers) ? variables.spec.ephemeralContainers : [])";
     let needs = format!("variables.ctrs.exists(c, {})", asks("c"));
@@ -36,7 +36,7 @@ pub(crate) fn variables(rules: &Rules) -> Value {
                 "(has(variables.spec.resourceClaims) && size(variables.spec.resourceClaims) > 0) || {needs}"
             ),
         ),
-        ("tolGpu", format!("variables.tols.exists(t, {})", super::toleration::tolerates(rules))),
+        ("tolGpu", format!("variables.tols.exists(t, {})", super::toleration::tolerates(taints))),
         ("dom", label(names::DOMAIN_LABEL)),
         ("mode", label(names::MODE_LABEL)),
         ("mnt", note(names::MOUNTABLE_ANNOTATION)),

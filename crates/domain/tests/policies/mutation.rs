@@ -140,7 +140,7 @@ fn nothing_is_filled_in_before_enforce_nor_where_nothing_is_asked_for() {
         );
         assert!(pod["spec"]["volumes"].is_null(), "{namespace}: {pod}");
     }
-    // A domain without nodes has none to place on.
+    // A domain that fills in neither leaves both to the author.
     let pod = stored(lab, FREE, &twins::gpu_pod());
     assert!(gpu_tolerations(&pod).is_empty() && pod["spec"]["nodeSelector"].is_null(), "{pod}");
     assert_eq!(volumes(&pod, "ringfence-shm").len(), 1);

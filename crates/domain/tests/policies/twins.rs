@@ -3,6 +3,8 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::world::OPEN_TAINT;
+
 /// A pair: how the message begins, and what each has beside the plain pod, in its spec and in its container.
 pub(crate) struct Twin {
     pub(crate) says: &'static str,
@@ -100,6 +102,12 @@ fn devices() -> Vec<Twin> {
             "RF-GPU-002 spec.tolerations",
             json!({"spec": {"tolerations": toleration}, "container": gpus("0")}),
             json!({"spec": {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]}}),
+        ),
+        // Inside a domain it is a GPU taint like any other; outside, its nodes are open.
+        twin(
+            "RF-GPU-002 spec.tolerations",
+            json!({"spec": {"tolerations": [{"key": OPEN_TAINT, "operator": "Exists"}]}}),
+            json!({"spec": {"tolerations": [{"key": OPEN_TAINT, "operator": "Exists"}]}, "container": gpus("1")}),
         ),
         twin("RF-GPU-024 spec.nodeName", json!({"spec": {"nodeName": "gpu-1"}}), json!({})),
         twin(
@@ -244,6 +252,11 @@ pub(crate) fn outside() -> Vec<Twin> {
             "RF-GPU-002 spec.tolerations",
             json!({"spec": {"tolerations": [{"operator": "Exists"}]}}),
             json!({"spec": {"tolerations": [{"key": "example.com/burst", "operator": "Exists"}], "hostPID": true}}),
+        ),
+        twin(
+            "RF-GPU-002 spec.tolerations",
+            json!({"spec": {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}}),
+            json!({"spec": {"tolerations": [{"key": OPEN_TAINT, "operator": "Exists"}]}}),
         ),
         twin("RF-GPU-024 spec.nodeName", json!({"spec": {"nodeName": "gpu-1"}}), json!({})),
         twin(
