@@ -92,18 +92,14 @@ impl Rules {
         };
         let closing = || with_nodes().filter(|(_, it)| it.dedicated);
         // A domain that only watches must not make the policies of one that refuses refuse more, nor less.
-        let [strongest, closed] = [
-            with_nodes().map(|(mode, _)| mode).max(),
-            closing().map(|(mode, _)| mode).max(),
-        ];
+        let [strongest, closed] =
+            [with_nodes().map(|(mode, _)| mode).max(), closing().map(|(mode, _)| mode).max()];
         let counting = || closing().filter(|(mode, _)| Some(*mode) == closed).map(|(_, it)| it);
         let always = ["kube-system", &facts.operator.namespace].map(str::to_owned);
         let declared = counting().flat_map(|it| it.system_allow_list.namespaces.iter().cloned());
         let serves = |kind| facts.serves("admissionregistration.k8s.io", "v1", kind) != Some(false);
         Self {
-            taints: Taints::of(
-                with_nodes().filter(|(mode, _)| Some(*mode) == strongest).map(|(_, it)| it),
-            ),
+            taints: Taints::of(with_nodes().filter(|(mode, _)| Some(*mode) == strongest).map(|(_, it)| it)),
             closed_taints: Taints::of(counting()),
             allowed: always.into_iter().chain(declared).collect(),
             names: asked.iter().map(|it| it.domain.name_any()).collect(),

@@ -16,7 +16,6 @@ const SPEC: &str = "request.kind.kind == 'Pod' ? object.spec : (request.kind.kin
 pub(crate) fn variables(taints: &Taints) -> Value {
     let init = "(has(variables.spec.initContainers) ? variables.spec.initContainers : [])";
     let ephemeral = "(has(variables.spec.ephemeralContainers) ? variables.spec.ephemeralContainers : [])";
-    let needs = format!("variables.ctrs.exists(c, {})", asks("c"));
     let pairs = [
         ("spec", SPEC.to_owned()),
         ("job", "request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec : object.spec".into()),
@@ -30,12 +29,7 @@ pub(crate) fn variables(taints: &Taints) -> Value {
              variables.spec.serviceAccountName : 'default'"
                 .into(),
         ),
-        (
-            "gpu",
-            format!(
-                "(has(variables.spec.resourceClaims) && size(variables.spec.resourceClaims) > 0) || {needs}"
-            ),
-        ),
+        ("gpu", format!("variables.ctrs.exists(c, {})", asks("c"))),
         ("tolGpu", format!("variables.tols.exists(t, {})", super::toleration::tolerates(taints))),
         ("dom", label(names::DOMAIN_LABEL)),
         ("mode", label(names::MODE_LABEL)),
@@ -51,11 +45,21 @@ pub(crate) fn variables(taints: &Taints) -> Value {
     pairs.into_iter().map(|(name, expression)| json!({"name": name, "expression": expression})).collect()
 }
 
-/// Whether a container asks for an accelerator.
+/// Whether a container asks for an accelerator, by a limit or by a claim that it names: one that only the pod names may be
+/// empty, and costs nobody anything.
 pub(crate) fn asks(container: &str) -> String {
     format!(
-        "has({container}.resources) && has({container}.resources.limits) && \
-         {container}.resources.limits.exists(k, {} && {container}.resources.limits[k] != '0')",
+        "has({container}.resources) && ((has({container}.resources.claims) && size({container}.resources.claims) > 0) || \
+         ({}))",
+        limits(container)
+    )
+}
+
+/// Whether a container that has resources limits an accelerator.
+pub(crate) fn limits(container: &str) -> String {
+    format!(
+        "has({container}.resources.limits) && {container}.resources.limits.exists(k, {} && \
+         {container}.resources.limits[k] != '0')",
         is_accelerator("k")
     )
 }

@@ -61,14 +61,18 @@ pub(super) const INSIDE: &[Rule] = &[
         },
     },
     Rule {
-        message: "RF-GPU-014 spec.runtimeClassName: the NVIDIA runtime opens GPUs for a pod that requests none. Fix: remove \
-                  runtimeClassName or request nvidia.com/gpu.",
+        message: "RF-GPU-014 spec.runtimeClassName: the NVIDIA runtime opens GPUs for a pod that limits none. Fix: remove \
+                  runtimeClassName, which devices of a claim do not need, or request nvidia.com/gpu.",
+        // A claim may be of nothing, and one of a GPU comes by CDI, through any runtime.
         cel: |_| {
-            "variables.gpu || !has(variables.spec.runtimeClassName) || !variables.spec.runtimeClassName.contains('nvidia')"
-                .into()
+            format!(
+                "!has(variables.spec.runtimeClassName) || !variables.spec.runtimeClassName.contains('nvidia') || \
+                 variables.ctrs.exists(c, has(c.resources) && {})",
+                cel::limits("c")
+            )
         },
         holds: |case| {
-            case.asks_for_accelerator()
+            case.limits_accelerator()
                 || !text(case.spec, "runtimeClassName").is_some_and(|it| it.contains("nvidia"))
         },
     },

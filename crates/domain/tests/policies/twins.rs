@@ -103,6 +103,11 @@ fn devices() -> Vec<Twin> {
             json!({"spec": {"tolerations": toleration}, "container": gpus("0")}),
             json!({"spec": {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]}}),
         ),
+        twin(
+            "RF-GPU-002 spec.tolerations",
+            json!({"spec": {"tolerations": toleration, "resourceClaims": claim()}}),
+            json!({"spec": {"tolerations": toleration, "resourceClaims": claim()}, "container": claimed()}),
+        ),
         // Inside a domain it is a GPU taint like any other; outside, its nodes are open.
         twin(
             "RF-GPU-002 spec.tolerations",
@@ -139,6 +144,11 @@ fn devices() -> Vec<Twin> {
             json!({"spec": {"runtimeClassName": "nvidia"}}),
             json!({"spec": {"runtimeClassName": "nvidia"}, "container": gpus("1")}),
         ),
+        twin(
+            "RF-GPU-014 spec.runtimeClassName",
+            json!({"spec": {"runtimeClassName": "nvidia", "resourceClaims": claim()}, "container": claimed()}),
+            json!({"spec": {"resourceClaims": claim()}, "container": claimed()}),
+        ),
         twin("RF-GPU-013 spec.volumes", path("/dev/nvidia0"), path("/dev/infiniband")),
         twin("RF-GPU-007 resources.limits", json!({"container": gpus("5")}), json!({"container": gpus("4")})),
         twin(
@@ -147,6 +157,16 @@ fn devices() -> Vec<Twin> {
             json!({"container": gpus("4"), "spec": {"initContainers": [init(&json!({}))]}}),
         ),
     ]
+}
+
+/// A claim of a pod, of which nobody sees here what it is of.
+fn claim() -> Value {
+    json!([{"name": "gpu", "resourceClaimName": "gpu"}])
+}
+
+/// A container that names it.
+fn claimed() -> Value {
+    json!({"resources": {"claims": [{"name": "gpu"}]}})
 }
 
 /// An init container with one GPU.
