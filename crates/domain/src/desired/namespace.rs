@@ -48,6 +48,10 @@ fn label_map(cx: &Cx<'_>, namespace: &NamespaceFact) -> Map<String, Value> {
     let mut put = |key: &str, value: &str| labels.insert(key.into(), Value::from(value));
     put(names::DOMAIN_LABEL, cx.owner.domain);
     put(names::MODE_LABEL, cx.mode.label());
+    // An apply cannot remove what another wrote; any value but `true` takes nobody's devices.
+    if cx.mode >= Mode::Enforce && namespace.labels.contains_key(names::ADMIN_ACCESS_LABEL) {
+        put(names::ADMIN_ACCESS_LABEL, "false");
+    }
     let security = &cx.resolved.spec.pod_security;
     let mut level = |key: &str, level: &str| {
         put(&format!("pod-security.kubernetes.io/{key}"), level);
@@ -143,8 +147,8 @@ mod tests {
     use crate::facts::ClusterFacts;
     use crate::spec::SecurityDomain;
 
-    /// The level that is written, and the fact that the next look finds.
-    fn level(spec: &Value, namespace: NamespaceFact) -> (String, NamespaceFact) {
+    /// The Namespace that is written.
+    fn drawn(spec: &Value, mode: Mode, namespace: NamespaceFact) -> Value {
         let mut spec = spec.clone();
         spec["namespaces"] = json!({"names": ["ml"]});
         let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain", "metadata": {"name": "a"}, "spec": spec});
@@ -154,13 +158,38 @@ mod tests {
             nodes: Some(Vec::new()),
             ..ClusterFacts::default()
         };
-        let desired = desired(&[Asked::new(&domain, Mode::Enforce)], &facts);
-        let written = desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body.tree();
+        let desired = desired(&[Asked::new(&domain, mode)], &facts);
+        desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body.tree()
+    }
+
+    /// The level that is written, and the fact that the next look finds.
+    fn level(spec: &Value, namespace: NamespaceFact) -> (String, NamespaceFact) {
+        let written = drawn(spec, Mode::Enforce, namespace);
         let labels: BTreeMap<String, String> =
             serde_json::from_value(written["metadata"]["labels"].clone()).unwrap();
         let level = written["metadata"]["annotations"][names::LEVEL_ANNOTATION].as_str().map(str::to_owned);
         let enforced = labels["pod-security.kubernetes.io/enforce"].clone();
         (enforced, NamespaceFact { name: "ml".into(), uid: "u".into(), labels, level, terminating: false })
+    }
+
+    #[test]
+    fn what_opens_devices_in_use_is_closed_in_enforce_and_stays_closed() {
+        let written = |mode: Mode, live: Option<&str>| {
+            let labels = live.map(|it| (names::ADMIN_ACCESS_LABEL.to_owned(), it.to_owned()));
+            let fact = NamespaceFact {
+                name: "ml".into(),
+                uid: "u".into(),
+                labels: labels.into_iter().collect(),
+                ..NamespaceFact::default()
+            };
+            let namespace = drawn(&json!({}), mode, fact);
+            namespace["metadata"]["labels"][names::ADMIN_ACCESS_LABEL].as_str().map(str::to_owned)
+        };
+        assert_eq!(written(Mode::Enforce, Some("true")).as_deref(), Some("false"));
+        // What we wrote ourselves: dropping it would be a write more, and a door for a moment.
+        assert_eq!(written(Mode::Enforce, Some("false")).as_deref(), Some("false"));
+        assert_eq!(written(Mode::Enforce, None), None);
+        assert_eq!(written(Mode::Warn, Some("true")), None);
     }
 
     #[test]
