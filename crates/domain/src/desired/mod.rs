@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
 
+pub use namespace::own_level;
+
 use crate::facts::ClusterFacts;
 use crate::object::DesiredObject;
 use crate::object::ObjectKey;
