@@ -217,6 +217,12 @@ fn listed() -> Vec<Twin> {
         merge(&mut volume, &fields);
         json!({"spec": {"volumes": [volume]}})
     };
+    // An ephemeral volume.
+    let fresh = |fields: Value| {
+        let mut spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+        merge(&mut spec, &fields);
+        volume(json!({"ephemeral": {"volumeClaimTemplate": {"spec": spec}}}))
+    };
     let token = |fields: Value| volume(json!({"projected": {"sources": [{"serviceAccountToken": fields}]}}));
     let key = format!("sk-{}", "0".repeat(40));
     vec![
@@ -241,6 +247,34 @@ fn listed() -> Vec<Twin> {
             "RF-RBAC-003 spec.volumes: this kind",
             volume(json!({"cephfs": {"monitors": ["m"]}})),
             volume(json!({"configMap": {"name": "c"}})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            volume(json!({"portworxVolume": {"volumeID": "v"}})),
+            volume(json!({"downwardAPI": {}})),
+        ),
+        // The class of a secrets store decides what it reads, and no Secret is named.
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            volume(json!({"csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": true,
+                "volumeAttributes": {"secretProviderClass": "payments"}}})),
+            volume(json!({"emptyDir": {}})),
+        ),
+        twin("RF-RBAC-003 spec.volumes: this kind", fresh(json!({"volumeName": "pv-models"})), fresh(json!({}))),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"dataSource": {"kind": "PersistentVolumeClaim", "name": "models"}})),
+            fresh(json!({"storageClassName": "fast"})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"dataSourceRef": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"}})),
+            fresh(json!({"volumeMode": "Filesystem"})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"selector": {"matchLabels": {"team": "other"}}})),
+            fresh(json!({"accessModes": ["ReadWriteOncePod"]})),
         ),
         twin(
             "RF-RBAC-003 spec.volumes: mounts a claim",
