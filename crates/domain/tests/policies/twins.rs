@@ -128,6 +128,9 @@ fn devices() -> Vec<Twin> {
             mount("/dev/shm"),
         ),
         twin("RF-GPU-022 env", env("NVIDIA_VISIBLE_DEVICES", "all"), env("NVIDIA_VISIBLE_DEVICES", "void")),
+        twin("RF-GPU-022 env", env("AMD_VISIBLE_DEVICES", "0"), env("AMD_VISIBLE_DEVICES", "none")),
+        twin("RF-GPU-022 env", env("ASCEND_VISIBLE_DEVICES", "0-7"), env("ASCEND_RT_VISIBLE_DEVICES", "0")),
+        twin("RF-GPU-022 env", env("HABANA_VISIBLE_DEVICES", "all"), env("HABANA_VISIBLE_DEVICES", "void")),
         twin(
             "RF-GPU-022 env",
             env("NVIDIA_MIG_CONFIG_DEVICES", "all"),
@@ -219,7 +222,8 @@ fn listed() -> Vec<Twin> {
     };
     // An ephemeral volume.
     let fresh = |fields: Value| {
-        let mut spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+        let mut spec =
+            json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
         merge(&mut spec, &fields);
         volume(json!({"ephemeral": {"volumeClaimTemplate": {"spec": spec}}}))
     };
@@ -260,7 +264,11 @@ fn listed() -> Vec<Twin> {
                 "volumeAttributes": {"secretProviderClass": "payments"}}})),
             volume(json!({"emptyDir": {}})),
         ),
-        twin("RF-RBAC-003 spec.volumes: this kind", fresh(json!({"volumeName": "pv-models"})), fresh(json!({}))),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"volumeName": "pv-models"})),
+            fresh(json!({})),
+        ),
         twin(
             "RF-RBAC-003 spec.volumes: this kind",
             fresh(json!({"dataSource": {"kind": "PersistentVolumeClaim", "name": "models"}})),
@@ -268,7 +276,9 @@ fn listed() -> Vec<Twin> {
         ),
         twin(
             "RF-RBAC-003 spec.volumes: this kind",
-            fresh(json!({"dataSourceRef": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"}})),
+            fresh(
+                json!({"dataSourceRef": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"}}),
+            ),
             fresh(json!({"volumeMode": "Filesystem"})),
         ),
         twin(
