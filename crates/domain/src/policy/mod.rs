@@ -10,6 +10,7 @@ mod mutation;
 mod network;
 mod pods;
 mod render;
+mod services;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -133,6 +134,7 @@ impl Rules {
             objects.extend(pods::inside(self));
             objects.extend(labels::guard(self, strongest));
             objects.extend(network::guard(self));
+            objects.extend(services::guard());
         }
         if self.mutates {
             objects.extend(mutation::pods(self));
@@ -224,7 +226,7 @@ mod tests {
         strict.spec.access.mountable = Some(crate::spec::Mountable::default());
         strict.spec.pod_security.shm.percent = 10;
         let before = policies(&[(&plain, Mode::Enforce)]);
-        assert_eq!(before.len(), 7);
+        assert_eq!(before.len(), 8);
         assert_eq!(policies(&[(&strict, Mode::Observe)]), before);
         let second = domain("b", json!({"tier": "Sealed"}));
         assert_eq!(policies(&[(&second, Mode::Warn), (&strict, Mode::Warn)]), before);
@@ -243,9 +245,9 @@ mod tests {
         let [old, new] = [names(&old, false), names(&new, false)];
         let kept: Vec<_> = old.iter().filter(|it| new.contains(it)).collect();
         // Toleration is not in these; the pods' policies and the labels' name the key.
-        let unnamed = ["network", "defaults", "places"];
+        let unnamed = ["network", "services", "defaults", "places"];
         assert!(kept.iter().all(|it| unnamed.iter().any(|one| it.contains(one))), "{kept:?}");
-        assert_eq!(kept.len(), 4);
+        assert_eq!(kept.len(), 5);
         let hash = old[0].rsplit('-').next().unwrap();
         assert!(hash.len() == 10 && hash.bytes().all(|it| it.is_ascii_hexdigit()), "{hash}");
     }
@@ -328,7 +330,7 @@ mod tests {
         let a = with_nodes("a", &json!({}));
         let rules = Rules::of(&[Asked::new(&a, Mode::Warn)], &ClusterFacts::default());
         let objects = rules.objects();
-        for stem in ["ringfence-pods-inside", "ringfence-network"] {
+        for stem in ["ringfence-pods-inside", "ringfence-network", "ringfence-services"] {
             let bindings =
                 objects.iter().filter(|it| it.id.kind.ends_with("Binding") && it.id.name.starts_with(stem));
             let modes: Vec<_> = bindings
