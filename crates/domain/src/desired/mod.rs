@@ -164,6 +164,7 @@ fn one(
     let (policies, unknown) = network_policy::Policies::new(&cx);
     outcome.unknown.extend(unknown);
     outcome.unknown.extend(external_secret::unknown(&cx));
+    outcome.unknown.extend(resource_quota::unknown(&cx));
     let before = objects.len();
     for namespace in &mine.namespaces {
         objects.push(namespace::labels(&cx, namespace));
