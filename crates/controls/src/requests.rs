@@ -7,6 +7,8 @@ use ringfence_inventory::Need;
 use ringfence_inventory::ObjectId;
 use ringfence_inventory::Pod;
 use ringfence_inventory::Role;
+use ringfence_inventory::accelerator;
+use ringfence_inventory::yaml::Value;
 
 use crate::cx::Cx;
 
@@ -27,6 +29,21 @@ pub(crate) fn pod_need(cx: &Cx<'_>, pod: Pod<'_>) -> Need {
     });
     let of_bases = of_bases.max().unwrap_or(Need::Nothing);
     own.max(of_bases).max(asked_by_users(cx, pod).unwrap_or(Need::Nothing))
+}
+
+/// Whether what a pod asks for, if it asks at all, stands in claims of its containers and nowhere else.
+pub(crate) fn asks_by_claims_alone(cx: &Cx<'_>, pod: Pod<'_>) -> bool {
+    let resources = || pod.containers().filter_map(|container| container.get("resources"));
+    let claims = |resources: Value<'_>| resources.get("claims").is_some_and(|it| it.items().next().is_some());
+    let limits = |resources: Value<'_>| {
+        let lists = ["limits", "requests"].into_iter().filter_map(|list| resources.get(list));
+        let mut names = lists.flat_map(Value::entries).filter(|(_, amount)| accelerator::count(*amount) > 0);
+        names.any(|(name, _)| accelerator::is_accelerator(name))
+    };
+    resources().any(claims)
+        && !resources().any(limits)
+        && cx.inventory.joins().bases(pod.object_id()).is_empty()
+        && asked_by_users(cx, pod).is_none()
 }
 
 /// What a container asks for. Parts of one operator-built pod stand apart: the request may be in another part.

@@ -40,6 +40,7 @@ pub use desired::Outcome;
 pub use desired::Scope;
 pub use desired::desired;
 pub use desired::namespaces;
+pub use desired::own_level;
 pub use facts::ClusterFacts;
 pub use facts::Dns;
 pub use facts::Endpoint;

@@ -34,6 +34,8 @@ pub const TOLERATION_ANNOTATION: &str = "ringfence.dev/gpu-toleration";
 pub const PLACEMENT_ANNOTATION: &str = "ringfence.dev/gpu-placement";
 /// Annotation of a namespace: the Pod Security level it asked for before it came to a domain.
 pub const LEVEL_ANNOTATION: &str = "ringfence.dev/pod-security-before";
+/// Namespace label of Kubernetes: where it is `true`, claims may take devices that others use (`adminAccess`).
+pub const ADMIN_ACCESS_LABEL: &str = "resource.kubernetes.io/admin-access";
 /// Annotation of every object written: SHA-256 of what was written, hex.
 pub const HASH_ANNOTATION: &str = "ringfence.dev/applied-hash";
 /// Annotation of every object written: UID of its SecurityDomain.

@@ -14,10 +14,12 @@ use ringfence_domain::Drift;
 use ringfence_domain::compare;
 use ringfence_domain::is_planted;
 use ringfence_domain::names;
+use ringfence_domain::own_level;
 use serde_json::Value;
 use serde_json::json;
 
 use crate::evict;
+use crate::facts::namespace;
 use crate::lease::Guard;
 use crate::node;
 use crate::node::Mark;
@@ -263,12 +265,19 @@ async fn patch_node(hand: &Hand, key: &Key, mark: &Mark, live: &Live) -> Result<
     }
 }
 
-/// Gives up our fields by an apply that has none. What another took over in the meantime stays, but for our own keys.
+/// Gives up our fields by an apply that has none. What another took over in the meantime stays, but for our own keys. The Pod
+/// Security level that a namespace came with is in the same apply: between two there would be none, and after the first
+/// nobody would know it.
 async fn release(hand: &Hand, key: &Key, live: &Live) -> Result<Done, String> {
     let resource = key.source.api_resource();
     let mut metadata = json!({"name": key.name, "uid": live.uid()});
     if !key.namespace.is_empty() {
         metadata["namespace"] = key.namespace.as_str().into();
+    }
+    if key.source == Source::Namespaces
+        && let Some(level) = own_level(&namespace(live))
+    {
+        metadata["labels"] = json!({"pod-security.kubernetes.io/enforce": level});
     }
     let body = json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata});
     let params = PatchParams::apply(names::FIELD_MANAGER).force();

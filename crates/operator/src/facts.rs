@@ -132,7 +132,8 @@ async fn list(client: &Client, source: Source, store: &mut Store) -> Result<(), 
     Ok(())
 }
 
-fn namespace(live: &Live) -> NamespaceFact {
+/// What a namespace is.
+pub(crate) fn namespace(live: &Live) -> NamespaceFact {
     NamespaceFact {
         name: live.name().1.clone(),
         uid: live.uid().into(),

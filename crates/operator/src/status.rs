@@ -165,7 +165,8 @@ fn admission(promises: &mut Promises<'_>, all: &Report) {
     let missing: Vec<String> = all.faults.iter().chain(&all.contests).cloned().chain(waiting(all)).collect();
     if missing.is_empty() {
         let words = "policies and bindings are written and compiled; whether a pod is refused was not tried, and they cannot \
-                     tell which devices stand behind a claim, what a RuntimeClass does, and what an image sets by itself";
+                     tell which devices stand behind a claim and whether any do, what a RuntimeClass does, and which variables \
+                     an image or a ConfigMap in envFrom sets";
         promises.unknown("AdmissionActive", "NotProbed", words);
     } else {
         promises.say("AdmissionActive", false, "", "NotInPlace", &missing);

@@ -26,9 +26,10 @@ use crate::requests::asks;
 ///
 /// ## What it sees
 /// `NVIDIA_VISIBLE_DEVICES` with a value that names devices in a container that asks for a GPU, and, in any container,
-/// `NVIDIA_MIG_CONFIG_DEVICES`, `NVIDIA_MIG_MONITOR_DEVICES` and `NVIDIA_IMEX_CHANNELS`. `void`, `none` and nothing name
-/// no device. Every pod is judged except accelerator infrastructure; a container without a request that names devices is
-/// the matter of RF-GPU-005.
+/// `NVIDIA_MIG_CONFIG_DEVICES`, `NVIDIA_MIG_MONITOR_DEVICES` and `NVIDIA_IMEX_CHANNELS`, and what the runtimes of other
+/// vendors read: `AMD_VISIBLE_DEVICES`, `ASCEND_VISIBLE_DEVICES` and `HABANA_VISIBLE_DEVICES`. `void`, `none` and nothing
+/// name no device. Every pod is judged except accelerator infrastructure; a container without a request that names
+/// NVIDIA's devices is the matter of RF-GPU-005. Variables of a ConfigMap (`envFrom`) and of the image are not seen.
 ///
 /// ## Why it matters for AI
 /// The device plugin gives one GPU and says so in this variable. The container's own value comes later and wins: a pod
@@ -77,8 +78,15 @@ pub(crate) const CONTROL: Control = Control {
 
 const VISIBLE: &str = "NVIDIA_VISIBLE_DEVICES";
 
-/// Variables that no tenant needs, request or not.
-const OTHERS: &[&str] = &["NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_IMEX_CHANNELS"];
+/// Variables that no tenant needs, request or not. Sources: the container runtimes of NVIDIA, AMD, Huawei and Habana.
+const OTHERS: &[&str] = &[
+    "NVIDIA_MIG_CONFIG_DEVICES",
+    "NVIDIA_MIG_MONITOR_DEVICES",
+    "NVIDIA_IMEX_CHANNELS",
+    "AMD_VISIBLE_DEVICES",
+    "ASCEND_VISIBLE_DEVICES",
+    "HABANA_VISIBLE_DEVICES",
+];
 
 fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
     if pod.ai().class == WorkloadClass::AcceleratorInfra {
@@ -187,6 +195,15 @@ mod tests {
             ["sets NVIDIA_IMEX_CHANNELS itself", "sets NVIDIA_MIG_CONFIG_DEVICES itself"]
         );
         assert_eq!(said("env: [{name: NVIDIA_DRIVER_CAPABILITIES, value: compute}]"), [""; 0]);
+    }
+
+    #[test]
+    fn the_variables_of_other_vendors_count_in_any_container() {
+        for vendor in ["AMD", "ASCEND", "HABANA"] {
+            let env = |value: &str| format!("env: [{{name: {vendor}_VISIBLE_DEVICES, value: {value}}}]");
+            assert_eq!(said(&env("all")), [format!("sets {vendor}_VISIBLE_DEVICES itself")]);
+            assert_eq!(said(&env("void")), [""; 0]);
+        }
     }
 
     #[test]

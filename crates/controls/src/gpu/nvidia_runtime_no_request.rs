@@ -23,6 +23,7 @@ use crate::hit::Hit;
 use crate::hit::Results;
 use crate::requests::NEED_UNKNOWN;
 use crate::requests::asks;
+use crate::requests::asks_by_claims_alone;
 use crate::requests::pod_need;
 
 /// The NVIDIA runtime hands out what an image's own variable names, asked or not.
@@ -31,8 +32,10 @@ use crate::requests::pod_need;
 /// `runtimeClassName` of a class whose handler is NVIDIA's (without the RuntimeClass object: whose name says nvidia),
 /// in a pod that asks for no accelerator. In a pod that does, each container without a request of its own and without
 /// `NVIDIA_VISIBLE_DEVICES` counts, one step lower and with medium confidence: its image may set the variable. One that
-/// is set to `void` or `none` is closed; one that names devices is the matter of RF-GPU-005. Kata's handlers give a
-/// whole device to a virtual machine and are left out. Every pod is judged except accelerator infrastructure.
+/// is set to `void` or `none` is closed; one that names devices is the matter of RF-GPU-005. A pod that asks by claims of
+/// dynamic resource allocation alone counts one step lower and with medium confidence too: a claim may be of nothing, and
+/// no device of one needs the class. Kata's handlers give a whole device to a virtual machine and are left out. Every pod
+/// is judged except accelerator infrastructure.
 ///
 /// ## Why it matters for AI
 /// CUDA base images come with `NVIDIA_VISIBLE_DEVICES=all`. Under the NVIDIA runtime that line in an image is enough: the
@@ -54,11 +57,12 @@ use crate::requests::pod_need;
 /// ```
 ///
 /// ## Fix and its side effects
-/// Remove `runtimeClassName` from pods that need no GPU: they lose nothing. In pods that need one, set
+/// Remove `runtimeClassName` from pods that need no GPU, or that get it by a claim, which comes through any runtime that
+/// knows CDI: they lose nothing. In pods that need one, set
 /// `NVIDIA_VISIBLE_DEVICES` to `void` in the containers beside the one with the request.
 ///
 /// ## When it is unknown
-/// The request may stand in a claim, a runtime or a service that is not in the set.
+/// The request may stand in a runtime or a service that is not in the set.
 ///
 /// ## References
 /// - guide: H1
@@ -94,9 +98,19 @@ fn check(cx: &Cx<'_>, pod: Pod<'_>, results: &mut Results<'_>) {
         return;
     }
     let shown = object.zip(handler);
+    let open = || pod.containers().any(|container| devices(container) != Some(""));
+    if asks_by_claims_alone(cx, pod) {
+        let hit = Hit::at(pod.object(), class, "uses the NVIDIA runtime and asks for no GPU but by a claim")
+            .severity(CONTROL.meta.severity.lowered())
+            .confidence(Confidence::Medium);
+        if open() {
+            results.fail(with_handler(hit, shown));
+        }
+        return;
+    }
     match pod_need(cx, pod) {
         Need::UnresolvedClaim => results.unknown(pod.object(), Some(class), NEED_UNKNOWN),
-        Need::Nothing if pod.containers().all(|container| devices(container) == Some("")) => {}
+        Need::Nothing if !open() => {}
         Need::Nothing => {
             let hit = Hit::at(pod.object(), class, "uses the NVIDIA runtime and asks for no GPU");
             results.fail(with_handler(hit, shown));
@@ -199,14 +213,26 @@ mod tests {
     }
 
     #[test]
-    fn a_notebook_without_a_gpu_counts_and_a_claim_that_nobody_gave_is_unknown() {
+    fn a_notebook_without_a_gpu_counts_and_so_does_a_claim_whatever_it_is_of() {
         let notebook = "apiVersion: kubeflow.org/v1\nkind: Notebook\nmetadata: {name: n, namespace: ml}\nspec: {template: {spec: {runtimeClassName: nvidia, containers: [{name: n, image: x}]}}}\n";
         assert_eq!(said(notebook), ["high "]);
         let claims = "{name: app, image: x, resources: {claims: [{name: gpu}]}}";
         let text = pod("nvidia", claims)
             .replace("containers:", "resourceClaims: [{name: gpu, resourceClaimName: g}], containers:");
-        let findings = judged("RF-GPU-014", &text);
-        assert_eq!(findings.len(), 1, "{findings:?}");
-        assert_eq!(findings[0].outcome, Outcome::Unknown);
+        let claim = |spec: &str| {
+            format!(
+                "---\napiVersion: resource.k8s.io/v1\nkind: ResourceClaim\nmetadata: {{name: g, namespace: web}}\nspec: {spec}\n"
+            )
+        };
+        let one = "{devices: {requests: [{name: a, exactly: {deviceClassName: gpu.nvidia.com}}]}}";
+        for claim in [String::new(), claim("{}"), claim(one)] {
+            let findings = judged("RF-GPU-014", &(text.clone() + &claim));
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            assert_eq!(findings[0].outcome, Outcome::Fail);
+            assert!(findings[0].message.ends_with("but by a claim"), "{}", findings[0].message);
+        }
+        assert_eq!(said(&text.replace("runtimeClassName: nvidia, ", "")), [""; 0]);
+        // Beside a limit it is a pod with a GPU like any other.
+        assert_eq!(said(&text.replace("[{name: app", &format!("[{ASKS}, {{name: app"))), [""; 0]);
     }
 }

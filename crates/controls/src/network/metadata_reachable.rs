@@ -1,8 +1,7 @@
 //! RF-NET-003: one AI namespace in, NetworkPolicies that open a cloud's metadata address out.
 
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
+use std::sync::OnceLock;
 
 use ringfence_finding::ControlId;
 use ringfence_finding::Family;
@@ -95,15 +94,26 @@ enum Cloud {
     Other,
 }
 
-/// Metadata addresses, with the only cloud that has them, where it is one. Source: documentation of the clouds.
-const METADATA: &[(IpAddr, Option<Cloud>)] = &[
-    (IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), None),
-    (IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)), Some(Cloud::Aws)),
-    (IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), Some(Cloud::Aws)),
-    (IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), Some(Cloud::Google)),
-    (IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), Some(Cloud::Azure)),
-    (IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), Some(Cloud::Alibaba)),
-];
+/// Metadata addresses, with the only cloud that has them, where it is one.
+fn metadata() -> &'static [(IpAddr, Option<Cloud>)] {
+    static TABLE: OnceLock<Vec<(IpAddr, Option<Cloud>)>> = OnceLock::new();
+    const DATA: &str = include_str!("../../../../data/metadata-addresses.yaml");
+
+    TABLE.get_or_init(|| {
+        let rows = DATA.lines().filter_map(|line| line.strip_prefix("  - ")?.split_once(' '));
+        let row = |(cloud, address): (&str, &str)| {
+            let cloud = match cloud {
+                "aws" => Some(Cloud::Aws),
+                "azure" => Some(Cloud::Azure),
+                "google" => Some(Cloud::Google),
+                "alibaba" => Some(Cloud::Alibaba),
+                _ => None,
+            };
+            Some((address.parse().ok()?, cloud))
+        };
+        rows.filter_map(row).collect()
+    })
+}
 
 /// Where the addresses answer.
 const PORT: i64 = 80;
@@ -112,7 +122,7 @@ fn check(cx: &Cx<'_>, name: Option<&str>, namespace: &Namespace, results: &mut R
     let Some(egress) = Egress::read(cx, name, namespace, results) else { return };
     for outlet in &egress.outlets {
         let holds = |address: &IpAddr| outlet.ways.iter().any(|way| way.addresses.contains(*address));
-        let open: Vec<_> = METADATA.iter().copied().filter(|(address, _)| holds(address)).collect();
+        let open: Vec<_> = metadata().iter().copied().filter(|(address, _)| holds(address)).collect();
         if !open.is_empty() {
             judge(cx, &egress, outlet, &open, results);
         }

@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt as _;
 
+pub use namespace::own_level;
+
 use crate::facts::ClusterFacts;
 use crate::object::DesiredObject;
 use crate::object::ObjectKey;
@@ -173,6 +175,7 @@ fn one(
     let (policies, unknown) = network_policy::Policies::new(&cx);
     outcome.unknown.extend(unknown);
     outcome.unknown.extend(external_secret::unknown(&cx));
+    outcome.unknown.extend(resource_quota::unknown(&cx));
     let before = objects.len();
     for namespace in &mine.namespaces {
         objects.push(namespace::labels(&cx, namespace));

@@ -19,6 +19,9 @@ use crate::spec::Level;
 use crate::spec::Mode;
 use crate::tier::Resolved;
 
+/// Beginning of the labels of Pod Security.
+const LEVELS: &str = "pod-security.kubernetes.io/";
+
 /// The Namespace with our labels and annotations, and no others: those belong to their owners.
 pub(crate) fn labels(cx: &Cx<'_>, namespace: &NamespaceFact) -> DesiredObject {
     let exists = !namespace.uid.is_empty() || !cx.resolved.spec.namespaces.create;
@@ -48,17 +51,26 @@ fn label_map(cx: &Cx<'_>, namespace: &NamespaceFact) -> Map<String, Value> {
     let mut put = |key: &str, value: &str| labels.insert(key.into(), Value::from(value));
     put(names::DOMAIN_LABEL, cx.owner.domain);
     put(names::MODE_LABEL, cx.mode.label());
+    // An apply cannot remove what another wrote; any value but `true` takes nobody's devices.
+    if cx.mode >= Mode::Enforce && namespace.labels.contains_key(names::ADMIN_ACCESS_LABEL) {
+        put(names::ADMIN_ACCESS_LABEL, "false");
+    }
     let security = &cx.resolved.spec.pod_security;
-    let mut level = |key: &str, level: &str| {
-        put(&format!("pod-security.kubernetes.io/{key}"), level);
-        put(&format!("pod-security.kubernetes.io/{key}-version"), "latest");
+    let mut level = |key: &str, level: &str, version: bool| {
+        put(&format!("{LEVELS}{key}"), level);
+        if version {
+            put(&format!("{LEVELS}{key}-version"), "latest");
+        }
     };
     if cx.mode >= Mode::Enforce {
-        level("enforce", enforced(cx, namespace).label());
+        level("enforce", enforced(cx, namespace).label(), true);
+    } else if let Some(asked) = own_level(namespace) {
+        // What Enforce wrote over it comes back, and what is its owner's stays as it is.
+        level("enforce", asked, false);
     }
     if cx.mode >= Mode::Warn {
-        level("warn", security.warn.label());
-        level("audit", security.audit.label());
+        level("warn", security.warn.label(), true);
+        level("audit", security.audit.label(), true);
     }
     labels
 }
@@ -70,16 +82,25 @@ fn enforced(cx: &Cx<'_>, namespace: &NamespaceFact) -> Level {
     if cx.resolved.spec.pod_security.enforce.is_some() {
         return of_tier;
     }
-    let all = [Level::Privileged, Level::Baseline, Level::Restricted];
-    let asked = asked(namespace).and_then(|asked| all.into_iter().find(|it| it.label() == asked));
+    let asked = asked(namespace).and_then(|asked| level_named(asked));
     asked.map_or(of_tier, |asked| asked.max(of_tier))
 }
 
-/// The level that a namespace asked for before it came to a domain: what was noted, else its label while that is not ours.
+/// The Pod Security level that a namespace has without its domain: what is to be written where Enforce no longer writes one.
+/// None: it has none, or one that the API server does not know.
+pub fn own_level(namespace: &NamespaceFact) -> Option<&str> {
+    asked(namespace).map(String::as_str).filter(|it| level_named(it).is_some())
+}
+
+/// The level that a namespace asked for itself: its label while that is not ours, as it is in Enforce alone; then what was
+/// noted before.
 fn asked(namespace: &NamespaceFact) -> Option<&String> {
-    let own = || namespace.labels.get("pod-security.kubernetes.io/enforce");
-    let is_ours = namespace.labels.contains_key(names::DOMAIN_LABEL);
-    namespace.level.as_ref().or_else(|| own().filter(|_| !is_ours))
+    let is_ours = namespace.labels.get(names::MODE_LABEL).is_some_and(|it| it == Mode::Enforce.label());
+    if is_ours { namespace.level.as_ref() } else { namespace.labels.get(&format!("{LEVELS}enforce")) }
+}
+
+fn level_named(label: &str) -> Option<Level> {
+    [Level::Privileged, Level::Baseline, Level::Restricted].into_iter().find(|it| it.label() == label)
 }
 
 /// What the policies read. See the names for the forms.
@@ -146,8 +167,8 @@ mod tests {
     use crate::facts::ClusterFacts;
     use crate::spec::SecurityDomain;
 
-    /// The level that is written, and the fact that the next look finds.
-    fn level(spec: &Value, namespace: NamespaceFact) -> (String, NamespaceFact) {
+    /// The Namespace that is written.
+    fn drawn(spec: &Value, mode: Mode, namespace: NamespaceFact) -> Value {
         let mut spec = spec.clone();
         spec["namespaces"] = json!({"names": ["ml"]});
         let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain", "metadata": {"name": "a"}, "spec": spec});
@@ -157,33 +178,83 @@ mod tests {
             nodes: Some(Vec::new()),
             ..ClusterFacts::default()
         };
-        let desired = desired(&[Asked::new(&domain, Mode::Enforce)], &facts);
-        let written = desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body.tree();
+        let desired = desired(&[Asked::new(&domain, mode)], &facts);
+        desired.objects.into_iter().find(|it| it.id.kind == "Namespace").unwrap().body.tree()
+    }
+
+    /// The level that is written, and the fact that the next look finds.
+    fn level(spec: &Value, mode: Mode, namespace: NamespaceFact) -> (String, NamespaceFact) {
+        let written = drawn(spec, mode, namespace);
         let labels: BTreeMap<String, String> =
             serde_json::from_value(written["metadata"]["labels"].clone()).unwrap();
         let level = written["metadata"]["annotations"][names::LEVEL_ANNOTATION].as_str().map(str::to_owned);
-        let enforced = labels["pod-security.kubernetes.io/enforce"].clone();
+        let enforced = labels.get(ENFORCE).cloned().unwrap_or_default();
         (enforced, NamespaceFact { name: "ml".into(), uid: "u".into(), labels, level, terminating: false })
+    }
+
+    const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+
+    /// A namespace of nobody's.
+    fn plain(level: Option<&str>) -> NamespaceFact {
+        let labels = level.map(|it| (ENFORCE.to_owned(), it.to_owned()));
+        NamespaceFact {
+            name: "ml".into(),
+            uid: "u".into(),
+            labels: labels.into_iter().collect(),
+            ..NamespaceFact::default()
+        }
+    }
+
+    #[test]
+    fn what_opens_devices_in_use_is_closed_in_enforce_and_stays_closed() {
+        let written = |mode: Mode, live: Option<&str>| {
+            let mut fact = plain(None);
+            fact.labels.extend(live.map(|it| (names::ADMIN_ACCESS_LABEL.to_owned(), it.to_owned())));
+            let namespace = drawn(&json!({}), mode, fact);
+            namespace["metadata"]["labels"][names::ADMIN_ACCESS_LABEL].as_str().map(str::to_owned)
+        };
+        assert_eq!(written(Mode::Enforce, Some("true")).as_deref(), Some("false"));
+        // What we wrote ourselves: dropping it would be a write more, and a door for a moment.
+        assert_eq!(written(Mode::Enforce, Some("false")).as_deref(), Some("false"));
+        assert_eq!(written(Mode::Enforce, None), None);
+        assert_eq!(written(Mode::Warn, Some("true")), None);
     }
 
     #[test]
     fn a_namespace_keeps_the_level_it_asked_for_and_not_the_one_a_tier_gave_it() {
-        let fact = |level: Option<&str>| NamespaceFact {
-            name: "ml".into(),
-            uid: "u".into(),
-            labels: level
-                .map(|it| ("pod-security.kubernetes.io/enforce".to_owned(), it.to_owned()))
-                .into_iter()
-                .collect(),
-            ..NamespaceFact::default()
-        };
-        let (first, next) = level(&json!({}), fact(Some("restricted")));
-        let (second, _) = level(&json!({}), next);
+        let enforced = |spec: &Value, fact| level(spec, Mode::Enforce, fact);
+        let (first, next) = enforced(&json!({}), plain(Some("restricted")));
+        let (second, _) = enforced(&json!({}), next);
         assert_eq!((first.as_str(), second.as_str()), ("restricted", "restricted"));
-        let (sealed, next) = level(&json!({"tier": "Sealed"}), fact(None));
-        let (lowered, _) = level(&json!({}), next);
+        let (sealed, next) = enforced(&json!({"tier": "Sealed"}), plain(None));
+        let (lowered, _) = enforced(&json!({}), next);
         assert_eq!((sealed.as_str(), lowered.as_str()), ("restricted", "baseline"));
         let said = json!({"podSecurity": {"enforce": "baseline"}});
-        assert_eq!(level(&said, fact(Some("restricted"))).0, "baseline");
+        assert_eq!(enforced(&said, plain(Some("restricted"))).0, "baseline");
+    }
+
+    #[test]
+    fn a_namespace_gets_its_own_level_back_below_enforce() {
+        let sealed = json!({"tier": "Sealed"});
+        let (first, next) = level(&sealed, Mode::Enforce, plain(Some("baseline")));
+        let (lowered, next) = level(&sealed, Mode::Observe, next);
+        let (after, _) = level(&sealed, Mode::Warn, next);
+        assert_eq!([first, lowered, after], ["restricted", "baseline", "baseline"]);
+        // One that came without goes without.
+        let (_, next) = level(&sealed, Mode::Enforce, plain(None));
+        assert_eq!(level(&sealed, Mode::Observe, next).0, "");
+    }
+
+    #[test]
+    fn enforce_does_not_lower_the_level_that_its_owner_chose_while_the_domain_watched() {
+        let (_, mut next) = level(&json!({}), Mode::Observe, plain(None));
+        next.labels.insert(ENFORCE.into(), "restricted".into());
+        let (watched, next) = level(&json!({}), Mode::Observe, next);
+        let (enforced, next) = level(&json!({}), Mode::Enforce, next);
+        assert_eq!([watched, enforced], ["restricted", "restricted"]);
+        // Nor does it bring one back that its owner took off since.
+        let (_, mut next) = level(&json!({}), Mode::Observe, next);
+        next.labels.remove(ENFORCE);
+        assert_eq!(level(&json!({}), Mode::Enforce, next).0, "baseline");
     }
 }

@@ -1,23 +1,12 @@
 //! Room `domain`: one side of a NetworkPolicy rule.
 
 use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 
 use serde_json::Value;
 use serde_json::json;
 
 use crate::cidr::Cidr;
 use crate::spec::Port;
-
-/// Addresses at which clouds hand instance credentials to whoever asks: AWS, Azure and GCP share the first; Alibaba, AWS
-/// and GCP over IPv6.
-const METADATA: [IpAddr; 4] = [
-    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
-    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
-    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
-    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
-];
 
 /// All pods of a namespace, by the label that only the API server sets: hand-made labels can be written by tenants.
 pub(crate) fn namespace(name: &str) -> Value {
@@ -27,12 +16,8 @@ pub(crate) fn namespace(name: &str) -> Value {
 /// A range of addresses, without the metadata addresses in it if they are to be blocked.
 pub(crate) fn range(cidr: Cidr, block_metadata: bool) -> Value {
     let mut block = json!({"cidr": cidr.to_string()});
-    let holes: Vec<_> = METADATA
-        .into_iter()
-        .map(Cidr::host)
-        .filter(|hole| block_metadata && cidr.covers(*hole))
-        .map(|hole| hole.to_string())
-        .collect();
+    let holes = metadata().map(Cidr::host).filter(|hole| block_metadata && cidr.covers(*hole));
+    let holes: Vec<_> = holes.map(|hole| hole.to_string()).collect();
     if !holes.is_empty() {
         block["except"] = Value::from(holes);
     }
@@ -41,7 +26,15 @@ pub(crate) fn range(cidr: Cidr, block_metadata: bool) -> Value {
 
 /// Whether a range is a metadata address and nothing else: then no hole can be cut into it.
 pub(crate) fn is_metadata(cidr: Cidr) -> bool {
-    METADATA.into_iter().any(|address| Cidr::host(address) == cidr)
+    metadata().any(|address| Cidr::host(address) == cidr)
+}
+
+/// Addresses at which clouds hand credentials to whoever asks: those that RF-NET-003 names.
+fn metadata() -> impl Iterator<Item = IpAddr> {
+    const DATA: &str = include_str!("../../../../data/metadata-addresses.yaml");
+
+    let rows = DATA.lines().filter_map(|line| line.strip_prefix("  - ")?.split_once(' '));
+    rows.filter_map(|(_, address)| address.parse().ok())
 }
 
 /// Ports of a rule.
@@ -52,4 +45,21 @@ pub(crate) fn ports(ports: &[Port]) -> Value {
 /// A port of a rule.
 pub(crate) fn port(protocol: &str, port: u16) -> Value {
     json!({"protocol": protocol, "port": port})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metadata_address_is_cut_out_of_a_range_that_holds_it() {
+        let except =
+            |range_of: &str| range(range_of.parse::<Cidr>().unwrap(), true)["ipBlock"]["except"].take();
+        assert_eq!(except("169.254.0.0/16"), json!(["169.254.169.254/32", "169.254.170.2/32"]));
+        assert_eq!(except("168.0.0.0/8"), json!(["168.63.129.16/32"]));
+        assert_eq!(except("100.64.0.0/10"), json!(["100.100.100.200/32"]));
+        assert_eq!(except("fc00::/7"), json!(["fd00:ec2::254/128", "fd20:ce::254/128"]));
+        assert_eq!(except("10.0.0.0/8"), Value::Null);
+        assert!(is_metadata("168.63.129.16/32".parse::<Cidr>().unwrap()));
+    }
 }

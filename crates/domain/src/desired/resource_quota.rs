@@ -4,7 +4,8 @@
 //! the API server and never enforced. Every kind that has a name of its own is counted, whether a node offers it now or not: a
 //! pool that is scaled to nothing comes back, and pods wait for it that nobody counted. Partitions, whose names are many, are
 //! counted while a node offers them. Devices of dynamic resource allocation are counted under two keys, because a pod can
-//! ask for them through a claim or, with `DRAExtendedResource`, as an extended resource.
+//! ask for them through a claim or, with `DRAExtendedResource`, as an extended resource. Which classes are of accelerators
+//! nobody can tell from here: those that the spec does not name are not counted, and that is said.
 
 use serde_json::Map;
 use serde_json::Value;
@@ -18,6 +19,31 @@ use crate::object::Write;
 use crate::rule::case::accelerator_names;
 use crate::spec::Mode;
 use crate::spec::QuotaAmounts;
+use crate::tier::Problem;
+
+/// End of the key under which devices of a class are counted.
+const DEVICES: &str = ".deviceclass.resource.k8s.io/devices";
+
+/// Says where accelerators are bounded and those that a claim takes are not: where the API server serves claims, in the whole
+/// domain or in one of its namespaces.
+pub(crate) fn unknown(cx: &Cx<'_>) -> Option<Problem> {
+    let quota = cx.resolved.spec.quota.as_ref()?;
+    let serves = ["v1", "v1beta2", "v1beta1"]
+        .into_iter()
+        .any(|version| cx.facts.serves("resource.k8s.io", version, "ResourceClaim") == Some(true));
+    let bounds_gpus = |it: &QuotaAmounts| it.gpu.is_some() && it.device_classes.is_empty();
+    let own = quota.overrides.iter().map(|it| &it.amounts);
+    let is_open = quota.amounts.device_classes.is_empty()
+        && std::iter::once(&quota.amounts).chain(own).any(bounds_gpus);
+    (serves && is_open).then(|| {
+        Problem::new(
+            "spec.quota.gpu",
+            "the quota counts no device that a ResourceClaim takes: the API server serves claims, and quota.deviceClasses names no \
+             class",
+            "name each DeviceClass of accelerators in spec.quota.deviceClasses with its bound; 0 closes it",
+        )
+    })
+}
 
 /// The quota of a namespace; none where nothing is bounded.
 pub(crate) fn quota(cx: &Cx<'_>, namespace: &str) -> Option<DesiredObject> {
@@ -41,8 +67,9 @@ pub(crate) fn quota(cx: &Cx<'_>, namespace: &str) -> Option<DesiredObject> {
         "metadata": {"name": "rf-quota", "namespace": namespace},
         "spec": {"hard": hard},
     });
-    let purpose =
-        Purpose { min_mode: Mode::Enforce, controls: &["RF-GPU-020", "RF-GPU-021"], guide: &[3, 45] };
+    let counts_devices = hard.keys().any(|key| key.ends_with(DEVICES));
+    let controls: &[_] = if counts_devices { &["RF-GPU-020", "RF-GPU-021"] } else { &["RF-GPU-020"] };
+    let purpose = Purpose { min_mode: Mode::Enforce, controls, guide: &[3, 45] };
     Some(DesiredObject::new(Rank::Quota, "resourcequotas", Write::Apply, &cx.owner, purpose, body))
 }
 
@@ -72,7 +99,7 @@ fn bound(cx: &Cx<'_>, amounts: &QuotaAmounts, hard: &mut Map<String, Value>) {
         put("pods".into(), pods.to_string());
     }
     for (class, devices) in &amounts.device_classes {
-        put(format!("{class}.deviceclass.resource.k8s.io/devices"), devices.to_string());
+        put(format!("{class}{DEVICES}"), devices.to_string());
         put(format!("requests.deviceclass.resource.kubernetes.io/{class}"), devices.to_string());
     }
 }
@@ -108,5 +135,31 @@ mod tests {
         assert!(empty.as_object().unwrap().keys().all(|key| !key.contains('*')), "{empty}");
         let sliced = hard(&["nvidia.com/mig-1g.5gb"]);
         assert_eq!(sliced["requests.nvidia.com/mig-1g.5gb"], "8");
+    }
+
+    #[test]
+    fn where_claims_are_served_and_no_class_is_named_the_quota_is_not_whole() {
+        let said = |quota: Value, served: Option<&str>| {
+            let domain = json!({"apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain", "metadata": {"name": "a"},
+                "spec": {"namespaces": {"names": ["ml"]}, "quota": quota}});
+            let domain: SecurityDomain = serde_json::from_value(domain).unwrap();
+            let served = served.map(|it| [it.to_owned()].into());
+            let facts = ClusterFacts { served, ..ClusterFacts::default() };
+            let desired = desired(&[Asked::new(&domain, Mode::Enforce)], &facts);
+            let quota = desired.objects.into_iter().find(|it| it.id.kind == "ResourceQuota").unwrap();
+            let controls: Vec<_> = quota.controls.iter().map(ToString::to_string).collect();
+            let unknown = &desired.outcomes["a"].unknown;
+            (unknown.iter().any(|it| it.field == "spec.quota.gpu"), controls.join(" "))
+        };
+        let claims = Some("resource.k8s.io/v1/ResourceClaim");
+        let (open, gpus) = (json!({"gpu": 8}), "RF-GPU-020".to_owned());
+        assert_eq!(said(open.clone(), claims), (true, gpus.clone()));
+        assert_eq!(said(open.clone(), Some("/v1/Pod")), (false, gpus.clone()));
+        assert_eq!(said(open, None), (false, gpus.clone()), "nobody looked what is served");
+        assert_eq!(said(json!({"pods": 5}), claims), (false, gpus.clone()));
+        let named = json!({"gpu": 8, "deviceClasses": {"gpu.nvidia.com": 0}});
+        assert_eq!(said(named, claims), (false, "RF-GPU-020 RF-GPU-021".to_owned()));
+        let one = json!({"pods": 5, "overrides": [{"namespace": "ml", "gpu": 0}]});
+        assert_eq!(said(one, claims), (true, gpus));
     }
 }

@@ -65,11 +65,12 @@ fn validations(rules: &Rules) -> serde_json::Value {
     let ours = "k.startsWith('ringfence.dev/')";
     // Exceptions are written by who owns the object, by contract.
     let notes = format!("{ours} && !k.startsWith('ringfence.dev/except.')");
-    let security =
-        "k.startsWith('pod-security.kubernetes.io/') || k == 'resource.kubernetes.io/admin-access'";
+    let security = "k.startsWith('pod-security.kubernetes.io/')";
+    let admin = cel::text(names::ADMIN_ACCESS_LABEL);
     let node = cel::text(names::NODE_LABEL);
     let mode = cel::text(names::MODE_LABEL);
-    let keys = cel::list(rules.taint_keys.iter().map(String::as_str));
+    let keys = cel::list(rules.taints.keys.iter().map(String::as_str));
+    let enforced = format!("{mode} in variables.oldLabels && variables.oldLabels[{mode}] == 'enforce'");
     json!([
         validation(
             &format!("!variables.isNamespace || ({})", same("labels", "oldLabels", ours)),
@@ -83,12 +84,20 @@ fn validations(rules: &Rules) -> serde_json::Value {
         ),
         validation(
             &format!(
-                "!variables.isNamespace || !({mode} in variables.oldLabels && variables.oldLabels[{mode}] == \
-                 'enforce') || ({})",
+                "!variables.isNamespace || !({enforced}) || ({})",
                 same("labels", "oldLabels", security)
             ),
-            "RF-RBAC-007 metadata.labels: Pod Security and admin-access labels of this namespace are kept by its security \
-             domain. Fix: change spec.podSecurity of the SecurityDomain.",
+            "RF-RBAC-007 metadata.labels: Pod Security labels of this namespace are kept by its security domain. Fix: change \
+             spec.podSecurity of the SecurityDomain.",
+        ),
+        // Taking it off closes a door, and so must never be refused.
+        validation(
+            &format!(
+                "!variables.isNamespace || !({enforced}) || !({admin} in variables.labels && variables.labels[{admin}] == \
+                 'true') || ({admin} in variables.oldLabels && variables.oldLabels[{admin}] == 'true')"
+            ),
+            "RF-RBAC-007 metadata.labels: resource.kubernetes.io/admin-access lets claims here take devices that others use. \
+             Fix: leave it off; what needs such access runs in a namespace outside the security domain.",
         ),
         validation(
             &format!("variables.isNamespace || ({})", same("labels", "oldLabels", &format!("k == {node}"))),

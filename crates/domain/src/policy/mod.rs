@@ -10,6 +10,7 @@ mod mutation;
 mod network;
 mod pods;
 mod render;
+mod services;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use crate::object::Rank;
 use crate::object::hash;
 use crate::spec::Effect;
 use crate::spec::Mode;
+use crate::spec::Nodes;
 use crate::tier::Problem;
 
 /// Issuers of the usual installers: an API server takes tokens for its own issuer, unless it is told otherwise.
@@ -38,10 +40,10 @@ const USUAL_AUDIENCES: [&str; 4] = [
 /// What the policies are compiled from: all that does not stand on the namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// Keys of the taints of all domains.
-    pub(crate) taint_keys: BTreeSet<String>,
-    /// Their effects.
-    pub(crate) taint_effects: BTreeSet<&'static str>,
+    /// Taints of all domains: who inside one tolerates them asks for an accelerator.
+    pub(crate) taints: Taints,
+    /// Taints of the domains whose nodes are closed: nobody outside tolerates them.
+    pub(crate) closed_taints: Taints,
     /// Namespaces outside all domains whose pods may run on the nodes.
     pub(crate) allowed: BTreeSet<String>,
     /// Names of all domains.
@@ -62,35 +64,52 @@ pub struct Rules {
     mutates: bool,
 }
 
+/// Taints that a pod is asked about.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Taints {
+    /// Their keys.
+    pub(crate) keys: BTreeSet<String>,
+    /// Their effects, `NoSchedule` always among them.
+    pub(crate) effects: BTreeSet<&'static str>,
+}
+
+impl Taints {
+    fn of<'a>(nodes: impl Iterator<Item = &'a Nodes>) -> Self {
+        let mut taints = Self { effects: [Effect::NoSchedule.name()].into(), ..Self::default() };
+        for Nodes { taint, .. } in nodes {
+            taints.keys.insert(taint.key.clone());
+            taints.effects.insert(taint.effect.name());
+        }
+        taints
+    }
+}
+
 impl Rules {
     /// The rules for these domains in this cluster. One that is being deleted asks for none.
     pub fn of(asked: &[Asked<'_>], facts: &ClusterFacts) -> Self {
         let asked: Vec<_> = asked.iter().filter(|it| !it.ends()).collect();
-        let nodes = || asked.iter().map(|it| (it.mode, &it.domain.spec.nodes));
-        let closed = || nodes().filter(|(_, it)| it.selector.is_some() && it.dedicated);
-        // A domain that only watches must not make the policies of one that refuses refuse more.
-        let strongest = nodes().filter(|(_, it)| it.selector.is_some()).map(|(mode, _)| mode).max();
-        let tainting = || {
-            let counting =
-                nodes().filter(move |(mode, it)| it.selector.is_some() && Some(*mode) == strongest);
-            counting.map(|(_, it)| it)
+        let with_nodes = || {
+            let all = asked.iter().map(|it| (it.mode, &it.domain.spec.nodes));
+            all.filter(|(_, it)| it.selector.is_some())
         };
+        let closing = || with_nodes().filter(|(_, it)| it.dedicated);
+        // A domain that only watches must not make the policies of one that refuses refuse more, nor less.
+        let [strongest, closed] =
+            [with_nodes().map(|(mode, _)| mode).max(), closing().map(|(mode, _)| mode).max()];
+        let counting = || closing().filter(|(mode, _)| Some(*mode) == closed).map(|(_, it)| it);
         let always = ["kube-system", &facts.operator.namespace].map(str::to_owned);
-        let declared = closed().flat_map(|(_, it)| it.system_allow_list.namespaces.iter().cloned());
+        let declared = counting().flat_map(|it| it.system_allow_list.namespaces.iter().cloned());
         let serves = |kind| facts.serves("admissionregistration.k8s.io", "v1", kind) != Some(false);
         Self {
-            taint_keys: tainting().map(|it| it.taint.key.clone()).collect(),
-            taint_effects: tainting()
-                .map(|it| it.taint.effect.name())
-                .chain([Effect::NoSchedule.name()])
-                .collect(),
+            taints: Taints::of(with_nodes().filter(|(mode, _)| Some(*mode) == strongest).map(|(_, it)| it)),
+            closed_taints: Taints::of(counting()),
             allowed: always.into_iter().chain(declared).collect(),
             names: asked.iter().map(|it| it.domain.name_any()).collect(),
             operator: facts.operator.username.clone(),
             dns: facts.dns.clone().unwrap_or_else(Dns::usual),
             audiences: USUAL_AUDIENCES.map(str::to_owned).into_iter().chain(facts.issuer.clone()).collect(),
             strongest: asked.iter().map(|it| it.mode).max(),
-            closed: closed().map(|(mode, _)| mode).max(),
+            closed,
             validates: serves("ValidatingAdmissionPolicy"),
             mutates: serves("MutatingAdmissionPolicy"),
         }
@@ -116,6 +135,7 @@ impl Rules {
             objects.extend(pods::inside(self));
             objects.extend(labels::guard(self, strongest));
             objects.extend(network::guard(self));
+            objects.extend(services::guard());
         }
         if self.mutates {
             objects.extend(mutation::pods(self));
@@ -207,7 +227,7 @@ mod tests {
         strict.spec.access.mountable = Some(crate::spec::Mountable::default());
         strict.spec.pod_security.shm.percent = 10;
         let before = policies(&[(&plain, Mode::Enforce)]);
-        assert_eq!(before.len(), 7);
+        assert_eq!(before.len(), 8);
         assert_eq!(policies(&[(&strict, Mode::Observe)]), before);
         let second = domain("b", json!({"tier": "Sealed"}));
         assert_eq!(policies(&[(&second, Mode::Warn), (&strict, Mode::Warn)]), before);
@@ -226,9 +246,9 @@ mod tests {
         let [old, new] = [names(&old, false), names(&new, false)];
         let kept: Vec<_> = old.iter().filter(|it| new.contains(it)).collect();
         // Toleration is not in these; the pods' policies and the labels' name the key.
-        let unnamed = ["network", "defaults", "places"];
+        let unnamed = ["network", "services", "defaults", "places"];
         assert!(kept.iter().all(|it| unnamed.iter().any(|one| it.contains(one))), "{kept:?}");
-        assert_eq!(kept.len(), 4);
+        assert_eq!(kept.len(), 5);
         let hash = old[0].rsplit('-').next().unwrap();
         assert!(hash.len() == 10 && hash.bytes().all(|it| it.is_ascii_hexdigit()), "{hash}");
     }
@@ -252,6 +272,49 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_that_only_watches_opens_the_nodes_of_one_that_refuses_to_nobody() {
+        let listing = |name: &str, namespace: &str| {
+            with_nodes(name, &json!({"systemAllowList": {"namespaces": [namespace]}}))
+        };
+        let (strict, watching) = (listing("a", "monitoring"), listing("b", "shop"));
+        let allowed = |domains: &[(&SecurityDomain, Mode)]| {
+            let asked: Vec<_> = domains.iter().map(|(domain, mode)| Asked::new(domain, *mode)).collect();
+            let allowed = Rules::of(&asked, &ClusterFacts::default()).allowed;
+            ["monitoring", "shop"].into_iter().filter(|it| allowed.contains(*it)).collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(&[(&strict, Mode::Enforce), (&watching, Mode::Warn)]), ["monitoring"]);
+        assert_eq!(allowed(&[(&strict, Mode::Warn), (&watching, Mode::Observe)]), ["monitoring"]);
+        // Of two that refuse alike, each lets in whom it lists.
+        assert_eq!(allowed(&[(&strict, Mode::Enforce), (&watching, Mode::Enforce)]), ["monitoring", "shop"]);
+        assert_eq!(allowed(&[(&watching, Mode::Observe)]), ["shop"]);
+        // One whose nodes are open closes nothing, so that its mode decides nothing here.
+        let open = with_nodes("c", &json!({"dedicated": false}));
+        assert_eq!(allowed(&[(&open, Mode::Enforce), (&watching, Mode::Observe)]), ["shop"]);
+    }
+
+    #[test]
+    fn a_domain_with_open_nodes_makes_nobody_outside_be_refused() {
+        let closed = with_nodes("a", &json!({"taint": {"key": "example.com/closed"}}));
+        let open = with_nodes(
+            "b",
+            &json!({"dedicated": false, "acknowledgeEviction": true, "taint": {"key": "example.com/open", "effect": "NoExecute"}}),
+        );
+        let keys = |it: &Taints| it.keys.iter().cloned().collect::<Vec<_>>();
+        let rules = |closed_in: Mode, open_in: Mode| {
+            let asked = [Asked::new(&closed, closed_in), Asked::new(&open, open_in)];
+            Rules::of(&asked, &ClusterFacts::default())
+        };
+        let both = rules(Mode::Enforce, Mode::Enforce);
+        assert_eq!(keys(&both.taints), ["example.com/closed", "example.com/open"]);
+        assert_eq!(keys(&both.closed_taints), ["example.com/closed"]);
+        assert_eq!(both.closed_taints.effects, ["NoSchedule"].into());
+        // Nor does it take the taint of one in a weaker mode out of what that warns of.
+        let warned = rules(Mode::Warn, Mode::Enforce);
+        assert_eq!(keys(&warned.taints), ["example.com/open"]);
+        assert_eq!(keys(&warned.closed_taints), ["example.com/closed"]);
+    }
+
+    #[test]
     fn pods_of_other_domains_are_kept_apart_while_one_in_enforce_closes_its_nodes() {
         let (bare, noded) = (domain("a", json!({})), with_nodes("b", &json!({})));
         let bound = |domains: &[(&SecurityDomain, Mode)]| actions(domains, "ringfence-pod-places").is_some();
@@ -268,7 +331,7 @@ mod tests {
         let a = with_nodes("a", &json!({}));
         let rules = Rules::of(&[Asked::new(&a, Mode::Warn)], &ClusterFacts::default());
         let objects = rules.objects();
-        for stem in ["ringfence-pods-inside", "ringfence-network"] {
+        for stem in ["ringfence-pods-inside", "ringfence-network", "ringfence-services"] {
             let bindings =
                 objects.iter().filter(|it| it.id.kind.ends_with("Binding") && it.id.name.starts_with(stem));
             let modes: Vec<_> = bindings

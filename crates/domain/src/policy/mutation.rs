@@ -25,8 +25,7 @@ const SHM: &str = "ringfence-shm";
 pub(super) fn pods(rules: &Rules) -> Vec<DesiredObject> {
     let asks = |list: &str| format!("{list}.exists(c, {})", cel::asks("c"));
     let needs = format!(
-        "(has(object.spec.resourceClaims) && size(object.spec.resourceClaims) > 0) || {} || \
-         (has(object.spec.initContainers) && {})",
+        "{} || (has(object.spec.initContainers) && {})",
         asks("object.spec.containers"),
         asks("object.spec.initContainers"),
     );
@@ -97,7 +96,7 @@ fn enforced() -> Value {
 
 /// The toleration that `ExtendedResourceToleration` would add; for all effects where a domain evicts.
 fn toleration(rules: &Rules) -> String {
-    let evicts = rules.taint_effects.contains(Effect::NoExecute.name());
+    let evicts = rules.taints.effects.contains(Effect::NoExecute.name());
     let effect = if evicts { "" } else { ", 'effect': 'NoSchedule'" };
     let fits = if evicts { "!has(t.effect)" } else { "(!has(t.effect) || t.effect == 'NoSchedule')" };
     let value = format!("{{'key': variables.key, 'operator': 'Exists'{effect}}}");
@@ -125,9 +124,7 @@ fn without_memory() -> String {
     let container = "object.spec.containers[i]";
     format!(
         "variables.percent == '' || variables.vols.exists(v, v.name == '{SHM}') ? [] : \
-         lists.range(size(object.spec.containers)).filter(i, ((has({container}.resources) && \
-         has({container}.resources.claims) && size({container}.resources.claims) > 0) || ({})) && \
-         has({container}.resources.limits) && 'memory' in {container}.resources.limits && \
+         lists.range(size(object.spec.containers)).filter(i, ({}) && has({container}.resources.limits) && 'memory' in {container}.resources.limits && \
          (!has({container}.volumeMounts) || {container}.volumeMounts.all(m, !(m.mountPath in ['/dev/shm', \
          '/dev/shm/']))))",
         cel::asks(container)

@@ -21,10 +21,12 @@ use crate::rule::cel;
 
 /// Guards our NetworkPolicies and judges the egress of all others in namespaces of a domain.
 pub(super) fn guard(rules: &Rules) -> Vec<DesiredObject> {
-    // They remove what a namespace leaves when it goes.
+    // They remove what a namespace leaves when it goes; the last does where its controllers have no accounts of their own
+    // (`--use-service-account-credentials` is off).
     let cleaners = [
         "system:serviceaccount:kube-system:generic-garbage-collector",
         "system:serviceaccount:kube-system:namespace-controller",
+        "system:kube-controller-manager",
     ];
     let exempt = cel::list(std::iter::once(rules.operator.as_str()).chain(cleaners));
     let policy = Policy {

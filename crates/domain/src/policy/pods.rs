@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::Rules;
+use super::Taints;
 use super::render::Policy;
 use super::render::actions;
 use super::render::bound_to;
@@ -28,7 +29,7 @@ pub(super) fn inside(rules: &Rules) -> Vec<DesiredObject> {
         mutates: false,
         guide: &[6, 8, 9, 10, 18, 32, 35, 38, 41, 45],
         controls: rule::inside().map(Rule::control).collect(),
-        spec: spec(rules, rule::inside()),
+        spec: spec(rules, &rules.taints, rule::inside()),
     };
     policy.bound(by_mode())
 }
@@ -40,7 +41,7 @@ pub(super) fn outside(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
         mutates: false,
         guide: &[7, 8, 10],
         controls: rule::outside().map(Rule::control).collect(),
-        spec: spec(rules, rule::outside()),
+        spec: spec(rules, &rules.closed_taints, rule::outside()),
     };
     let binding = |resources: Value, mode| {
         let mut matching = bound_to(&json!([
@@ -57,7 +58,7 @@ pub(super) fn outside(rules: &Rules, mode: Mode) -> Vec<DesiredObject> {
     ])
 }
 
-fn spec(rules: &Rules, judged: impl Iterator<Item = &'static Rule>) -> Value {
+fn spec(rules: &Rules, taints: &Taints, judged: impl Iterator<Item = &'static Rule>) -> Value {
     let mut matching = vec![pods()];
     matching.extend(workloads());
     let validations: Vec<_> = judged.map(|it| validation(&(it.cel)(rules), it.message)).collect();
@@ -65,7 +66,7 @@ fn spec(rules: &Rules, judged: impl Iterator<Item = &'static Rule>) -> Value {
         "failurePolicy": "Fail",
         "matchConstraints": constraints(&matching),
         "matchConditions": conditions(),
-        "variables": cel::variables(rules),
+        "variables": cel::variables(taints),
         "validations": validations,
     })
 }

@@ -44,11 +44,17 @@ impl<'a> Case<'a> {
         text(self.spec, "serviceAccountName").unwrap_or("default")
     }
 
-    /// Whether it asks for an accelerator, by a limit or by a claim. A claim may be of another device: only its
-    /// DeviceClass says, which neither CEL nor a template sees.
+    /// Whether it asks for an accelerator, by a limit or by a claim that a container names. A claim may be of another device,
+    /// or of none: only the claim and its DeviceClass say, which neither CEL nor a template sees.
     pub(crate) fn asks_for_accelerator(&self) -> bool {
-        list(self.spec, "resourceClaims").next().is_some()
-            || self.containers().any(|it| accelerators(it).any(|(_, amount)| !is_zero(amount)))
+        let claims =
+            |it: &'a Value| it.get("resources").is_some_and(|it| list(it, "claims").next().is_some());
+        self.limits_accelerator() || self.containers().any(claims)
+    }
+
+    /// Whether it asks for an accelerator by a limit, which the quota counts.
+    pub(crate) fn limits_accelerator(&self) -> bool {
+        self.containers().any(|it| accelerators(it).any(|(_, amount)| !is_zero(amount)))
     }
 
     /// An annotation of the namespace.

@@ -6,17 +6,16 @@ use serde_json::json;
 
 use super::case::accelerator_names;
 use crate::names;
-use crate::policy::Rules;
+use crate::policy::Taints;
 
 /// Pod spec in whatever kind is asked about.
 const SPEC: &str = "request.kind.kind == 'Pod' ? object.spec : (request.kind.kind == 'CronJob' ? \
                     object.spec.jobTemplate.spec.template.spec : object.spec.template.spec)";
 
-/// Variables of the policies for pods, in their order.
-pub(crate) fn variables(rules: &Rules) -> Value {
+/// Variables of the policies for pods, in their order; the taints are those that a pod is asked about.
+pub(crate) fn variables(taints: &Taints) -> Value {
     let init = "(has(variables.spec.initContainers) ? variables.spec.initContainers : [])";
     let ephemeral = "(has(variables.spec.ephemeralContainers) ? variables.spec.ephemeralContainers : [])";
-    let needs = format!("variables.ctrs.exists(c, {})", asks("c"));
     let pairs = [
         ("spec", SPEC.to_owned()),
         ("job", "request.kind.kind == 'CronJob' ? object.spec.jobTemplate.spec : object.spec".into()),
@@ -30,13 +29,8 @@ pub(crate) fn variables(rules: &Rules) -> Value {
              variables.spec.serviceAccountName : 'default'"
                 .into(),
         ),
-        (
-            "gpu",
-            format!(
-                "(has(variables.spec.resourceClaims) && size(variables.spec.resourceClaims) > 0) || {needs}"
-            ),
-        ),
-        ("tolGpu", format!("variables.tols.exists(t, {})", super::toleration::tolerates(rules))),
+        ("gpu", format!("variables.ctrs.exists(c, {})", asks("c"))),
+        ("tolGpu", format!("variables.tols.exists(t, {})", super::toleration::tolerates(taints))),
         ("dom", label(names::DOMAIN_LABEL)),
         ("mode", label(names::MODE_LABEL)),
         ("mnt", note(names::MOUNTABLE_ANNOTATION)),
@@ -51,11 +45,21 @@ pub(crate) fn variables(rules: &Rules) -> Value {
     pairs.into_iter().map(|(name, expression)| json!({"name": name, "expression": expression})).collect()
 }
 
-/// Whether a container asks for an accelerator.
+/// Whether a container asks for an accelerator, by a limit or by a claim that it names: one that only the pod names may be
+/// empty, and costs nobody anything.
 pub(crate) fn asks(container: &str) -> String {
     format!(
-        "has({container}.resources) && has({container}.resources.limits) && \
-         {container}.resources.limits.exists(k, {} && {container}.resources.limits[k] != '0')",
+        "has({container}.resources) && ((has({container}.resources.claims) && size({container}.resources.claims) > 0) || \
+         ({}))",
+        limits(container)
+    )
+}
+
+/// Whether a container that has resources limits an accelerator.
+pub(crate) fn limits(container: &str) -> String {
+    format!(
+        "has({container}.resources.limits) && {container}.resources.limits.exists(k, {} && \
+         {container}.resources.limits[k] != '0')",
         is_accelerator("k")
     )
 }

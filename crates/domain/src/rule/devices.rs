@@ -16,9 +16,12 @@ use crate::quantity::parsed;
 /// Where the container toolkit takes the *path* of a mount for a request. Searched for, not compared: `//`, `..` and
 /// relative paths lead there too.
 const MOUNTS: &str = "nvidia-container-devices";
-/// Environment of the container toolkit that opens what the device plugin did not give.
+/// Environment of NVIDIA's container toolkit that opens what the device plugin did not give.
 const OPENERS: [&str; 3] =
     ["NVIDIA_MIG_CONFIG_DEVICES", "NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_IMEX_CHANNELS"];
+/// The same of all vendors' container runtimes, which may say that there is to be no device.
+const VISIBLE: [&str; 4] =
+    ["NVIDIA_VISIBLE_DEVICES", "AMD_VISIBLE_DEVICES", "ASCEND_VISIBLE_DEVICES", "HABANA_VISIBLE_DEVICES"];
 /// Device files of accelerators, and what leads to them.
 const DEVICES: [&str; 6] =
     ["/dev/nvidia", "/dev/dri", "/dev/kfd", "/dev/accel", "/dev/neuron", "/proc/driver/nvidia"];
@@ -41,34 +44,39 @@ const DEVICE_MOUNT: Rule = Rule {
 pub(super) const INSIDE: &[Rule] = &[
     DEVICE_MOUNT,
     Rule {
-        message: "RF-GPU-022 env: sets a variable that tells the container runtime which GPUs to open. Fix: remove it; the \
-                  device plugin sets it. (NVIDIA_VISIBLE_DEVICES may be void or none.)",
-        // No exemption for GPU pods: a sidecar with `all` would see every GPU of the node.
+        message: "RF-GPU-022 env: sets a variable that tells the container runtime which accelerators to open. Fix: remove \
+                  it; the device plugin sets it. (..._VISIBLE_DEVICES may be void or none.)",
+        // No exemption for GPU pods: a sidecar with `all` would see every GPU of the node. One look at the name for most.
         cel: |_| {
             format!(
-                "variables.all.all(c, !has(c.env) || c.env.all(e, !(e.name in {}) && (e.name != 'NVIDIA_VISIBLE_DEVICES' \
-                 || (has(e.value) && e.value in ['void', 'none']))))",
-                cel::list(OPENERS)
+                "variables.all.all(c, !has(c.env) || c.env.all(e, !(e.name in {}) || (e.name in {} && has(e.value) && \
+                 e.value in ['void', 'none'])))",
+                cel::list(VISIBLE.into_iter().chain(OPENERS)),
+                cel::list(VISIBLE)
             )
         },
         holds: |case| {
             let mut variables = case.all_containers().flat_map(|it| list(it, "env"));
             variables.all(|it| match text(it, "name") {
-                Some("NVIDIA_VISIBLE_DEVICES") => matches!(text(it, "value"), Some("void" | "none")),
+                Some(name) if VISIBLE.contains(&name) => matches!(text(it, "value"), Some("void" | "none")),
                 Some(name) => !OPENERS.contains(&name),
                 None => true,
             })
         },
     },
     Rule {
-        message: "RF-GPU-014 spec.runtimeClassName: the NVIDIA runtime opens GPUs for a pod that requests none. Fix: remove \
-                  runtimeClassName or request nvidia.com/gpu.",
+        message: "RF-GPU-014 spec.runtimeClassName: the NVIDIA runtime opens GPUs for a pod that limits none. Fix: remove \
+                  runtimeClassName, which devices of a claim do not need, or request nvidia.com/gpu.",
+        // A claim may be of nothing, and one of a GPU comes by CDI, through any runtime.
         cel: |_| {
-            "variables.gpu || !has(variables.spec.runtimeClassName) || !variables.spec.runtimeClassName.contains('nvidia')"
-                .into()
+            format!(
+                "!has(variables.spec.runtimeClassName) || !variables.spec.runtimeClassName.contains('nvidia') || \
+                 variables.ctrs.exists(c, has(c.resources) && {})",
+                cel::limits("c")
+            )
         },
         holds: |case| {
-            case.asks_for_accelerator()
+            case.limits_accelerator()
                 || !text(case.spec, "runtimeClassName").is_some_and(|it| it.contains("nvidia"))
         },
     },

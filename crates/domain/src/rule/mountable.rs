@@ -9,24 +9,29 @@ use super::case::list;
 use super::case::text;
 use super::cel;
 
-/// Kinds of volumes that reach storage without a claim, some with a Secret of their own, from any namespace.
-const FOREIGN: [&str; 15] = [
+/// Kinds of volumes that reach storage without a claim, some with a Secret of their own, from any namespace. What a driver of
+/// an inline CSI volume reaches stands in attributes of its own: a bucket, a share, the Secrets of a vault.
+const FOREIGN: [&str; 17] = [
     "awsElasticBlockStore",
     "azureDisk",
     "azureFile",
     "cephfs",
     "cinder",
+    "csi",
     "fc",
     "flexVolume",
     "gcePersistentDisk",
     "glusterfs",
     "iscsi",
     "nfs",
+    "portworxVolume",
     "rbd",
     "scaleIO",
     "storageos",
     "vsphereVolume",
 ];
+/// What binds the claim of an ephemeral volume to storage that is there, or fills it from there.
+const BINDING: [&str; 4] = ["dataSource", "dataSourceRef", "selector", "volumeName"];
 
 pub(super) const INSIDE: &[Rule] = &[
     Rule {
@@ -56,24 +61,34 @@ pub(super) const INSIDE: &[Rule] = &[
         cel: |_| {
             format!(
                 "variables.free || variables.vols.all(v, (!has(v.secret) || {}) && (!has(v.projected) || \
-                 !has(v.projected.sources) || v.projected.sources.all(s, !has(s.secret) || {})) && (!has(v.csi) || \
-                 !has(v.csi.nodePublishSecretRef) || {}))",
+                 !has(v.projected.sources) || v.projected.sources.all(s, !has(s.secret) || {})))",
                 listed("secret", "v.secret.secretName"),
                 listed("secret", "s.secret.name"),
-                listed("secret", "v.csi.nodePublishSecretRef.name"),
             )
         },
         holds: |case| !case.volumes().flat_map(secrets).any(|it| case.is_unlisted("secret", &it)),
     },
     Rule {
-        message: "RF-RBAC-003 spec.volumes: this kind of volume reaches storage around the claims that this security domain \
-                  lists. Fix: use a claim, and have it added to access.mountable.claims of the SecurityDomain.",
+        message: "RF-RBAC-003 spec.volumes: this kind of volume reaches storage or Secrets around what this security domain \
+                  lists. Fix: use a claim, and have it added to access.mountable.claims of the SecurityDomain; an ephemeral \
+                  volume must not name what it is bound to or filled from.",
         cel: |_| {
             let each: Vec<_> = FOREIGN.iter().map(|it| format!("!has(v.{it})")).collect();
-            format!("variables.free || variables.vols.all(v, {})", each.join(" && "))
+            let claim = "v.ephemeral.volumeClaimTemplate";
+            let fresh: Vec<_> = BINDING.iter().map(|it| format!("!has({claim}.spec.{it})")).collect();
+            format!(
+                "variables.free || variables.vols.all(v, {} && (!has(v.ephemeral) || !has({claim}) || ({})))",
+                each.join(" && "),
+                fresh.join(" && ")
+            )
         },
         holds: |case| {
-            let foreign = |it: &Value| FOREIGN.iter().any(|kind| it.get(kind).is_some_and(Value::is_object));
+            let is_there = |it: &Value, key: &str| it.get(key).is_some_and(|it| !it.is_null() && it != "");
+            let foreign = |it: &Value| {
+                let claim = it.pointer("/ephemeral/volumeClaimTemplate/spec");
+                FOREIGN.iter().any(|kind| it.get(kind).is_some_and(Value::is_object))
+                    || claim.is_some_and(|claim| BINDING.iter().any(|key| is_there(claim, key)))
+            };
             is_free(case) || !case.volumes().any(foreign)
         },
     },
@@ -113,8 +128,7 @@ fn secrets(volume: &Value) -> Vec<String> {
     let projected = volume.get("projected").into_iter().flat_map(|it| list(it, "sources"));
     let projected = projected.filter_map(|it| names(it, "/secret", "name"));
     let own = names(volume, "/secret", "secretName");
-    let driver = names(volume, "/csi/nodePublishSecretRef", "name");
-    own.into_iter().chain(driver).chain(projected).collect()
+    own.into_iter().chain(projected).collect()
 }
 
 /// The name in a reference; an empty one if the reference lacks it.

@@ -43,7 +43,7 @@ const MISSING: usize = 8;
 const LINE: usize = 256;
 
 /// Fields of a pod spec that are judged, beside its containers. Whoever fills a [`Subject`] may leave out all others.
-pub const POD_FIELDS: [&str; 17] = [
+pub const POD_FIELDS: [&str; 16] = [
     "affinity",
     "automountServiceAccountToken",
     "hostIPC",
@@ -54,7 +54,6 @@ pub const POD_FIELDS: [&str; 17] = [
     "nodeSelector",
     "os",
     "overhead",
-    "resourceClaims",
     "resources",
     "runtimeClassName",
     "securityContext",

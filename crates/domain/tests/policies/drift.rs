@@ -22,7 +22,7 @@ fn differs(want: &DesiredObject, printed: &str) -> Vec<Drift> {
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn what_was_written_does_not_differ() {
     let Some(lab) = world() else { return };
-    assert_eq!(policies().len(), 7 + 12);
+    assert_eq!(policies().len(), 8 + 15);
     for want in policies() {
         let live = lab.kubectl(&["get", &want.resource, &want.id.name, "--output=json"]).ok();
         assert_eq!(differs(&want, &live), [], "{}", want.id);

@@ -78,6 +78,37 @@ fn a_cluster_administrator_may_not_move_a_namespace_nor_its_limits() {
 }
 
 #[test]
+#[ignore = "needs lab tier 1b: creates a namespace"]
+fn access_to_devices_in_use_is_closed_in_enforce_and_may_always_be_taken_off() {
+    const ADMIN: &str = "resource.kubernetes.io/admin-access";
+
+    let Some(lab) = world() else { return };
+    let name = "administered";
+    lab.kubectl(&["create", "namespace", name]).ok();
+    // While the domain only watches, its owner may.
+    let ours = |mode: &str| json!({"ringfence.dev/domain": name, "ringfence.dev/mode": mode});
+    let apply = |labels: &Value| {
+        let object =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        lab.apply_as(&operator(), &object.to_string()).ok();
+    };
+    apply(&ours("observe"));
+    lab.kubectl(&["label", "namespace", name, &format!("{ADMIN}=true")]).ok();
+    apply(&ours("enforce"));
+    assert_eq!(patch(lab, "namespace", name, "", &labels(&json!({ADMIN: null}))), Ok(()));
+    assert_eq!(patch(lab, "namespace", name, "", &labels(&json!({"team": "research"}))), Ok(()));
+    // What the controller writes over it.
+    let mut closed = ours("enforce");
+    closed[ADMIN] = json!("false");
+    apply(&closed);
+    let live = lab.kubectl(&["get", "namespace", name, "--output=json"]).ok();
+    let live: Value = serde_json::from_str(&live).unwrap();
+    assert_eq!(live["metadata"]["labels"][ADMIN], "false");
+    let said = patch(lab, "namespace", name, "", &labels(&json!({ADMIN: "true"}))).unwrap_err();
+    assert!(said.contains(REASON), "{said}");
+}
+
+#[test]
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn our_labels_cannot_be_finalized_away() {
     let Some(lab) = world() else { return };

@@ -16,6 +16,7 @@ mod network;
 mod pods;
 mod predict;
 mod security;
+mod services;
 mod twins;
 mod workloads;
 mod world;

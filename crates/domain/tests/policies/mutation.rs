@@ -127,11 +127,14 @@ fn shared_memory_is_a_share_of_the_smallest_limit_and_only_for_containers_with_a
 #[ignore = "needs lab tier 1b: policies of a whole cluster"]
 fn nothing_is_filled_in_before_enforce_nor_where_nothing_is_asked_for() {
     let Some(lab) = world() else { return };
+    // No container gets what the pod alone claims.
+    let unnamed = json!({"resourceClaims": [{"name": "gpu", "resourceClaimName": "gpu"}]});
     for (namespace, pod) in [
         (WARNED, twins::gpu_pod()),
         (OBSERVED, twins::gpu_pod()),
         (ENFORCED, twins::pod(&json!({}), &json!({}))),
         (ENFORCED, twins::pod(&json!({}), &twins::gpus("0"))),
+        (ENFORCED, twins::pod(&unnamed, &json!({}))),
     ] {
         let pod = stored(lab, namespace, &pod);
         assert!(
@@ -140,7 +143,7 @@ fn nothing_is_filled_in_before_enforce_nor_where_nothing_is_asked_for() {
         );
         assert!(pod["spec"]["volumes"].is_null(), "{namespace}: {pod}");
     }
-    // A domain without nodes has none to place on.
+    // A domain that fills in neither leaves both to the author.
     let pod = stored(lab, FREE, &twins::gpu_pod());
     assert!(gpu_tolerations(&pod).is_empty() && pod["spec"]["nodeSelector"].is_null(), "{pod}");
     assert_eq!(volumes(&pod, "ringfence-shm").len(), 1);

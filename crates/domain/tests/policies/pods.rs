@@ -50,7 +50,7 @@ fn the_server_takes_every_expression() {
     let list = lab.kubectl(&["get", "validatingadmissionpolicies", "--output=json"]).ok();
     let list: Value = serde_json::from_str(&list).unwrap();
     let ours: Vec<_> = list["items"].as_array().unwrap().iter().collect();
-    assert_eq!(ours.len(), 4);
+    assert_eq!(ours.len(), 5);
     for policy in ours {
         assert_eq!(policy["status"]["observedGeneration"], 1, "{policy}");
         let warnings = &policy["status"]["typeChecking"]["expressionWarnings"];

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::world::OPEN_TAINT;
+
 /// A pair: how the message begins, and what each has beside the plain pod, in its spec and in its container.
 pub(crate) struct Twin {
     pub(crate) says: &'static str,
@@ -101,6 +103,17 @@ fn devices() -> Vec<Twin> {
             json!({"spec": {"tolerations": toleration}, "container": gpus("0")}),
             json!({"spec": {"tolerations": [{"operator": "Exists", "effect": "NoExecute"}]}}),
         ),
+        twin(
+            "RF-GPU-002 spec.tolerations",
+            json!({"spec": {"tolerations": toleration, "resourceClaims": claim()}}),
+            json!({"spec": {"tolerations": toleration, "resourceClaims": claim()}, "container": claimed()}),
+        ),
+        // Inside a domain it is a GPU taint like any other; outside, its nodes are open.
+        twin(
+            "RF-GPU-002 spec.tolerations",
+            json!({"spec": {"tolerations": [{"key": OPEN_TAINT, "operator": "Exists"}]}}),
+            json!({"spec": {"tolerations": [{"key": OPEN_TAINT, "operator": "Exists"}]}, "container": gpus("1")}),
+        ),
         twin("RF-GPU-024 spec.nodeName", json!({"spec": {"nodeName": "gpu-1"}}), json!({})),
         twin(
             "RF-GPU-004 spec.nodeSelector",
@@ -115,6 +128,9 @@ fn devices() -> Vec<Twin> {
             mount("/dev/shm"),
         ),
         twin("RF-GPU-022 env", env("NVIDIA_VISIBLE_DEVICES", "all"), env("NVIDIA_VISIBLE_DEVICES", "void")),
+        twin("RF-GPU-022 env", env("AMD_VISIBLE_DEVICES", "0"), env("AMD_VISIBLE_DEVICES", "none")),
+        twin("RF-GPU-022 env", env("ASCEND_VISIBLE_DEVICES", "0-7"), env("ASCEND_RT_VISIBLE_DEVICES", "0")),
+        twin("RF-GPU-022 env", env("HABANA_VISIBLE_DEVICES", "all"), env("HABANA_VISIBLE_DEVICES", "void")),
         twin(
             "RF-GPU-022 env",
             env("NVIDIA_MIG_CONFIG_DEVICES", "all"),
@@ -131,6 +147,11 @@ fn devices() -> Vec<Twin> {
             json!({"spec": {"runtimeClassName": "nvidia"}}),
             json!({"spec": {"runtimeClassName": "nvidia"}, "container": gpus("1")}),
         ),
+        twin(
+            "RF-GPU-014 spec.runtimeClassName",
+            json!({"spec": {"runtimeClassName": "nvidia", "resourceClaims": claim()}, "container": claimed()}),
+            json!({"spec": {"resourceClaims": claim()}, "container": claimed()}),
+        ),
         twin("RF-GPU-013 spec.volumes", path("/dev/nvidia0"), path("/dev/infiniband")),
         twin("RF-GPU-007 resources.limits", json!({"container": gpus("5")}), json!({"container": gpus("4")})),
         twin(
@@ -139,6 +160,16 @@ fn devices() -> Vec<Twin> {
             json!({"container": gpus("4"), "spec": {"initContainers": [init(&json!({}))]}}),
         ),
     ]
+}
+
+/// A claim of a pod, of which nobody sees here what it is of.
+fn claim() -> Value {
+    json!([{"name": "gpu", "resourceClaimName": "gpu"}])
+}
+
+/// A container that names it.
+fn claimed() -> Value {
+    json!({"resources": {"claims": [{"name": "gpu"}]}})
 }
 
 /// An init container with one GPU.
@@ -189,6 +220,13 @@ fn listed() -> Vec<Twin> {
         merge(&mut volume, &fields);
         json!({"spec": {"volumes": [volume]}})
     };
+    // An ephemeral volume.
+    let fresh = |fields: Value| {
+        let mut spec =
+            json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+        merge(&mut spec, &fields);
+        volume(json!({"ephemeral": {"volumeClaimTemplate": {"spec": spec}}}))
+    };
     let token = |fields: Value| volume(json!({"projected": {"sources": [{"serviceAccountToken": fields}]}}));
     let key = format!("sk-{}", "0".repeat(40));
     vec![
@@ -213,6 +251,40 @@ fn listed() -> Vec<Twin> {
             "RF-RBAC-003 spec.volumes: this kind",
             volume(json!({"cephfs": {"monitors": ["m"]}})),
             volume(json!({"configMap": {"name": "c"}})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            volume(json!({"portworxVolume": {"volumeID": "v"}})),
+            volume(json!({"downwardAPI": {}})),
+        ),
+        // The class of a secrets store decides what it reads, and no Secret is named.
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            volume(json!({"csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": true,
+                "volumeAttributes": {"secretProviderClass": "payments"}}})),
+            volume(json!({"emptyDir": {}})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"volumeName": "pv-models"})),
+            fresh(json!({})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"dataSource": {"kind": "PersistentVolumeClaim", "name": "models"}})),
+            fresh(json!({"storageClassName": "fast"})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(
+                json!({"dataSourceRef": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "s"}}),
+            ),
+            fresh(json!({"volumeMode": "Filesystem"})),
+        ),
+        twin(
+            "RF-RBAC-003 spec.volumes: this kind",
+            fresh(json!({"selector": {"matchLabels": {"team": "other"}}})),
+            fresh(json!({"accessModes": ["ReadWriteOncePod"]})),
         ),
         twin(
             "RF-RBAC-003 spec.volumes: mounts a claim",
@@ -244,6 +316,11 @@ pub(crate) fn outside() -> Vec<Twin> {
             "RF-GPU-002 spec.tolerations",
             json!({"spec": {"tolerations": [{"operator": "Exists"}]}}),
             json!({"spec": {"tolerations": [{"key": "example.com/burst", "operator": "Exists"}], "hostPID": true}}),
+        ),
+        twin(
+            "RF-GPU-002 spec.tolerations",
+            json!({"spec": {"tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}]}}),
+            json!({"spec": {"tolerations": [{"key": OPEN_TAINT, "operator": "Exists"}]}}),
         ),
         twin("RF-GPU-024 spec.nodeName", json!({"spec": {"nodeName": "gpu-1"}}), json!({})),
         twin(

@@ -28,6 +28,8 @@ pub(crate) const WARNED: &str = "ml-warned";
 pub(crate) const OBSERVED: &str = "ml-observed";
 pub(crate) const FREE: &str = "ml-free";
 pub(crate) const OUTSIDE: &str = "shop";
+/// Key of the taint of nodes that are not closed.
+pub(crate) const OPEN_TAINT: &str = "example.com/open";
 /// The GPU node.
 pub(crate) const NODE: &str = "gpu-1";
 
@@ -74,14 +76,20 @@ pub(crate) fn domains() -> Vec<(SecurityDomain, Mode)> {
     });
     let mut enforced = limited.clone();
     enforced["nodes"]["selector"]["matchLabels"] = json!({"lab/fake": "true"});
+    // It only watches: what it lets in does not come to the nodes of one that refuses.
+    let mut observed = limited.clone();
+    observed["nodes"]["systemAllowList"] = json!({"namespaces": [OUTSIDE]});
     let free = json!({
+        // Nodes that are open to everybody, and whose taint it leaves to the workloads.
+        "nodes": {"selector": {"matchLabels": {"ringfence-test/nodes": "nobody"}}, "dedicated": false,
+            "taint": {"key": OPEN_TAINT}, "injectToleration": false, "injectNodeSelector": false},
         "jobs": {"activeDeadlineSeconds": 3600, "ttlSecondsAfterFinished": 600},
         "podSecurity": limited["podSecurity"],
     });
     [
         ("enforced", ENFORCED, Mode::Enforce, enforced),
-        ("warned", WARNED, Mode::Warn, limited.clone()),
-        ("observed", OBSERVED, Mode::Observe, limited),
+        ("warned", WARNED, Mode::Warn, limited),
+        ("observed", OBSERVED, Mode::Observe, observed),
         ("free", FREE, Mode::Enforce, free),
     ]
     .map(|(name, namespace, mode, mut spec)| {

@@ -178,6 +178,37 @@ fn resource(event: &ringfence_lab::AuditEvent) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs lab tier 1b: service accounts"]
+async fn a_namespace_has_its_own_pod_security_level_below_enforce_and_without_its_domain() {
+    const LEVEL: &str = "pod-security.kubernetes.io/enforce";
+
+    let Some(lab) = lab() else { return };
+    let _turn = turn().await;
+    let namespace = lab.namespace("level");
+    let name = namespace.name();
+    lab.kubectl(&["label", "namespace", name, &format!("{LEVEL}=baseline")]).ok();
+    let running = Running::start(lab, "controller-level").await;
+    let domain = Domain::new(lab, name, "Enforce", &json!({"podSecurity": {"enforce": "restricted"}}));
+    let is = |mode: Option<&str>, level: &str| {
+        soon(lab, &["namespace", name], |it| {
+            let labels = &it["metadata"]["labels"];
+            labels["ringfence.dev/mode"].as_str() == mode && labels[LEVEL] == level
+        });
+    };
+    is(Some("enforce"), "restricted");
+    domain.settled();
+    domain.patch(&json!({"spec": {"enforcement": {"mode": "Observe"}}}));
+    is(Some("observe"), "baseline");
+    domain.settled();
+    domain.patch(&json!({"spec": {"enforcement": {"mode": "Enforce"}}}));
+    is(Some("enforce"), "restricted");
+    domain.settled();
+    lab.kubectl(&["delete", "sdom", name, "--wait=false"]).ok();
+    is(None, "baseline");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs lab tier 1b: the garbage collector runs"]
 async fn a_finalizer_taken_off_by_hand_leaves_the_network_closed() {
     let Some(lab) = lab() else { return };

@@ -29,7 +29,7 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     let name = namespace.name();
     let running = Running::start(lab, "controller-keeps").await;
     let more = json!({
-        "quota": {"cpu": "64", "memory": "256Gi", "gpu": 8, "pods": 50},
+        "quota": {"cpu": "64", "memory": "256Gi", "gpu": 8, "pods": 50, "deviceClasses": {"gpu.nvidia.com": 0}},
         "limits": {"default": {"cpu": "1", "memory": "1Gi"}, "max": {"memory": "64Gi"}},
         "access": {"roles": [{"preset": "ml-viewer", "subjects": [{"kind": "Group", "name": "data"}]}]},
     });

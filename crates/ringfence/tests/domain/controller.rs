@@ -120,7 +120,7 @@ fn domain(namespace: &str, nodes: &Value) -> Value {
                 "ingress": [{"name": "web", "fromNamespace": "web", "ports": [{"port": 8080}]}],
             },
             "access": {"roles": [{"preset": "ml-viewer", "subjects": [{"kind": "Group", "name": "data"}]}]},
-            "quota": {"cpu": "64", "memory": "256Gi", "gpu": 8, "pods": 50},
+            "quota": {"cpu": "64", "memory": "256Gi", "gpu": 8, "pods": 50, "deviceClasses": {"gpu.nvidia.com": 0}},
             // All that the server would fill in, into a list that is owned as a whole.
             "limits": {
                 "default": {"cpu": "1", "memory": "1Gi"},
