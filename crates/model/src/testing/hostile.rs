@@ -124,6 +124,9 @@ pub(crate) fn all() -> Vec<Hostile> {
         of("memo-overwritten", overwritten(), Malicious, 101, "os.system"),
         of("persistent-line", Stream::bare().raw("Pos\n.").0, Review, 116, ""),
         of("persistent-line-broken", p4().raw(b"P\xff\n.").0, Review, 108, ""),
+        os("number-until-nul", Stream::bare().raw("I5\0x\n0cos\nsystem\n(S'echo hi'\ntR.").0),
+        os("float-until-nul", Stream::bare().raw("F1\0zz\n0cos\nsystem\n(S'echo hi'\ntR.").0),
+        os("vertical-tab", Stream::bare().raw("I\x0b3\np3\x0b\n0cos\nsystem\n(S'echo hi'\ntR.").0),
         of(
             "called-result",
             p4().stack_global("collections", "OrderedDict").raw(b")R)R").stop(),
