@@ -47,7 +47,7 @@ impl Machine<'_> {
         index
     }
 
-    fn size_of(&self, value: Value) -> u32 {
+    pub(super) fn size_of(&self, value: Value) -> u32 {
         match value {
             Value::Tuple { size, .. } => size,
             Value::Fresh { size, .. } => {
@@ -330,6 +330,7 @@ impl Machine<'_> {
             Value::Unknown => {
                 self.facts.fault(FaultKind::ForeignTarget, at, || "state for something unknown".to_owned());
             }
+            _ if self.is_no_state(state) => {}
             _ => self.facts.fault(FaultKind::Broken, at, || "state for something that has none".to_owned()),
         }
         Ok(())

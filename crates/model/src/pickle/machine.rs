@@ -129,9 +129,7 @@ impl<'s> Machine<'s> {
         loop {
             if BURSTS {
                 self.burst(next_check.saturating_sub(self.facts.opcodes));
-                if self.window.at() >= self.frame_end {
-                    self.leave_frame();
-                }
+                self.pass_frame();
             }
             self.at = self.window.at();
             let result = match self.window.byte() {
@@ -152,9 +150,7 @@ impl<'s> Machine<'s> {
                 }
                 Err(halt) => return self.halted(halt),
             }
-            if self.window.at() >= self.frame_end {
-                self.leave_frame();
-            }
+            self.pass_frame();
             if self.facts.opcodes >= next_check {
                 next_check += CHECK_EVERY;
                 if let Some(what) = self.over_budget() {
@@ -175,6 +171,8 @@ impl<'s> Machine<'s> {
         let at = self.at;
         match halt {
             Halt::Truncated => {
+                // As a block, the frame gives the operand another length, which may not run past the end.
+                self.straddles |= self.frame_end != NO_FRAME;
                 self.facts.fault(FaultKind::Truncated, at, || "an operand runs past the end".to_owned());
                 End::Truncated(at)
             }

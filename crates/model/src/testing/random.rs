@@ -206,6 +206,13 @@ fn constant(random: &mut Random, stream: Stream) -> Stream {
         b"F1 \n",
         b"F1\0zz\n",
         b"F1_0\n",
+        // State that goes nowhere: for both unpicklers, for one, for neither.
+        b"K\x01Nb",
+        b"N}b",
+        b"N)b",
+        b"KbNN\x86b",
+        b"]N}\x86b",
+        b"NK\x01b",
     ];
     let constant = random.pick(CONSTANTS);
     stream.raw(constant)
