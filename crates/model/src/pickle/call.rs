@@ -140,26 +140,25 @@ impl Machine<'_> {
         let Value::Tuple { start, len, .. } = arguments else {
             // The C unpickler demands a tuple, the pure-Python one takes anything that can be iterated.
             self.used(callee, Use::OddArguments);
-            return Value::Object { class: callee, args: 0, len: 0 };
+            return self.made(callee, 0, 0);
         };
-        let (args, object) = (start, |class| Value::Object { class, args: start, len });
-        match (self.effect_of(callee), self.cells_of(args, len)) {
+        let class = match (self.effect_of(callee), self.cells_of(start, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);
                 self.used(base, Use::New);
-                object(class)
+                class
             }
             (Effect::MakesFirst, &[Value::Global(class), ..]) => {
                 self.used(class, Use::New);
-                object(class)
+                class
             }
             (Effect::CallsArguments, _) => {
                 self.called(callee, arguments);
-                object(callee)
+                callee
             }
             (Effect::Factory, &[Value::Global(factory), ..]) => {
                 self.used(factory, Use::Call);
-                object(callee)
+                callee
             }
             (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
                 self.used(function, Use::Call);
@@ -170,42 +169,43 @@ impl Machine<'_> {
                 } else {
                     self.effect(function, inner);
                 }
-                object(class)
+                class
             }
             (Effect::Encode, &[_, encoding]) => {
                 let encoding = self.text_of(encoding).ok().flatten();
                 if !matches!(encoding.as_deref(), Some("latin1" | "latin-1")) {
                     self.used(callee, Use::OddArguments);
                 }
-                Value::Bytes
+                return Value::Bytes;
             }
             (Effect::Zone, &[key, Value::Int(0 | 1)]) => {
                 let key = self.text_of(key).ok().flatten();
                 if !key.is_some_and(|key| is_zone(&key)) {
                     self.used(callee, Use::OddArguments);
                 }
-                object(callee)
+                callee
             }
             (Effect::Type, &[_, _, _, ..]) => {
                 let at = self.at;
                 self.facts
                     .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
-                object(callee)
+                callee
             }
             (
                 Effect::Plain | Effect::Type | Effect::Dtype | Effect::ArrayWrapper | Effect::FileWrapper,
                 _,
             )
-            | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
+            | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
             (Effect::Tensor, &[Value::Persistent(storage), Value::Int(offset), size, stride, ..]) => {
                 self.view(storage, offset, size, stride);
-                object(callee)
+                callee
             }
             _ => {
                 self.used(callee, Use::OddArguments);
-                object(callee)
+                callee
             }
-        }
+        };
+        self.made(class, start, len)
     }
 
     /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
@@ -223,6 +223,29 @@ impl Machine<'_> {
         if odd {
             self.used(callee, Use::OddArguments);
         }
+    }
+
+    /// An object of its own: its arguments stand in cells that are no other's, and behind them whether it has got state.
+    fn made(&mut self, class: u32, args: u32, len: u16) -> Value {
+        let end = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+        let (args, len) = match self.cells_of(args, len).len() {
+            0 => (end, 0),
+            _ if args.checked_add(len.into()) == Some(end) => (args, len),
+            _ => {
+                let own = self.cells_of(args, len).to_vec();
+                self.cells.extend(own);
+                (end, len)
+            }
+        };
+        self.cells.push(Value::None);
+        Value::Object { class, args, len }
+    }
+
+    /// An object gets state: whether it has had some already.
+    fn gets_state(&mut self, args: u32, len: u16) -> bool {
+        let at = usize::try_from(args).unwrap_or(usize::MAX).saturating_add(len.into());
+        let Some(cell) = self.cells.get_mut(at) else { return true };
+        std::mem::replace(cell, Value::Int(1)) != Value::None
     }
 
     pub(super) fn effect_of(&self, name: u32) -> Effect {
@@ -265,7 +288,7 @@ impl Machine<'_> {
                     Value::Tuple { start, len, .. } => (start, len),
                     _ => (0, 0),
                 };
-                Value::Object { class: index, args, len }
+                self.made(index, args, len)
             }
             other => self.call_of_value(other),
         };
@@ -291,7 +314,7 @@ impl Machine<'_> {
         let result = match class {
             Value::Global(index) if self.stack.above(arguments).is_empty() => {
                 self.used(index, Use::Make);
-                Value::Object { class: index, args: 0, len: 0 }
+                self.made(index, 0, 0)
             }
             Value::Global(index) => {
                 self.used(index, Use::Call);
@@ -316,12 +339,13 @@ impl Machine<'_> {
     pub(super) fn build(&mut self, target: Value, state: Value) -> Step {
         let at = self.at;
         match target {
-            Value::Object { class, args, .. } => {
+            Value::Object { class, args, len } => {
                 self.used(class, Use::Build);
-                if self.is_odd_state(state) && self.takes_attributes(class) {
+                let is_second = self.gets_state(args, len);
+                if is_second || self.is_odd_state(state) && self.takes_attributes(class) {
                     self.used(class, Use::OddArguments);
                 }
-                return self.built(class, args, state);
+                return self.built(class, args, state, is_second);
             }
             Value::Global(index) => self.foreign(index),
             Value::Persistent(_) => {
@@ -365,6 +389,9 @@ impl Machine<'_> {
                     }
                 }
             }
+            Value::Object { class, .. } => {
+                self.used(class, Use::Mutate);
+            }
             other => self.fill_other(other),
         }
         self.stack.cut(height);
@@ -374,7 +401,6 @@ impl Machine<'_> {
     fn fill_other(&mut self, target: Value) {
         let at = self.at;
         match target {
-            Value::Object { class, .. } => self.used(class, Use::Mutate),
             Value::Global(index) => self.foreign(index),
             Value::Persistent(_) => {
                 self.facts.fault(FaultKind::IntoStorage, at, || "items for a storage".to_owned());
