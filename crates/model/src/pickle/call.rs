@@ -33,6 +33,12 @@ fn is_zone(key: &str) -> bool {
     key.split('/').all(is_part)
 }
 
+/// Whether a class has an `__init__` that does nothing but fill it.
+fn is_plain((module, name): (&str, &str)) -> bool {
+    let names = ["object", "dict", "list", "tuple", "int", "float", "str", "set", "frozenset", "bytes"];
+    module == "builtins" && names.contains(&name)
+}
+
 impl Machine<'_> {
     pub(super) fn cells_of(&self, start: u32, len: u16) -> &[Value] {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -66,7 +72,7 @@ impl Machine<'_> {
         self.stack.push(Value::Fresh { kind, size });
     }
 
-    pub(super) fn container_from_mark(&mut self, kind: Container) {
+    pub(super) fn container_from_mark(&mut self, kind: Container) -> Step {
         let height = self.end_mark();
         let size = self.size_above(height);
         if kind == Container::Dict && !self.stack.above(height).len().is_multiple_of(2) {
@@ -74,8 +80,12 @@ impl Machine<'_> {
         }
         let size = self.new_size(size);
         self.keep(size, height);
+        if kind == Container::Dict {
+            self.see_keys(size, height)?;
+        }
         self.stack.cut(height);
         self.stack.push(Value::Fresh { kind, size });
+        Ok(())
     }
 
     pub(super) fn short_tuple(&mut self, count: usize) -> Step {
@@ -145,7 +155,9 @@ impl Machine<'_> {
         let class = match (self.effect_of(callee), self.cells_of(start, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);
-                self.used(base, Use::New);
+                // `copyreg` calls `base.__init__` as well.
+                let is_called = self.module_of(callee).0 == "copyreg" && !is_plain(self.module_of(base));
+                self.used(base, if is_called { Use::Call } else { Use::New });
                 class
             }
             (Effect::MakesFirst, &[Value::Global(class), ..]) => {
@@ -342,9 +354,7 @@ impl Machine<'_> {
             Value::Object { class, args, len } => {
                 self.used(class, Use::Build);
                 let is_second = self.gets_state(args, len);
-                if is_second || self.is_odd_state(state) && self.takes_attributes(class) {
-                    self.used(class, Use::OddArguments);
-                }
+                self.see_state(class, state, is_second)?;
                 return self.built(class, args, state, is_second);
             }
             Value::Global(index) => self.foreign(index),
@@ -381,6 +391,9 @@ impl Machine<'_> {
             }
             Value::Fresh { size, .. } => {
                 self.keep(size, height);
+                if pairs {
+                    self.see_keys(size, height)?;
+                }
                 let added = self.size_above(height);
                 if let Some(size) = usize::try_from(size).ok().and_then(|at| self.sizes.get_mut(at)) {
                     *size = size.saturating_add(added);
@@ -391,6 +404,9 @@ impl Machine<'_> {
             }
             Value::Object { class, .. } => {
                 self.used(class, Use::Mutate);
+                if pairs {
+                    self.see_items(class, height)?;
+                }
             }
             other => self.fill_other(other),
         }

@@ -39,6 +39,9 @@ impl Machine<'_> {
         if count >= SHORTEST {
             self.look(at, count)?;
         }
+        if count > 1 && self.letters(at)? == *b"__" {
+            self.may_be_dunder(at);
+        }
         let len = u32::try_from(count).unwrap_or(u32::MAX);
         self.stack.push(Value::Text { at, len, coding });
         Ok(())
@@ -221,9 +224,28 @@ impl Machine<'_> {
     pub(super) fn unicode_line(&mut self) -> Step {
         let line = self.line()?;
         self.look(line.at, line.len)?;
+        self.escaped(line.at)?;
         let len = u32::try_from(line.len).unwrap_or(u32::MAX);
         self.stack.push(Value::Text { at: line.at, len, coding: Coding::Raw });
         Ok(())
+    }
+
+    /// A text in which letters may be escaped.
+    fn escaped(&mut self, at: u64) -> Step {
+        if matches!(self.letters(at)?, [b'_' | b'\\', _]) {
+            self.may_be_dunder(at);
+        }
+        Ok(())
+    }
+
+    /// The first two bytes of a text; zeros behind the end of the source.
+    #[inline]
+    fn letters(&self, at: u64) -> Step<[u8; 2]> {
+        if let Some(&[first, second]) = self.window.held(at, 2) {
+            return Ok([first, second]);
+        }
+        let mut bytes = self.window.bytes_at(at, 2)?.into_iter();
+        Ok([bytes.next().unwrap_or(0), bytes.next().unwrap_or(0)])
     }
 
     pub(super) fn string_line(&mut self) -> Step {
@@ -233,6 +255,7 @@ impl Machine<'_> {
         let is_quoted = line.len >= 2 && first == last && matches!(first.as_slice(), b"'" | b"\"");
         self.look(line.at, line.len)?;
         if is_quoted {
+            self.escaped(line.at + 1)?;
             let len = u32::try_from(line.len - 2).unwrap_or(u32::MAX);
             self.stack.push(Value::Text { at: line.at + 1, len, coding: Coding::Escaped });
         } else {

@@ -139,6 +139,62 @@ pub(crate) fn all() -> Vec<Hostile> {
             "",
         ),
         of("frame-around-a-pickle", framed_text(), Malicious, 101, ""),
+        // BUILD looks `__setstate__` up on the object: the first state puts it there, the second is its argument.
+        of("setstate-of-an-object", set_state(b"}"), Malicious, 104, "os.system"),
+        of("setstate-by-setattr", set_state(b"N}"), Malicious, 104, "os.system"),
+        of(
+            "class-by-setattr",
+            p4().stack_global("types", "SimpleNamespace")
+                .raw(b")\x81N}")
+                .text("__class__")
+                .raw(b"Ns\x86b.")
+                .0,
+            Malicious,
+            104,
+            "",
+        ),
+        of(
+            "setstate-of-a-dict-with-attributes",
+            p4().stack_global("scipy.optimize._optimize", "OptimizeResult")
+                .raw(b")\x81")
+                .raw("V\\u005f_setstate__\n")
+                .stack_global("collections", "Counter")
+                .raw(b"sK\x01b.")
+                .0,
+            Malicious,
+            104,
+            "",
+        ),
+        of(
+            "state-twice",
+            p4().stack_global("types", "SimpleNamespace").raw(b")\x81}b}b.").0,
+            Review,
+            103,
+            "",
+        ),
+        of(
+            "state-that-is-an-object",
+            p4().stack_global("types", "SimpleNamespace")
+                .raw(b")\x81")
+                .stack_global("collections", "OrderedDict")
+                .raw(b")Rb.")
+                .0,
+            Review,
+            103,
+            "",
+        ),
+        // `base.__init__` of what is no plain class is called with the state.
+        of(
+            "base-with-an-initialiser",
+            p2().global("copyreg", "_reconstructor")
+                .global("collections", "OrderedDict")
+                .global("argparse", "Namespace")
+                .raw(b"N\x87R.")
+                .0,
+            Review,
+            103,
+            "",
+        ),
         of(
             "called-result",
             p4().stack_global("collections", "OrderedDict").raw(b")R)R").stop(),
@@ -177,6 +233,13 @@ fn straddle() -> Vec<u8> {
 fn framed_text() -> Vec<u8> {
     let frame = Stream::bare().frame(3).raw(b"J\x01\x02\0\0\xff\0");
     frame.raw("0cos\nsystem\n(S'echo hi'\ntR.").0
+}
+
+fn set_state(state: &[u8]) -> Vec<u8> {
+    let object = Stream::protocol(4).stack_global("types", "SimpleNamespace").raw(b")\x81").raw(state);
+    let full = object.text("__setstate__").stack_global("os", "system").op(b's');
+    let built = if state.len() > 1 { full.raw(b"\x86b") } else { full.op(b'b') };
+    built.text("echo hi").raw(b"b.").0
 }
 
 /// MEMOIZE writes to the number of entries, which an earlier PUT has taken: `math` becomes `os`.
