@@ -213,3 +213,17 @@ fn calls_that_are_handed_each_other_take_no_stack() {
     let subjects: Vec<_> = file.findings.iter().filter_map(|found| found.subject.as_deref()).collect();
     assert!(subjects.contains(&"torch._tensor._rebuild_from_type_v2"), "{subjects:?}");
 }
+
+#[test]
+fn nothing_is_allowed_that_calls_what_it_holds() {
+    for (module, name) in [
+        ("sklearn.gaussian_process.kernels", "PairwiseKernel"),
+        ("sklearn.linear_model._logistic", "_LbfgsCallbackBridge"),
+        ("sklearn.linear_model._stochastic_gradient", "_ValidationScoreCallback"),
+        ("sklearn.metrics._scorer", "_PassthroughScorer"),
+        ("sklearn.metrics._scorer", "_Scorer"),
+    ] {
+        let file = judge(&Stream::protocol(2).global(module, name).raw(b")\x81").stop());
+        assert_eq!(file.verdict, Verdict::Review, "{module}.{name}: {:#?}", file.findings);
+    }
+}
