@@ -152,6 +152,7 @@ impl Machine<'_> {
             self.used(callee, Use::OddArguments);
             return self.made(callee, 0, 0);
         };
+        self.see_arguments(callee, start, len);
         let class = match (self.effect_of(callee), self.cells_of(start, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);

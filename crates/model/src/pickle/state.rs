@@ -98,6 +98,20 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// What is called with a dict may take it for attributes: `SimpleNamespace` does, from Python 3.13 on, and its writer hands
+    /// it nothing.
+    pub(super) fn see_arguments(&mut self, callee: u32, start: u32, len: u16) {
+        if !self.keys.dicts.is_empty() {
+            let is_method = |cell: &Value| self.odd_key(*cell) == Some(Odd::Method);
+            if self.cells_of(start, len).iter().any(is_method) {
+                self.method();
+            }
+        }
+        if len > 0 && self.module_of(callee) == ("types", "SimpleNamespace") {
+            self.used(callee, Use::OddArguments);
+        }
+    }
+
     fn worst_key(&mut self, height: usize) -> Step<Option<Odd>> {
         let any = self.stack.above(height).as_chunks::<2>().0.iter().any(|[key, _]| match key {
             Value::Text { at, .. } => !self.keys.texts.is_empty() && self.keys.texts.contains(at),

@@ -165,6 +165,26 @@ pub(crate) fn all() -> Vec<Hostile> {
             104,
             "",
         ),
+        // From Python 3.13 on a mapping, or pairs, become its attributes.
+        of(
+            "setstate-by-a-call",
+            p4().stack_global("types", "SimpleNamespace")
+                .op(b'}')
+                .text("__setstate__")
+                .stack_global("collections", "Counter")
+                .raw(b"s\x85RK\x01b.")
+                .0,
+            Malicious,
+            104,
+            "",
+        ),
+        of(
+            "attributes-by-a-call",
+            p4().stack_global("types", "SimpleNamespace").raw(b"]\x85R.").0,
+            Review,
+            103,
+            "",
+        ),
         of(
             "state-twice",
             p4().stack_global("types", "SimpleNamespace").raw(b")\x81}b}b.").0,
