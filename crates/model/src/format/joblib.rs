@@ -8,6 +8,7 @@ use crate::container::stream::Codec;
 use crate::container::stream::tests::pack;
 use crate::testing::build::Stream;
 use crate::testing::judge;
+use crate::testing::python;
 
 const EVIL: &[u8] = b"cos\nsystem\n(S'echo hi'\ntR.";
 
@@ -214,6 +215,16 @@ fn an_array_of_another_size_than_it_seems_is_review() {
     let zeros = [&b"I0x"[..], &[b'0'; 5000], b"4\n\x85"].concat();
     let file = judge(&whole(attributes(bare_wrapper().raw(b"}"), &zeros, one)));
     assert_eq!(file.verdict, Verdict::Clean, "{}", told(&file));
+}
+
+#[test]
+#[ignore = "needs model-peers: NumPy reads the dtypes"]
+fn numpy_takes_the_size_from_the_state() {
+    let script =
+        "import pickle, sys; print([made.itemsize for made in pickle.loads(sys.stdin.buffer.read())])";
+    let long: &[u8] = b"\x8c\x05V1000\x89\x88\x87q\x07";
+    let two = dtype(dtype(Stream::protocol(4), long, 1), b"h\x07", 2);
+    assert_eq!(python::peers(script, &two.raw(b"\x86").stop()), "[1, 2]\n");
 }
 
 #[test]
