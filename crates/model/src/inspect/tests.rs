@@ -213,7 +213,7 @@ fn npy_npz_and_joblib_list_arrays() {
         stream.text("shape").raw(b"K\x02K\x03\x86").text("dtype").stack_global("numpy", "dtype").text("f8");
     let stream =
         stream.raw(b"\x89\x88\x87R(K\x03").text("<").raw(b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb");
-    let stream = stream.text("numpy_array_alignment_bytes").raw(b"K\x10ub");
+    let stream = stream.text("allow_mmap").raw(b"\x89").text("numpy_array_alignment_bytes").raw(b"K\x10ub");
     let start = stream.0.len() + 3;
     let seen = inspect(&stream.raw(b"\x02\xff\xff").raw([0x3f; 48]).raw(b"s").stop());
     assert_eq!(seen.scan.files[0].verdict, Verdict::Clean, "{:?}", seen.scan.files[0]);

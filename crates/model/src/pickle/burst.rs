@@ -85,6 +85,10 @@ impl Machine<'_> {
 #[inline]
 fn word<'b>(bytes: &'b [u8], len: usize, at: u64, keys: &mut Keys) -> Option<(Value, &'b [u8])> {
     let (text, after) = bytes.split_at_checked(len)?;
+    // `step` looks at what may be a dunder.
+    if text.starts_with(b"__") {
+        return None;
+    }
     if !text.is_ascii() && !is_loadable_utf8(text) {
         return None;
     }

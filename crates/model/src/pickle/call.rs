@@ -35,6 +35,12 @@ fn is_zone(key: &str) -> bool {
     key.split('/').all(is_part)
 }
 
+/// Whether a class has an `__init__` that does nothing but fill it.
+fn is_plain((module, name): (&str, &str)) -> bool {
+    let names = ["object", "dict", "list", "tuple", "int", "float", "str", "set", "frozenset", "bytes"];
+    module == "builtins" && names.contains(&name)
+}
+
 impl Machine<'_> {
     pub(super) fn cells_of(&self, start: u32, len: u16) -> &[Value] {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -49,7 +55,7 @@ impl Machine<'_> {
         index
     }
 
-    fn size_of(&self, value: Value) -> u32 {
+    pub(super) fn size_of(&self, value: Value) -> u32 {
         match value {
             Value::Tuple { size, .. } => size,
             Value::Fresh { size, .. } => {
@@ -68,7 +74,7 @@ impl Machine<'_> {
         self.stack.push(Value::Fresh { kind, size });
     }
 
-    pub(super) fn container_from_mark(&mut self, kind: Container) {
+    pub(super) fn container_from_mark(&mut self, kind: Container) -> Step {
         let height = self.end_mark();
         let size = self.size_above(height);
         if kind == Container::Dict && !self.stack.above(height).len().is_multiple_of(2) {
@@ -76,8 +82,12 @@ impl Machine<'_> {
         }
         let size = self.new_size(size);
         self.keep(size, height);
+        if kind == Container::Dict {
+            self.see_keys(size, height)?;
+        }
         self.stack.cut(height);
         self.stack.push(Value::Fresh { kind, size });
+        Ok(())
     }
 
     pub(super) fn short_tuple(&mut self, count: usize) -> Step {
@@ -142,26 +152,28 @@ impl Machine<'_> {
         let Value::Tuple { start, len, .. } = arguments else {
             // The C unpickler demands a tuple, the pure-Python one takes anything that can be iterated.
             self.used(callee, Use::OddArguments);
-            return Value::Object { class: callee, args: 0, len: 0 };
+            return self.made(callee, 0, 0);
         };
-        let (args, object) = (start, |class| Value::Object { class, args: start, len });
-        match (self.effect_of(callee), self.cells_of(args, len)) {
+        self.see_arguments(callee, start, len);
+        let class = match (self.effect_of(callee), self.cells_of(start, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);
-                self.used(base, Use::New);
-                object(class)
+                // `copyreg` calls `base.__init__` as well.
+                let is_called = self.module_of(callee).0 == "copyreg" && !is_plain(self.module_of(base));
+                self.used(base, if is_called { Use::Call } else { Use::New });
+                class
             }
             (Effect::MakesFirst, &[Value::Global(class), ..]) => {
                 self.used(class, Use::New);
-                object(class)
+                class
             }
             (Effect::CallsArguments, _) => {
                 self.called(callee, arguments);
-                object(callee)
+                callee
             }
             (Effect::Factory, &[Value::Global(factory), ..]) => {
                 self.used(factory, Use::Call);
-                object(callee)
+                callee
             }
             (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
                 self.used(function, Use::Call);
@@ -172,46 +184,47 @@ impl Machine<'_> {
                 } else {
                     self.effect(function, inner);
                 }
-                object(class)
+                class
             }
             (Effect::Encode, &[_, encoding]) => {
                 let encoding = self.text_of(encoding).ok().flatten();
                 if !matches!(encoding.as_deref(), Some("latin1" | "latin-1")) {
                     self.used(callee, Use::OddArguments);
                 }
-                Value::Bytes
+                return Value::Bytes;
             }
             (Effect::Zone, &[key, Value::Int(0 | 1)]) => {
                 let key = self.text_of(key).ok().flatten();
                 if !key.is_some_and(|key| is_zone(&key)) {
                     self.used(callee, Use::OddArguments);
                 }
-                object(callee)
+                callee
             }
             (Effect::Type, &[_, _, _, ..]) => {
                 let at = self.at;
                 self.facts
                     .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
-                object(callee)
+                callee
             }
             (
                 Effect::Plain | Effect::Type | Effect::Dtype | Effect::ArrayWrapper | Effect::FileWrapper,
                 _,
             )
-            | (Effect::Factory, &[] | &[Value::None, ..]) => object(callee),
+            | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
             (
                 Effect::Tensor,
                 &[Value::Persistent(storage), Value::Int(offset), size, stride, ref rest @ ..],
             ) => {
                 let dtype = if let Some(Value::Global(dtype)) = rest.get(2) { Some(*dtype) } else { None };
                 self.view(storage, offset, (size, stride), dtype);
-                object(callee)
+                callee
             }
             _ => {
                 self.used(callee, Use::OddArguments);
-                object(callee)
+                callee
             }
-        }
+        };
+        self.made(class, start, len)
     }
 
     /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
@@ -229,6 +242,29 @@ impl Machine<'_> {
         if odd {
             self.used(callee, Use::OddArguments);
         }
+    }
+
+    /// An object of its own: its arguments stand in cells that are no other's, and behind them whether it has got state.
+    fn made(&mut self, class: u32, args: u32, len: u16) -> Value {
+        let end = u32::try_from(self.cells.len()).unwrap_or(u32::MAX);
+        let (args, len) = match self.cells_of(args, len).len() {
+            0 => (end, 0),
+            _ if args.checked_add(len.into()) == Some(end) => (args, len),
+            _ => {
+                let own = self.cells_of(args, len).to_vec();
+                self.cells.extend(own);
+                (end, len)
+            }
+        };
+        self.cells.push(Value::None);
+        Value::Object { class, args, len }
+    }
+
+    /// An object gets state: whether it has had some already.
+    fn gets_state(&mut self, args: u32, len: u16) -> bool {
+        let at = usize::try_from(args).unwrap_or(usize::MAX).saturating_add(len.into());
+        let Some(cell) = self.cells.get_mut(at) else { return true };
+        std::mem::replace(cell, Value::Int(1)) != Value::None
     }
 
     pub(super) fn effect_of(&self, name: u32) -> Effect {
@@ -291,7 +327,7 @@ impl Machine<'_> {
                     Value::Tuple { start, len, .. } => (start, len),
                     _ => (0, 0),
                 };
-                Value::Object { class: index, args, len }
+                self.made(index, args, len)
             }
             other => self.call_of_value(other),
         };
@@ -317,7 +353,7 @@ impl Machine<'_> {
         let result = match class {
             Value::Global(index) if self.stack.above(arguments).is_empty() => {
                 self.used(index, Use::Make);
-                Value::Object { class: index, args: 0, len: 0 }
+                self.made(index, 0, 0)
             }
             Value::Global(index) => {
                 self.used(index, Use::Call);
@@ -342,12 +378,11 @@ impl Machine<'_> {
     pub(super) fn build(&mut self, target: Value, state: Value) -> Step {
         let at = self.at;
         match target {
-            Value::Object { class, args, .. } => {
+            Value::Object { class, args, len } => {
                 self.used(class, Use::Build);
-                if self.is_odd_state(state) && self.takes_attributes(class) {
-                    self.used(class, Use::OddArguments);
-                }
-                return self.built(class, args, state);
+                let is_second = self.gets_state(args, len);
+                self.see_state(class, state, is_second)?;
+                return self.built(class, args, state, is_second);
             }
             Value::Global(index) => self.foreign(index),
             Value::Persistent(_) => {
@@ -356,6 +391,7 @@ impl Machine<'_> {
             Value::Unknown => {
                 self.facts.fault(FaultKind::ForeignTarget, at, || "state for something unknown".to_owned());
             }
+            _ if self.is_no_state(state) => {}
             _ => self.facts.fault(FaultKind::Broken, at, || "state for something that has none".to_owned()),
         }
         Ok(())
@@ -382,12 +418,21 @@ impl Machine<'_> {
             }
             Value::Fresh { size, .. } => {
                 self.keep(size, height);
+                if pairs {
+                    self.see_keys(size, height)?;
+                }
                 let added = self.size_above(height);
                 if let Some(size) = usize::try_from(size).ok().and_then(|at| self.sizes.get_mut(at)) {
                     *size = size.saturating_add(added);
                     if *size > self.limits.expansion {
                         return Err(Halt::Budget("objects when written out"));
                     }
+                }
+            }
+            Value::Object { class, .. } => {
+                self.used(class, Use::Mutate);
+                if pairs {
+                    self.see_items(class, height)?;
                 }
             }
             other => self.fill_other(other),
@@ -399,7 +444,6 @@ impl Machine<'_> {
     fn fill_other(&mut self, target: Value) {
         let at = self.at;
         match target {
-            Value::Object { class, .. } => self.used(class, Use::Mutate),
             Value::Global(index) => self.foreign(index),
             Value::Persistent(_) => {
                 self.facts.fault(FaultKind::IntoStorage, at, || "items for a storage".to_owned());

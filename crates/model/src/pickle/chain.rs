@@ -11,6 +11,7 @@ use super::facts::Unread;
 use super::machine::Frames;
 use super::machine::Machine;
 use super::search;
+use super::strict::Trial;
 use crate::limits::Limits;
 
 /// Bad bytes that are passed over one by one before the next beginning of a stream is searched for.
@@ -35,9 +36,16 @@ pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Facts {
 
 /// What a loader without joblib makes of arrays inside of the stream: names that it looks up before its first error.
 fn join_plain(mut facts: Facts, source: &dyn Source, limits: &Limits) -> Facts {
-    let mut machine = Machine::new(source, Frames::Flat, limits);
-    machine.plainly(0);
-    let plain = machine.into_facts();
+    let plain = |frames| {
+        let mut machine = Machine::new(source, frames, limits);
+        machine.plainly(0);
+        (machine.straddles, machine.into_facts())
+    };
+    let (straddles, mut plain_facts) = plain(Frames::Flat);
+    if straddles {
+        plain_facts = join(plain_facts, plain(Frames::Blocks).1);
+    }
+    let plain = plain_facts;
     let mut names = plain.names;
     // An array of objects names `dtype` by way of its own memo: in the memo around it some other text stands there, and no
     // module of that name.
@@ -173,8 +181,8 @@ impl Chain<'_, '_> {
     }
 }
 
-/// Whether the source is a pickle: a header and an opcode, or a trial run that looks a name up, reaches STOP at the end
-/// of the source, or comes far without a fault.
+/// Whether the source is a pickle: a header and an opcode, or a trial run that looks a name up, even behind faults or in a
+/// later stream, reaches STOP at the end of the source, or comes far without a fault.
 pub(crate) fn is_pickle(source: &dyn Source) -> bool {
     is_pickle_at(source, 0)
 }
@@ -186,14 +194,20 @@ fn is_pickle_at(source: &dyn Source, at: u64) -> bool {
     {
         return true;
     }
+    let (is_one, straddles) = tried(source, at, Frames::Flat);
+    is_one || straddles && tried(source, at, Frames::Blocks).0
+}
+
+/// Whether a trial run meets a name, comes far or to the end of the source, and whether frames allow another one.
+fn tried(source: &dyn Source, at: u64, frames: Frames) -> (bool, bool) {
     let limits = Limits { opcodes: TRIAL, ..Limits::default() };
-    let mut machine = Machine::new(source, Frames::Flat, &limits);
-    let steps = machine.trial(at, TRIAL);
+    let mut machine = Machine::new(source, frames, &limits);
+    let trial = machine.trial(at, TRIAL);
     let facts = &machine.facts;
-    let stopped_at_end = steps.is_none() && machine.window.left() == 0;
-    facts.names.iter().any(is_plausible)
+    let is_one = facts.names.iter().any(is_plausible)
         || facts.faults.iter().any(|fault| fault.kind == FaultKind::Extension)
-        || !facts.ends_loading() && (stopped_at_end || steps == Some(TRIAL))
+        || !facts.ends_loading() && trial != Trial::Broken;
+    (is_one, machine.straddles)
 }
 
 /// Whether a module and name could be imported at all: prose that begins with `c` has blanks and commas in it.
@@ -235,4 +249,28 @@ fn join_names(facts: &mut Facts, names: Vec<Name>) -> bool {
         }
     }
     facts.names.len() > before
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_artifact::Slice;
+
+    use super::*;
+
+    #[test]
+    fn a_name_behind_what_is_no_error_makes_a_pickle() {
+        let frame = b"\x95\x03\0\0\0\0\0\0\0J\x01\x02\0\0\xff\0";
+        // State that the pure-Python unpickler alone passes over, streams before it, an operand that crosses a frame.
+        for before in
+            [&b""[..], b"I1\nNb", b"I1\n)b", b"I1\n}b", b"I1\nK\0b", b"]NN\x86b", b"N.", b"N.I1\n.", frame]
+        {
+            let bytes = [before, b"cos\nsystem\n(S'id'\ntR."].concat();
+            assert!(is_pickle(&Slice::new(bytes)), "{before:02x?}");
+        }
+        // The id ends every unpickler, and so does what is no opcode.
+        for bytes in [&b"P\xff\ncos\nsystem\n"[..], b"N.\ncos\nsystem\n", b"In short: no\n", b"N.B. nothing"]
+        {
+            assert!(!is_pickle(&Slice::new(bytes)), "{bytes:02x?}");
+        }
+    }
 }

@@ -148,6 +148,8 @@ pub(crate) enum FaultKind {
     ComputedName,
     /// `type` with bases and attributes.
     MakesClass,
+    /// An attribute of an object that the interpreter looks up and calls: `__setstate__`.
+    Method,
     /// A name that nobody could have written by hand.
     LongName,
     /// A call of something that is not a name.

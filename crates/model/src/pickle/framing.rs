@@ -71,6 +71,14 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Leaves the frame that ends here.
+    #[inline]
+    pub(super) fn pass_frame(&mut self) {
+        if self.window.at() >= self.frame_end {
+            self.leave_frame();
+        }
+    }
+
     #[cold]
     pub(super) fn leave_frame(&mut self) {
         if self.window.at() > self.frame_end {

@@ -5,6 +5,7 @@
 //! A loader without joblib takes those bytes for opcodes, so that one file means two things: both are read.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::effect::Effect;
 use super::end::End;
@@ -22,13 +23,15 @@ use crate::format::npy;
 const KEYS: [&str; 6] = ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"];
 /// Items that are kept of dicts: more than a wrapper has.
 const KEPT: usize = 32;
+/// What a dtype's text may begin with.
+const BYTE_ORDERS: [char; 4] = ['|', '<', '>', '='];
 /// NPY_ITEM_HASOBJECT, numpy/ndarraytypes.h.
 const HAS_OBJECT: i64 = 1;
 
 /// What is known of the arrays of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Arrays {
-    /// Whether items of a dtype hold objects, by the first cell of its arguments; none where flags and fields differ.
+    /// Whether items of a dtype hold objects, by the first cell of its arguments; none where its state does not say so.
     objects: HashMap<u32, Option<bool>>,
     /// Whether bytes were passed over as those of an array.
     pub(super) passed: bool,
@@ -57,24 +60,19 @@ impl Machine<'_> {
     /// A name was looked up: from the first wrapper on, what dicts hold is kept.
     pub(super) fn expect_arrays(&mut self, effect: Effect) {
         if matches!(effect, Effect::ArrayWrapper | Effect::FileWrapper) && !self.arrays.ignored {
-            self.kept.most = self.kept.most.max(KEPT);
+            self.keep_at_least(KEPT);
         }
     }
 
     /// State was put into an object: of a dtype its flags, of a wrapper what stands behind it.
-    pub(super) fn built(&mut self, class: u32, args: u32, state: Value) -> Step {
+    pub(super) fn built(&mut self, class: u32, args: u32, state: Value, is_second: bool) -> Step {
         match self.effect_of(class) {
             Effect::Dtype => {
-                if let Value::Tuple { start, len, .. } = state
-                    && let &[_, _, base, _, fields, _, _, Value::Int(flags), ..] = self.cells_of(start, len)
-                {
-                    let told = flags & HAS_OBJECT != 0;
-                    let inside = self.objects_inside(base, fields)?;
-                    self.arrays.objects.insert(args, inside.filter(|inside| *inside == told));
-                }
+                let told = if is_second { None } else { self.told(args, state)? };
+                self.arrays.objects.insert(args, told);
                 Ok(())
             }
-            Effect::ArrayWrapper if !self.arrays.ignored => self.array(state),
+            Effect::ArrayWrapper if !self.arrays.ignored => self.array(state, is_second),
             Effect::FileWrapper if !self.arrays.ignored => {
                 self.file(state);
                 Ok(())
@@ -83,8 +81,28 @@ impl Machine<'_> {
         }
     }
 
+    /// Whether a dtype holds objects, by its state; none where that is not as NumPy writes it, or has items of another size
+    /// than its text says (`arraydescr_setstate` in NumPy's descriptor.c takes the size, and shorter states of old).
+    fn told(&mut self, args: u32, state: Value) -> Step<Option<bool>> {
+        let Value::Tuple { start, len: len @ 8..=9, .. } = state else { return Ok(None) };
+        let &[_, _, base, _, fields, Value::Int(size), _, Value::Int(flags), ..] = self.cells_of(start, len)
+        else {
+            return Ok(None);
+        };
+        let text = self.cells_of(args, 1).first().copied().unwrap_or(Value::Unknown);
+        let Some(text) = self.text_of(text)? else { return Ok(None) };
+        let is_fixed = !text.trim_start_matches(BYTE_ORDERS).starts_with(['S', 'U', 'V', 'a']);
+        let is_said = npy::item_of(&text).is_some_and(|(said, _)| u64::try_from(size) == Ok(said));
+        if !(is_said || is_fixed && size == -1) {
+            return Ok(None);
+        }
+        let is_object = text.trim_start_matches(BYTE_ORDERS).starts_with('O');
+        let inside = self.objects_inside(base, fields)?.map(|inside| inside || is_object);
+        Ok(inside.filter(|inside| *inside == (flags & HAS_OBJECT != 0)))
+    }
+
     /// Passes over the array behind a wrapper.
-    fn array(&mut self, state: Value) -> Step {
+    fn array(&mut self, state: Value, is_second: bool) -> Step {
         if self.frame_end != NO_FRAME && self.frame_end != self.window.at() {
             // joblib has the rest of the frame in memory, and reads the array behind it.
             let at = self.at;
@@ -96,7 +114,8 @@ impl Machine<'_> {
         self.stack.push(Value::Bytes);
         self.arrays.passed = true;
         let start = self.window.at();
-        match self.body(state)? {
+        let body = if is_second { Err("that gets state twice") } else { self.body(state)? };
+        match body {
             Ok(Body::Raw { bytes, padded }) => {
                 if padded {
                     self.padding()?;
@@ -118,13 +137,16 @@ impl Machine<'_> {
         let Some(entries) = self.entries(state) else {
             return Ok(Err("whose attributes are not in the file"));
         };
-        let (mut shape, mut dtype, mut aligned) = (None, None, false);
+        let (mut shape, mut dtype, mut aligned, mut seen) = (None, None, false, HashSet::new());
         for (key, value) in entries {
             let Some(key) = self.text_of(key)? else { return Ok(Err("with attributes without names")) };
             match key.as_str() {
                 "shape" => shape = Some(value),
                 "dtype" => dtype = Some(value),
-                "numpy_array_alignment_bytes" => aligned = value != Value::None,
+                "numpy_array_alignment_bytes" => match value {
+                    Value::None | Value::Int(_) => aligned = value != Value::None,
+                    _ => return Ok(Err("whose alignment cannot be followed")),
+                },
                 "subclass" => {
                     if let Value::Global(class) = value {
                         self.used(class, Use::New);
@@ -134,6 +156,11 @@ impl Machine<'_> {
                 // `read` would be called in place of the wrapper's own.
                 _ => return Ok(Err("with attributes that no writer leaves")),
             }
+            seen.insert(key);
+        }
+        // The last one is younger: joblib 1.1 wrote none, and aligned nothing.
+        if KEYS.iter().take(KEYS.len() - 1).any(|key| !seen.contains(*key)) {
+            return Ok(Err("without one of its attributes"));
         }
         let Some(count) = shape.and_then(|shape| self.count(shape)) else {
             return Ok(Err("whose shape cannot be followed"));
@@ -175,11 +202,11 @@ impl Machine<'_> {
     }
 
     fn holds_objects(&self, text: &str, args: u32) -> Option<bool> {
-        let known = self.arrays.objects.get(&args).copied();
-        match text.trim_start_matches(['|', '<', '>', '=']).as_bytes().first() {
-            Some(b'O') => Some(true),
-            Some(b'V') => known?,
-            _ => known.unwrap_or(Some(false)),
+        let told = self.arrays.objects.get(&args).copied();
+        match text.trim_start_matches(BYTE_ORDERS).as_bytes().first() {
+            Some(b'O') => told.unwrap_or(Some(true)),
+            Some(b'V') => told?,
+            _ => told.unwrap_or(Some(false)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Room `model`, pickle: what lists and dicts hold, where somebody asks for it. Most of them are only counted.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::machine::Machine;
 use super::value::Container;
@@ -10,7 +11,11 @@ use super::value::Value;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     items: HashMap<u32, Vec<Value>>,
+    /// Containers whose items were kept once, and are not any more.
+    dropped: HashSet<u32>,
     total: usize,
+    /// Containers before this one were filled when less was kept.
+    since: u32,
     /// Most items that are kept of one container; nothing is kept at 0.
     pub(super) most: usize,
 }
@@ -21,23 +26,38 @@ const CONTAINERS: usize = 1024;
 impl Kept {
     pub(super) fn clear(&mut self) {
         self.items.clear();
+        self.dropped.clear();
+        (self.total, self.since) = (0, 0);
+    }
+
+    fn drop_all(&mut self) {
+        self.dropped.extend(self.items.drain().map(|(size, _)| size));
         self.total = 0;
     }
 
     /// Values that are kept, for the budget.
     pub(super) fn len(&self) -> usize {
-        self.total
+        self.total + self.dropped.len() / 2
     }
 
-    /// Keys and values of a dict, or items of a list, in order; none where there are more than were asked for.
+    /// Keys and values of a dict, or items of a list, in order; none where they were not all kept.
     pub(super) fn of(&self, container: Value) -> Option<&[Value]> {
         let Value::Fresh { size, .. } = container else { return None };
         let items = self.items.get(&size).map_or(&[][..], Vec::as_slice);
-        (items.len() <= self.most).then_some(items)
+        let is_whole = items.len() <= self.most && size >= self.since && !self.dropped.contains(&size);
+        is_whole.then_some(items)
     }
 }
 
 impl Machine<'_> {
+    /// From here on so many items of each container are kept.
+    pub(super) fn keep_at_least(&mut self, most: usize) {
+        if self.kept.most < most {
+            self.kept.most = most;
+            self.kept.since = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+        }
+    }
+
     /// Keeps what stands from `height` up as items of the container.
     #[inline]
     pub(super) fn keep(&mut self, size: u32, height: usize) {
@@ -49,7 +69,7 @@ impl Machine<'_> {
     #[cold]
     fn keep_items(&mut self, size: u32, height: usize) {
         if self.kept.items.len() > CONTAINERS {
-            self.kept.clear();
+            self.kept.drop_all();
         }
         let items = self.kept.items.entry(size).or_default();
         // One more than asked for says that there were too many.

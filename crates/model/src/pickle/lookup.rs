@@ -166,6 +166,7 @@ impl Machine<'_> {
             name.gets = effect == Effect::Gets;
             self.index.effects.push(effect);
             self.expect_arrays(effect);
+            self.expect_attributes(name.imported().0);
             self.facts.names.push(name);
             self.index.bytes = self.index.bytes.saturating_add(key.len());
             self.index.by_key.insert(key.clone().into_boxed_slice(), index);

@@ -17,6 +17,7 @@ use super::kept::Kept;
 use super::lookup::Index;
 use super::memo::Memo;
 use super::stack::Stack;
+use super::state::Keys;
 use super::value::Coding;
 use super::value::Container;
 use super::value::Value;
@@ -69,6 +70,7 @@ pub(crate) struct Machine<'s> {
     pub(super) result: Value,
     pub(super) kept: Kept,
     pub(super) arrays: Arrays,
+    pub(super) keys: Keys,
 }
 
 /// No frame is open.
@@ -97,6 +99,7 @@ impl<'s> Machine<'s> {
             result: Value::Unknown,
             kept: Kept::default(),
             arrays: Arrays::default(),
+            keys: Keys::default(),
         }
     }
 
@@ -108,6 +111,7 @@ impl<'s> Machine<'s> {
         self.sizes.clear();
         self.kept.clear();
         self.arrays.clear();
+        self.keys.clear();
         self.protocol = 0;
         self.frame_end = NO_FRAME;
     }
@@ -129,9 +133,7 @@ impl<'s> Machine<'s> {
         loop {
             if BURSTS {
                 self.burst(next_check.saturating_sub(self.facts.opcodes));
-                if self.window.at() >= self.frame_end {
-                    self.leave_frame();
-                }
+                self.pass_frame();
             }
             self.at = self.window.at();
             let result = match self.window.byte() {
@@ -152,9 +154,7 @@ impl<'s> Machine<'s> {
                 }
                 Err(halt) => return self.halted(halt),
             }
-            if self.window.at() >= self.frame_end {
-                self.leave_frame();
-            }
+            self.pass_frame();
             if self.facts.opcodes >= next_check {
                 next_check += CHECK_EVERY;
                 if let Some(what) = self.over_budget() {
@@ -175,6 +175,8 @@ impl<'s> Machine<'s> {
         let at = self.at;
         match halt {
             Halt::Truncated => {
+                // As a block, the frame gives the operand another length, which may not run past the end.
+                self.straddles |= self.frame_end != NO_FRAME;
                 self.facts.fault(FaultKind::Truncated, at, || "an operand runs past the end".to_owned());
                 End::Truncated(at)
             }
@@ -196,7 +198,7 @@ impl<'s> Machine<'s> {
 
     pub(super) fn over_budget(&self) -> Option<&'static str> {
         // A symbolic size takes four bytes, a value sixteen.
-        let kept = self.kept.len();
+        let kept = self.kept.len() + self.keys.len();
         let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 4;
         if self.facts.opcodes > self.limits.opcodes {
             Some("opcodes")
@@ -324,9 +326,9 @@ impl<'s> Machine<'s> {
             b'}' => self.container(Container::Dict),
             0x8f => self.container(Container::Set),
             b')' => self.stack.push(Value::Tuple { start: 0, len: 0, size: 1 }),
-            b'l' => self.container_from_mark(Container::List),
-            b'd' => self.container_from_mark(Container::Dict),
-            0x91 => self.container_from_mark(Container::Frozen),
+            b'l' => self.container_from_mark(Container::List)?,
+            b'd' => self.container_from_mark(Container::Dict)?,
+            0x91 => self.container_from_mark(Container::Frozen)?,
             b't' => {
                 let height = self.end_mark();
                 self.tuple(height)?;

@@ -18,6 +18,7 @@ mod kept;
 mod lookup;
 mod machine;
 mod memo;
+mod number;
 mod opcode;
 mod operand;
 mod python;

@@ -6,14 +6,15 @@ use super::end::Halt;
 use super::end::Step;
 use super::facts::FaultKind;
 use super::machine::Machine;
+use super::number;
 use super::value::Coding;
 use super::value::Container;
 use super::value::Value;
 use super::value::is_loadable_utf8;
 use crate::keys::SHORTEST;
 
-/// Longest line that is read as a number; the longest of 64 bits has twenty digits.
-const NUMBER: u64 = 4096;
+/// Longest line that is read as a number: the longest of 64 bits has twenty digits, and any number of zeros before them.
+const NUMBER: u64 = 1 << 20;
 /// Bytes that a line may need to be searched through in one piece.
 const PIECE: usize = 64 << 10;
 /// Text is checked in pieces of this length.
@@ -37,6 +38,9 @@ impl Machine<'_> {
         }
         if count >= SHORTEST {
             self.look(at, count)?;
+        }
+        if count > 1 && self.letters(at)? == *b"__" {
+            self.may_be_dunder(at);
         }
         let len = u32::try_from(count).unwrap_or(u32::MAX);
         self.stack.push(Value::Text { at, len, coding });
@@ -177,56 +181,71 @@ impl Machine<'_> {
     }
 
     pub(super) fn int_line(&mut self) -> Step {
-        let line = self.line()?;
-        let digits = self.line_bytes(line, NUMBER)?;
-        let value = match digits.as_slice() {
-            b"00" => Some(Value::Int(0)),
-            b"01" => Some(Value::Int(1)),
-            digits => int(digits, 0),
-        };
-        self.number(value);
-        Ok(())
+        self.number_line(number::int)
     }
 
     pub(super) fn long_line(&mut self) -> Step {
-        let line = self.line()?;
-        let digits = self.line_bytes(line, NUMBER)?;
-        self.number(int(digits.strip_suffix(b"L").unwrap_or(&digits), 0));
-        Ok(())
+        self.number_line(number::long)
     }
 
     pub(super) fn float_line(&mut self) -> Step {
+        self.number_line(|line| number::is_float(line).then_some(Value::Number))
+    }
+
+    fn number_line(&mut self, read: impl Fn(&[u8]) -> Option<Value>) -> Step {
         let line = self.line()?;
-        let digits = self.line_bytes(line, NUMBER)?;
-        let text = std::str::from_utf8(&digits).ok();
-        let is_number = text.is_some_and(|text| text.parse::<f64>().is_ok());
-        self.number(is_number.then_some(Value::Number));
+        let value = read(&self.line_bytes(line, NUMBER)?);
+        let at = self.at;
+        if value.is_none() {
+            self.facts.fault(FaultKind::Broken, at, || "an operand that is no number".to_owned());
+        } else if line.len > NUMBER {
+            self.long_number();
+        }
+        let value = value.filter(|_| line.len <= NUMBER);
+        self.stack.push(value.unwrap_or(Value::Unknown));
         Ok(())
     }
 
-    fn number(&mut self, value: Option<Value>) {
-        if value.is_none() {
-            let at = self.at;
-            self.facts.fault(FaultKind::Broken, at, || "an operand that is no number".to_owned());
-        }
-        self.stack.push(value.unwrap_or(Value::Unknown));
+    #[cold]
+    fn long_number(&mut self) {
+        let at = self.at;
+        self.facts.fault(FaultKind::LongName, at, || format!("a number of more than {NUMBER} bytes"));
     }
 
     pub(super) fn memo_key(&mut self) -> Step<Option<u64>> {
         let line = self.line()?;
-        let digits = self.line_bytes(line, NUMBER)?;
-        match int(&digits, 10) {
-            Some(Value::Int(key)) => Ok(u64::try_from(key).ok()),
-            _ => Ok(None),
+        if line.len > NUMBER {
+            self.long_number();
+            return Ok(None);
         }
+        Ok(number::key(&self.line_bytes(line, NUMBER)?))
     }
 
     pub(super) fn unicode_line(&mut self) -> Step {
         let line = self.line()?;
         self.look(line.at, line.len)?;
+        self.escaped(line.at)?;
         let len = u32::try_from(line.len).unwrap_or(u32::MAX);
         self.stack.push(Value::Text { at: line.at, len, coding: Coding::Raw });
         Ok(())
+    }
+
+    /// A text in which letters may be escaped.
+    fn escaped(&mut self, at: u64) -> Step {
+        if matches!(self.letters(at)?, [b'_' | b'\\', _]) {
+            self.may_be_dunder(at);
+        }
+        Ok(())
+    }
+
+    /// The first two bytes of a text; zeros behind the end of the source.
+    #[inline]
+    fn letters(&self, at: u64) -> Step<[u8; 2]> {
+        if let Some(&[first, second]) = self.window.held(at, 2) {
+            return Ok([first, second]);
+        }
+        let mut bytes = self.window.bytes_at(at, 2)?.into_iter();
+        Ok([bytes.next().unwrap_or(0), bytes.next().unwrap_or(0)])
     }
 
     pub(super) fn string_line(&mut self) -> Step {
@@ -236,6 +255,7 @@ impl Machine<'_> {
         let is_quoted = line.len >= 2 && first == last && matches!(first.as_slice(), b"'" | b"\"");
         self.look(line.at, line.len)?;
         if is_quoted {
+            self.escaped(line.at + 1)?;
             let len = u32::try_from(line.len - 2).unwrap_or(u32::MAX);
             self.stack.push(Value::Text { at: line.at + 1, len, coding: Coding::Escaped });
         } else {
@@ -244,64 +264,5 @@ impl Machine<'_> {
             self.stack.push(Value::Unknown);
         }
         Ok(())
-    }
-}
-
-/// `int(text, base)` of Python, base 0 or 10; numbers beyond 64 bits are numbers all the same.
-fn int(text: &[u8], base: u8) -> Option<Value> {
-    let text = text.trim_ascii();
-    let (negative, digits) = match text.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        Some((b'+', rest)) => (false, rest),
-        _ => (false, text),
-    };
-    let (radix, digits) = match digits {
-        [b'0', b'x' | b'X', rest @ ..] if base == 0 => (16, rest),
-        [b'0', b'o' | b'O', rest @ ..] if base == 0 => (8, rest),
-        [b'0', b'b' | b'B', rest @ ..] if base == 0 => (2, rest),
-        digits => (10, digits),
-    };
-    let digits = if radix == 10 { digits } else { digits.strip_prefix(b"_").unwrap_or(digits) };
-    let mut sum: Option<i64> = Some(0);
-    let mut last = b'_';
-    for &byte in digits {
-        if byte != b'_' {
-            let digit = char::from(byte).to_digit(radix)?;
-            sum = sum.and_then(|sum| sum.checked_mul(radix.into())?.checked_add(digit.into()));
-        } else if last == b'_' {
-            return None;
-        }
-        last = byte;
-    }
-    if last == b'_' {
-        return None;
-    }
-    Some(match sum {
-        Some(sum) => Value::Int(if negative { -sum } else { sum }),
-        None => Value::Number,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_read_as_python_reads_them() {
-        for (text, base, value) in [
-            (&b"12"[..], 0, Some(Value::Int(12))),
-            (b" +1_000 ", 0, Some(Value::Int(1000))),
-            (b"-0x1F", 0, Some(Value::Int(-31))),
-            (b"0b101", 0, Some(Value::Int(5))),
-            (b"0x_1", 0, Some(Value::Int(1))),
-            (b"99999999999999999999999", 0, Some(Value::Number)),
-            (b"0x10", 10, None),
-            (b"1__0", 0, None),
-            (b"1_", 0, None),
-            (b"", 0, None),
-            (b"x", 0, None),
-        ] {
-            assert_eq!(int(text, base), value, "{}", String::from_utf8_lossy(text));
-        }
     }
 }

@@ -1,6 +1,15 @@
-//! Room `model`, pickle: state that a class of attributes would call, in place of taking it apart.
+//! Room `model`, pickle: what BUILD puts into an object. Nearly always a dict of attributes; what is none, or has attributes
+//! that CPython or the class itself would call, is told.
 
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use super::end::Step;
+use super::facts::FaultKind;
+use super::facts::Name;
+use super::facts::Use;
 use super::machine::Machine;
+use super::value::Container;
 use super::value::Value;
 
 /// Modules of scikit-learn whose classes are compiled, and take their state apart themselves.
@@ -11,19 +20,263 @@ const COMPILED: [&str; 5] = [
     "sklearn.neighbors._kd_tree",
     "sklearn.tree._tree",
 ];
+/// Packages whose classes do, too, or have slots: states of these are tuples, and objects.
+const OWN: [&str; 5] = ["numpy", "pandas", "scipy.interpolate", "scipy.spatial", "torch"];
+/// Items that are kept of dicts where attributes are looked at: more than two for each attribute of an estimator.
+const ATTRIBUTES: usize = 512;
+/// `__x__`.
+const SHORTEST: u32 = 5;
+/// Attributes that nobody calls: `typing` leaves the first, pydantic the others.
+const HARMLESS: [&str; 4] =
+    ["__orig_class__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"];
+
+/// Keys of dicts that are not plain words.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// Texts that may be dunders, by their place.
+    texts: HashSet<u64>,
+    /// Dicts with such keys, by the index of their size.
+    dicts: HashMap<u32, Odd>,
+}
+
+/// The worst key of a dict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Odd {
+    /// It is made while loading: any text.
+    Computed,
+    /// A dunder, for data.
+    Dunder,
+    /// A dunder, for something that may be called.
+    Method,
+}
+
+impl Keys {
+    pub(super) fn clear(&mut self) {
+        self.texts.clear();
+        self.dicts.clear();
+    }
+
+    /// Values that are kept, for the budget.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len() + self.dicts.len()
+    }
+}
+
+/// Whether something may be called: what a call made, or a name.
+fn is_computed(value: Value) -> bool {
+    matches!(value, Value::Object { .. } | Value::Persistent(_) | Value::Unknown)
+}
 
 impl Machine<'_> {
-    /// State whose methods are called (`state.pop`, `state.items`), or a second state, which runs setters.
-    pub(super) fn is_odd_state(&self, state: Value) -> bool {
+    /// A text that begins as dunders do, or with what may stand for that.
+    #[cold]
+    pub(super) fn may_be_dunder(&mut self, at: u64) {
+        self.keys.texts.insert(at);
+    }
+
+    /// Keys from `height` up, with their values, come into a dict.
+    #[inline]
+    pub(super) fn see_keys(&mut self, size: u32, height: usize) -> Step {
+        if self.facts.names.is_empty() && self.keys.texts.is_empty() {
+            return Ok(()); // there is nothing to be called, and no state
+        }
+        let worst = self.worst_key(height)?;
+        if let Some(worst) = worst {
+            let known = self.keys.dicts.entry(size).or_insert(worst);
+            *known = worst.max(*known);
+        }
+        Ok(())
+    }
+
+    /// Items of an object: `__getattr__` of some gives them as attributes, `__setstate__` among them.
+    pub(super) fn see_items(&mut self, class: u32, height: usize) -> Step {
+        match self.worst_key(height)? {
+            Some(Odd::Method) => self.method(),
+            Some(Odd::Dunder) => self.used(class, Use::OddArguments),
+            Some(Odd::Computed) | None => {}
+        }
+        Ok(())
+    }
+
+    /// What is called with a dict may take it for attributes: `SimpleNamespace` does, from Python 3.13 on, and its writer hands
+    /// it nothing.
+    pub(super) fn see_arguments(&mut self, callee: u32, start: u32, len: u16) {
+        if !self.keys.dicts.is_empty() {
+            let is_method = |cell: &Value| self.odd_key(*cell) == Some(Odd::Method);
+            if self.cells_of(start, len).iter().any(is_method) {
+                self.method();
+            }
+        }
+        if len > 0 && self.module_of(callee) == ("types", "SimpleNamespace") {
+            self.used(callee, Use::OddArguments);
+        }
+    }
+
+    fn worst_key(&mut self, height: usize) -> Step<Option<Odd>> {
+        let any = self.stack.above(height).as_chunks::<2>().0.iter().any(|[key, _]| match key {
+            Value::Text { at, .. } => !self.keys.texts.is_empty() && self.keys.texts.contains(at),
+            key => is_computed(*key),
+        });
+        if !any {
+            return Ok(None);
+        }
+        let pairs = self.stack.above(height).as_chunks::<2>().0.to_vec();
+        let mut worst = None;
+        for [key, value] in pairs {
+            let odd = if is_computed(key) {
+                Some(Odd::Computed)
+            } else if !self.is_dunder(key)? {
+                None
+            } else if is_computed(value) || matches!(value, Value::Global(_)) {
+                Some(Odd::Method)
+            } else {
+                Some(Odd::Dunder)
+            };
+            worst = worst.max(odd);
+        }
+        Ok(worst)
+    }
+
+    fn is_dunder(&mut self, key: Value) -> Step<bool> {
+        let Value::Text { at, len, .. } = key else { return Ok(false) };
+        if len < SHORTEST || !self.keys.texts.contains(&at) {
+            return Ok(false);
+        }
+        let text = self.text_of(key)?.unwrap_or_default();
+        Ok(text.starts_with("__") && text.ends_with("__") && !HARMLESS.contains(&text.as_str()))
+    }
+
+    #[cold]
+    fn method(&mut self) {
+        let at = self.at;
+        let words = || "an attribute that the interpreter calls, in the state of an object".to_owned();
+        self.facts.fault(FaultKind::Method, at, words);
+    }
+
+    fn odd_key(&self, dict: Value) -> Option<Odd> {
+        let Value::Fresh { size, .. } = dict else { return None };
+        self.keys.dicts.get(&size).copied()
+    }
+
+    /// State for an object, the first or another one.
+    pub(super) fn see_state(&mut self, class: u32, state: Value, is_second: bool) -> Step {
+        let worst = match state {
+            // The second part goes by `setattr`: `__class__` and `__dict__` are set, whatever stands there.
+            Value::Tuple { start, len: 2, .. } => match *self.cells_of(start, 2) {
+                [first, second] if self.odd_key(second) == Some(Odd::Dunder) => {
+                    self.odd_key(first).max(Some(Odd::Method))
+                }
+                [first, second] => self.odd_key(first).max(self.odd_key(second)),
+                _ => None,
+            },
+            state => self.odd_key(state),
+        };
+        match worst {
+            Some(Odd::Method) => self.method(),
+            Some(Odd::Dunder | Odd::Computed) => self.used(class, Use::OddArguments),
+            None => {}
+        }
+        let takes = self.takes_attributes(class);
+        let is_odd =
+            takes && self.is_odd_state(state) || self.is_sklearn(class) && self.is_refused(class, state)?;
+        if is_second || is_odd {
+            self.used(class, Use::OddArguments);
+        }
+        Ok(())
+    }
+
+    /// State that BUILD puts nowhere, so that anything may stand there: None for the C unpickler, for the pure-Python one
+    /// everything that is false, each alone or twice in a tuple.
+    pub(super) fn is_no_state(&self, state: Value) -> bool {
+        let is_false = |value| match value {
+            Value::Unknown
+            | Value::None
+            | Value::Int(0)
+            | Value::Number
+            | Value::Bytes
+            | Value::Object { .. }
+            | Value::Persistent(_)
+            | Value::Fresh { kind: Container::Array, .. } => true,
+            Value::Text { len, .. } => len == 0,
+            Value::Fresh { .. } | Value::Tuple { .. } => self.size_of(value) == 1,
+            Value::Int(_) | Value::Global(_) => false,
+        };
+        match state {
+            Value::Tuple { start, len: 2, .. } => self.cells_of(start, 2).iter().all(|part| is_false(*part)),
+            state => is_false(state),
+        }
+    }
+
+    /// State whose methods are called (`state.pop`, `state.items`), or a second part, which runs setters.
+    fn is_odd_state(&self, state: Value) -> bool {
         let odd = |value| matches!(value, Value::Object { .. } | Value::Global(_) | Value::Unknown);
         let Value::Tuple { start, len: 2, .. } = state else { return odd(state) };
         !matches!(self.cells_of(start, 2), &[first, Value::None] if !odd(first))
     }
 
-    /// Whether a class is one of scikit-learn's that take a dict of attributes.
-    pub(super) fn takes_attributes(&self, class: u32) -> bool {
+    pub(super) fn module_of(&self, class: u32) -> (&str, &str) {
         let name = usize::try_from(class).ok().and_then(|at| self.facts.names.get(at));
-        let module = name.map_or("", |name| name.imported().0);
+        name.map_or(("", ""), Name::imported)
+    }
+
+    /// Whether a class is one of those that take a dict of attributes: all that are not known to take anything else.
+    fn takes_attributes(&self, class: u32) -> bool {
+        let (module, _) = self.module_of(class);
+        let is_in = |package: &&str| {
+            module.strip_prefix(*package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        !OWN.iter().any(is_in) && !COMPILED.contains(&module)
+    }
+
+    fn is_sklearn(&self, class: u32) -> bool {
+        let (module, _) = self.module_of(class);
         module.starts_with("sklearn.") && !COMPILED.contains(&module)
+    }
+
+    /// A name was looked up: attributes of scikit-learn's classes are looked at.
+    pub(super) fn expect_attributes(&mut self, module: &str) {
+        if module.starts_with("sklearn.") {
+            self.keep_at_least(ATTRIBUTES);
+        }
+    }
+
+    /// Attributes that `__setstate__` of a class of scikit-learn would call, or call something of (1.9.1: `base.py` compares
+    /// and prints the version; `isotonic.py` calls `self._build_f` with two arrays; `predictor.py` calls `self.nodes.astype`).
+    fn is_refused(&mut self, class: u32, state: Value) -> Step<bool> {
+        let state = match state {
+            Value::Tuple { start, len: 2, .. } => self.cells_of(start, 2).first().copied(),
+            state => Some(state),
+        };
+        let Some(state @ Value::Fresh { kind: Container::Dict, .. }) = state else { return Ok(false) };
+        let Some(entries) = self.entries(state) else { return Ok(true) };
+        let (_, class) = self.module_of(class);
+        let arrays: &[&str] = match class {
+            "IsotonicRegression" => &["X_thresholds_", "y_thresholds_"],
+            "TreePredictor" => &["nodes"],
+            _ => &[],
+        };
+        for (key, value) in entries {
+            let Some(key) = self.text_of(key)? else { return Ok(true) };
+            let is_text = matches!(value, Value::Text { .. });
+            if key == "_sklearn_version" && !is_text
+                || key == "_build_f"
+                || arrays.contains(&key.as_str()) && !self.is_array(value)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// An array of NumPy, by pickle or by joblib.
+    fn is_array(&self, value: Value) -> bool {
+        match value {
+            Value::Bytes => true,
+            Value::Object { class, .. } => matches!(
+                self.module_of(class),
+                ("numpy", "ndarray") | ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer")
+            ),
+            _ => false,
+        }
     }
 }

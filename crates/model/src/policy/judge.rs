@@ -180,7 +180,9 @@ impl<'p> Judge<'p> {
         let (threat, verdict) = match fault.kind {
             FaultKind::Broken | FaultKind::NoStop | FaultKind::Truncated => (threat::BROKEN, Verdict::Review),
             FaultKind::CallOfValue => (threat::OTHER_USE, Verdict::Review),
-            FaultKind::ComputedName | FaultKind::MakesClass => (threat::INDIRECT, Verdict::Malicious),
+            FaultKind::ComputedName | FaultKind::MakesClass | FaultKind::Method => {
+                (threat::INDIRECT, Verdict::Malicious)
+            }
             FaultKind::Extension => (threat::EXTENSION, Verdict::Review),
             FaultKind::ForeignTarget => (threat::FOREIGN_CHANGE, Verdict::Review),
             FaultKind::Frame if readings_differ => (threat::FRAME, Verdict::Malicious),

@@ -154,12 +154,16 @@ fn generators_as_numpy_writes_them_stay_clean() {
 
 const KERNEL: (&str, &str) = ("sklearn.gaussian_process.kernels", "RBF");
 const LINEAR: (&str, &str) = ("sklearn.linear_model._base", "LinearRegression");
+const ISOTONIC: (&str, &str) = ("sklearn.isotonic", "IsotonicRegression");
+const TREE: (&str, &str) = ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor");
 
 #[test]
 fn state_that_an_estimator_would_call_is_told() {
     let of = |class: (&str, &str)| Stream::protocol(2).global(class.0, class.1).raw(b")\x81");
     let holder = |stream: Stream| stream.global("types", "SimpleNamespace").raw(b")\x81}");
     let mean = |stream: Stream, key| stream.text(key).global("numpy", "mean").op(b's');
+    let held = |class, key| of(class).op(b'}').text(key).global("types", "SimpleNamespace").raw(b")\x81sb");
+    let early = mean(Stream::protocol(2).op(b'}'), "_build_f").raw(b"q\x010");
     for (class, stream) in [
         // The setter of `theta` calls `self.get_params`, which the first state has replaced.
         (KERNEL, mean(of(KERNEL).op(b'}'), "get_params").op(b'}').text("theta").raw(b"]s\x86b")),
@@ -169,6 +173,14 @@ fn state_that_an_estimator_would_call_is_told() {
         (KERNEL, mean(holder(of(KERNEL)), "items").raw(b"bb")),
         (KERNEL, mean(holder(of(KERNEL)), "items").raw(b"bN\x86b")),
         (LINEAR, of(LINEAR).global("numpy", "mean").op(b'b')),
+        // It compares and prints the version.
+        (LINEAR, held(LINEAR, "_sklearn_version")),
+        // `self._build_f` is looked up on the object; what it takes for arrays, and `nodes.astype`, are asked.
+        (ISOTONIC, mean(of(ISOTONIC).op(b'}'), "_build_f").op(b'b')),
+        (ISOTONIC, early.global(ISOTONIC.0, ISOTONIC.1).raw(b")\x81h\x01b")),
+        (ISOTONIC, held(ISOTONIC, "X_thresholds_")),
+        (ISOTONIC, held(ISOTONIC, "y_thresholds_")),
+        (TREE, held(TREE, "nodes")),
     ] {
         let file = judge(&stream.stop());
         let found: Vec<_> =
@@ -200,4 +212,18 @@ fn calls_that_are_handed_each_other_take_no_stack() {
     assert_eq!(file.verdict, Verdict::Review, "{:#?}", file.findings);
     let subjects: Vec<_> = file.findings.iter().filter_map(|found| found.subject.as_deref()).collect();
     assert!(subjects.contains(&"torch._tensor._rebuild_from_type_v2"), "{subjects:?}");
+}
+
+#[test]
+fn nothing_is_allowed_that_calls_what_it_holds() {
+    for (module, name) in [
+        ("sklearn.gaussian_process.kernels", "PairwiseKernel"),
+        ("sklearn.linear_model._logistic", "_LbfgsCallbackBridge"),
+        ("sklearn.linear_model._stochastic_gradient", "_ValidationScoreCallback"),
+        ("sklearn.metrics._scorer", "_PassthroughScorer"),
+        ("sklearn.metrics._scorer", "_Scorer"),
+    ] {
+        let file = judge(&Stream::protocol(2).global(module, name).raw(b")\x81").stop());
+        assert_eq!(file.verdict, Verdict::Review, "{module}.{name}: {:#?}", file.findings);
+    }
 }

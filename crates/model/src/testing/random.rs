@@ -135,7 +135,7 @@ fn step(random: &mut Random, stream: Stream, heights: &mut Heights, memo: &mut u
                 match random.below(3) {
                     0 => stream.raw([b'h', key]),
                     1 => stream.op(b'j').raw(u32::from(key).to_le_bytes()),
-                    _ => stream.raw(format!("g{key}\n")),
+                    _ => stream.raw(format!("g{}{key}{}\n", random.pick(SPACES), random.pick(SPACES))),
                 }
             } else {
                 stream
@@ -194,6 +194,25 @@ fn constant(random: &mut Random, stream: Stream) -> Stream {
         b"I 0x1f \n",
         b"\x8e\x01\x00\x00\x00\x00\x00\x00\x00a",
         b"\x8b\x01\x00\x00\x00a",
+        // Odd spaces, NUL, octal numbers: what C takes for a number, or Python, or neither.
+        b"I5\0x\n",
+        b"I\x0b3\n",
+        b"I010\n",
+        b"I\0\n",
+        b"I08\n",
+        b"L5\0x\n",
+        b"L\x0b3\x0b\n",
+        b"F 1\n",
+        b"F1 \n",
+        b"F1\0zz\n",
+        b"F1_0\n",
+        // State that goes nowhere: for both unpicklers, for one, for neither.
+        b"K\x01Nb",
+        b"N}b",
+        b"N)b",
+        b"KbNN\x86b",
+        b"]N}\x86b",
+        b"NK\x01b",
     ];
     let constant = random.pick(CONSTANTS);
     stream.raw(constant)
@@ -217,13 +236,16 @@ fn text(random: &mut Random, stream: Stream, text: &str) -> Stream {
     }
 }
 
+/// What may stand around a number; NUL ends it for C alone.
+const SPACES: &[&str] = &["", "", "", " ", "\x0b", "\t", "\0x"];
+
 fn memoize(random: &mut Random, stream: Stream, memo: &mut u32) -> Stream {
     let key = *memo;
     *memo += 1;
     match random.below(6) {
         0 => stream.raw([b'q', u8::try_from(key).unwrap_or(255)]),
         1 => stream.op(b'r').raw(key.to_le_bytes()),
-        2 => stream.raw(format!("p{key}\n")),
+        2 => stream.raw(format!("p{}{key}{}\n", random.pick(SPACES), random.pick(SPACES))),
         3 => stream.op(0x94).raw([b'q', 0]),
         _ => stream.op(0x94),
     }
