@@ -65,6 +65,9 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let words = |problems: &[Problem]| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
     let (invalid, conflicts, unknown) =
         (words(look.invalid_of(&name)), words(&outcome.conflicts), words(&outcome.unknown));
+    // What the spec leaves open is told, and keeps nothing of what it asks for from being there.
+    let (left_open, unknown): (Vec<String>, Vec<String>) =
+        unknown.into_iter().partition(|it| it.starts_with("spec.quota.gpu:"));
     let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
 
     promises.say("Conflict", !conflicts.is_empty(), "OtherDomain", "NoConflict", &conflicts);
@@ -78,7 +81,7 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
         isolation(&mut promises, &in_force(domain, outcome).nodes, nodes, modes.mode, &ways(&name, look));
     let opened = look.opened.get(&name).cloned().unwrap_or_default();
     network(&mut promises, &opened);
-    admission(&mut promises, all);
+    admission(&mut promises, all, &left_open);
     let simulation = shown(old.simulation.as_ref(), simulations.of(domain), clock);
     simulated(&mut promises, simulation.as_ref(), look.hashes.get(&name));
     let mut all_faults = faults;
@@ -161,13 +164,14 @@ fn network(promises: &mut Promises<'_>, opened: &[String]) {
     }
 }
 
-fn admission(promises: &mut Promises<'_>, all: &Report) {
+fn admission(promises: &mut Promises<'_>, all: &Report, left_open: &[String]) {
     let missing: Vec<String> = all.faults.iter().chain(&all.contests).cloned().chain(waiting(all)).collect();
     if missing.is_empty() {
         let words = "policies and bindings are written and compiled; whether a pod is refused was not tried, and they cannot \
                      tell which devices stand behind a claim and whether any do, what a RuntimeClass does, and which variables \
                      an image or a ConfigMap in envFrom sets";
-        promises.unknown("AdmissionActive", "NotProbed", words);
+        let open = left_open.iter().map(|it| format!("; {it}"));
+        promises.unknown("AdmissionActive", "NotProbed", &format!("{words}{}", open.collect::<String>()));
     } else {
         promises.say("AdmissionActive", false, "", "NotInPlace", &missing);
     }

@@ -13,6 +13,7 @@ use ringfence_inventory::cluster::ClusterError;
 use ringfence_inventory::cluster::Env;
 
 use crate::exit::Unreachable;
+use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::progress;
 
