@@ -5,11 +5,17 @@ use std::time::Duration;
 use ringfence_lab::ControlPlane;
 use ringfence_lab::Identity;
 use ringfence_lab::Namespace;
+use ringfence_lab::Options;
+use ringfence_lab::Tier;
 use ringfence_lab::until;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::controller::Controller;
+use crate::controller::of_the_account;
 use crate::run;
+use crate::set_up;
+use crate::support::Folder;
 use crate::world;
 
 /// Roles, each with the groups that hold them here.
@@ -144,15 +150,43 @@ fn each_role_may_do_its_work_and_nothing_that_guards() {
 }
 
 #[test]
-#[ignore = "needs lab tier 1b: an engineer's commands, under impersonation"]
-fn an_engineers_day() {
-    let Some(lab) = world() else { return };
+#[ignore = "needs lab tier 1b: an engineer's commands in a domain that a controller enforces, under impersonation"]
+fn an_engineers_day_in_a_domain_in_enforce() {
+    let options = Options { tier: Some(Tier::ControlPlane), ..Options::default() };
+    let Some(lab) = ringfence_lab::need_private(&options) else { return };
+    set_up(&lab);
+    let folder = Folder::new("day");
+    let controller = Controller::start(&folder.write("kubeconfig", of_the_account(&lab).to_string()));
     let namespace = lab.namespace("day");
-    bind_all(lab, &namespace);
+    let name = namespace.name();
+    lab.kubectl(&["create", "serviceaccount", "builder", "-n", name]).ok();
+    let domain = json!({
+        "apiVersion": "ringfence.dev/v1alpha1", "kind": "SecurityDomain", "metadata": {"name": "day"},
+        "spec": {
+            "namespaces": {"names": [name]},
+            "network": {"allowDNS": false},
+            "access": {
+                "roles": [{"preset": "ml-engineer", "subjects": [{"kind": "Group", "name": group("ml-engineer")}]}],
+                "mountable": {"secrets": ["hf"], "serviceAccounts": [], "claims": ["scratch"]},
+            },
+            "quota": {"cpu": "16", "memory": "64Gi", "pods": 20},
+            "limits": {"default": {"cpu": "1", "memory": "1Gi"}},
+            "jobs": {"activeDeadlineSeconds": 3600},
+            "enforcement": {"mode": "Enforce"},
+        },
+    });
+    run(&lab, &["domain", "apply", "-f", "-", "--wait", "--timeout", "120"], &domain.to_string()).ends(0);
+
     let anna = Identity::human("anna", &[&group("ml-engineer")]);
     let as_anna = |arguments: &[&str]| namespace.kubectl_as(&anna, arguments);
     until("rights of the role", Duration::from_secs(30), || as_anna(&["get", "pods"]).is_ok().then_some(()));
     as_anna(&["create", "job", "train", "--image=lab.local/train:1"]).ok();
+    until("its pod, with what it did not write", Duration::from_secs(30), || {
+        let pods: Value = serde_json::from_str(&as_anna(&["get", "pods", "-o", "json"]).ok()).unwrap();
+        pods.pointer("/items/0/spec/containers/0/resources/limits/memory")
+            .is_some_and(|it| it == "1Gi")
+            .then_some(())
+    });
     as_anna(&["get", "jobs,pods,events"]).ok();
     as_anna(&["describe", "job", "train"]).ok();
     as_anna(&["patch", "job", "train", "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#]).ok();
@@ -174,13 +208,50 @@ fn an_engineers_day() {
         &["create", "secret", "generic", "mine"],
         &["create", "rolebinding", "mine", "--clusterrole=admin", "--user=anna"],
         &["delete", "resourcequota", "rf-quota"],
-        &["label", "namespace", namespace.name(), "a=b"],
+        &["delete", "networkpolicy", "rf-default-deny"],
+        &["label", "namespace", name, "a=b"],
         &["create", "token", "default"],
         &["run", "shell", "--image=lab.local/sh:1"],
         &["get", "securitydomains"],
     ] {
         let said = as_anna(refused).refused();
         assert!(said.contains("cannot"), "{refused:?}: {said}");
+    }
+    by_other_ways(&namespace, &anna);
+    assert!(controller.term(&lab).success());
+}
+
+/// What an engineer may not do, written into a Job, which she may make: each is refused at the Job, and what is listed is not.
+fn by_other_ways(namespace: &Namespace<'_>, anna: &Identity) {
+    let job = |name: &str, more: &Value| {
+        let mut spec =
+            json!({"restartPolicy": "Never", "containers": [{"name": "main", "image": "lab.local/train:1"}]});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": {"template": {"spec": spec}}});
+        namespace.apply_as(anna, &job.to_string())
+    };
+    let volume = |mut what: Value| {
+        what["name"] = "v".into();
+        json!({"volumes": [what]})
+    };
+    let secret = |name: &str| volume(json!({"secret": {"secretName": name}}));
+    job("listed", &secret("hf")).ok();
+    job("claimed", &volume(json!({"persistentVolumeClaim": {"claimName": "scratch"}}))).ok();
+    let reads = json!({"containers": [{"name": "main", "image": "lab.local/train:1",
+        "env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "other", "key": "key"}}}]}]});
+    for (name, more, control) in [
+        ("secret", secret("other"), "RF-RBAC-003"),
+        ("env", reads, "RF-RBAC-003"),
+        ("account", json!({"serviceAccountName": "builder"}), "RF-RBAC-003"),
+        ("claim", volume(json!({"persistentVolumeClaim": {"claimName": "other"}})), "RF-RBAC-003"),
+        ("host-path", volume(json!({"hostPath": {"path": "/"}})), "RF-RUN-011"),
+        ("host-network", json!({"hostNetwork": true}), "RF-NET-010"),
+        ("node", json!({"nodeName": "gpu-1"}), "RF-GPU-024"),
+    ] {
+        let done = job(name, &more);
+        assert!(!done.is_ok(), "{name} was taken");
+        let said = done.refused();
+        assert!(said.contains(control) && said.contains("Fix:"), "{name}: {said}");
     }
 }
 
