@@ -258,6 +258,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_length_of_a_frame_may_cross_the_end_of_another() {
+        // A reader of blocks drops the byte 8a with the first frame, reads a length of nine, and has `m` for the rest of a line.
+        let frames = b"\x80\x04N\x95\x03\0\0\0\0\0\0\0N\x95\x8a\x09\0\0\0\0\0\0\0cos\nsystem\n.";
+        let facts = read(&Slice::new(&frames[..]), &Limits::default());
+        let names: Vec<&(String, String)> = facts.names.iter().map(|name| &name.raw).collect();
+        assert!(names.contains(&&("os".to_owned(), "m".to_owned())), "{names:?}");
+    }
+
+    #[test]
     fn a_name_behind_what_is_no_error_makes_a_pickle() {
         let frame = b"\x95\x03\0\0\0\0\0\0\0J\x01\x02\0\0\xff\0";
         // State that the pure-Python unpickler alone passes over, streams before it, an operand that crosses a frame.

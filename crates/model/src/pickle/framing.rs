@@ -57,8 +57,12 @@ impl Machine<'_> {
         }
         let start = if self.frames == Frames::Blocks { self.window.at() } else { start };
         let end = start.saturating_add(len);
-        if self.frames == Frames::Flat && self.frame_end != NO_FRAME && start < self.frame_end {
-            self.facts.fault(FaultKind::Frame, at, || "a frame begins inside another".to_owned());
+        if self.frames == Frames::Flat && self.frame_end != NO_FRAME && start != self.frame_end {
+            // The length of this one may itself lie on both sides of the end of the one before.
+            let inside = start < self.frame_end;
+            let what =
+                if inside { "a frame begins inside another" } else { "an opcode crosses the end of a frame" };
+            self.facts.fault(FaultKind::Frame, at, || what.to_owned());
             self.straddles = true;
         }
         if end > self.window.len() {
