@@ -54,7 +54,8 @@ ringfence.yaml:
   signers:
     - {name: release, scheme: oms, key: keys/release.pub, repos: [\"acme/*\"], notAfter: 2027-06-30}
 
-Exit codes: 0 verified, 2 usage, 3 something could not be read, 4 something does not hold, 5 internal error.")]
+Exit codes: 0 verified, 1 verified, but a loader could load files that no signature covers, 2 usage, 3 something could \
+not be read, 4 something does not hold, 5 internal error.")]
 pub(crate) struct Verify {
     /// Folder or file.
     path: PathBuf,
