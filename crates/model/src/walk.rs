@@ -193,10 +193,10 @@ impl<'p> Walk<'p> {
         let facts = text::json(path, source.as_ref())?;
         self.layout(path, &facts.odd, None);
         self.tell(path, |judge| {
-            for (at, message) in facts.code {
+            for (at, message) in facts.named.code {
                 judge.found(threat::CODE_ON_USE, Verdict::Review, at, None, message);
             }
-            for (at, message) in facts.outside {
+            for (at, message) in facts.named.outside {
                 judge.found(threat::REACHES_OUT, Verdict::Malicious, at, None, message);
             }
             for (at, message) in facts.unread {

@@ -41,6 +41,12 @@ const UNREAD: [(&str, &str); 5] = [
     ("py/reduce", "a description of jsonpickle objects"),
 ];
 
+/// Whether an interpreter runs what is called so.
+pub(crate) fn is_script(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SCRIPTS.iter().any(|ending| name.ends_with(ending))
+}
+
 /// Names of templates. Prose that begins like one is one, too.
 const TEMPLATES: [&str; 3] = [".jinja", ".jinja2", ".j2"];
 const MARKS: [&[u8]; 3] = [b"{%", b"{{", b"{#"];
@@ -94,7 +100,7 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
     let is_template = TEMPLATES.iter().any(|ending| name.ends_with(ending))
         || is_prose && (begins_like_template || name.contains("template"));
     Ok(Some(match first {
-        _ if SCRIPTS.iter().any(|ending| name.ends_with(ending)) => Kind::Other,
+        _ if is_script(&name) => Kind::Other,
         _ if is_template => Kind::Jinja,
         Some(b'{' | b'[') if source.len() <= JSON && !is_word => Kind::Json,
         _ if is_prose => Kind::Prose,
@@ -122,10 +128,8 @@ fn begins_with_word(text: &[u8]) -> bool {
 /// What a configuration names.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// Code that runs on use: place and words.
-    pub(crate) code: Vec<(u64, String)>,
-    /// Files outside of the model that are read on use: place and words.
-    pub(crate) outside: Vec<(u64, String)>,
+    /// Code that runs on use, and files outside of the model.
+    pub(crate) named: Named,
     /// Parts that nobody read: place and words.
     pub(crate) unread: Vec<(u64, String)>,
     /// What templates reach, with the place in the text.
@@ -165,17 +169,16 @@ pub(crate) fn json(path: &str, source: &dyn Source) -> Result<Facts, ReadError> 
 impl Facts {
     /// Gives the templates.
     fn walk<'j>(&mut self, root: &'j Json, is_pipeline: bool) -> Vec<&'j Json> {
-        let (mut templates, mut named) = (Vec::new(), Named::default());
-        named.object(root, is_pipeline);
+        let mut templates = Vec::new();
         let mut rest = vec![root];
         while let Some(json) = rest.pop() {
             rest.extend(json.items());
-            named.object(json, false);
+            self.named.object(json, is_pipeline && std::ptr::eq(json, root));
             let mut keys: Vec<&str> = json.entries().iter().map(|(key, _)| key.as_str()).collect();
             for (key, value) in json.entries() {
                 rest.push(value);
                 self.key(key, value);
-                named.key(key, value);
+                self.named.key(key, value);
                 if key == "chat_template" {
                     self.of_template(value, &mut templates);
                 }
@@ -185,8 +188,6 @@ impl Facts {
                 let key = crate::keys::shown(key);
                 self.odd.push((json.at as u64, format!("{key} is there twice: readers pick different ones")));
             }
-            self.code.append(&mut named.code);
-            self.outside.append(&mut named.outside);
             self.cut(MANY);
         }
         self.cut(0);
@@ -196,7 +197,7 @@ impl Facts {
 
     /// Keeps the first of each list, once it is longer than this.
     fn cut(&mut self, most: usize) {
-        for list in [&mut self.code, &mut self.outside, &mut self.unread, &mut self.odd] {
+        for list in [&mut self.named.code, &mut self.named.outside, &mut self.unread, &mut self.odd] {
             if list.len() > most {
                 list.sort();
                 list.dedup();
@@ -241,7 +242,7 @@ impl Facts {
         }
         let at = value.at as u64;
         if let Some((_, what)) = CODE.iter().find(|(known, _)| *known == key) {
-            self.code.push((at, format!("{key} {what}")));
+            self.named.code.push((at, format!("{key} {what}")));
         }
         if let Some((_, what)) = UNREAD.iter().find(|(known, _)| *known == key) {
             self.unread.push((at, format!("{what}, which is not read by this build")));
