@@ -11,6 +11,7 @@ use ringfence_finding::Verdict;
 
 use crate::file;
 use crate::format::onnx::External;
+use crate::format::text;
 use crate::keys;
 
 /// Longest hole before a tensor, and behind the last: writers align to pages.
@@ -119,14 +120,12 @@ fn beside(model: &str, location: &str) -> String {
     folder.into_iter().chain(parts).collect::<Vec<_>>().join("/")
 }
 
-/// Endings of what other programs load by its name, in formats that are not known here. A model that names such a file says
+/// Endings of what other programs load by its name, in formats that are not known here, beside those of scripts. A model that names such a file says
 /// nothing about it; names of data have no rule (old writers name files after tensors).
-const LOADED: [&str; 46] = [
-    ".bat",
+const LOADED: [&str; 38] = [
     ".caffemodel",
     ".cbm",
     ".ckpt",
-    ".cmd",
     ".cubin",
     ".dll",
     ".dylib",
@@ -135,12 +134,10 @@ const LOADED: [&str; 46] = [
     ".exe",
     ".h5",
     ".hdf5",
-    ".html",
     ".ipynb",
     ".jar",
     ".jinja",
     ".joblib",
-    ".js",
     ".json",
     ".keras",
     ".mlmodel",
@@ -151,17 +148,13 @@ const LOADED: [&str; 46] = [
     ".pdmodel",
     ".pkl",
     ".plan",
-    ".ps1",
     ".pt",
-    ".pth",
     ".ptl",
-    ".py",
     ".pyc",
     ".pyd",
     ".pyo",
     ".rds",
     ".rknn",
-    ".sh",
     ".so",
     ".t7",
     ".trt",
@@ -174,7 +167,8 @@ const LOADED: [&str; 46] = [
 fn explain(data: &mut ModelFile, mut ranges: Vec<(u64, u64)>) {
     let name = data.path.to_ascii_lowercase();
     // A library bears its version behind its ending.
-    if LOADED.iter().any(|ending| name.ends_with(ending)) || name.contains(".so.") || !is_unknown(data) {
+    let is_loaded = LOADED.iter().any(|ending| name.ends_with(ending)) || name.contains(".so.");
+    if is_loaded || text::is_script(&name) || !is_unknown(data) {
         return;
     }
     ranges.sort_unstable();
