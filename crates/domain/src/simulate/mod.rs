@@ -227,11 +227,12 @@ pub fn simulate(
         let of = below.entry(&violation.namespace).or_default();
         *of = of.saturating_add(violation.pods);
     }
-    for (namespace, pods) in below {
-        let of = owners.iter().filter(|((of, _), _)| *of == namespace);
-        let counted = of.fold(0_u32, |sum, (_, verdict)| sum.saturating_add(verdict.refused_below()));
-        would_deny = would_deny.saturating_add(pods.saturating_sub(counted));
+    for ((namespace, _), verdict) in &owners {
+        if let Some(pods) = below.get_mut(namespace) {
+            *pods = pods.saturating_sub(verdict.refused_below());
+        }
     }
+    would_deny = below.into_values().fold(would_deny, u32::saturating_add);
     let mut shortages = shortages(desired, &outcome.namespaces, &left);
     shortages.extend(of_claims);
     would_deny = would_deny.saturating_add(budget::pods(&shortages));
