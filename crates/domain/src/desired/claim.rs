@@ -26,6 +26,8 @@ pub(crate) struct Claims<'a> {
     facts: &'a ClusterFacts,
     /// Namespaces by name: most domains name theirs.
     by_name: BTreeMap<&'a str, &'a NamespaceFact>,
+    /// Nodes likewise.
+    nodes_by_name: BTreeMap<&'a str, &'a NodeFact>,
     namespaces: BTreeMap<String, Taken>,
     nodes: BTreeMap<String, Taken>,
 }
@@ -72,9 +74,9 @@ impl<'a> Claims<'a> {
     /// What each domain holds, before any takes more.
     pub(crate) fn new(asked: &[Asked<'_>], facts: &'a ClusterFacts) -> Self {
         let by_name = facts.namespaces.iter().flatten().map(|it| (it.name.as_str(), it)).collect();
-        let mut claims = Self { facts, by_name, namespaces: BTreeMap::new(), nodes: BTreeMap::new() };
-        let nodes: BTreeMap<_, _> =
-            facts.nodes.iter().flatten().map(|it| (it.name.as_str(), &it.labels)).collect();
+        let nodes_by_name = facts.nodes.iter().flatten().map(|it| (it.name.as_str(), it)).collect();
+        let (namespaces, nodes) = Default::default();
+        let mut claims = Self { facts, by_name, nodes_by_name, namespaces, nodes };
         for asked in by_age(asked) {
             let (domain, spec) = (asked.domain.name_any(), &asked.domain.spec);
             let Some(record) = Record::of(asked.domain) else { continue };
@@ -93,7 +95,7 @@ impl<'a> Claims<'a> {
                 }
             }
             for name in record.nodes {
-                let labels = nodes.get(name).copied();
+                let labels = claims.nodes_by_name.get(name).map(|it| &it.labels);
                 let is_taken =
                     spec.nodes.selector.as_ref().zip(labels).is_some_and(|(it, of)| selects(it, of));
                 let stays = stays && labels.is_some() && spec.nodes.selector.is_some();
@@ -147,8 +149,8 @@ impl<'a> Claims<'a> {
             }
         }
         for name in staying(&self.nodes, domain) {
-            let Some(node) = self.facts.nodes.iter().flatten().find(|it| it.name == name) else { continue };
-            mine.nodes.push(node.clone());
+            let Some(node) = self.nodes_by_name.get(name) else { continue };
+            mine.nodes.push((*node).clone());
             outcome.unknown.push(stays("spec.nodes.selector", "node", name, "kubernetes.io/hostname"));
         }
         mine.nodes.sort_by(|left, right| left.name.cmp(&right.name));
