@@ -29,9 +29,9 @@ mod state;
 mod strict;
 pub(crate) mod tree;
 mod value;
+mod view;
 mod ways;
 
-pub(crate) use call::fits;
 pub(crate) use chain::is_pickle;
 pub(crate) use chain::read;
 pub(crate) use explain::OPCODES;
@@ -41,3 +41,4 @@ pub(crate) use facts::Facts;
 pub(crate) use machine::Dialect;
 pub(crate) use session::Session;
 pub(crate) use value::Value;
+pub(crate) use view::fits;
