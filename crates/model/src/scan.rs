@@ -318,6 +318,7 @@ fn unread(entry: &Entry, gap: ModelGap) -> Judged {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::container::stream::Codec;
@@ -325,14 +326,11 @@ mod tests {
 
     #[test]
     fn a_packed_file_in_the_folder_of_git_is_told_unless_it_is_an_object() {
-        let folder = std::env::temp_dir().join(format!("ringfence-model-git-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
+        let (folder, write) = folder("git");
         let digest = "0a".repeat(19);
         let packed = pack(Codec::Zlib, b"cos\nsystem\n(S'echo hi'\ntR.");
         for name in ["model.joblib", "objects/model", &format!("objects/ab/{digest}"), "objects/ab/0a"] {
-            let path = folder.join(".git").join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, &packed).unwrap();
+            write(&format!(".git/{name}"), &packed);
         }
         let found = scan(&folder, Policy::embedded(), &Limits::default(), &|| ()).unwrap();
         fs::remove_dir_all(folder).unwrap();
@@ -341,15 +339,22 @@ mod tests {
         assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
     }
 
-    #[test]
-    fn one_thread_and_eight_say_the_same_in_the_same_order() {
-        let folder = std::env::temp_dir().join(format!("ringfence-model-threads-{}", std::process::id()));
+    /// Writes into an empty folder, and gives that.
+    fn folder(name: &str) -> (PathBuf, impl Fn(&str, &[u8])) {
+        let folder = std::env::temp_dir().join(format!("ringfence-model-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
-        let write = |name: &str, bytes: &[u8]| {
-            let path = folder.join(name);
+        let root = folder.clone();
+        let write = move |name: &str, bytes: &[u8]| {
+            let path = root.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         };
+        (folder, write)
+    }
+
+    #[test]
+    fn one_thread_and_eight_say_the_same_in_the_same_order() {
+        let (folder, write) = folder("threads");
         let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
         write("m.onnx", &fs::read(external).unwrap());
         write("w.bin", &[1, 2, 3, 4, 5, 6, 7, 8]);
@@ -387,13 +392,7 @@ mod tests {
 
     #[test]
     fn files_are_told_once_in_one_order_and_never_before_their_verdict_stands() {
-        let folder = std::env::temp_dir().join(format!("ringfence-model-tell-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        let write = |name: &str, bytes: &[u8]| {
-            let path = folder.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        };
+        let (folder, write) = folder("tell");
         let external = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx/external");
         write("m.onnx", &fs::read(external).unwrap());
         // Unknown alone, and explained by the model that comes later.

@@ -175,6 +175,17 @@ pub(crate) fn get(lab: &ControlPlane, what: &[&str]) -> Option<Value> {
     serde_json::from_str(&text).ok()
 }
 
+/// Waits for an event of a domain whose note has all these words.
+#[track_caller]
+pub(crate) fn told(lab: &ControlPlane, domain: &str, words: &[&str]) -> String {
+    ringfence_lab::until(&format!("an event of {domain} with {words:?}"), SOON, || {
+        let events = get(lab, &["events.events.k8s.io", "-n", "default"])?;
+        let of_domain = events["items"].as_array()?.iter().filter(|it| it["regarding"]["name"] == domain);
+        let mut notes = of_domain.filter_map(|it| it["note"].as_str());
+        notes.find(|note| words.iter().all(|words| note.contains(words))).map(str::to_owned)
+    })
+}
+
 /// Waits until an object is there and as wanted.
 #[track_caller]
 pub(crate) fn soon(lab: &ControlPlane, what: &[&str], wanted: impl Fn(&Value) -> bool) -> Value {

@@ -13,6 +13,7 @@ use crate::ground::SOON;
 use crate::ground::get;
 use crate::ground::identity;
 use crate::ground::soon;
+use crate::ground::told;
 use crate::ground::turn;
 use crate::lab;
 use ringfence_lab::until;
@@ -99,17 +100,8 @@ async fn objects_appear_come_back_and_nothing_is_written_while_nothing_differs()
     let start = Instant::now();
     soon(lab, &["-n", name, "networkpolicy", "rf-default-deny"], |it| it.pointer("/spec/ingress").is_none());
     assert!(start.elapsed() < REPAIR, "{:?}", start.elapsed());
-    let event = until("an event names who did it", SOON, || {
-        let events = get(lab, &["events.events.k8s.io", "-n", "default"])?;
-        let all = events["items"].as_array()?.clone();
-        all.into_iter()
-            .find(|it| it["regarding"]["name"] == name && it["note"].as_str().unwrap().contains("intruder"))
-    });
-    let note = event["note"].as_str().unwrap();
-    assert!(
-        note.contains(&format!("NetworkPolicy {name}/rf-default-deny")) && note.contains("spec.ingress"),
-        "{note}"
-    );
+    let change = format!("NetworkPolicy {name}/rf-default-deny");
+    told(lab, name, &["intruder", &change, "spec.ingress"]);
 
     // A label of ours, and one of somebody else's, which stays.
     lab.kubectl_as(

@@ -14,6 +14,7 @@ use crate::ground::config;
 use crate::ground::get;
 use crate::ground::identity;
 use crate::ground::soon;
+use crate::ground::told;
 use crate::ground::turn;
 use crate::lab;
 
@@ -241,14 +242,7 @@ async fn labels_that_somebody_plants_go_with_a_word_and_a_fight_for_them_is_told
     }
     let left = get(lab, &["namespace", stray]).unwrap();
     assert_eq!(left["metadata"]["annotations"]["ringfence.dev/except.team"], "a reason of theirs");
-    until("an event names who did it", SOON, || {
-        let events = get(lab, &["events.events.k8s.io", "-n", "default"])?;
-        let says = |it: &Value| {
-            let note = it["note"].as_str().unwrap_or_default();
-            it["regarding"]["name"] == name && note.contains(stray) && note.contains("planter")
-        };
-        events["items"].as_array()?.iter().any(says).then_some(())
-    });
+    told(lab, name, &[stray, "planter"]);
     plant();
     let contested = domain.wait("DriftContested", "True");
     let message = contested["message"].as_str().unwrap();

@@ -4,6 +4,7 @@ use crate::Folder;
 use crate::Ran;
 use crate::command;
 use crate::keys;
+use crate::refused;
 use crate::run;
 
 /// A signed model, and a key pair that signed it: paths of model, keys.
@@ -13,14 +14,6 @@ fn signed(folder: &Folder) -> [String; 3] {
     let (key, public) = keys(folder, "p256", "pem", "");
     run(&["model", "sign", &model, "--key", &key]).ends(0);
     [model, key, public]
-}
-
-#[track_caller]
-fn refused(ran: &Ran, hints: &[&str]) {
-    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
-    for hint in hints {
-        assert!(ran.err.contains(hint), "no `{hint}` in {}", ran.err);
-    }
 }
 
 #[test]

@@ -29,6 +29,15 @@ use support::Ran;
 use support::command;
 use support::run;
 
+/// Refused as usage, with these words and no result.
+#[track_caller]
+fn refused(ran: &Ran, hints: &[&str]) {
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+    for hint in hints {
+        assert!(ran.err.contains(hint), "no `{hint}` in {}", ran.err);
+    }
+}
+
 /// A model whose names and contents are awkward.
 fn model(folder: &Folder) -> String {
     for (name, bytes) in [

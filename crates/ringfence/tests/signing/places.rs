@@ -3,6 +3,7 @@
 use crate::Folder;
 use crate::Ran;
 use crate::keys;
+use crate::refused;
 use crate::run;
 
 /// A folder with two files, and a key pair beside it: paths of model, both files, keys.
@@ -10,14 +11,6 @@ fn two(folder: &Folder) -> [String; 5] {
     let (one, other) = (folder.write("two/a.safetensors", "a"), folder.write("two/b.gguf", "b"));
     let (key, public) = keys(folder, "p256", "pem", "");
     [format!("{}/two", folder.path()), one, other, key, public]
-}
-
-#[track_caller]
-fn refused(ran: &Ran, words: &[&str]) {
-    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
-    for words in words {
-        assert!(ran.err.contains(words), "no `{words}` in {}", ran.err);
-    }
 }
 
 #[test]
