@@ -1,6 +1,7 @@
 //! Room `domain`: one side of a NetworkPolicy rule.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use serde_json::json;
@@ -16,8 +17,8 @@ pub(crate) fn namespace(name: &str) -> Value {
 /// A range of addresses, without the metadata addresses in it if they are to be blocked.
 pub(crate) fn range(cidr: Cidr, block_metadata: bool) -> Value {
     let mut block = json!({"cidr": cidr.to_string()});
-    let holes = metadata().map(Cidr::host).filter(|hole| block_metadata && cidr.covers(*hole));
-    let holes: Vec<_> = holes.map(|hole| hole.to_string()).collect();
+    let holes = METADATA.iter().filter(|hole| block_metadata && cidr.covers(**hole));
+    let holes: Vec<_> = holes.map(ToString::to_string).collect();
     if !holes.is_empty() {
         block["except"] = Value::from(holes);
     }
@@ -26,16 +27,15 @@ pub(crate) fn range(cidr: Cidr, block_metadata: bool) -> Value {
 
 /// Whether a range is a metadata address and nothing else: then no hole can be cut into it.
 pub(crate) fn is_metadata(cidr: Cidr) -> bool {
-    metadata().any(|address| Cidr::host(address) == cidr)
+    METADATA.contains(&cidr)
 }
 
 /// Addresses at which clouds hand credentials to whoever asks: those that RF-NET-003 names.
-fn metadata() -> impl Iterator<Item = IpAddr> {
-    const DATA: &str = include_str!("../../../../data/metadata-addresses.yaml");
-
-    let rows = DATA.lines().filter_map(|line| line.strip_prefix("  - ")?.split_once(' '));
-    rows.filter_map(|(_, address)| address.parse().ok())
-}
+static METADATA: LazyLock<Vec<Cidr>> = LazyLock::new(|| {
+    let data = include_str!("../../../../data/metadata-addresses.yaml");
+    let rows = data.lines().filter_map(|line| line.strip_prefix("  - ")?.split_once(' '));
+    rows.filter_map(|(_, address)| Some(Cidr::host(address.parse::<IpAddr>().ok()?))).collect()
+});
 
 /// Ports of a rule.
 pub(crate) fn ports(ports: &[Port]) -> Value {
@@ -50,6 +50,12 @@ pub(crate) fn port(protocol: &str, port: u16) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_an_address() {
+        let rows = include_str!("../../../../data/metadata-addresses.yaml").matches("\n  - ").count();
+        assert_eq!((METADATA.len(), rows > 0), (rows, true));
+    }
 
     #[test]
     fn every_metadata_address_is_cut_out_of_a_range_that_holds_it() {
