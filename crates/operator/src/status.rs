@@ -63,11 +63,11 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let nodes = outcome.resolved.as_ref().map_or(old.nodes, |_| nodes(domain, look, store));
     let modes = look.modes.get(&name).cloned().unwrap_or_default();
     let words = |problems: &[Problem]| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
-    let (invalid, conflicts, unknown) =
-        (words(look.invalid_of(&name)), words(&outcome.conflicts), words(&outcome.unknown));
+    let (invalid, conflicts) = (words(look.invalid_of(&name)), words(&outcome.conflicts));
     // What the spec leaves open is told, and keeps nothing of what it asks for from being there.
-    let (left_open, unknown): (Vec<String>, Vec<String>) =
-        unknown.into_iter().partition(|it| it.starts_with("spec.quota.gpu:"));
+    let (left_open, unknown): (Vec<Problem>, Vec<Problem>) =
+        outcome.unknown.iter().cloned().partition(|it| it.field == "spec.quota.gpu");
+    let (left_open, unknown) = (words(&left_open), words(&unknown));
     let faults: Vec<String> = report.faults.iter().chain(&all.faults).cloned().collect();
 
     promises.say("Conflict", !conflicts.is_empty(), "OtherDomain", "NoConflict", &conflicts);
