@@ -87,10 +87,7 @@ fn metadata(want: &Value, live: &Value, all: bool, drift: &mut Vec<Drift>) {
 /// Whether a label or annotation under our name is not among ours. Exceptions are written by who owns the object.
 pub fn is_planted(key: &str, wanted: Option<&Value>) -> bool {
     let ours = [names::HASH_ANNOTATION, names::OWNER_ANNOTATION];
-    key.starts_with("ringfence.dev/")
-        && !key.starts_with("ringfence.dev/except.")
-        && !ours.contains(&key)
-        && wanted.is_none_or(|it| it.get(key).is_none())
+    names::is_ours(key) && !ours.contains(&key) && wanted.is_none_or(|it| it.get(key).is_none())
 }
 
 /// Each taint of ours is there; others belong to others.

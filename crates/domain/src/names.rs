@@ -52,3 +52,8 @@ pub const OPERATOR_NAMESPACE: &str = "ringfence-system";
 pub const OPERATOR_ACCOUNT: &str = "ringfence";
 /// Value of `app.kubernetes.io/managed-by` on every object written.
 pub const MANAGED_BY: &str = "ringfence";
+
+/// Whether a label or annotation is a mark of ours. What a team says of exceptions is not.
+pub fn is_ours(key: &str) -> bool {
+    key.strip_prefix("ringfence.dev/").is_some_and(|own| !own.starts_with("except."))
+}

@@ -288,10 +288,7 @@ async fn release(hand: &Hand, key: &Key, live: &Live) -> Result<Done, String> {
     for map in ["labels", "annotations"] {
         let keys = released.pointer(&format!("/metadata/{map}"));
         let keys = keys.as_object().into_iter().flatten().map(|(key, _)| key);
-        // What a team says of exceptions is no mark of ours.
-        for key in
-            keys.filter(|key| key.starts_with("ringfence.dev/") && !key.starts_with("ringfence.dev/except."))
-        {
+        for key in keys.filter(|key| names::is_ours(key)) {
             left[map][key] = Value::Null;
         }
     }

@@ -6,6 +6,7 @@ use kube::api::ApiResource;
 use kube::api::DynamicObject;
 use kube::api::ListParams;
 use kube::core::GroupVersionKind;
+use ringfence_domain::names;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -195,7 +196,7 @@ impl Source {
                 metadata.remove("annotations");
             } else if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
                 // Those of others may be as large as an object can be, and say nothing here.
-                annotations.retain(|key, _| key.starts_with(OURS));
+                annotations.retain(|key, _| names::is_ours(key));
             }
         }
         if self == Self::NetworkPolicies && !is_ours(object) {
@@ -226,19 +227,13 @@ impl Source {
     }
 }
 
-/// Prefix of all annotations and labels that are written and read.
-const OURS: &str = "ringfence.dev/";
 /// Longest list of egress rules of somebody else that is looked at: 32 KiB as JSON.
 const RULES: usize = 32 << 10;
 
 /// Whether an object was written by a controller, as far as it tells: who removes one mark leaves the others.
 fn is_ours(object: &Value) -> bool {
     let maps = ["labels", "annotations"].map(|map| object.get("metadata").and_then(|it| it.get(map)));
-    maps.into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .flat_map(Map::keys)
-        .any(|key| key.starts_with(OURS))
+    maps.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys).any(|key| names::is_ours(key))
 }
 
 /// Of a NetworkPolicy of somebody else: where it lets pods out to. Whoever may write in any namespace may write a thousand of a
