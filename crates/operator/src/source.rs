@@ -125,7 +125,7 @@ impl Source {
             Self::NodeLocalDns => (Some("kube-system"), None, Some("metadata.name=node-local-dns")),
             Self::ServiceAccounts => (None, None, Some("metadata.name=default")),
             Self::RoleBindings | Self::ExternalSecrets | Self::LimitRanges | Self::ResourceQuotas => {
-                (None, Some(ringfence_domain::names::DOMAIN_LABEL), None)
+                (None, Some(names::DOMAIN_LABEL), None)
             }
             Self::Validating | Self::ValidatingBindings | Self::Mutating | Self::MutatingBindings => {
                 (None, Some("app.kubernetes.io/managed-by=ringfence"), None)
