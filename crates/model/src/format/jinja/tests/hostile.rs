@@ -300,7 +300,7 @@ const HOSTILE: &[(&str, &str, Verdict, bool)] = {
         ("function-by-a-variable", "{{ namespace[documents[0]] }}", Review, false),
         ("macro-by-a-variable", "{% macro f() %}{% endmacro %}{{ f[documents[0]] }}", Review, false),
         ("nothing-by-a-variable", "{{ ''[documents[0]] }}", Review, false),
-        ("by-given-names", "{% set f = namespace %}{{ f[boi][eoi][img].replace('a', 'b') }}", Review, false),
+        ("by-given-names", "{% set f = namespace %}{{ f[boi][eoi][img].replace('a', 'b') }}", Review, true),
         (
             "by-messages",
             "{% set f = namespace %}{% for m in messages %}{{ f[m.content] }}{% endfor %}",
@@ -406,12 +406,13 @@ import os, struct, sys
 import jinja2
 def render(text):
     def hook(name, args):
-        if name in ('os.system', 'subprocess.Popen'):
+        if name in ('os.system', 'os.rename', 'subprocess.Popen'):
             os.write(1, b'acts\n')
             os._exit(0)
     environment = jinja2.Environment(extensions=['jinja2.ext.loopcontrols'])
     sys.addaudithook(hook)
-    try: environment.from_string(text).render(messages=[{'role': 'user', 'content': 'x'}], tools=[])
+    given = dict(boi='__init__', eoi='__globals__', img='os') # extra_special_tokens of a tokenizer's configuration
+    try: environment.from_string(text).render(messages=[{'role': 'user', 'content': 'x'}], tools=[], **given)
     except Exception as error: os.write(1, ('none ' + type(error).__name__ + '\n').encode())
     else: os.write(1, b'none\n')
     os._exit(0)
