@@ -64,6 +64,11 @@ pub fn clean_lines(text: &str, columns: usize) -> Vec<String> {
     text::page::fold(&clean_line(text), columns)
 }
 
+/// `1 key`, `5 keys`, `1,200 keys`.
+pub fn counted(count: usize, one: &str) -> String {
+    words::count(words::many(count), one)
+}
+
 /// Writes `scan` for the readers of `format`. `style` matters to text alone.
 pub fn write(scan: &Scan, format: Format, style: &Style, out: &mut dyn io::Write) -> io::Result<()> {
     let scan = redact::redacted(scan);

@@ -17,9 +17,9 @@ use kube::api::PatchParams;
 use ringfence_domain::SecurityDomain;
 use ringfence_domain::spec::DeletionPolicy;
 use ringfence_finding::ExitCode;
+use ringfence_report::counted;
 use serde_json::json;
 
-use super::counted;
 use super::files::Files;
 use super::remote::Remote;
 use super::say_whole;

@@ -18,10 +18,10 @@ use ringfence_operator::Effect;
 use ringfence_operator::Observed;
 use ringfence_operator::fenced;
 use ringfence_operator::observe;
+use ringfence_report::counted;
 use serde_json::json;
 
 use super::SCHEMA_VERSION;
-use super::counted;
 use super::plan::details;
 use super::plan::word;
 use super::remote::Known;

@@ -76,9 +76,3 @@ fn say(out: &mut dyn Write, line: &str) -> io::Result<()> {
 fn say_whole(out: &mut dyn Write, line: &str) -> io::Result<()> {
     writeln!(out, "{}", ringfence_report::clean_line(line))
 }
-
-/// `1 node`, `2 nodes`.
-fn counted(count: usize, noun: &str) -> String {
-    let end = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{end}")
-}

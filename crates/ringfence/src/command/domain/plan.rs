@@ -19,10 +19,10 @@ use ringfence_finding::ExitCode;
 use ringfence_operator::Effect;
 use ringfence_operator::Observed;
 use ringfence_operator::observe;
+use ringfence_report::counted;
 use serde_json::json;
 
 use super::SCHEMA_VERSION;
-use super::counted;
 use super::files::Files;
 use super::remote::MaybeCluster;
 use super::say;

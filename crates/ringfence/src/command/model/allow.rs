@@ -19,6 +19,7 @@ use ringfence_model::Policy;
 use ringfence_model::Use;
 use ringfence_model::Wanted;
 use ringfence_model::wanted;
+use ringfence_report::counted;
 
 use super::entries::entries;
 use super::names;
@@ -190,7 +191,7 @@ impl Allow {
                 out,
                 "{}: {} that no policy allows; nothing is written",
                 line(&path),
-                count(open.len())
+                counted(open.len(), "name")
             )?;
             for one in open {
                 tell(one, out)?;
@@ -247,9 +248,9 @@ fn report(
     let exit = scan.exit(false);
     output::to_stdout(|out| {
         let did = match (additions.len() - renewed, renewed) {
-            (added, 0) => format!("{} added", count(added)),
-            (0, renewed) => format!("{} renewed", count(renewed)),
-            (added, renewed) => format!("{} added, {renewed} renewed", count(added)),
+            (added, 0) => format!("{} added", counted(added, "name")),
+            (0, renewed) => format!("{} renewed", counted(renewed, "name")),
+            (added, renewed) => format!("{} added, {renewed} renewed", counted(added, "name")),
         };
         writeln!(out, "{}: {did}", line(&file.display().to_string()))?;
         for one in additions {
@@ -297,10 +298,6 @@ fn dotted(one: &Wanted) -> String {
 fn words(uses: &[Use]) -> String {
     let words: Vec<&str> = uses.iter().map(|what| what.as_str()).collect();
     if words.is_empty() { "import".to_owned() } else { words.join(", ") }
-}
-
-fn count(names: usize) -> String {
-    if names == 1 { "1 name".to_owned() } else { format!("{names} names") }
 }
 
 fn closing(scan: &ModelScan, exit: ExitCode, out: &mut dyn io::Write) -> io::Result<()> {
