@@ -16,8 +16,10 @@ use crate::store::Key;
 const ENTRIES: usize = 400;
 const NAMESPACES: usize = 1_000;
 const OBJECTS: usize = 128;
-/// Bytes of all of them: a status as a whole stays below 30 KB.
+/// Bytes of all of them, and of them together with the accepted spec, which names the same namespaces again where they are
+/// named: a status as a whole is 30 KB at most.
 const BYTES: usize = 20_000;
+const WITH_SPEC: usize = 22_000;
 /// A namespace itself, among its objects.
 const OWN: &str = "Namespace";
 
@@ -83,8 +85,10 @@ fn one(namespace: &str, object: &str) -> Option<Written> {
     Some(Written { key: Key { source, namespace: namespace.into(), name: name.into() }, taint })
 }
 
-/// The form of a status; whether all of it found room. Most namespaces of a domain get the same objects, which stand once.
-pub(crate) fn entries(written: &BTreeSet<Written>) -> (Vec<InventoryEntry>, bool) {
+/// The form of a status that keeps this spec; whether all of it found room. Most namespaces of a domain get the same objects,
+/// which stand once.
+pub(crate) fn entries(written: &BTreeSet<Written>, accepted: Option<&str>) -> (Vec<InventoryEntry>, bool) {
+    let spec = accepted.map_or(0, |it| Value::from(it).to_string().len());
     let mut by_namespace: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for it in written {
         let key = &it.key;
@@ -106,7 +110,7 @@ pub(crate) fn entries(written: &BTreeSet<Written>) -> (Vec<InventoryEntry>, bool
     // What stands in no namespace first: taints that nobody knows of would close nodes for ever.
     let mut groups: Vec<_> = by_objects.into_iter().collect();
     groups.sort_by_key(|(_, namespaces)| !namespaces.iter().all(String::is_empty));
-    let (mut entries, mut left, mut fits) = (Vec::new(), BYTES, true);
+    let (mut entries, mut left, mut fits) = (Vec::new(), BYTES.min(WITH_SPEC.saturating_sub(spec)), true);
     for (objects, namespaces) in groups {
         let fixed: usize = objects.iter().map(|it| it.len() + 3).sum();
         let mut rest = namespaces.as_slice();
@@ -149,7 +153,7 @@ mod tests {
             written(Source::Nodes, "", "gpu-1", Some("nvidia.com/gpu=true:NoSchedule")),
             written(Source::Nodes, "", "gpu-2", None),
         ]);
-        let (entries, fits) = entries(&all);
+        let (entries, fits) = entries(&all, None);
         assert!(fits);
         assert_eq!(entries.len(), 2, "one of the namespace, one of the cluster");
         assert_eq!(entries[1].objects, ["Namespace", "NetworkPolicy/rf-egress"]);
@@ -159,7 +163,7 @@ mod tests {
     #[test]
     fn many_nodes_take_several_entries_and_a_thousand_namespaces_with_the_same_take_one() {
         let nodes = (0..300).map(|it| written(Source::Nodes, "", &format!("n{it}"), None)).collect();
-        let (found, fits) = entries(&nodes);
+        let (found, fits) = entries(&nodes, None);
         assert!(fits && found.len() == 3 && found.iter().all(|it| it.objects.len() <= 128));
         assert_eq!(read(&found), nodes);
         let team = |number: usize| {
@@ -171,14 +175,14 @@ mod tests {
             ]
         };
         let many: BTreeSet<_> = (0..1_000).flat_map(team).collect();
-        let (found, fits) = entries(&many);
+        let (found, fits) = entries(&many, None);
         assert!(fits && found.len() == 1);
         assert_eq!(read(&found), many);
         // What does not fit is missing by itself, and nothing else is.
         let long = |number: usize| written(Source::Namespaces, "", &format!("{number:0>60}"), None);
         let node = written(Source::Nodes, "", "gpu-1", Some("a=b:NoSchedule"));
         let too_many: BTreeSet<_> = (0..1_000).map(long).chain([node.clone()]).collect();
-        let (found, fits) = entries(&too_many);
+        let (found, fits) = entries(&too_many, None);
         let known = read(&found);
         assert!(!fits && known.contains(&node) && known.len() > 300 && known.is_subset(&too_many));
         assert!(serde_json::to_string(&found).unwrap().len() < 30_000);

@@ -169,7 +169,8 @@ impl Plan {
             return false;
         }
         let with = own | &before;
-        let (entries, fits) = inventory::entries(&with);
+        let accepted = domain.status.as_ref().and_then(|it| it.accepted_spec.as_deref());
+        let (entries, fits) = inventory::entries(&with, accepted);
         // What does not fit is written all the same: a fence without evidence for its removal is better than none.
         if !fits && domain.status.as_ref().is_some_and(|status| status.inventory == entries) {
             return false;

@@ -15,6 +15,7 @@ use ringfence_domain::spec::Condition;
 use ringfence_domain::spec::Mode;
 use ringfence_domain::spec::NodeCounts;
 use ringfence_domain::spec::Nodes;
+use ringfence_domain::spec::SecurityDomainStatus;
 use ringfence_domain::spec::SimulationStatus;
 
 use crate::inventory;
@@ -29,6 +30,10 @@ use crate::store::Store;
 
 /// Problems named in one message; the others are counted.
 const NAMED: usize = 5;
+/// Bytes of a status.
+const WHOLE: usize = 30_000;
+/// Words that are not made shorter any more, bytes.
+const SHORT: usize = 64;
 
 /// What a domain's status says was written.
 pub(crate) fn written(domain: &SecurityDomain) -> BTreeSet<Written> {
@@ -58,10 +63,15 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let outcome = look.desired.outcomes.get(&name)?;
     let old = domain.status.clone().unwrap_or_default();
     let mut promises = Promises::new(domain, &old.conditions, clock);
-    let (entries, fits) = inventory::entries(left);
     // What is not known to be in force says nothing of nodes.
     let nodes = outcome.resolved.as_ref().map_or(old.nodes, |_| nodes(domain, look, store));
     let modes = look.modes.get(&name).cloned().unwrap_or_default();
+    let accepted = match (&modes.held, modes.mode) {
+        (Some(_), Mode::Enforce) => old.accepted_spec.clone(),
+        (None, Mode::Enforce) => kept(&domain.spec),
+        _ => None,
+    };
+    let (entries, fits) = inventory::entries(left, accepted.as_deref());
     let words = |problems: &[Problem]| -> Vec<String> { problems.iter().map(ToString::to_string).collect() };
     let (invalid, conflicts) = (words(look.invalid_of(&name)), words(&outcome.conflicts));
     // What the spec leaves open is told, and keeps nothing of what it asks for from being there.
@@ -109,15 +119,12 @@ pub(crate) fn of(domain: &SecurityDomain, seen: &Seen<'_>, clock: Timestamp) -> 
     let mut status = old.clone();
     status.observed_generation = domain.metadata.generation.unwrap_or_default();
     status.simulation = simulation;
-    status.accepted_spec = match (&modes.held, modes.mode) {
-        (Some(_), Mode::Enforce) => old.accepted_spec,
-        (None, Mode::Enforce) => kept(&domain.spec),
-        _ => None,
-    };
+    status.accepted_spec = accepted;
     status.effective_modes = modes;
     status.nodes = nodes;
     status.inventory = entries;
     status.conditions = promises.made;
+    squeeze(&mut status);
     Own::status(domain, &status)
 }
 
@@ -131,6 +138,19 @@ pub(crate) fn blocked(domain: &SecurityDomain, words: &str, clock: Timestamp) ->
     status.conditions.extend(promises.made);
     status.conditions.sort_by(|left, right| left.kind.cmp(&right.kind));
     Own::status(domain, &status)
+}
+
+/// Halves the longest words until all of it fits: spec and inventory leave at least a quarter of a status to them.
+fn squeeze(status: &mut SecurityDomainStatus) {
+    while serde_json::to_vec(status).is_ok_and(|it| it.len() > WHOLE) {
+        let simulation =
+            status.simulation.iter_mut().flat_map(|it| it.owners.iter_mut().chain(&mut it.missing));
+        let words = status.conditions.iter_mut().map(|it| &mut it.message).chain(simulation);
+        let longest = words.chain(&mut status.effective_modes.held).max_by_key(|it| it.len());
+        let Some(longest) = longest.filter(|it| it.len() > SHORT) else { return };
+        longest.truncate(longest.floor_char_boundary(longest.len() / 2));
+        longest.push('…');
+    }
 }
 
 /// Whether it is known what Enforce would refuse as spec and rules are now, and how much that is.
@@ -335,4 +355,51 @@ fn listed(words: &[String]) -> String {
         text.push_str(&(words.len() - NAMED).to_string());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Key;
+
+    #[test]
+    fn a_status_full_of_everything_is_30_kilobytes_and_keeps_what_is_evidence() {
+        let names: Vec<String> = (0..1_000).map(|it| format!("{it:0>60}")).collect();
+        let written =
+            names.iter().map(|it| Written { key: Key::global(Source::Namespaces, it), taint: None });
+        // What a spec of named namespaces looks like, as long as one that is kept can be.
+        let accepted = format!("{:?}", &names[..160]);
+        let (inventory, _) = inventory::entries(&written.collect(), Some(&accepted));
+        let kept: usize = inventory.iter().map(|it| it.namespaces.len()).sum();
+        assert!(kept > 160, "{kept} namespaces, at least those that are named");
+        let long = |length: usize| "wörter ".repeat(length / 8);
+        let condition = |number: usize| Condition {
+            kind: format!("Condition{number}"),
+            status: "False".into(),
+            observed_generation: 1,
+            last_transition_time: "2026-03-02T12:00:00Z".into(),
+            reason: "Because".into(),
+            message: long(3_000),
+        };
+        let simulation = SimulationStatus {
+            owners: vec![long(300); 20],
+            missing: vec![long(1_000); 8],
+            ..Default::default()
+        };
+        let mut status = SecurityDomainStatus {
+            simulation: Some(simulation),
+            accepted_spec: Some(accepted.clone()),
+            inventory: inventory.clone(),
+            conditions: (0..10).map(condition).collect(),
+            ..Default::default()
+        };
+        squeeze(&mut status);
+        let length = serde_json::to_vec(&status).unwrap().len();
+        assert!((20_000..=WHOLE).contains(&length), "{length}");
+        assert_eq!((status.accepted_spec.as_ref(), &status.inventory), (Some(&accepted), &inventory));
+        assert!(status.conditions.iter().all(|it| it.message.len() > SHORT / 2 && it.message.ends_with('…')));
+        let again = status.clone();
+        squeeze(&mut status);
+        assert_eq!(status, again, "what fits stays as it is");
+    }
 }

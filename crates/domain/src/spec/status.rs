@@ -25,7 +25,7 @@ pub struct SecurityDomainStatus {
     /// The spec that Enforce was entered with, or that was accepted since, as JSON without `enforcement`: it stays in force
     /// while an edit waits for its simulation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 16_384))]
+    #[schemars(length(max = 11_000))]
     pub accepted_spec: Option<String>,
     /// What was written, one entry for namespaces that got the same: evidence for what may be removed again, and that the
     /// domain holds these namespaces and nodes.
