@@ -178,6 +178,7 @@ fn minor(version: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -192,6 +193,11 @@ mod tests {
             let file = folder.join(program);
             fs::write(&file, format!("#!/bin/sh\necho Kubernetes {version}\n")).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            // A process that another test starts holds the file open for writing until it runs its own program.
+            while Command::new(&file)
+                .output()
+                .is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy)
+            {}
         }
         folder
     }

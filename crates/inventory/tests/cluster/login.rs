@@ -283,7 +283,15 @@ fn a_login_that_is_not_accepted_is_told_with_its_cure() {
 fn plugin(folder: &Folder, script: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let path = folder.0.join("plugin.sh");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    // Written by a process of its own: one that another test starts meanwhile would hold it open, and a file that is open for
+    // writing is not run.
+    let text = format!("#!/bin/sh\n{script}\n");
+    let write = std::process::Command::new("sh")
+        .args(["-c", "printf %s \"$1\" > \"$0\""])
+        .arg(&path)
+        .arg(text)
+        .status();
+    assert!(write.unwrap().success());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
 }
