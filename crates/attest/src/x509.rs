@@ -7,16 +7,25 @@ use rustls_pki_types::TrustAnchor;
 use rustls_pki_types::UnixTime;
 use webpki::Cert;
 use webpki::EndEntityCert;
+use webpki::KeyPurposeId;
 use webpki::KeyPurposeIdIter;
+use webpki::RequiredEkuNotFoundContext;
 use webpki::VerifiedPath;
 
 use crate::PublicKey;
 use crate::Refusal;
 use crate::Sha256;
-use crate::der;
-use crate::der::Der;
 use crate::pem;
 use crate::time;
+
+mod certificate;
+
+use certificate::ANY_PURPOSE;
+use certificate::CODE_SIGNING;
+use certificate::Certificate;
+
+/// Longest certificate of a bundle, bytes: nobody has signed for its length before it is read.
+const LONGEST: usize = 64 << 10;
 
 /// At what time a certificate must be valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,23 +50,43 @@ pub struct Authorities {
 pub struct VerifiedLeaf {
     /// SHA-256 of its DER.
     pub fingerprint: Sha256,
-    /// Common name of its subject, as the authority wrote it.
+    /// Common name of its subject, as the authority wrote it; none where there are several.
     pub name: Option<String>,
     /// Mail addresses, host names and URIs that it is for.
-    pub alternatives: Vec<String>,
+    pub alternatives: Vec<Alternative>,
+    /// What its issuers are held to.
+    pub held: Held,
     /// Whether the common name says whom it is for: it has no alternative names of whatever kind, and nobody on its path is
     /// held to some names, which bind alternative names alone (RFC 5280, section 4.2.1.10).
     pub is_named: bool,
 }
 
 impl VerifiedLeaf {
-    /// Whether it is for `identity`, letter by letter. An authority that wrote alternative names has checked those, and
-    /// often not the common name, which counts where there are none (RFC 9525, section 2).
-    fn is_for(&self, identity: &str) -> bool {
-        if self.is_named {
-            return self.name.as_deref() == Some(identity);
+    /// Why it is not for `identity`, letter by letter; none if it is. An authority that wrote alternative names has checked
+    /// those, and often not the common name, which counts where there are none (RFC 9525, section 2). A name counts as what it
+    /// was written as: constraints of mail addresses do not hold what is written as a URI (RFC 5280, section 4.2.1.10).
+    fn not_for(&self, identity: &str) -> Option<String> {
+        if self.is_named && self.name.as_deref() == Some(identity) {
+            return None;
         }
-        self.alternatives.iter().any(|name| name == identity)
+        let kind = NameKind::of(identity);
+        let same = || self.alternatives.iter().filter(|it| it.text == identity);
+        if self.is_named || same().next().is_none() {
+            return Some(format!("the certificate is for {}, not for {identity}", self.whom()));
+        }
+        if let Some(other) = same().find(|it| it.kind != kind).filter(|_| same().all(|it| it.kind != kind)) {
+            let (kind, other) = (kind.words(), other.kind.words());
+            return Some(format!(
+                "the certificate has {identity} as {other}, and an identity of this form is {kind}"
+            ));
+        }
+        let is_free = self.held.as_ref().is_some_and(|held| !held.contains(&kind));
+        is_free.then(|| {
+            format!(
+                "an issuer is held to names of its own, but not for {}, so {identity} may be anybody",
+                kind.words()
+            )
+        })
     }
 
     /// Whom it is for, in words.
@@ -66,7 +95,56 @@ impl VerifiedLeaf {
         match &self.name {
             Some(name) if self.is_named => name.clone(),
             _ if self.alternatives.is_empty() => nobody(),
-            _ => self.alternatives.join(", "),
+            _ => self.alternatives.iter().map(|it| it.text.as_str()).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+/// A name that a certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// As what it is written.
+    pub kind: NameKind,
+    /// It.
+    pub text: String,
+}
+
+/// Kinds of names that the issuer nearest to the root of those that are held to some names is held in; none: nobody is held.
+/// Names of other kinds it may give to anybody.
+pub type Held = Option<Vec<NameKind>>;
+
+/// As what a name is written (GeneralName; RFC 5280, section 4.2.1.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    /// `rfc822Name`.
+    Mail,
+    /// `dNSName`.
+    Host,
+    /// `uniformResourceIdentifier`.
+    Uri,
+}
+
+impl NameKind {
+    /// What an identity is, by its form: a scheme makes it a URI, an `@` a mail address.
+    fn of(identity: &str) -> Self {
+        let is_scheme = |it: &str| {
+            it.starts_with(|first: char| first.is_ascii_alphabetic())
+                && it.chars().all(|it| it.is_ascii_alphanumeric() || "+-.".contains(it))
+        };
+        if identity.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme)) {
+            Self::Uri
+        } else if identity.contains('@') {
+            Self::Mail
+        } else {
+            Self::Host
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Mail => "a mail address",
+            Self::Host => "a host name",
+            Self::Uri => "a URI",
         }
     }
 }
@@ -125,16 +203,17 @@ impl Authorities {
         let refuse =
             |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
         let (first, rest) = chain.split_first().ok_or_else(|| refuse("no certificates".to_owned()))?;
+        if chain.iter().any(|it| it.len() > LONGEST) {
+            return Err(refuse(format!("a certificate of more than {LONGEST} bytes")));
+        }
         let leaf =
             Certificate::read(first).ok_or_else(|| refuse("the first certificate is damaged".to_owned()))?;
         let seconds = match self.time {
             VerifyTime::Now(seconds) | VerifyTime::At(seconds) => seconds,
             VerifyTime::LeafNotBefore => leaf.not_before,
         };
-        if !leaf.may_sign() {
-            let rule =
-                "the first certificate may not sign: neither key usage digitalSignature nor codeSigning";
-            return Err(refuse(rule.to_owned()));
+        if let Some(why) = leaf.why_not_sign() {
+            return Err(refuse(format!("the first certificate may not sign: {why}")));
         }
         if seconds < leaf.not_before || seconds > leaf.not_after {
             let (from, to, at) =
@@ -145,8 +224,8 @@ impl Authorities {
         }
         let key = PublicKey::from_der(leaf.key).map_err(|error| refuse(error.to_string()))?;
         // A leaf that is itself trusted needs no path; webpki has no word for that.
-        let (between, constrains) = if self.is_root(first) {
-            (Vec::new(), false)
+        let (between, held) = if self.is_root(first) {
+            (Vec::new(), None)
         } else {
             self.path(first, rest, seconds).map_err(|error| refuse(self.no_path(&error, seconds)))?
         };
@@ -155,13 +234,12 @@ impl Authorities {
             fingerprint: Sha256::of(first),
             name: leaf.name,
             alternatives: leaf.alternatives,
-            is_named: !leaf.has_alternatives && !constrains,
+            is_named: !leaf.has_alternatives && held.is_none(),
+            held,
         };
-        match identity {
-            Some(identity) if !leaf.is_for(identity) => {
-                Err(refuse(format!("the certificate is for {}, not for {identity}", leaf.whom())))
-            }
-            _ => Ok((key, leaf, beside)),
+        match identity.and_then(|identity| leaf.not_for(identity)) {
+            Some(why) => Err(refuse(why)),
+            None => Ok((key, leaf, beside)),
         }
     }
 
@@ -186,13 +264,13 @@ impl Authorities {
         format!("no valid path to a given authority: {why}")
     }
 
-    /// The certificates between leaf and root, and whether one of them or the root is held to some names.
+    /// The certificates between leaf and root, and what their issuers are held to.
     fn path(
         &self,
         leaf: &[u8],
         rest: &[Vec<u8>],
         seconds: u64,
-    ) -> Result<(Vec<Vec<u8>>, bool), webpki::Error> {
+    ) -> Result<(Vec<Vec<u8>>, Held), webpki::Error> {
         // webpki takes an anchor for a name and a key: what its certificate says of itself is judged here.
         let stands = |root: &&CertificateDer<'static>| {
             Certificate::read(root).is_some_and(|root| root.is_authority() && root.is_valid(seconds))
@@ -210,16 +288,17 @@ impl Authorities {
             &anchors,
             &between,
             time,
-            AnyUsage,
+            SignsCode,
             None,
             Some(&|path: &VerifiedPath<'_>| may_certify(path, root_of(path, &roots, &anchors))),
         )?;
-        let root = root_of(&path, &roots, &anchors).is_some_and(|root| root.constrains);
+        let root = root_of(&path, &roots, &anchors).and_then(|root| root.constrains);
         let between: Vec<Vec<u8>> =
             path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect();
-        let constrains = |der: &Vec<u8>| Certificate::read(der).is_none_or(|issuer| issuer.constrains);
-        let is_held = root || between.iter().any(constrains);
-        Ok((between, is_held))
+        let issuers = between.iter().filter_map(|der| Certificate::read(der)?.constrains);
+        // From the leaf upwards: who is held nearest to the root may have written the constraints of those below.
+        let held = issuers.chain(root).last();
+        Ok((between, held))
     }
 }
 
@@ -249,178 +328,31 @@ fn may_certify(path: &VerifiedPath<'_>, root: Option<Certificate<'_>>) -> Result
     }
 }
 
-/// The usage of a leaf is judged by [`Certificate::may_sign`].
-struct AnyUsage;
+/// Where leaf or issuer say what keys are for, that is signing code: both extensions have to allow it (RFC 5280, section
+/// 4.2.1.12). The rest of a leaf's usage is judged by [`Certificate::why_not_sign`].
+struct SignsCode;
 
-impl webpki::ExtendedKeyUsageValidator for AnyUsage {
-    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        Ok(())
+impl webpki::ExtendedKeyUsageValidator for SignsCode {
+    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let allowed = [CODE_SIGNING, ANY_PURPOSE].map(KeyPurposeId::new);
+        let mut present = Vec::new();
+        for purpose in purposes {
+            let purpose = purpose?;
+            if allowed.contains(&purpose) {
+                return Ok(());
+            }
+            present.push(purpose.to_decoded_oid());
+        }
+        if present.is_empty() {
+            return Ok(());
+        }
+        let required = webpki::KeyUsage::required(CODE_SIGNING);
+        Err(webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext { required, present }))
     }
 }
 
-const KEY_USAGE: &[u8] = b"\x55\x1d\x0f";
-const DIGITAL_SIGNATURE: u8 = 0x80;
-const KEY_CERT_SIGN: u8 = 0x04;
-const EXTENDED_KEY_USAGE: &[u8] = b"\x55\x1d\x25";
-const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
-const COMMON_NAME: &[u8] = b"\x55\x04\x03";
-const ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
-const BASIC_CONSTRAINTS: &[u8] = b"\x55\x1d\x13";
-const NAME_CONSTRAINTS: &[u8] = b"\x55\x1d\x1e";
-/// Tags of a GeneralName that names somebody: rfc822Name, dNSName, uniformResourceIdentifier (RFC 5280, section 4.2.1.6).
-const NAMES_SOMEBODY: [u8; 3] = [0x81, 0x82, 0x86];
-
-/// What is asked of a certificate.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an extension of its own")]
-struct Certificate<'d> {
-    not_before: u64,
-    not_after: u64,
-    name: Option<String>,
-    alternatives: Vec<String>,
-    /// DER of its SubjectPublicKeyInfo.
-    key: &'d [u8],
-    /// First octet of its key usage, RFC 5280, 4.2.1.3.
-    usage: Option<u8>,
-    code_signing: bool,
-    /// It has alternative names, of whatever kind.
-    has_alternatives: bool,
-    /// It may issue certificates: `cA` of its basic constraints.
-    is_ca: bool,
-    /// How many authorities may stand between it and a leaf; none: any number.
-    path_len: Option<usize>,
-    /// What it issues is held to some names.
-    constrains: bool,
-}
-
-impl<'d> Certificate<'d> {
-    fn read(bytes: &'d [u8]) -> Option<Self> {
-        let mut outer = Der::new(bytes);
-        let mut body = outer.sequence()?.sequence()?;
-        body.take(0xa0)?; // version: extensions exist from 3 on
-        body.take(der::INTEGER)?; // serial number
-        body.sequence()?; // signature algorithm
-        body.sequence()?; // issuer
-        let mut validity = body.sequence()?;
-        let (not_before, not_after) = (time::from_der(validity.any()?)?, time::from_der(validity.any()?)?);
-        let name = common_name(body.sequence()?);
-        let content = body.take(der::SEQUENCE)?;
-        let key = whole(bytes, content)?;
-        let mut certificate = Self {
-            not_before,
-            not_after,
-            name,
-            alternatives: Vec::new(),
-            key,
-            usage: None,
-            code_signing: false,
-            has_alternatives: false,
-            is_ca: false,
-            path_len: None,
-            constrains: false,
-        };
-        let mut extensions = loop {
-            if body.is_empty() {
-                break body;
-            }
-            match body.any()? {
-                (0xa1 | 0xa2 | 0x81 | 0x82, _) => {}
-                (0xa3, content) => break Der::new(content).sequence()?,
-                _ => return None,
-            }
-        };
-        while !extensions.is_empty() {
-            certificate.extension(extensions.sequence()?)?;
-        }
-        outer.is_empty().then_some(certificate)
-    }
-
-    fn extension(&mut self, mut extension: Der<'d>) -> Option<()> {
-        let oid = extension.take(der::OID)?;
-        if extension.peek() == Some(der::BOOLEAN) {
-            extension.take(der::BOOLEAN)?;
-        }
-        let mut value = Der::new(extension.take(der::OCTET_STRING)?);
-        match oid {
-            KEY_USAGE => {
-                // The octet before them counts unused bits.
-                let bits = value.take(der::BIT_STRING)?;
-                self.usage = Some(bits.get(1).copied().unwrap_or(0));
-            }
-            EXTENDED_KEY_USAGE => {
-                let mut purposes = value.sequence()?;
-                while !purposes.is_empty() {
-                    self.code_signing |= purposes.take(der::OID)? == CODE_SIGNING;
-                }
-            }
-            BASIC_CONSTRAINTS => {
-                let mut basic = value.sequence()?;
-                if basic.peek() == Some(der::BOOLEAN) {
-                    self.is_ca = basic.take(der::BOOLEAN)? != [0];
-                }
-                if basic.peek() == Some(der::INTEGER) {
-                    // More than a path can have is as good as none.
-                    let digits = basic.take(der::INTEGER)?;
-                    self.path_len = digits.iter().try_fold(0_usize, |sum, digit| {
-                        sum.checked_mul(256)?.checked_add(usize::from(*digit))
-                    });
-                }
-            }
-            NAME_CONSTRAINTS => self.constrains = true,
-            ALTERNATIVE_NAME => {
-                self.has_alternatives = true;
-                let mut names = value.sequence()?;
-                while !names.is_empty() {
-                    let (tag, name) = names.any()?;
-                    if NAMES_SOMEBODY.contains(&tag) {
-                        // IA5String: what is not is no name that anybody could write down.
-                        self.alternatives.push(str::from_utf8(name).ok()?.to_owned());
-                    }
-                }
-            }
-            _ => {}
-        }
-        Some(())
-    }
-
-    fn may_sign(&self) -> bool {
-        self.usage.is_some_and(|bits| bits & DIGITAL_SIGNATURE != 0) || self.code_signing
-    }
-
-    /// Whether it may stand at the end of a path.
-    fn is_authority(&self) -> bool {
-        self.is_ca && self.may_certify()
-    }
-
-    fn is_valid(&self, seconds: u64) -> bool {
-        (self.not_before..=self.not_after).contains(&seconds)
-    }
-
-    fn may_certify(&self) -> bool {
-        self.usage.is_none_or(|bits| bits & KEY_CERT_SIGN != 0)
-    }
-}
-
-/// An element with its tag and length, from its content: both lie in `bytes`.
-fn whole<'d>(bytes: &'d [u8], content: &[u8]) -> Option<&'d [u8]> {
-    let at = bytes
-        .windows(content.len().max(1))
-        .position(|window| std::ptr::eq(window.as_ptr(), content.as_ptr()))?;
-    let header = match content.len() {
-        0..=0x7f => 2,
-        0x80..=0xff => 3,
-        _ => 4,
-    };
-    bytes.get(at.checked_sub(header)?..at + content.len())
-}
-
-fn common_name(mut names: Der<'_>) -> Option<String> {
-    while let Some((0x31, set)) = names.any() {
-        let mut attribute = Der::new(set).sequence()?;
-        if attribute.take(der::OID)? == COMMON_NAME {
-            let (_, text) = attribute.any()?;
-            return str::from_utf8(text).ok().map(str::to_owned);
-        }
-    }
-    None
+/// The common name of a certificate, for tests.
+#[cfg(test)]
+pub(crate) fn common_name_of(der: &[u8]) -> Option<String> {
+    Certificate::read(der)?.name
 }

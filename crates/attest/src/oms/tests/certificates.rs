@@ -30,16 +30,16 @@ const HARMLESS: [&str; 6] = [
 
 const CHAIN: &str = "/verificationMaterial/x509CertificateChain/certificates";
 /// Noon of 2026-06-01.
-const NOW: u64 = 1_780_315_200;
+pub(super) const NOW: u64 = 1_780_315_200;
 
 /// Who stands behind a leaf: a root, and two authorities between.
-struct Authority {
-    params: [CertificateParams; 3],
-    leaf: CertificateParams,
+pub(super) struct Authority {
+    pub(super) params: [CertificateParams; 3],
+    pub(super) leaf: CertificateParams,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let authority = |name: &str| {
             let mut params = params(name, (2020, 2090));
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -52,7 +52,7 @@ impl Authority {
     }
 
     /// DER of root, upper, lower and leaf, and the leaf's key.
-    fn issue(&self) -> ([Vec<u8>; 4], PrivateKey) {
+    pub(super) fn issue(&self) -> ([Vec<u8>; 4], PrivateKey) {
         let key = || KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let [root, upper, lower] = &self.params;
         let (root_key, upper_key, lower_key, leaf_key) = (key(), key(), key(), key());
@@ -78,7 +78,7 @@ fn params(name: &str, years: (i32, i32)) -> CertificateParams {
 }
 
 /// A bench that signs with the leaf of this authority and trusts its root; and the four certificates.
-fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Bench, [Vec<u8>; 4]) {
+pub(super) fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Bench, [Vec<u8>; 4]) {
     let mut bench = Bench::new(name);
     let (certificates, key) = authority.issue();
     bench.key = key;
@@ -90,7 +90,7 @@ fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Bench, [Vec<u8
 
 impl Bench {
     /// What becomes of a bundle with these certificates.
-    fn with(&self, chain: &[&Vec<u8>]) -> Verification {
+    pub(super) fn with(&self, chain: &[&Vec<u8>]) -> Verification {
         let payload = self.payload().to_string();
         let chain: Vec<Vec<u8>> = chain.iter().map(|der| (*der).clone()).collect();
         self.verify(sign::envelope(payload.as_bytes(), &self.key, &chain).unwrap().as_bytes())
@@ -99,7 +99,7 @@ impl Bench {
 
 /// Refused, for its certificates and for this.
 #[track_caller]
-fn refused(result: &Verification, rule: &str) {
+pub(super) fn refused(result: &Verification, rule: &str) {
     assert_eq!(result.outcome(), VerifyOutcome::Failed, "{rule}");
     let told = &result.reasons[0].message;
     assert!(told.starts_with("$.verificationMaterial.x509CertificateChain") && told.contains(rule), "{told}");
@@ -260,7 +260,7 @@ fn a_key_signs_only_what_its_certificate_says_it_is_for() {
         extension.set_criticality(true);
         params.custom_extensions = vec![extension];
     };
-    let cases: [(Change, Option<&str>); 18] = [
+    let cases: [(Change, Option<&str>); 23] = [
         (|a| a.leaf.key_usages.clear(), Some("may not sign")),
         (|a| a.leaf.key_usages = vec![KeyUsagePurpose::KeyAgreement], Some("may not sign")),
         (|a| a.leaf.key_usages = vec![KeyUsagePurpose::ContentCommitment], Some("may not sign")),
@@ -278,6 +278,24 @@ fn a_key_signs_only_what_its_certificate_says_it_is_for() {
             },
             None,
         ),
+        // The key of a web server, or of what signs times, signs no models; one for anything does.
+        (
+            |a| a.leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Some("may not sign: its extended key usage is for other things"),
+        ),
+        (|a| a.leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any], None),
+        (
+            |a| {
+                a.leaf.key_usages = vec![KeyUsagePurpose::KeyEncipherment];
+                a.leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+            },
+            Some("may not sign: its key usage is without digitalSignature"),
+        ),
+        (
+            |a| a.params[2].extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Some("RequiredEkuNotFound"),
+        ),
+        (|a| a.params[2].extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning], None),
         (|a| a.leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), Some("CaUsedAsEndEntity")),
         (|a| a.params[2].is_ca = IsCa::ExplicitNoCa, Some("EndEntityUsedAsCa")),
         (|a| a.params[2].is_ca = IsCa::NoCa, Some("EndEntityUsedAsCa")),
@@ -330,7 +348,7 @@ fn a_key_signs_only_what_its_certificate_says_it_is_for() {
 }
 
 #[track_caller]
-fn judge(number: usize, authority: &Authority, rule: Option<&str>) {
+pub(super) fn judge(number: usize, authority: &Authority, rule: Option<&str>) {
     let (bench, [_, upper, lower, leaf]) = bench("cert-usage", authority, VerifyTime::Now(NOW));
     let result = bench.with(&[&leaf, &lower, &upper]);
     match rule {
