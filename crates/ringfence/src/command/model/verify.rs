@@ -173,7 +173,7 @@ impl Verify {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Wrong::new(format!("--signature {name}"), error).into());
             }
-            Err(error) => Err(VerifyReason::incomplete("unread", format!("{name}: {error}"))),
+            Err(error) => Err(VerifyReason::incomplete("unread", error.to_string()).by(name)),
         })
     }
 }
