@@ -447,7 +447,7 @@ fn bases_that_are_not_in_the_set_are_named() {
         let inventory = Inventory::from_text(&text);
         let blind: Vec<_> =
             inventory.coverage.blind.iter().filter(|blind| blind.reason == Reason::UnresolvedJoin).collect();
-        let named = blind.iter().filter_map(|blind| blind.message.split(" is not in the set").next());
+        let named = blind.iter().filter_map(|blind| blind.cause.split(" is not in the set").next());
         assert_eq!(named.collect::<Vec<_>>(), Vec::from_iter(expected), "{text}");
         if let Some(location) = blind.first().and_then(|blind| blind.location.as_ref()) {
             assert_eq!(&text[location.start..location.end], "torch");
@@ -493,7 +493,7 @@ fn what_changes_pods_on_their_way_is_an_assumption() {
 ";
     let inventory = Inventory::from_text(text);
     let blind = inventory.coverage.blind.iter().filter(|blind| blind.reason == Reason::Assumption);
-    let mut words: Vec<&str> = blind.map(|blind| blind.message.as_str()).collect();
+    let mut words: Vec<&str> = blind.map(|blind| blind.cause.as_str()).collect();
     words.retain(|words| words.contains("not applied"));
     assert_eq!(
         words,
