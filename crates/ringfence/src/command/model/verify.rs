@@ -143,7 +143,7 @@ impl Verify {
             ignore.push(below);
         }
         let verified = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
-            let count = progress::bytes(&done);
+            let count = progress::bytes(done);
             ringfence_attest::verify(&Request {
                 path: &self.path,
                 signatures,
