@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use serde::Serializer;
 
 use crate::Location;
 
@@ -133,15 +134,90 @@ impl fmt::Display for Reason {
     }
 }
 
-/// One place that was not looked at, or only half, with cause and cure.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// One place that was not looked at, or only half, with cause and cure. Foreign text in both is masked by whoever prints it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Blind {
     /// Why.
     pub reason: Reason,
     /// Where: at least the file; none for the run as a whole.
     pub location: Option<Location>,
-    /// Cause and cure in one line, foreign text masked by whoever prints it.
-    pub message: String,
+    /// Why, in one line.
+    pub cause: String,
+    /// What to do; none where nothing has to be done, or where whoever told the cause told it in one with that.
+    pub cure: Option<Cure>,
+}
+
+/// What to do about a blind spot, in words that follow the cause.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cure {
+    /// Whoever looks: mend what is looked at.
+    Mend(String),
+    /// Look by another way that a scan has: a flag or command of `ringfence scan`. Other readers do not have it.
+    Scan(String),
+}
+
+impl Cure {
+    /// In words.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::Mend(words) | Self::Scan(words) => words,
+        }
+    }
+
+    /// The words, to be masked.
+    pub fn words_mut(&mut self) -> &mut String {
+        match self {
+            Self::Mend(words) | Self::Scan(words) => words,
+        }
+    }
+}
+
+impl Blind {
+    /// Of the run as a whole, with nothing to do about it.
+    pub fn new(reason: Reason, cause: impl Into<String>) -> Self {
+        Self { reason, location: None, cause: cause.into(), cure: None }
+    }
+
+    /// At this place.
+    #[must_use]
+    pub fn at(self, location: Location) -> Self {
+        Self { location: Some(location), ..self }
+    }
+
+    /// What to mend.
+    #[must_use]
+    pub fn mend(self, words: impl Into<String>) -> Self {
+        Self { cure: Some(Cure::Mend(words.into())), ..self }
+    }
+
+    /// What a scan can do about it.
+    #[must_use]
+    pub fn scan(self, words: impl Into<String>) -> Self {
+        Self { cure: Some(Cure::Scan(words.into())), ..self }
+    }
+
+    /// Cause and cure in one line.
+    pub fn message(&self) -> String {
+        match &self.cure {
+            Some(cure) => format!("{}; {}", self.cause, cure.words()),
+            None => self.cause.clone(),
+        }
+    }
+}
+
+/// With the whole message: whoever shows it needs nothing else.
+impl Serialize for Blind {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told<'b> {
+            reason: Reason,
+            location: Option<&'b Location>,
+            message: String,
+            cure: Option<&'b str>,
+        }
+        let (location, cure) = (self.location.as_ref(), self.cure.as_ref().map(Cure::words));
+        Told { reason: self.reason, location, message: self.message(), cure }.serialize(to)
+    }
 }
 
 /// Files reached.
@@ -298,7 +374,7 @@ mod tests {
         assert_eq!(coverage.percent(), Some(99));
         coverage.documents.failed = 0;
         assert_eq!(coverage.percent(), Some(100));
-        coverage.blind.push(Blind { reason: Reason::NoAccess, location: None, message: String::new() });
+        coverage.blind.push(Blind::new(Reason::NoAccess, ""));
         assert_eq!(coverage.percent(), Some(99));
         assert!(coverage.is_incomplete());
     }

@@ -43,6 +43,7 @@ pub use control::Reference;
 pub use control::Severity;
 pub use coverage::Blind;
 pub use coverage::Coverage;
+pub use coverage::Cure;
 pub use coverage::Documents;
 pub use coverage::Files;
 pub use coverage::FoundBy;

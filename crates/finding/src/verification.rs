@@ -1,6 +1,7 @@
 //! Room `finding`: the result of one `model verify`: who signed, what is covered, what is not.
 
 use serde::Serialize;
+use serde::Serializer;
 
 use crate::ConfigFile;
 use crate::ExitCode;
@@ -122,12 +123,16 @@ pub struct Skipped {
 }
 
 /// Something that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyReason {
     /// `signature`, `signers`, `no-signer`, `uncovered`, `differs`, `missing`, `unsigned`, `changed`, `refused-file` or `unread`.
     pub kind: &'static str,
-    /// In words, with the path.
-    pub message: String,
+    /// The signature file that says so, where it is one of several or could not be read itself.
+    pub signature: Option<String>,
+    /// The file it is about, below the model. Any text: a name may hold what parts name and words elsewhere.
+    pub path: Option<String>,
+    /// In words, without the two.
+    pub why: String,
     /// Whether it could not be looked at, rather than was looked at and does not hold.
     pub incomplete: bool,
 }
@@ -146,13 +151,48 @@ pub enum VerifyOutcome {
 
 impl VerifyReason {
     /// Looked at, and it does not hold.
-    pub fn failed(kind: &'static str, message: String) -> Self {
-        Self { kind, message, incomplete: false }
+    pub fn failed(kind: &'static str, why: impl Into<String>) -> Self {
+        Self { kind, signature: None, path: None, why: why.into(), incomplete: false }
     }
 
     /// Not looked at.
-    pub fn incomplete(kind: &'static str, message: String) -> Self {
-        Self { kind, message, incomplete: true }
+    pub fn incomplete(kind: &'static str, why: impl Into<String>) -> Self {
+        Self { incomplete: true, ..Self::failed(kind, why) }
+    }
+
+    /// About this file of the model.
+    #[must_use]
+    pub fn of(self, path: impl Into<String>) -> Self {
+        Self { path: Some(path.into()), ..self }
+    }
+
+    /// By this signature.
+    #[must_use]
+    pub fn by(self, signature: impl Into<String>) -> Self {
+        Self { signature: Some(signature.into()), ..self }
+    }
+
+    /// `signature: path: why`, of what is known.
+    pub fn message(&self) -> String {
+        let parts = [self.signature.as_deref(), self.path.as_deref(), Some(self.why.as_str())];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// With the whole message: whoever shows it needs nothing else.
+impl Serialize for VerifyReason {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Told<'r> {
+            kind: &'static str,
+            signature: Option<&'r str>,
+            path: Option<&'r str>,
+            message: String,
+            incomplete: bool,
+        }
+        let (signature, path) = (self.signature.as_deref(), self.path.as_deref());
+        Told { kind: self.kind, signature, path, message: self.message(), incomplete: self.incomplete }
+            .serialize(to)
     }
 }
 
@@ -180,9 +220,9 @@ impl Verification {
         let left_out = self.skipped.iter().filter(|it| it.reason != BY_CALLER);
         let told = left_out.filter_map(|it| {
             let first = it.loadable.first()?;
-            let (path, why, count) = (&it.path, it.reason, it.loadable.len());
-            let message = format!("{path}: {why}, and {count} there could be loaded, such as {first}");
-            Some(VerifyReason::failed("uncovered", message))
+            let (why, count) = (it.reason, it.loadable.len());
+            let message = format!("{why}, and {count} there could be loaded, such as {first}");
+            Some(VerifyReason::failed("uncovered", message).of(&it.path))
         });
         told.collect()
     }

@@ -95,10 +95,9 @@ impl Definitions {
         }
         kinds.retain(|(kind, _)| wanted.contains(&(&*kind.group, &*kind.kind)));
         for (kind, location) in kinds {
-            learned.blind.extend(kind.gaps.iter().map(|gap| Blind {
-                reason: gap.reason,
-                location: Some(location.clone()),
-                message: gap.message.clone(),
+            learned.blind.extend(kind.gaps.iter().map(|gap| {
+                let blind = Blind::new(gap.reason, gap.message.as_str());
+                blind.at(location.clone())
             }));
             learned.schemas.add(kind);
         }
@@ -131,16 +130,15 @@ struct Told {
 
 impl Told {
     /// None of the definitions could be had.
-    fn nothing(file: &Arc<str>, spot: &Spot, reason: Reason, message: String) -> Self {
-        let location = Some(place(file, spot.document, "", spot.range.start, spot.first_line, 0..0));
-        Self { kinds: Vec::new(), blind: vec![Blind { reason, location, message }] }
+    fn nothing(file: &Arc<str>, spot: &Spot, blind: Blind) -> Self {
+        let at = place(file, spot.document, "", spot.range.start, spot.first_line, 0..0);
+        Self { kinds: Vec::new(), blind: vec![blind.at(at)] }
     }
 
     fn lost(file: &Arc<str>, spots: &[Spot]) -> Self {
-        let message = "the walk through a definition failed on this file; report it with the file";
-        spots.first().map_or_else(Self::default, |spot| {
-            Self::nothing(file, spot, Reason::Internal, message.to_owned())
-        })
+        let blind = Blind::new(Reason::Internal, "the walk through a definition failed on this file");
+        let blind = blind.mend("report it with the file");
+        spots.first().map_or_else(Self::default, |spot| Self::nothing(file, spot, blind))
     }
 }
 
@@ -162,22 +160,19 @@ fn file_of(
     };
     let text = bytes.and_then(|bytes| match reader::decode(&bytes) {
         Ok(text) => Ok(text.into_owned()),
-        Err((_, message)) => Err((Reason::Encoding, message)),
+        Err((_, blind)) => Err(blind),
     });
     let text = match text {
         Ok(text) => text,
-        Err((reason, message)) => return Told::nothing(file, first, reason, message),
+        Err(blind) => return Told::nothing(file, first, *blind),
     };
     let mut told = Told::default();
     for spot in spots.iter().filter(|spot| may_be(spot)) {
         let part = text.get(spot.range.clone()).unwrap_or("");
         let at = |at: usize| place(file, spot.document, part, spot.range.start, spot.first_line, at..at);
-        let mut blind = |reason: Reason, at: Location, message: String| {
-            told.blind.push(Blind { reason, location: Some(at), message });
-        };
         if peek(part) != Peek::Schema {
-            let message = "the file changed while it was read; scan again".to_owned();
-            blind(Reason::NoAccess, at(0), message);
+            let blind = Blind::new(Reason::NoAccess, "the file changed while it was read");
+            told.blind.push(blind.scan("scan again").at(at(0)));
             continue;
         }
         // Most definitions of a group are of other kinds; a kind is written out in its own, unless an escape or a tag
@@ -190,7 +185,9 @@ fn file_of(
                 let kind = tree.as_ref().and_then(|tree| KindSchema::from_crd(tree.root()));
                 told.kinds.extend(kind.map(|kind| (kind, at(0))));
             }
-            Err(error) => blind(error.reason(), at(error.at()), error.to_string()),
+            Err(error) => {
+                told.blind.push(Blind::new(error.reason(), error.to_string()).at(at(error.at())));
+            }
         }
     }
     told

@@ -83,16 +83,9 @@ impl Inventory {
         inventory.behind = sorted.behind;
         inventory.note_replaced(sorted.replaced);
         inventory.note_lists(&lists);
-        inventory.coverage.blind.extend(silent.into_iter().map(|message| Blind {
-            reason: Reason::Assumption,
-            location: None,
-            message,
-        }));
-        inventory.coverage.blind.extend(lost.into_iter().map(|message| Blind {
-            reason: Reason::Unparsable,
-            location: None,
-            message,
-        }));
+        let silent = silent.into_iter().map(|cause| Blind::new(Reason::Assumption, cause));
+        let lost = lost.into_iter().map(|cause| Blind::new(Reason::Unparsable, cause));
+        inventory.coverage.blind.extend(silent.chain(lost));
         inventory.sight.set_lists(lists);
         inventory.learned = schemas;
         inventory.finish(&options);
@@ -125,8 +118,8 @@ impl Inventory {
 
     fn note_replaced(&mut self, pods: u32) {
         if pods > 0 {
-            let message = format!("{pods} running pods of objects in the files are taken as replaced");
-            self.coverage.blind.push(Blind { reason: Reason::Assumption, location: None, message });
+            let cause = format!("{pods} running pods of objects in the files are taken as replaced");
+            self.coverage.blind.push(Blind::new(Reason::Assumption, cause));
         }
     }
 
@@ -138,8 +131,9 @@ impl Inventory {
                 GapKind::Forbidden => Reason::ListForbidden,
                 GapKind::Partial | GapKind::Failed | GapKind::NotReached => Reason::ListPartial,
             };
-            let message = format!("{}: {}", listed.resource(), gap.message);
-            self.coverage.blind.push(Blind { reason, location: None, message });
+            // A list tells cause and cure in one: the rule that is missing is made with the refusal.
+            let cause = format!("{}: {}", listed.resource(), gap.message);
+            self.coverage.blind.push(Blind::new(reason, cause));
         }
         self.coverage.lists = count(lists);
     }

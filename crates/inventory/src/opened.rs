@@ -1,6 +1,7 @@
 //! Texts of a document that are YAML themselves, at places known for it -> opened, so that pods can be patched by what
 //! they say and variables be read.
 
+use ringfence_finding::Blind;
 use ringfence_finding::Reason;
 
 use crate::yaml::NodeId;
@@ -18,8 +19,8 @@ const MAX_NODES: usize = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Closed {
     pub(crate) at: NodeId,
-    pub(crate) reason: Reason,
-    pub(crate) message: String,
+    /// Without its place.
+    pub(crate) blind: Blind,
 }
 
 /// Opens them; returns those that could not be. Text that parameters complete (`{{...}}`) is neither: what it will say
@@ -34,40 +35,37 @@ pub(crate) fn open(tree: &mut Tree) -> Vec<Closed> {
     for at in hosts(tree) {
         let text = tree.value(at).as_str().unwrap_or("").to_owned();
         let key = tree.value(at).key().unwrap_or("text").to_owned();
-        let mut close = |reason: Reason, message: String| closed.push(Closed { at, reason, message });
+        let mut close = |blind: Blind| closed.push(Closed { at, blind });
         if added > MAX_NODES {
-            close(
-                Reason::Budget,
-                format!("more than {MAX_NODES} values in texts of this document; split it"),
-            );
+            let cause = format!("more than {MAX_NODES} values in texts of this document");
+            close(Blind::new(Reason::Budget, cause).mend("split it"));
             break;
         }
         match read_yaml(&text) {
             Ok(None) => {}
             Ok(Some(inner)) if !inner.duplicates().is_empty() => {
-                let message = format!("a key is written twice in this {key}; keep one");
-                close(Reason::DuplicateKey, message);
+                let cause = format!("a key is written twice in this {key}");
+                close(Blind::new(Reason::DuplicateKey, cause).mend("keep one"));
                 added = added.saturating_add(inner.size());
                 tree.open(at, &inner);
             }
             Ok(Some(inner)) if inner.root().is_mapping() => {
                 added = added.saturating_add(inner.size());
                 if !tree.open(at, &inner) {
-                    close(Reason::Budget, format!("this {key} is too large to be read; split the document"));
+                    let cause = format!("this {key} is too large to be read");
+                    close(Blind::new(Reason::Budget, cause).mend("split the document"));
                 }
             }
             _ if text.contains("{{") => {}
             Ok(Some(_)) => {
-                close(
-                    Reason::WouldBeRejected,
-                    format!("this {key} is no mapping; its controller refuses it"),
-                );
+                let cause = format!("this {key} is no mapping; its controller refuses it");
+                close(Blind::new(Reason::WouldBeRejected, cause));
             }
             Err(error) if error.reason() == Reason::Unparsable => {
-                let message = format!("this {key} is no YAML ({error}); its controller refuses it");
-                close(Reason::WouldBeRejected, message);
+                let cause = format!("this {key} is no YAML ({error}); its controller refuses it");
+                close(Blind::new(Reason::WouldBeRejected, cause));
             }
-            Err(error) => close(error.reason(), format!("this {key}: {error}")),
+            Err(error) => close(Blind::new(error.reason(), format!("this {key}: {error}"))),
         }
     }
     closed

@@ -49,19 +49,15 @@ pub(crate) fn read(file: &Arc<str>, bytes: &[u8]) -> FileContent {
     let mut reader = Reader { file, content: FileContent::default() };
     match decode(bytes) {
         Ok(text) => reader.text(&text),
-        Err((at, message)) => {
-            reader.content.blind.push(Blind {
-                reason: Reason::Encoding,
-                location: Some(place(file, 0, "", at, 1, 0..0)),
-                message,
-            });
-        }
+        Err((at, blind)) => reader.content.blind.push(blind.at(place(file, 0, "", at, 1, 0..0))),
     }
     reader.content
 }
 
-/// UTF-8, UTF-8 with byte order mark, UTF-16 with byte order mark.
-pub(crate) fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, String)> {
+/// UTF-8, UTF-8 with byte order mark, UTF-16 with byte order mark. The error is the byte, and what is to be told there.
+pub(crate) fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, Box<Blind>)> {
+    let broken = |_| (0, Box::new(Blind::new(Reason::Encoding, "broken UTF-16")));
+    let no = |at, cause: String, cure| (at, Box::new(Blind::new(Reason::Encoding, cause).scan(cure)));
     let wide = |bytes: &[u8], big: bool| {
         let units = bytes.chunks(2).map(|pair| match pair {
             [a, b] if big => u16::from_be_bytes([*a, *b]),
@@ -71,20 +67,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<std::borrow::Cow<'_, str>, (usize, 
         char::decode_utf16(units).collect::<Result<String, _>>()
     };
     let text: std::borrow::Cow<'_, str> = match bytes {
-        [0xFE, 0xFF, rest @ ..] => wide(rest, true).map_err(|_| (0, "broken UTF-16".to_owned()))?.into(),
-        [0xFF, 0xFE, rest @ ..] => wide(rest, false).map_err(|_| (0, "broken UTF-16".to_owned()))?.into(),
+        [0xFE, 0xFF, rest @ ..] => wide(rest, true).map_err(broken)?.into(),
+        [0xFF, 0xFE, rest @ ..] => wide(rest, false).map_err(broken)?.into(),
         _ => std::str::from_utf8(bytes)
             .map_err(|error| {
                 let at = error.valid_up_to();
-                (
-                    at,
-                    format!("byte {at} is not UTF-8; save the file as UTF-8, or leave it out with --exclude"),
-                )
+                let cure = "save the file as UTF-8, or leave it out with --exclude";
+                no(at, format!("byte {at} is not UTF-8"), cure)
             })?
             .into(),
     };
     match text.find('\0') {
-        Some(at) => Err((at, format!("a NUL byte at {at}: a binary file; leave it out with --exclude"))),
+        Some(at) => Err(no(at, format!("a NUL byte at {at}: a binary file"), "leave it out with --exclude")),
         None => Ok(text),
     }
 }
@@ -100,11 +94,9 @@ struct Reader<'f> {
 impl Reader<'_> {
     fn text(&mut self, text: &str) {
         if Snapshot::is_saved(text.as_bytes()) {
-            self.content.blind.push(Blind {
-                reason: Reason::NotRendered,
-                location: Some(Location::whole(Arc::clone(self.file))),
-                message: "a saved inventory of a cluster, not looked into; scan it by itself".to_owned(),
-            });
+            let blind = Blind::new(Reason::NotRendered, "a saved inventory of a cluster, not looked into");
+            let blind = blind.scan("scan it by itself").at(Location::whole(Arc::clone(self.file)));
+            self.content.blind.push(blind);
             return;
         }
         let start = text.trim_start_matches('\u{feff}').trim_start();
@@ -183,16 +175,16 @@ impl Reader<'_> {
 
     fn failed(&mut self, error: &ParseError, text: &str, index: u32, offset: usize, first_line: u32) {
         let at = error.at();
-        let location = Some(place(self.file, index, text, offset, first_line, at..at));
+        let location = place(self.file, index, text, offset, first_line, at..at);
         if error.reason() == Reason::Unparsable && text.contains("{{") {
             self.content.documents.template = self.content.documents.template.saturating_add(1);
-            let message =
-                "a template, not rendered; render it and pipe the result into `ringfence scan -`".to_owned();
-            self.content.blind.push(Blind { reason: Reason::TemplateNotRendered, location, message });
+            let blind = Blind::new(Reason::TemplateNotRendered, "a template, not rendered");
+            let cure = "render it and pipe the result into `ringfence scan -`";
+            self.content.blind.push(blind.scan(cure).at(location));
             return;
         }
         self.content.documents.failed = self.content.documents.failed.saturating_add(1);
-        self.content.blind.push(Blind { reason: error.reason(), location, message: error.to_string() });
+        self.content.blind.push(Blind::new(error.reason(), error.to_string()).at(location));
     }
 
     fn document(&mut self, mut tree: Tree, index: u32, offset: usize, first_line: u32) {
@@ -226,11 +218,8 @@ impl Reader<'_> {
     }
 
     fn closed(&mut self, document: &Document, closed: Vec<Closed>) {
-        self.content.blind.extend(closed.into_iter().map(|one| Blind {
-            reason: one.reason,
-            location: Some(document.location(document.tree.value(one.at).range())),
-            message: one.message,
-        }));
+        let at = |node| document.location(document.tree.value(node).range());
+        self.content.blind.extend(closed.into_iter().map(|one| one.blind.at(at(one.at))));
     }
 
     fn duplicates(&mut self, document: &Document) {
@@ -240,18 +229,18 @@ impl Reader<'_> {
                 (document.location(duplicate.hidden.clone()), document.location(duplicate.wins.clone()));
             let key = document.tree.source().get(duplicate.wins.clone()).unwrap_or("").to_owned();
             let mut report = |at: &Location, other: &Location, says: &str| {
-                let message = format!("key `{key}` {says} line {}; keep one", other.line);
-                let location = Some(at.clone());
-                self.content.blind.push(Blind { reason: Reason::DuplicateKey, location, message });
+                let cause = format!("key `{key}` {says} line {}", other.line);
+                let blind = Blind::new(Reason::DuplicateKey, cause).mend("keep one").at(at.clone());
+                self.content.blind.push(blind);
             };
             report(&hidden, &wins, "is written again and hidden by");
             report(&wins, &hidden, "hides the value of");
         }
         if let Some(next) = all.get(MAX_DUPLICATES) {
             let more = all.len().saturating_sub(MAX_DUPLICATES);
-            let message = format!("{more} more keys of this document are written twice; keep one of each");
-            let location = Some(document.location(next.hidden.clone()));
-            self.content.blind.push(Blind { reason: Reason::DuplicateKey, location, message });
+            let cause = format!("{more} more keys of this document are written twice");
+            let blind = Blind::new(Reason::DuplicateKey, cause).mend("keep one of each");
+            self.content.blind.push(blind.at(document.location(next.hidden.clone())));
         }
     }
 
@@ -266,9 +255,12 @@ impl Reader<'_> {
             let (version, kind) = match pending.identity(self.file.ends_with("Chart.yaml")) {
                 Identity::Of(version, kind) => (version, kind),
                 Identity::NotKubernetes => continue,
-                Identity::Broken(message) => {
-                    let location = Some(document.location(value.range()));
-                    broken.push(Blind { reason: Reason::Unparsable, location, message: message.to_owned() });
+                Identity::Broken(cause, cure) => {
+                    let blind = Blind::new(Reason::Unparsable, cause).at(document.location(value.range()));
+                    broken.push(match cure {
+                        Some(cure) => blind.mend(cure),
+                        None => blind,
+                    });
                     continue;
                 }
             };
@@ -317,7 +309,8 @@ struct Pending<'t> {
 enum Identity {
     Of(String, String),
     NotKubernetes,
-    Broken(&'static str),
+    /// Cause and cure.
+    Broken(&'static str, Option<&'static str>),
 }
 
 impl<'t> Pending<'t> {
@@ -331,13 +324,16 @@ impl<'t> Pending<'t> {
         match (written("apiVersion").or(given_version), written("kind").or(given_kind)) {
             (Some(version), Some(kind)) => Identity::Of(version, kind),
             _ if self.in_list => {
-                Identity::Broken("an item of a list without `apiVersion` or `kind`: no API server takes it")
+                let cause = "an item of a list without `apiVersion` or `kind`: no API server takes it";
+                Identity::Broken(cause, None)
             }
             (Some(_), None) if !is_chart => {
-                Identity::Broken("`apiVersion` without `kind`: no API server takes it; write the kind")
+                let cause = "`apiVersion` without `kind`: no API server takes it";
+                Identity::Broken(cause, Some("write the kind"))
             }
             (None, Some(_)) if self.value.get("metadata").is_some() || self.value.get("spec").is_some() => {
-                Identity::Broken("`kind` without `apiVersion`: no API server takes it; write the version")
+                let cause = "`kind` without `apiVersion`: no API server takes it";
+                Identity::Broken(cause, Some("write the version"))
             }
             _ => Identity::NotKubernetes,
         }

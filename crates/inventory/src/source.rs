@@ -121,8 +121,8 @@ impl Walk<'_> {
         let read = io::stdin().lock().take(limit.saturating_add(1)).read_to_end(&mut bytes);
         self.input.seen = self.input.seen.saturating_add(1);
         match read {
-            Err(error) => self.blind(Reason::NoAccess, "-", error.to_string()),
-            Ok(_) if bytes.len() as u64 > limit => self.blind(Reason::TooLarge, "-", too_large(limit)),
+            Err(error) => self.blind("-", Blind::new(Reason::NoAccess, error.to_string())),
+            Ok(_) if bytes.len() as u64 > limit => self.blind("-", too_large(limit)),
             Ok(_) => self.input.files.push(("-".into(), Content::Bytes(bytes))),
         }
     }
@@ -134,22 +134,21 @@ impl Walk<'_> {
                     return;
                 }
             }
-            Err(error) => return self.blind(Reason::NoAccess, &name(path), no_access(&error)),
+            Err(error) => return self.blind(&name(path), no_access(&error)),
         }
         let mut entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
             Ok(entries) => entries,
-            Err(error) => return self.blind(Reason::NoAccess, &name(path), no_access(&error)),
+            Err(error) => return self.blind(&name(path), no_access(&error)),
         };
         entries.sort_by_key(fs::DirEntry::file_name);
         let has = |wanted: &[&str]| {
             entries.iter().any(|entry| wanted.iter().any(|name| entry.file_name() == *name))
         };
         if has(&["Chart.yaml"]) {
-            let message = format!(
-                "a Helm chart, not rendered; run `helm template {} --include-crds | ringfence scan -`",
-                shell_quote(&name(path))
-            );
-            self.blind(Reason::NotRendered, &name(&path.join("Chart.yaml")), message);
+            let cure =
+                format!("run `helm template {} --include-crds | ringfence scan -`", shell_quote(&name(path)));
+            let blind = Blind::new(Reason::NotRendered, "a Helm chart, not rendered").scan(cure);
+            self.blind(&name(&path.join("Chart.yaml")), blind);
             let schemas = path.join("crds");
             if schemas.is_dir() {
                 self.folder(&schemas, root);
@@ -169,33 +168,32 @@ impl Walk<'_> {
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if self.options.excludes(&name(path)) {
             self.input.seen = self.input.seen.saturating_add(1);
-            return self.blind(Reason::ExcludedByUser, &name(path), "left out by --exclude".to_owned());
+            return self.blind(&name(path), Blind::new(Reason::ExcludedByUser, "left out by --exclude"));
         }
         let metadata = match fs::symlink_metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) => return self.blind(Reason::NoAccess, &name(path), no_access(&error)),
+            Err(error) => return self.blind(&name(path), no_access(&error)),
         };
         let metadata = if metadata.is_symlink() {
             let Ok(real) = fs::canonicalize(path) else {
                 // A dangling link holds nothing to read, a link to itself neither.
-                return self.blind(Reason::NotSearched, &name(path), "a link that leads nowhere".to_owned());
+                return self.blind(&name(path), Blind::new(Reason::NotSearched, "a link that leads nowhere"));
             };
             if !real.starts_with(root) {
-                let message =
-                    "a link that leads out of the scanned folder; scan its target by name".to_owned();
-                return self.blind(Reason::NotSearched, &name(path), message);
+                let blind = Blind::new(Reason::NotSearched, "a link that leads out of the scanned folder");
+                return self.blind(&name(path), blind.scan("scan its target by name"));
             }
             match fs::metadata(path) {
                 Ok(metadata) => metadata,
-                Err(error) => return self.blind(Reason::NoAccess, &name(path), no_access(&error)),
+                Err(error) => return self.blind(&name(path), no_access(&error)),
             }
         } else {
             metadata
         };
         if metadata.is_dir() {
             if NOT_SEARCHED.contains(&file_name.as_str()) {
-                let message = "version control and dependency folders are not searched".to_owned();
-                return self.blind(Reason::NotSearched, &name(path), message);
+                let cause = "version control and dependency folders are not searched";
+                return self.blind(&name(path), Blind::new(Reason::NotSearched, cause));
             }
             return self.folder(path, root);
         }
@@ -206,8 +204,8 @@ impl Walk<'_> {
             self.file(path, false);
         } else {
             self.input.seen = self.input.seen.saturating_add(1);
-            let message = "neither a file nor a folder: devices and pipes are not opened".to_owned();
-            self.blind(Reason::NotSearched, &name(path), message);
+            let cause = "neither a file nor a folder: devices and pipes are not opened";
+            self.blind(&name(path), Blind::new(Reason::NotSearched, cause));
         }
     }
 
@@ -236,7 +234,7 @@ impl Walk<'_> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) => {
-                self.blind(Reason::NoAccess, &name(&path), no_access(&error));
+                self.blind(&name(&path), no_access(&error));
                 return not_judged;
             }
         };
@@ -251,16 +249,14 @@ impl Walk<'_> {
         }
         let applied =
             if left.is_empty() { String::new() } else { format!(" (not applied: {})", left.join(", ")) };
-        let message = format!(
-            "a kustomization, not rendered; its resources are judged as written{applied}; run `kubectl kustomize {} | ringfence scan -`",
-            shell_quote(&name(folder))
-        );
-        self.blind(Reason::NotRendered, &name(&path), message);
+        let cause = format!("a kustomization, not rendered; its resources are judged as written{applied}");
+        let cure = format!("run `kubectl kustomize {} | ringfence scan -`", shell_quote(&name(folder)));
+        self.blind(&name(&path), Blind::new(Reason::NotRendered, cause).scan(cure));
         not_judged
     }
 
-    fn blind(&mut self, reason: Reason, file: &str, message: String) {
-        self.input.blind.push(Blind { reason, location: Some(Location::whole(file)), message });
+    fn blind(&mut self, file: &str, blind: Blind) {
+        self.input.blind.push(blind.at(Location::whole(file)));
     }
 }
 
@@ -305,21 +301,21 @@ fn is_manifest(path: &Path) -> bool {
     })
 }
 
-/// Reads a file up to the limit.
-pub(crate) fn load(path: &Path, limit: u64) -> Result<Vec<u8>, (Reason, String)> {
-    let no = |error: io::Error| (Reason::NoAccess, no_access(&error));
+/// Reads a file up to the limit; the error has no place yet.
+pub(crate) fn load(path: &Path, limit: u64) -> Result<Vec<u8>, Box<Blind>> {
+    let no = |error: io::Error| Box::new(no_access(&error));
     let file = fs::File::open(path).map_err(no)?;
     let metadata = file.metadata().map_err(no)?;
     if !metadata.is_file() && !metadata.file_type().is_char_device_or_pipe() {
-        return Err((Reason::NoAccess, "not a regular file".to_owned()));
+        return Err(Box::new(Blind::new(Reason::NoAccess, "not a regular file")));
     }
     if metadata.len() > limit {
-        return Err((Reason::TooLarge, too_large(limit)));
+        return Err(Box::new(too_large(limit)));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).saturating_add(1));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(no)?;
     if bytes.len() as u64 > limit {
-        return Err((Reason::TooLarge, too_large(limit)));
+        return Err(Box::new(too_large(limit)));
     }
     Ok(bytes)
 }
@@ -344,12 +340,14 @@ impl FileTypeExt for fs::FileType {
     }
 }
 
-fn too_large(limit: u64) -> String {
-    format!("larger than {limit} bytes; raise --max-file-size, or split the file")
+fn too_large(limit: u64) -> Blind {
+    Blind::new(Reason::TooLarge, format!("larger than {limit} bytes"))
+        .scan("raise --max-file-size, or split the file")
 }
 
-fn no_access(error: &io::Error) -> String {
-    format!("{error}; run as a user who may read it, or leave it out with --exclude")
+fn no_access(error: &io::Error) -> Blind {
+    Blind::new(Reason::NoAccess, error.to_string())
+        .scan("run as a user who may read it, or leave it out with --exclude")
 }
 
 fn name(path: &Path) -> String {

@@ -241,7 +241,7 @@ fn large_but_legal_texts_are_read() {
     assert!(inventory.coverage.is_incomplete());
     let told = reasons(&inventory.coverage);
     assert_eq!(told, vec![Reason::DuplicateKey; 41], "twenty at both places, then their number");
-    assert!(inventory.coverage.blind.iter().any(|blind| blind.message.starts_with("99979 more keys")));
+    assert!(inventory.coverage.blind.iter().any(|blind| blind.cause.starts_with("99979 more keys")));
     assert!(inventory.has_duplicate_keys(inventory.objects().next().unwrap().0));
     let items = format!("{{\"apiVersion\": \"v1\", \"kind\": \"X\", \"l\": [{}1]}}", "1,".repeat(2_000_000));
     assert_eq!(Inventory::from_text(&items).objects().len(), 1);

@@ -19,7 +19,7 @@ pub(crate) fn write(scan: &Scan, out: &mut dyn io::Write) -> io::Result<()> {
         writeln!(out, "{}: {}", place(finding.location.as_ref()), line(finding))?;
     }
     for blind in scan.coverage.blind.iter().filter(|blind| blind.reason.is_incomplete()) {
-        let message = clean::sentence(&blind.message);
+        let message = clean::sentence(&blind.message());
         writeln!(out, "{}: INCOMPLETE {} {message}", place(blind.location.as_ref()), blind.reason)?;
     }
     for flag in &scan.narrowed {

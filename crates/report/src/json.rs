@@ -20,7 +20,7 @@ use serde::Serialize;
 use crate::machine;
 
 /// Major: a reader must change; minor: something was added.
-pub(crate) const SCHEMA_VERSION: &str = "1.1";
+pub(crate) const SCHEMA_VERSION: &str = "1.2";
 
 pub(crate) fn write(scan: &Scan, out: &mut dyn io::Write) -> io::Result<()> {
     machine::write(&Document::from(scan), out)

@@ -47,7 +47,8 @@ impl Belt<'_> {
         }
         scan.coverage.not_seen.iter_mut().for_each(|fact| self.text(fact));
         for blind in &mut scan.coverage.blind {
-            self.text(&mut blind.message);
+            self.text(&mut blind.cause);
+            blind.cure.iter_mut().for_each(|cure| self.text(cure.words_mut()));
             blind.location.iter_mut().for_each(|place| self.location(place));
         }
         scan.findings.iter_mut().for_each(|finding| self.finding(finding));

@@ -17,6 +17,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+#[cfg(feature = "signing")]
+use std::time::Instant;
 
 /// What the counter counts towards.
 #[derive(Clone, Debug)]
@@ -55,7 +57,7 @@ pub(crate) fn during<T>(
 fn show(what: &str, total: &Total, done: &AtomicUsize, stopped: &mpsc::Receiver<()>) {
     let mut shown = false;
     #[cfg(feature = "signing")]
-    let mut megabytes = None;
+    let (start, mut megabytes) = (Instant::now(), None);
     let mut wait = Duration::from_secs(1);
     while stopped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
         let done = done.load(Ordering::Relaxed);
@@ -66,7 +68,8 @@ fn show(what: &str, total: &Total, done: &AtomicUsize, stopped: &mpsc::Receiver<
             #[cfg(feature = "signing")]
             Total::Bytes(path) => {
                 let all = *megabytes.get_or_insert_with(|| length(path) / MEGABYTE);
-                write!(stderr(), "\r{what}: {} ", of_megabytes(done as u64, all))
+                let told = of_megabytes(done as u64, all, start.elapsed());
+                write!(stderr(), "\r{what}: {told}\x1b[K")
             }
         };
         shown = true;
@@ -80,15 +83,22 @@ fn show(what: &str, total: &Total, done: &AtomicUsize, stopped: &mpsc::Receiver<
 #[cfg(feature = "signing")]
 const MEGABYTE: u64 = 1_000_000;
 
-/// `1.3 of 5.4 GB`, `12 of 540 MB`.
+/// `1.3 of 5.4 GB, 540 MB/s`, `12 of 540 MB, 8 MB/s`.
 #[cfg(feature = "signing")]
-fn of_megabytes(done: u64, all: u64) -> String {
+fn of_megabytes(done: u64, all: u64, time: Duration) -> String {
     let tenths = |megabytes: u64| format!("{}.{}", megabytes / 1000, megabytes % 1000 / 100);
-    if all < 1000 { format!("{done} of {all} MB") } else { format!("{} of {} GB", tenths(done), tenths(all)) }
+    // A file with two names may be read twice.
+    let all = all.max(done);
+    let rate = u128::from(done) * 1000 / time.as_millis().max(1);
+    if all < 1000 {
+        format!("{done} of {all} MB, {rate} MB/s")
+    } else {
+        format!("{} of {} GB, {rate} MB/s", tenths(done), tenths(all))
+    }
 }
 
-/// Bytes of a file, or of the files below a folder. A figure to look at: what cannot be read counts as nothing, links to
-/// folders lead nowhere, and there is an end to looking.
+/// Bytes of a file, or of the files below a folder, but for the history of a repository. A figure to look at: what cannot be
+/// read counts as nothing, links to folders lead nowhere, and there is an end to looking.
 #[cfg(feature = "signing")]
 fn length(path: &Path) -> u64 {
     const ENTRIES: usize = 1_000_000;
@@ -102,6 +112,7 @@ fn length(path: &Path) -> u64 {
         for entry in entries.flatten().take(left) {
             left -= 1;
             match entry.file_type() {
+                Ok(kind) if kind.is_dir() && entry.file_name() == ".git" => {}
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
                 _ => {
                     let metadata = fs::metadata(entry.path()).ok().filter(fs::Metadata::is_file);
@@ -115,7 +126,7 @@ fn length(path: &Path) -> u64 {
 
 /// Raises a counter of megabytes by bytes.
 #[cfg(feature = "signing")]
-pub(crate) fn bytes(done: &AtomicUsize) -> impl Fn(u64) + Sync {
+pub(crate) fn bytes(done: Arc<AtomicUsize>) -> impl Fn(u64) + Send + Sync {
     let total = AtomicU64::new(0);
     move |count| {
         let before = total.fetch_add(count, Ordering::Relaxed);
@@ -129,17 +140,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_told_against_all_of_them_in_one_unit() {
-        assert_eq!(of_megabytes(12, 540), "12 of 540 MB");
-        assert_eq!(of_megabytes(1_349, 5_400), "1.3 of 5.4 GB");
-        assert_eq!(of_megabytes(40, 10_700), "0.0 of 10.7 GB");
+    fn bytes_are_told_against_all_of_them_in_one_unit_with_their_rate() {
+        let told = |done, all| of_megabytes(done, all, Duration::from_millis(1_500));
+        assert_eq!(told(12, 540), "12 of 540 MB, 8 MB/s");
+        assert_eq!(told(1_349, 5_400), "1.3 of 5.4 GB, 899 MB/s");
+        assert_eq!(told(40, 10_700), "0.0 of 10.7 GB, 26 MB/s");
+        assert_eq!(told(1_200, 900), "1.2 of 1.2 GB, 800 MB/s", "more was read than was listed");
     }
 
     #[cfg(unix)]
     #[test]
     fn a_length_is_that_of_all_files_and_ends_where_links_go_in_circles() {
         let folder = std::env::temp_dir().join(format!("ringfence-progress-{}", std::process::id()));
-        fs::create_dir_all(folder.join("sub")).unwrap();
+        fs::create_dir_all(folder.join("sub/.git")).unwrap();
+        fs::write(folder.join("sub/.git/pack"), [0; 4000]).unwrap();
         fs::write(folder.join("a"), [0; 300]).unwrap();
         fs::write(folder.join("sub/b"), [0; 20]).unwrap();
         std::os::unix::fs::symlink("..", folder.join("sub/up")).unwrap();

@@ -66,15 +66,16 @@ pub(crate) fn run(
     all(&lengths, threads, &begin, count)
 }
 
-/// Hashes what is left of files that were read in part; the results stand in their order.
-pub(super) fn complete(rests: Vec<Rest<Lane>>) -> Vec<Hashed> {
+/// Hashes what is left of files that were read in part; the results stand in their order. `count` is told of bytes as they
+/// are done.
+pub(super) fn complete(rests: Vec<Rest<Lane>>, count: &(dyn Fn(u64) + Sync)) -> Vec<Hashed> {
     let lengths: Vec<u64> = rests.iter().map(Rest::left).collect();
     let rests: Vec<_> = rests.into_iter().map(|rest| Mutex::new(Some(rest))).collect();
     let begin = |index: usize| {
         let rest = rests.get(index)?.lock().ok()?.take()?;
         Some(Ok(Stream::go_on(index, rest)))
     };
-    all(&lengths, None, &begin, &|_| ())
+    all(&lengths, None, &begin, count)
 }
 
 /// How a stream of work begins, by its number; none where there is no such.

@@ -25,13 +25,13 @@ pub(super) fn together(request: &Request<'_>, each: Vec<Verification>) -> Verifi
     for (mut one, signature) in each.into_iter().zip(request.signatures) {
         let holds = one.outcome() == VerifyOutcome::Verified;
         if is_enough && !holds {
-            let first = one.reasons.first().map_or("", |reason| reason.message.as_str());
+            let first = one.reasons.first().map(VerifyReason::message).unwrap_or_default();
             result.notes.push(format!("{} does not count: {first}", signature.name));
             continue;
         }
         if several {
             for reason in &mut one.reasons {
-                reason.message = format!("{}: {}", signature.name, reason.message);
+                reason.signature = Some(signature.name.clone());
             }
         }
         add(&mut result, &mut files, one);

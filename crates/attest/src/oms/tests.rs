@@ -268,7 +268,7 @@ fn signed_lies_are_refused_with_the_rule() {
         *lie.pointer_mut(path).unwrap() = value;
         let result = bench.seal(&lie);
         assert_eq!(result.outcome(), VerifyOutcome::Failed, "{path}");
-        assert!(result.reasons[0].message.contains(rule), "{path}: {:?}", result.reasons);
+        assert!(result.reasons[0].message().contains(rule), "{path}: {:?}", result.reasons);
     }
     let mut extra = good.clone();
     extra["predicate"]["card"] = json!("x");
@@ -366,7 +366,11 @@ fn so_many_different_signers_have_to_agree() {
     }
     let short = bench.verify_all(&[&one, &two], Require::All);
     assert_eq!(short.reasons.len(), 1);
-    assert!(short.reasons[0].message.ends_with("by build, release, and not by audit"), "{:?}", short.reasons);
+    assert!(
+        short.reasons[0].message().ends_with("by build, release, and not by audit"),
+        "{:?}",
+        short.reasons
+    );
     let beside = bench.verify_all(&[&stranger, &one], Require::Any);
     assert_eq!(beside.signed_by.unwrap().signer, "release");
     assert!(beside.notes[0].starts_with("0.sig does not count"), "{:?}", beside.notes);

@@ -193,10 +193,10 @@ fn compare(
     result: &mut Verification,
 ) {
     for (name, why) in tree.refused.drain(..) {
-        result.reasons.push(VerifyReason::failed("refused-file", format!("{name}: {why}")));
+        result.reasons.push(VerifyReason::failed("refused-file", why).of(name));
     }
     for (name, why) in tree.unseen.drain(..) {
-        result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
+        result.reasons.push(VerifyReason::incomplete("unread", why).of(name));
     }
     let mut signed = statement.files;
     // Shards are of at least one byte, so a signer of shards cannot speak of empty files: theirs are noted, and so is any other.
@@ -246,7 +246,7 @@ fn compare(
         result.files.push(file);
     }
     for name in signed.into_keys() {
-        result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
+        result.reasons.push(VerifyReason::failed("missing", "signed, and not there").of(&name));
         result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Missing });
     }
     result.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -278,7 +278,7 @@ fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) ->
     if allowed {
         result.notes.push(format!("{name}: nobody signed it"));
     } else {
-        result.reasons.push(VerifyReason::failed("unsigned", format!("{name}: there, and nobody signed it")));
+        result.reasons.push(VerifyReason::failed("unsigned", "there, and nobody signed it").of(name));
     }
     VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Unsigned }
 }
@@ -297,10 +297,8 @@ fn judge(
     };
     if let Some((Some(end), _)) = expected.last().filter(|(end, _)| end.is_some_and(|end| end != bytes)) {
         file.status = FileStatus::Differs;
-        result.reasons.push(VerifyReason::failed(
-            "differs",
-            format!("{name}: {end} bytes were signed, it has {bytes}"),
-        ));
+        let why = format!("{end} bytes were signed, it has {bytes}");
+        result.reasons.push(VerifyReason::failed("differs", why).of(name));
         return file;
     }
     for ((end, expected), hashed) in expected.into_iter().zip(parts) {
@@ -311,20 +309,18 @@ fn judge(
                 }
                 if digest != expected && file.status == FileStatus::Match {
                     file.status = FileStatus::Differs;
-                    let message = format!("{name}: its SHA-256 is {digest}, {expected} was signed");
-                    result.reasons.push(VerifyReason::failed("differs", message));
+                    let why = format!("its SHA-256 is {digest}, {expected} was signed");
+                    result.reasons.push(VerifyReason::failed("differs", why).of(name));
                 }
             }
             Err(Unread::Read(ringfence_artifact::ReadError::Changed)) => {
                 file.status = FileStatus::Changed;
-                result
-                    .reasons
-                    .push(VerifyReason::failed("changed", format!("{name}: changed while it was read")));
+                result.reasons.push(VerifyReason::failed("changed", "changed while it was read").of(name));
                 return file;
             }
             Err(error) => {
                 file.status = FileStatus::Unread;
-                result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {error}")));
+                result.reasons.push(VerifyReason::incomplete("unread", error.to_string()).of(name));
                 return file;
             }
         }

@@ -181,10 +181,10 @@ impl Inventory {
 }
 
 fn embedded_limit(file: &Arc<str>) -> Blind {
-    let message = format!(
-        "objects inside objects are opened {MAX_EMBEDDED_LEVELS} levels deep and {MAX_EMBEDDED} a file; split the file"
+    let cause = format!(
+        "objects inside objects are opened {MAX_EMBEDDED_LEVELS} levels deep and {MAX_EMBEDDED} a file"
     );
-    Blind { reason: Reason::EmbeddedLimit, location: Some(Location::whole(Arc::clone(file))), message }
+    Blind::new(Reason::EmbeddedLimit, cause).mend("split the file").at(Location::whole(Arc::clone(file)))
 }
 
 /// Reads one file; a panic in a reader loses that file and is reported. Second: how to have its bytes again, if
@@ -194,14 +194,13 @@ fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, 
         Content::Bytes(bytes) => (Ok(bytes), None),
         Content::File(path) => (load(&path, limit), Some(path)),
     };
-    let lost = |reason: Reason, message: String| {
-        let location = Some(Location::whole(Arc::clone(file)));
-        let blind = vec![Blind { reason, location, message }];
+    let lost = |blind: Blind| {
+        let blind = vec![blind.at(Location::whole(Arc::clone(file)))];
         (FileContent { blind, ..FileContent::default() }, None, false)
     };
     let bytes = match bytes {
         Ok(bytes) => bytes,
-        Err((reason, message)) => return lost(reason, message),
+        Err(blind) => return lost(*blind),
     };
     match panic::catch_unwind(|| reader::read(file, &bytes)) {
         Ok(content) => {
@@ -212,8 +211,8 @@ fn read_guarded(file: &Arc<str>, content: Content, limit: u64) -> (FileContent, 
             });
             (content, again, read)
         }
-        Err(_) => {
-            lost(Reason::Internal, "the reader failed on this file; report it with the file".to_owned())
-        }
+        Err(_) => lost(
+            Blind::new(Reason::Internal, "the reader failed on this file").mend("report it with the file"),
+        ),
     }
 }

@@ -60,18 +60,15 @@ impl Inventory {
             }
         }
         for identity in self.sight.overlaid.values() {
-            let message = format!(
-                "{identity} stands in several files (overlays?): absence proves nothing in its namespace; scan one overlay"
+            let cause = format!(
+                "{identity} stands in several files (overlays?): absence proves nothing in its namespace"
             );
-            self.coverage.blind.push(Blind { reason: Reason::Assumption, location: None, message });
+            self.coverage.blind.push(Blind::new(Reason::Assumption, cause).scan("scan one overlay"));
         }
         if !options.partial && !self.objects.is_empty() && self.live.is_none() {
-            let message = "the files are taken as everything in their namespaces; --partial if they are not";
-            self.coverage.blind.push(Blind {
-                reason: Reason::Assumption,
-                location: None,
-                message: message.to_owned(),
-            });
+            let blind =
+                Blind::new(Reason::Assumption, "the files are taken as everything in their namespaces");
+            self.coverage.blind.push(blind.scan("--partial if they are not"));
         }
     }
 
@@ -155,10 +152,9 @@ impl Inventory {
             let object = self.object(id);
             for base in bases {
                 if let Base::Missing { at, fact } = base {
-                    let message =
-                        format!("{fact}: what it adds to this {} is unknown; scan it too", object.kind);
-                    let location = Some(object.location(object.value(*at)));
-                    missing.push(Blind { reason: Reason::UnresolvedJoin, location, message });
+                    let cause = format!("{fact}: what it adds to this {} is unknown", object.kind);
+                    let blind = Blind::new(Reason::UnresolvedJoin, cause).scan("scan it too");
+                    missing.push(blind.at(object.location(object.value(*at))));
                 }
             }
         }
@@ -179,11 +175,8 @@ impl Inventory {
         });
         let notes: Vec<Blind> = changers
             .chain(patched)
-            .map(|(object, words)| Blind {
-                reason: Reason::Assumption,
-                location: None,
-                message: format!("{} {} {words}", object.kind, object.reference().short()),
-            })
+            .map(|(object, words)| format!("{} {} {words}", object.kind, object.reference().short()))
+            .map(|cause| Blind::new(Reason::Assumption, cause))
             .collect();
         self.coverage.blind.extend(notes);
     }

@@ -35,10 +35,9 @@ pub(crate) fn would_be_rejected(pod: Pod<'_>) -> Vec<Blind> {
     let booleans = booleans.map(|value| (value, "the API wants true or false here, without quotes"));
     let places = env.chain(booleans).take(MAX_TOLD);
     places
-        .map(|(value, cure)| Blind {
-            reason: Reason::WouldBeRejected,
-            location: Some(pod.object().location(value)),
-            message: format!("{cure}; judged by what it says"),
+        .map(|(value, cause)| {
+            Blind::new(Reason::WouldBeRejected, format!("{cause}; judged by what it says"))
+                .at(pod.object().location(value))
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::builder::Builder;
-use super::builder::ParseError;
+use super::error::ParseError;
 use super::tree::Kind;
 use super::tree::Tree;
 

@@ -5,13 +5,14 @@
 //! exists in tests only, as judge.
 
 mod builder;
+mod error;
 mod json;
 mod read;
 mod scalar;
 mod tree;
 mod value;
 
-pub use builder::ParseError;
+pub use error::ParseError;
 pub use json::read_json;
 pub use json::write_json_string;
 pub use read::read_yaml;

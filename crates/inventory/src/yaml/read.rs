@@ -9,7 +9,7 @@ use granit_parser::StructureStyle;
 use granit_parser::Tag;
 
 use super::builder::Builder;
-use super::builder::ParseError;
+use super::error::ParseError;
 use super::scalar::decode_base64;
 use super::tree::Kind;
 use super::tree::Tree;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::builder::MAX_NODES;
+use super::error::MAX_NODES;
 use super::value::Value;
 
 /// A node of one tree. Meaningless in another.

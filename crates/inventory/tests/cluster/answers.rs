@@ -170,7 +170,7 @@ fn kinds_that_are_served_without_a_definition_are_named() {
     let told = snapshot.silent[0].clone();
     assert!(told.starts_with("workers.fleet.example.com: "), "{told}");
     let inventory = Inventory::from_snapshot(snapshot, &Options::default());
-    assert!(inventory.coverage.blind.iter().any(|blind| blind.message == told));
+    assert!(inventory.coverage.blind.iter().any(|blind| blind.cause == told));
     assert!(!inventory.coverage.is_incomplete(), "{:?}", inventory.coverage.blind);
 }
 

@@ -5,4 +5,5 @@
 mod answers;
 mod lists;
 mod login;
+mod plugin;
 mod server;

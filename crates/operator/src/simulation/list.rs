@@ -122,7 +122,7 @@ async fn all(client: &Client, want: &Want, version: &str, found: &mut Workloads)
             serde_json::from_str(&text).map_err(|error| format!("the answer is no list: {error}"))?;
         let inventory = part(text);
         if let Some(blind) = inventory.coverage.blind.first() {
-            return Err(format!("a page could not be read: {}", blind.message));
+            return Err(format!("a page could not be read: {}", blind.message()));
         }
         found.take(&inventory);
         match page.metadata.more.filter(|it| !it.is_empty()) {

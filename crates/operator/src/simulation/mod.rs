@@ -27,6 +27,7 @@ use ringfence_domain::simulate as judge;
 use ringfence_domain::simulation_hash;
 use ringfence_domain::spec::Mode;
 use ringfence_finding::Blind;
+use ringfence_finding::Cure;
 use ringfence_finding::Reason;
 use ringfence_inventory::Inventory;
 
@@ -108,11 +109,11 @@ pub fn simulate_manifests(
     plan.named(names).filter_map(one).collect()
 }
 
-/// A place that was not looked at: `file:line: cause`. What a scan would say to do is left out where it names a flag of a scan.
+/// A place that was not looked at: `file:line: cause; cure`. What only a scan can do about it is left out.
 fn unread(blind: &Blind) -> String {
-    let cause = match blind.message.split_once("; ") {
-        Some((cause, cure)) if cure.contains("ringfence scan") || cure.contains("--") => cause,
-        _ => &blind.message,
+    let cause = match blind.cure {
+        Some(Cure::Scan(_)) => blind.cause.clone(),
+        _ => blind.message(),
     };
     let (what, cure) = match blind.reason {
         Reason::Unparsable => ("not readable as YAML or JSON: ", ""),

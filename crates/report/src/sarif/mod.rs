@@ -85,10 +85,10 @@ pub(crate) fn security_severity(severity: Severity) -> &'static str {
 
 fn invocation(scan: &Scan) -> model::Invocation {
     let blind = scan.coverage.blind.iter().filter(|blind| blind.reason.is_incomplete()).map(|blind| {
-        let message = if blind.message.is_empty() { blind.reason.as_str() } else { &blind.message };
+        let message = if blind.cause.is_empty() { blind.reason.as_str().to_owned() } else { blind.message() };
         model::Notification {
             level: "error",
-            message: text(message),
+            message: text(&message),
             descriptor: model::Descriptor { id: format!("incomplete/{}", blind.reason) },
             associated_rule: None,
             locations: blind.location.iter().map(|place| location(Some(place), None, None)).collect(),

@@ -261,7 +261,7 @@ fn coverage() -> Coverage {
         objects,
         pods,
     };
-    let blind = |reason, location, message: &str| Blind { reason, location, message: message.to_owned() };
+    let blind = |reason, location, cause: &str| Blind { location, ..Blind::new(reason, cause) };
     Coverage {
         files: Files { seen: 12, read: 11 },
         documents: Documents {
@@ -319,13 +319,12 @@ pub(crate) fn closed() -> Scan {
 
 /// An empty directory: nothing was scanned, and nothing is known.
 pub(crate) fn empty() -> Scan {
-    let reason = Reason::NothingFound;
-    let message = "no manifest in this directory: name one that holds YAML or JSON".to_owned();
+    let cause = "no manifest in this directory: name one that holds YAML or JSON";
     Scan {
         source: "empty".to_owned(),
         narrowed: Vec::new(),
         found: Found::default(),
-        coverage: Coverage { blind: vec![Blind { reason, location: None, message }], ..Coverage::default() },
+        coverage: Coverage { blind: vec![Blind::new(Reason::NothingFound, cause)], ..Coverage::default() },
         assessment: Assessment {
             door: Door::NotProvenClosed,
             exposure: Exposure::default(),
@@ -360,7 +359,7 @@ pub(crate) fn foreign(text: &str) -> Scan {
     scan.coverage.no_pod_path = [(foreign(), 1)].into();
     scan.coverage.not_seen = vec![foreign()];
     for blind in &mut scan.coverage.blind {
-        blind.message = foreign();
+        (blind.cause, blind.cure) = (foreign(), Some(Cure::Mend(foreign())));
         blind.location = Some(place(text, 0, 0));
     }
     for (index, finding) in scan.findings.iter_mut().enumerate() {

@@ -149,9 +149,9 @@ fn list(scan: &Scan, page: &mut Page<'_>, title: &str, wanted: impl Fn(Reason) -
             (None, Reason::Assumption) => String::new(),
             (None, reason) => words::reason(reason).to_owned(),
         };
-        if !spot.message.is_empty() {
+        if !spot.cause.is_empty() {
             let separator = if text.is_empty() { "" } else { ": " };
-            _ = write!(text, "{separator}{}", clean::sentence(&spot.message));
+            _ = write!(text, "{separator}{}", clean::sentence(&spot.message()));
         }
         page.labelled("  ", Tone::Plain, 2, &text);
     }

@@ -123,8 +123,8 @@ fn blind_spots(scan: &Scan, page: &mut Page<'_>) {
         let place = place.map(|place| format!("{place}  ")).unwrap_or_default();
         let reason = page.style.paint(Tone::Warn, words::reason(spot.reason)).into_owned();
         page.line(&format!("  {place}{reason}"));
-        if !spot.message.is_empty() {
-            page.labelled("", Tone::Plain, 6, &clean::sentence(&spot.message));
+        if !spot.cause.is_empty() {
+            page.labelled("", Tone::Plain, 6, &clean::sentence(&spot.message()));
         }
     }
     if blind.len() > shown {
@@ -161,9 +161,9 @@ fn next(scan: &Scan, style: &Style) -> Vec<String> {
     commands
 }
 
-/// The command that renders a chart or kustomization, out of the sentence that says so.
+/// The command that renders a chart or kustomization, out of the cure that says so.
 fn rendering(blind: &Blind) -> Option<&str> {
-    let mut parts = blind.message.split('`');
+    let mut parts = blind.cure.as_ref()?.words().split('`');
     let (command, rest) = (parts.nth(1)?, parts.count());
     let is_whole = rest == 1 && command.ends_with(" | ringfence scan -");
     (blind.reason == Reason::NotRendered && is_whole && !command.chars().any(clean::is_unprintable))

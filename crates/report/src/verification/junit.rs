@@ -6,6 +6,7 @@ use std::io;
 use ringfence_finding::FileStatus;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
+use ringfence_finding::VerifyReason;
 
 use crate::junit;
 use crate::junit::Case;
@@ -35,15 +36,15 @@ pub(super) fn write(verification: &Verification, out: &mut dyn io::Write) -> io:
             FileStatus::Changed => (false, "it changed while it was read"),
             FileStatus::Unread => (true, "it could not be read"),
         };
-        let own = verification.reasons.iter().filter(|reason| reason.message.starts_with(&file.path));
-        let lines = own.map(|reason| reason.message.clone()).collect();
+        let own = verification.reasons.iter().filter(|reason| reason.path.as_ref() == Some(&file.path));
+        let lines = own.map(VerifyReason::message).collect();
         let told = Told { kind: kind(incomplete), message: message.to_owned(), lines };
         let outcome = if incomplete { Outcome::Error(told) } else { Outcome::Failure(told) };
         cases.push(Case { class: CLASS, name: &file.path, outcome });
     }
     let uncovered = verification.uncovered();
     for reason in &uncovered {
-        let told = Told { kind: "uncovered", message: reason.message.clone(), lines: Vec::new() };
+        let told = Told { kind: "uncovered", message: reason.message(), lines: Vec::new() };
         cases.push(Case { class: CLASS, name: "what no signature covers", outcome: Outcome::Failure(told) });
     }
     junit::write(&Suite { name: &verification.source, seconds: verification.seconds, cases }, out)
@@ -54,7 +55,7 @@ fn of_signature(verification: &Verification) -> Outcome {
     let of_files = ["differs", "missing", "unsigned", "changed", "unread"];
     let has_files = !verification.files.is_empty();
     let own = verification.reasons.iter().filter(|reason| !has_files || !of_files.contains(&reason.kind));
-    let lines: Vec<String> = own.clone().map(|reason| reason.message.clone()).collect();
+    let lines: Vec<String> = own.clone().map(VerifyReason::message).collect();
     let fails = own.clone().any(|reason| !reason.incomplete);
     let outcome = verification.outcome();
     match lines.first() {

@@ -4,6 +4,8 @@
 mod junit;
 mod sarif;
 mod signed;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,7 +16,6 @@ use ringfence_finding::SignedBy;
 use ringfence_finding::TrustInForce;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
-use ringfence_finding::VerifyReason;
 use serde::Serialize;
 
 pub use signed::SignedModel;
@@ -29,7 +30,7 @@ use crate::text::page::Page;
 use crate::words;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.1";
+const SCHEMA_VERSION: &str = "1.2";
 /// Reasons that are shown; `-v` shows all.
 const SHOWN: usize = 20;
 /// Columns before the words.
@@ -100,7 +101,7 @@ fn text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> 
     let shown = if style.verbose { reasons.len() } else { SHOWN.min(reasons.len()) };
     for reason in reasons.iter().take(shown) {
         let tone = if reason.incomplete { Tone::Warn } else { Tone::Worst };
-        page.labelled(&format!("  {}", reason.kind), tone, COLUMN, &clean::sentence(&reason.message));
+        page.labelled(&format!("  {}", reason.kind), tone, COLUMN, &clean::sentence(&reason.message()));
     }
     if shown < reasons.len() {
         page.line(&format!("  {} more: -v shows all", words::thousands(words::many(reasons.len() - shown))));
@@ -211,225 +212,15 @@ fn masked(verification: &Verification) -> Verification {
         policy.signers.iter_mut().for_each(mask);
     }
     verification.files.iter_mut().for_each(|file| mask(&mut file.path));
-    verification.reasons.iter_mut().for_each(mask_reason);
+    for reason in &mut verification.reasons {
+        // Each by itself: what is wrong with a file is not masked because the file is called `token.bin`.
+        reason.signature.iter_mut().chain(&mut reason.path).for_each(mask);
+        mask(&mut reason.why);
+    }
     verification.notes.iter_mut().chain(&mut verification.relaxed).for_each(mask);
     for skipped in &mut verification.skipped {
         mask(&mut skipped.path);
         skipped.loadable.iter_mut().for_each(mask);
     }
     verification
-}
-
-/// What is wrong with a file is our text: not masked because the file is called `token.bin`.
-fn mask_reason(reason: &mut VerifyReason) {
-    let is_of_file =
-        ["changed", "differs", "missing", "refused-file", "unread", "unsigned"].contains(&reason.kind);
-    match reason.message.rsplit_once(": ").filter(|_| is_of_file) {
-        Some((name, why)) => reason.message = format!("{}: {}", clean::mask(name), clean::mask(why)),
-        None => mask(&mut reason.message),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ringfence_finding::ConfigFile;
-    use ringfence_finding::Skipped;
-    use ringfence_finding::VerifiedFile;
-    use serde_json::Value;
-
-    use super::*;
-    use crate::testing::schema;
-    use crate::testing::xml;
-
-    fn verification(name: &str) -> Verification {
-        let file = |path: &str, status| VerifiedFile {
-            path: path.to_owned(),
-            bytes: 1_500_000,
-            digest: None,
-            status,
-        };
-        let signer = SignedBy {
-            signer: name.to_owned(),
-            signature: "llama/model.sig".to_owned(),
-            method: "certificate",
-            algorithm: "P-256",
-            key: "8b1f".to_owned(),
-            certificate: Some("41d0".to_owned()),
-            subject: Some(name.to_owned()),
-        };
-        Verification {
-            source: "llama".to_owned(),
-            signature: "llama/model.sig".to_owned(),
-            subject: Some(name.to_owned()),
-            policy: Some(TrustInForce {
-                file: ConfigFile { path: format!("{name}.yaml"), sha256: "ba78".to_owned() },
-                repo: "acme/llama".to_owned(),
-                signers: vec![name.to_owned(), "build".to_owned()],
-                require: "any".to_owned(),
-            }),
-            signed_by: Some(signer.clone()),
-            signers: vec![signer],
-            payload: Some("41d0".to_owned()),
-            root: Some("77aa".to_owned()),
-            files: vec![file("a.safetensors", FileStatus::Match), file(name, FileStatus::Unsigned)],
-            skipped: vec![Skipped {
-                path: ".git".to_owned(),
-                reason: "left out by the signer",
-                files: 12,
-                loadable: vec![format!(".git/{name}.py")],
-            }],
-            reasons: vec![VerifyReason::failed("unsigned", format!("{name}: there, and nobody signed it"))],
-            notes: vec![name.to_owned()],
-            ..Verification::default()
-        }
-    }
-
-    fn print(verification: &Verification, format: VerificationFormat) -> String {
-        let mut bytes = Vec::new();
-        write_verification(verification, format, &Style::default(), &mut bytes).unwrap();
-        String::from_utf8(bytes).unwrap()
-    }
-
-    fn text(verification: &Verification) -> String {
-        print(verification, VerificationFormat::Text)
-    }
-
-    fn json(verification: &Verification) -> String {
-        print(verification, VerificationFormat::Json)
-    }
-
-    #[test]
-    fn the_screen_says_who_what_and_what_not() {
-        insta::assert_snapshot!(text(&verification("x")), @r#"
-        llama   2 files, 3.0 MB   NOT VERIFIED
-          policy      x.yaml (sha256:ba78); for acme/llama: any of x, build
-          signed by   x: certificate sha256:41d0 "x"; OMS, P-256
-          payload     sha256:41d0; root sha256:77aa; named "x"
-          files       1 match, 0 differ, 0 missing, 1 unsigned
-          unsigned    x: there, and nobody signed it
-          not covered .git (12 files): left out by the signer; 1 of them a loader could load, such as
-                      .git/x.py
-          note        x
-          hashed      3.0 MB in 0.00 CPU-s, 0.00 s; exit 4
-        "#);
-    }
-
-    #[test]
-    fn the_document_is_valid_and_wholly_documented() {
-        let published = schema::schema("model-verify.v1.schema.json");
-        for verification in [verification("x"), Verification::default()] {
-            let document: Value = serde_json::from_str(&json(&verification)).unwrap();
-            assert_eq!(schema::errors(&schema::strict(&published), &document), [""; 0]);
-        }
-        let frozen = schema::schema("frozen/model-verify.v1.0.schema.json");
-        assert_eq!(schema::narrowed(&frozen, &published), [""; 0]);
-    }
-
-    #[test]
-    fn hostile_names_are_inert_and_keys_are_masked() {
-        let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
-        let hostile = verification(&format!("a\u{1b}[2J\n::error::x\u{202e}\u{2028}{key}"));
-        for format in [
-            VerificationFormat::Text,
-            VerificationFormat::Json,
-            VerificationFormat::Junit,
-            VerificationFormat::Sarif,
-        ] {
-            let printed = print(&hostile, format);
-            assert!(printed.contains("nobody signed it"), "{printed}");
-            for bad in ["\u{1b}", "\u{202e}", "\u{2028}", "\n::error", &key] {
-                assert!(!printed.contains(bad), "{bad:?} in {printed}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_told_whatever_it_is_called() {
-        for (name, shown) in
-            [("dir/api_token", "dir/api_token"), ("token: hunter2", "token: \u{2039}masked\u{203a}")]
-        {
-            let mut verification = verification("x");
-            verification.reasons =
-                vec![VerifyReason::failed("missing", format!("{name}: signed, and not there"))];
-            for printed in [text(&verification), json(&verification)] {
-                assert!(printed.contains(&format!("{shown}: signed, and not there")), "{printed}");
-                assert!(!printed.contains("hunter2"), "{printed}");
-            }
-        }
-    }
-
-    fn incomplete() -> Verification {
-        let mut verification = verification("x");
-        verification.files[1].status = FileStatus::Unread;
-        verification.reasons = vec![VerifyReason::incomplete("unread", "x: permission denied".to_owned())];
-        verification
-    }
-
-    #[test]
-    fn junit_has_a_case_for_the_signature_and_each_file() {
-        let cases = |verification: &Verification| -> Vec<(String, String)> {
-            let root = xml::read(&print(verification, VerificationFormat::Junit));
-            let told = |case: &xml::Element| {
-                case.children.first().map_or("passed".to_owned(), |told| told.name.clone())
-            };
-            root.children[0]
-                .children
-                .iter()
-                .map(|case| (case.attribute("name").to_owned(), told(case)))
-                .collect()
-        };
-        let case = |name: &str, outcome: &str| (name.to_owned(), outcome.to_owned());
-        let (signature, first) =
-            (case("signature llama/model.sig", "passed"), case("a.safetensors", "passed"));
-        let beside = case("what no signature covers", "failure");
-        assert_eq!(
-            cases(&verification("x")),
-            [signature.clone(), first.clone(), case("x", "failure"), beside.clone()]
-        );
-        assert_eq!(cases(&incomplete()), [signature, first, case("x", "error"), beside]);
-        let nobody = Verification {
-            source: "llama".to_owned(),
-            signature: "llama/model.sig".to_owned(),
-            reasons: vec![VerifyReason::failed(
-                "signature",
-                "no signature: llama/model.sig is not there".to_owned(),
-            )],
-            ..Verification::default()
-        };
-        assert_eq!(cases(&nobody), [case("signature llama/model.sig", "failure")]);
-        assert_eq!(cases(&Verification::default()), [case("signature ", "failure")], "never an empty list");
-    }
-
-    #[test]
-    fn sarif_has_a_result_for_what_fails_and_a_notification_for_what_was_not_read() {
-        let log = |verification: &Verification| -> Value {
-            let log = serde_json::from_str(&print(verification, VerificationFormat::Sarif)).unwrap();
-            assert_eq!(crate::testing::sarif::errors(&log), [""; 0]);
-            log
-        };
-        let failed = log(&verification("x"));
-        let run = &failed["runs"][0];
-        assert_eq!(run["results"][0]["ruleId"], "model-verify/unsigned");
-        assert_eq!(run["results"][0]["level"], "error");
-        assert_eq!(run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "llama");
-        assert_eq!(run["invocations"][0]["exitCode"], 4);
-        assert_eq!(run["invocations"][0]["toolExecutionNotifications"], serde_json::json!([]));
-        let incomplete = log(&incomplete());
-        let run = &incomplete["runs"][0];
-        assert_eq!(
-            (&run["results"][0]["ruleId"], &run["results"][0]["level"], &run["invocations"][0]["exitCode"]),
-            (&"model-verify/uncovered".into(), &"warning".into(), &3.into())
-        );
-        assert!(run["results"][1].is_null());
-        let told = &run["invocations"][0]["toolExecutionNotifications"][0];
-        assert_eq!(
-            (&told["descriptor"]["id"], &told["message"]["text"]),
-            (&"incomplete/unread".into(), &"x: permission denied".into())
-        );
-        // Nothing that is verified and nothing that is said against it: failed all the same.
-        assert_eq!(
-            log(&Verification::default())["runs"][0]["results"][0]["ruleId"],
-            "model-verify/signature"
-        );
-    }
 }

@@ -45,10 +45,8 @@ struct RunProperties<'v> {
 
 pub(super) fn write(verification: &Verification, out: &mut dyn io::Write) -> io::Result<()> {
     let reasons = verification.reasons.iter();
-    let nothing = VerifyReason::failed(
-        "signature",
-        "nobody who is trusted has signed anything that is there".to_owned(),
-    );
+    let nothing =
+        VerifyReason::failed("signature", "nobody who is trusted has signed anything that is there");
     let is_silent = verification.outcome() == VerifyOutcome::Failed && verification.reasons.is_empty();
     let failed = reasons.clone().filter(|reason| !reason.incomplete).chain(is_silent.then_some(&nothing));
     let uncovered = verification.uncovered();
@@ -99,11 +97,11 @@ fn result<'v>(reason: &'v VerifyReason, verification: &Verification) -> model::F
         rule_index: RULES.iter().position(|(kind, _)| *kind == reason.kind),
         kind: "fail",
         level: if reason.kind == "uncovered" { "warning" } else { "error" },
-        message: sarif::text(&clean::sentence(&reason.message)),
+        message: sarif::text(&clean::sentence(&reason.message())),
         locations: vec![location(verification)],
         related_locations: Vec::new(),
         code_flows: Vec::new(),
-        partial_fingerprints: [("ringfence/v1", format!("{}: {}", reason.kind, reason.message))].into(),
+        partial_fingerprints: [("ringfence/v1", format!("{}: {}", reason.kind, reason.message()))].into(),
         properties: Properties { kind: reason.kind },
     }
 }
@@ -111,7 +109,7 @@ fn result<'v>(reason: &'v VerifyReason, verification: &Verification) -> model::F
 fn notification(reason: &VerifyReason, verification: &Verification) -> model::Notification {
     model::Notification {
         level: "error",
-        message: sarif::text(&clean::sentence(&reason.message)),
+        message: sarif::text(&clean::sentence(&reason.message())),
         descriptor: model::Descriptor { id: format!("incomplete/{}", reason.kind) },
         associated_rule: None,
         locations: vec![location(verification)],

@@ -52,6 +52,9 @@ fn manifests_that_cannot_be_read_are_named_and_never_clean() {
     folder.write("zbroken.yaml", "kind: Pod\n a: [\n");
     folder.write("ztemplate.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: {{ .Values.x }}}\n");
     folder.write("chart/Chart.yaml", "name: c\n");
+    folder.write("patched/kustomization.yaml", "patches: [{path: zpatch.yaml}]\n");
+    folder.write("ztwice.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  a; --b: x\n  a; --b: y\n");
+    folder.write("zlatin.yaml", b"kind: \xe9\n");
     let out = simulated("", folder.path(), &[], 3);
     let json = simulated("", folder.path(), &["--format", "json"], 3);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -60,12 +63,21 @@ fn manifests_that_cannot_be_read_are_named_and_never_clean() {
         ("zbroken.yaml:2", "not readable as YAML"),
         ("ztemplate.yaml:3", "a template, not rendered; render it and name what comes out"),
         ("chart/Chart.yaml", "a Helm chart, not rendered; render it and name what comes out"),
+        (
+            "patched/kustomization.yaml",
+            "a kustomization, not rendered; its resources are judged as written (not applied: patch zpatch.yaml); render it",
+        ),
+        // What can be mended is said, whatever the cause reads like; what a scan has flags for is not.
+        ("ztwice.yaml:4", "key `a; --b` is written again and hidden by line 5; keep one"),
+        ("ztwice.yaml:5", "key `a; --b` hides the value of line 4; keep one"),
+        ("zlatin.yaml", "byte 6 is not UTF-8"),
     ] {
         let line = format!("{}/{file}: {words}", folder.path());
         assert!(out.contains(&format!("not seen: {line}")), "{line}: {out}");
         assert!(missing.iter().any(|it| it.as_str().unwrap().starts_with(&line)), "{line}: {missing:?}");
     }
-    assert_eq!(missing.len(), 3, "{missing:?}");
+    assert_eq!(missing.len(), 7, "{missing:?}");
+    assert!(!out.contains("--exclude") && !out.contains("ringfence scan"), "{out}");
     // What would be refused goes before what was not seen, and both are told.
     folder.write("web.yaml", deployment("ml", true));
     let out = simulated("", folder.path(), &[], 1);

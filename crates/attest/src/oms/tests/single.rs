@@ -51,7 +51,7 @@ fn one_file_verifies_as_a_dot_or_by_its_name_and_no_other() {
     for name in [".", "one"] {
         let result = bench.seal(&renamed(&good, name));
         assert_eq!(result.outcome(), VerifyOutcome::Failed, "{name}");
-        assert!(result.reasons[0].message.starts_with("one: its SHA-256"), "{:?}", result.reasons);
+        assert!(result.reasons[0].message().starts_with("one: its SHA-256"), "{:?}", result.reasons);
     }
 }
 

@@ -1,6 +1,8 @@
 //! `ringfence model scan PATH`: files -> verdicts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
@@ -91,15 +93,17 @@ enum Format {
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let (names, hash) = (self.names.load(&self.path)?, self.hash()?);
+        let names = self.names.load(&self.path)?;
         if self.format == Format::Jsonl {
-            return self.lines(&names, &hash, start);
+            // Lines that come one by one are their own progress.
+            let is_quiet = self.quiet || self.output.is_none();
+            let scan = |done: Arc<AtomicUsize>| self.lines(&names, &self.hash(&done)?, &done, start);
+            return progress::during("scanning", self.total(), is_quiet, scan);
         }
-        let scanned = progress::during("scanning", Total::Open("files"), self.quiet, |done| {
-            let count = || _ = done.fetch_add(1, Ordering::Relaxed);
-            self.look(&names.policy, &hash, &count, None)
-        });
-        let mut scan = scanned.map_err(|error| self.no_path(&error))?;
+        let mut scan = progress::during("scanning", self.total(), self.quiet, |done| {
+            let scanned = self.look(&names.policy, &self.hash(&done)?, &done, None);
+            scanned.map_err(|error| anyhow::Error::from(self.no_path(&error)))
+        })?;
         names.tell(&mut scan);
         scan.seconds = start.elapsed().as_secs_f64();
         let exit = scan.exit(self.allow_incomplete);
@@ -122,7 +126,13 @@ impl Scan {
     }
 
     /// Writes files while others are still being looked at.
-    fn lines(&self, names: &Names, hash: &Hash, start: Instant) -> anyhow::Result<ExitCode> {
+    fn lines(
+        &self,
+        names: &Names,
+        hash: &Hash,
+        done: &AtomicUsize,
+        start: Instant,
+    ) -> anyhow::Result<ExitCode> {
         // Before anything is written: a file for a scan that cannot begin would be an empty one.
         std::fs::metadata(&self.path).map_err(|error| self.no_path(&error))?;
         let mut exit = ExitCode::Internal;
@@ -132,7 +142,7 @@ impl Scan {
                 let scan = scope.spawn(move || {
                     // Whoever reads may have left: that is told where the line is written.
                     let tell = |file: &ModelFile| _ = send.send(file.clone());
-                    self.look(&names.policy, hash, &|| (), Some(&tell))
+                    self.look(&names.policy, hash, done, Some(&tell))
                 });
                 for file in files {
                     ringfence_report::write_model_line(&file, out)?;
@@ -152,11 +162,22 @@ impl Scan {
         Wrong::new(self.path.display().to_string(), error)
     }
 
-    /// What takes the bytes, where digests were asked for.
-    fn hash(&self) -> anyhow::Result<Hash> {
+    /// What `done` counts: bytes where all of them are read.
+    fn total(&self) -> Total {
         #[cfg(feature = "signing")]
         if self.sha256 {
-            return Ok(Some(std::sync::Arc::new(ringfence_attest::Digests::new()?)));
+            return Total::Bytes(self.path.clone());
+        }
+        Total::Open("files")
+    }
+
+    /// What takes the bytes, where digests were asked for; it raises `done` by them.
+    #[cfg_attr(not(feature = "signing"), expect(unused_variables, reason = "nothing is hashed"))]
+    fn hash(&self, done: &Arc<AtomicUsize>) -> anyhow::Result<Hash> {
+        #[cfg(feature = "signing")]
+        if self.sha256 {
+            let digests = ringfence_attest::Digests::new(progress::bytes(Arc::clone(done)))?;
+            return Ok(Some(Arc::new(digests)));
         }
         Ok(Hash::default())
     }
@@ -165,19 +186,19 @@ impl Scan {
         &self,
         policy: &Policy,
         hash: &Hash,
-        count: &(dyn Fn() + Sync),
+        done: &AtomicUsize,
         tell: Option<&Tell<'_>>,
     ) -> std::io::Result<ModelScan> {
         #[cfg(feature = "signing")]
         if let Some(digests) = hash {
-            return ringfence_model::scan_with(&self.path, policy, &Limits::default(), digests, count, tell);
+            return ringfence_model::scan_with(&self.path, policy, &Limits::default(), digests, &|| (), tell);
         }
-        let nothing = std::sync::Arc::new(());
-        ringfence_model::scan_with(&self.path, policy, &Limits::default(), &nothing, count, tell)
+        let count = || _ = done.fetch_add(1, Ordering::Relaxed);
+        ringfence_model::scan_with(&self.path, policy, &Limits::default(), &Arc::new(()), &count, tell)
     }
 }
 
 #[cfg(feature = "signing")]
-type Hash = Option<std::sync::Arc<ringfence_attest::Digests>>;
+type Hash = Option<Arc<ringfence_attest::Digests>>;
 #[cfg(not(feature = "signing"))]
 type Hash = Option<std::convert::Infallible>;

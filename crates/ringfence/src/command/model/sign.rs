@@ -97,7 +97,7 @@ impl Sign {
         }
         ignore.extend(below(&self.path, &out));
         let signed = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
-            let count = progress::bytes(&done);
+            let count = progress::bytes(done);
             ringfence_attest::sign(&Signing {
                 path: &self.path,
                 key: &key,

@@ -143,7 +143,7 @@ impl Verify {
             ignore.push(below);
         }
         let verified = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
-            let count = progress::bytes(&done);
+            let count = progress::bytes(done);
             ringfence_attest::verify(&Request {
                 path: &self.path,
                 signatures,
@@ -173,7 +173,7 @@ impl Verify {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Wrong::new(format!("--signature {name}"), error).into());
             }
-            Err(error) => Err(VerifyReason::incomplete("unread", format!("{name}: {error}"))),
+            Err(error) => Err(VerifyReason::incomplete("unread", error.to_string()).by(name)),
         })
     }
 }

@@ -20,13 +20,13 @@ pub(crate) struct Effect {
 impl Effect {
     /// In words, beside the other assumptions of the result.
     pub(crate) fn words(&self) -> Blind {
-        let message = format!(
+        let cause = format!(
             "the files are judged as if applied to the cluster: findings of theirs are shown, and those that the cluster \
              has only because of them; they close {} of its findings and leave {} as they are (`ringfence scan` lists \
              those)",
             self.closed, self.untouched
         );
-        Blind { reason: Reason::Assumption, location: None, message }
+        Blind::new(Reason::Assumption, cause)
     }
 }
 

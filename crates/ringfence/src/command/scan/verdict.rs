@@ -36,16 +36,15 @@ pub(crate) fn exit(
 /// Facts that were demanded and are not there, and that there was nothing at all.
 pub(crate) fn missing(inventory: &Inventory, needs: &[Need], source: &str) -> Vec<Blind> {
     let cx = Cx::new(inventory);
-    let blind = |reason, message| Blind { reason, location: None, message };
     let mut all: Vec<Blind> = needs
         .iter()
         .filter(|need| !cx.supplies(**need))
-        .map(|need| blind(Reason::FactMissing, format!("{}; add them to what is scanned", need.missing())))
+        .map(|need| Blind::new(Reason::FactMissing, need.missing()).scan("add them to what is scanned"))
         .collect();
     // A place that could not be read says more than that nothing else was there.
     if inventory.objects().len() == 0 && !inventory.coverage.is_incomplete() {
-        let message = format!("no Kubernetes object in {source}; give a file or folder with manifests");
-        all.push(blind(Reason::NothingFound, message));
+        let blind = Blind::new(Reason::NothingFound, format!("no Kubernetes object in {source}"));
+        all.push(blind.scan("give a file or folder with manifests"));
     }
     all
 }
@@ -57,10 +56,7 @@ mod tests {
     #[test]
     fn an_internal_error_sets_5_only_when_nothing_else_applies() {
         let coverage = |reasons: &[Reason]| Coverage {
-            blind: reasons
-                .iter()
-                .map(|reason| Blind { reason: *reason, location: None, message: String::new() })
-                .collect(),
+            blind: reasons.iter().map(|reason| Blind::new(*reason, "")).collect(),
             ..Coverage::default()
         };
         let privileged = "apiVersion: v1\nkind: Pod\nmetadata: {name: t}\nspec: {containers: [{name: c, image: i, securityContext: {privileged: true}, resources: {limits: {nvidia.com/gpu: 1}}}]}\n";

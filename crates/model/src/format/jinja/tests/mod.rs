@@ -1,6 +1,7 @@
 //! Room `model`, format `jinja`, tests: ordinary templates are clean, hostile ones are not, and Jinja2 itself shows what they do.
 
 mod hostile;
+mod jinja2;
 mod ordinary;
 
 use ringfence_finding::Verdict;
