@@ -10,6 +10,7 @@
 
 mod cosign;
 mod flags;
+mod known;
 mod peer;
 mod places;
 #[path = "../support/mod.rs"]
