@@ -184,11 +184,8 @@ pub(super) fn still_verify(
     passed
 }
 
-#[test]
-fn every_change_of_one_field_is_refused_with_its_rule_but_for_the_harmless() {
-    let bench = Bench::new("fields");
-    let good = bench.sign();
-    assert!(bench.verifies(&good));
+/// Of a bundle that is signed with a key.
+fn of_key_bundle() -> Rows {
     let mut rows = of_any_bundle();
     for (what, told) in [
         ("removed", "$.verificationMaterial: one of `publicKey` and `x509CertificateChain` was expected"),
@@ -196,8 +193,44 @@ fn every_change_of_one_field_is_refused_with_its_rule_but_for_the_harmless() {
     ] {
         rows.push(("/verificationMaterial/publicKey".to_owned(), what, told.to_owned()));
     }
+    rows
+}
+
+#[test]
+fn every_change_of_one_field_is_refused_with_its_rule_but_for_the_harmless() {
+    let bench = Bench::new("fields");
+    let good = bench.sign();
+    assert!(bench.verifies(&good));
     let verify = |bundle: &Value| bench.verify(bundle.to_string().as_bytes());
-    assert_eq!(still_verify("$", &good, &[], &rows, &verify), HARMLESS);
+    assert_eq!(still_verify("$", &good, &[], &of_key_bundle(), &verify), HARMLESS);
+}
+
+#[test]
+fn a_key_that_the_bundle_carries_is_held_against_the_given_one() {
+    let bench = Bench::new("carried");
+    let (mut good, public) = (bench.sign(), bench.key.public());
+    let key = &mut good["verificationMaterial"]["publicKey"];
+    key["rawBytes"] = json!(STANDARD.encode(public.to_der()));
+    key["keyDetails"] = json!(public.algorithm().key_details());
+    assert!(bench.verifies(&good));
+    let mut rows = of_key_bundle();
+    let (path, told) = ("/verificationMaterial/publicKey", "$.verificationMaterial.publicKey");
+    let other = format!("{told}.rawBytes: the key that the bundle carries is none of those given");
+    for (field, what, told) in [
+        ("rawBytes", "removed", format!("{told}.keyDetails: details of a key that is not there")),
+        ("rawBytes", "free text", format!("{told}.rawBytes: not strict base64")),
+        ("rawBytes", "", other.clone()),
+        ("keyDetails", "", other),
+    ] {
+        rows.push((format!("{path}/{field}"), what, told));
+    }
+    let verify = |bundle: &Value| bench.verify(bundle.to_string().as_bytes());
+    let passed = still_verify("$", &good, &[], &rows, &verify);
+    // Without details the bytes say it all.
+    let details = ["null", "removed"].map(|what| format!("{path}/keyDetails {what}"));
+    let mut harmless: Vec<&str> = HARMLESS.into_iter().chain(details.iter().map(String::as_str)).collect();
+    harmless.sort_unstable();
+    assert_eq!(passed, harmless);
 }
 
 #[test]
