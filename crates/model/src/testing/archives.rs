@@ -1,8 +1,9 @@
 //! Room `model`, tests: Python's own `zipfile` as the judge of archives. Whatever member it lists is listed, and whatever bytes
 //! it gives of one are read, in each archive that loaders see differently and in random ones.
 //!
-//! PyTorch's miniz is no peer here: it takes one end record and the central directory, as `zipfile` does, and compares
-//! fewer fields; so the judge compares no check sum.
+//! PyTorch's miniz is no peer here. It believes the central directory of the last end record, as `zipfile` does, refuses more
+//! (bytes before the archive, a wrong count, records that run past the directory: shown on torch 2.15) and compares no check
+//! sum: the judge compares none either.
 
 use std::sync::Arc;
 
@@ -103,16 +104,16 @@ fn is_called(member: &zip::Member, name: &str) -> bool {
     !name.is_ascii() || member.names.iter().any(|ours| ours == name)
 }
 
-/// Whether a member of this name gives these bytes, or no decoder of ours does and that is told.
+/// Whether a member of this name gives these bytes, which are hex.
 fn holds(ours: &Archive, source: &Arc<dyn Source>, name: &str, content: &str) -> bool {
     ours.members.iter().filter(|member| is_called(member, name)).any(|member| {
-        let Some(opened) = member.open(source, &Budget::new(1 << 30)) else { return !member.is_stored() };
+        let Some(opened) = member.open(source, &Budget::new(1 << 30)) else { return false };
         let mut buffer = vec![0; content.len() / 2];
         let mut filled = 0;
         while let Ok(got @ 1..) = opened.read_at(filled as u64, &mut buffer[filled..]) {
             filled += got;
         }
-        buffer[..filled].iter().map(|byte| format!("{byte:02x}")).collect::<String>() == content
+        buffer[..filled] == python::bytes(content)
     })
 }
 

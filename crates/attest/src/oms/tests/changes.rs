@@ -89,11 +89,10 @@ pub(super) fn of_any_bundle() -> Rows {
 
 /// The start of the message that a refusal of this place has.
 pub(super) fn at(root: &str, pointer: &str) -> String {
-    let mut path = root.to_owned();
-    for part in pointer.split('/').skip(1) {
-        let is_index = part.bytes().all(|byte| byte.is_ascii_digit());
-        path.push_str(&if is_index { format!("[{part}]") } else { format!(".{part}") });
-    }
+    let is_index = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let step = |part: &str| if is_index(part) { format!("[{part}]") } else { format!(".{part}") };
+    let steps: Vec<String> = pointer.split('/').skip(1).map(step).collect();
+    let path = format!("{root}{}", steps.concat());
     if path == "$" { String::new() } else { format!("{path}: ") }
 }
 
