@@ -13,8 +13,16 @@ const CHECKOV: &str = "3.3.30";
 const MODEL_SIGNING: &str = "1.1.1";
 const PICKLESCAN: &str = "1.0.5";
 /// Libraries that judge the readers of `model`, in tests alone; numbered together.
-const MODEL_PEERS: [&str; 3] = ["gguf==0.19.0", "jinja2==3.1.6", "onnx==1.23.2"];
-const MODEL_PEERS_SET: &str = "1";
+const MODEL_PEERS: [&str; 7] = [
+    "gguf==0.19.0",
+    "jinja2==3.1.6",
+    "joblib==1.6.0",
+    "lz4==4.4.5",
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "safetensors==0.8.0",
+];
+const MODEL_PEERS_SET: &str = "2";
 /// Libraries that write ordinary models for `bench benign`; numbered together.
 const BENIGN_WRITERS: [&str; 11] = [
     "gguf==0.19.0",
@@ -109,7 +117,8 @@ pub(crate) fn install_picklescan() -> Result<(PathBuf, &'static str), Failure> {
 
 /// A python3 with the libraries of formats in a virtual environment of its own.
 pub(crate) fn install_model_peers() -> Result<PathBuf, Failure> {
-    environment(&format!("model-peers-{MODEL_PEERS_SET}"), &MODEL_PEERS, "import gguf, jinja2, onnx")
+    let imports = "import gguf, jinja2, joblib, lz4, numpy, onnx, safetensors";
+    environment(&format!("model-peers-{MODEL_PEERS_SET}"), &MODEL_PEERS, imports)
 }
 
 /// A python3 with everything that writes ordinary models; torch alone is several gigabytes.

@@ -1,5 +1,5 @@
 //! `cargo xtask bench pickles COUNT`: random pickles, and CPython as the judge of the names that they look up. What
-//! `cargo xtask test` does for ten seconds, as long as it takes.
+//! `cargo xtask test` does for twenty seconds, as long as it takes.
 
 use crate::failure::Failure;
 use crate::shell;

@@ -1,7 +1,6 @@
 //! Plugins that log in for the user. They are shell scripts, as people write them too.
 
 use std::process::Command;
-
 use std::time::Duration;
 use std::time::Instant;
 

@@ -11,6 +11,8 @@ objects = {
     "array": rng.random((20, 30)),
     "fortran": np.asfortranarray(rng.random((7, 5))),
     "several": {"w": rng.random((4, 4)), "b": rng.random(4), "name": "layer", "steps": [1, 2]},
+    "record": np.array([(1, 2.5, "a"), (2, 3.5, "b")], dtype=[("n", "i4"), ("x", "f8"), ("t", "U3")]),
+    "stages": [{"mean": rng.random(3), "std": rng.random(3)}, np.arange(6, dtype=">i4").reshape(2, 3), "ridge"],
     "objects": np.array([{"a": 1}, "two", None], dtype=object),
     "plain": {"labels": ["cat", "dog"], "threshold": 0.5},
 }

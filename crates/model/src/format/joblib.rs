@@ -37,9 +37,47 @@ fn stream_of(key: &str, stream: Stream) -> Stream {
 }
 
 /// `{"w": array, "n": 7}` with an array of 2 x 3 floats.
-fn dump(data: &[u8]) -> Vec<u8> {
+pub(crate) fn dump(data: &[u8]) -> Vec<u8> {
     let stream = wrapper(Stream::protocol(4).raw(b"}(").text("w"), &[2, 3], "f8", 0);
     stream.raw(b"\x03\xff\xff\xff").raw(data).text("n").raw(b"K\x07u").stop()
+}
+
+/// `{"w": array, "n": 7}` with an array of three objects, which are this pickle.
+pub(crate) fn objects(pickle: &[u8]) -> Vec<u8> {
+    objects_as("O8", 63, pickle)
+}
+
+fn objects_as(dtype: &str, flags: u8, pickle: &[u8]) -> Vec<u8> {
+    let stream = wrapper(Stream::protocol(4).raw(b"}(").text("w"), &[3], dtype, flags);
+    stream.raw(pickle).text("n").raw(b"K\x07u").stop()
+}
+
+/// Items that a loader without joblib takes for opcodes: a string hides the first, and the payload runs.
+fn opcodes() -> Vec<u8> {
+    let mut data = b"0\x8c\x02os\x8c\x06system\x93\x8c\x07echo hi\x85R0N".to_vec();
+    data.resize(48, b'0');
+    data
+}
+
+/// Without alignment (joblib before 1.2) the items come at once.
+pub(crate) fn taken_for_opcodes() -> Vec<u8> {
+    let bare = Stream::protocol(4).raw(b"}(").text("w");
+    let bare = start(bare).text("shape").raw(b"K\x02K\x03\x86").text("dtype").stack_global("numpy", "dtype");
+    bare.text("f8").raw(b"\x89\x88\x87Rub").raw(opcodes()).text("n").raw(b"K\x07u").stop()
+}
+
+/// A wrapper of so many bytes, and these.
+pub(crate) fn behind_a_wrapper(data: &[u8]) -> Vec<u8> {
+    let shape = [b'K', u8::try_from(data.len()).unwrap(), 0x85];
+    let stream = attributes(bare_wrapper().raw(b"}"), &shape, |stream| dtype(stream, ONE, 1));
+    stream.raw(b"b").raw(data).stop()
+}
+
+/// An array in a file of its own (joblib before 0.10).
+pub(crate) fn elsewhere(name: &str) -> Vec<u8> {
+    let stream = Stream::protocol(2).stack_global("joblib.numpy_pickle", "NDArrayWrapper").raw(b")\x81}(");
+    let stream = stream.text("filename").text(name).text("subclass").stack_global("numpy", "ndarray");
+    stream.text("allow_mmap").raw(b"\x89ub").stop()
 }
 
 fn told(file: &ModelFile) -> String {
@@ -68,9 +106,8 @@ fn arrays_between_opcodes_are_passed_over_and_every_byte_is_explained() {
 
 #[test]
 fn what_a_loader_without_joblib_makes_of_an_array_is_judged_too() {
-    // `pickle.load` takes the padding and the items for opcodes: here a string hides the first, and the payload runs.
-    let mut data = b"0\x8c\x02os\x8c\x06system\x93\x8c\x07echo hi\x85R0N".to_vec();
-    data.resize(48, b'0');
+    // `pickle.load` takes the padding and the items for opcodes.
+    let data = opcodes();
     let stream = wrapper(Stream::protocol(4).raw(b"}(").text("w"), &[2, 3], "f8", 0);
     let hidden = stream.raw(b"\x03N0N").raw(&data).text("n").raw(b"K\x07u").stop();
     let file = judge(&hidden);
@@ -81,21 +118,14 @@ fn what_a_loader_without_joblib_makes_of_an_array_is_judged_too() {
     let padding = [&[b'('][..], &[0xff; 40]].concat();
     let file = judge(&stream.raw(&padding).raw(&data).text("n").raw(b"K\x07u").stop());
     assert_eq!(file.verdict, Verdict::Clean, "the second byte of the padding is no opcode: {}", told(&file));
-    // Without alignment (joblib before 1.2) the items come at once.
-    let bare = Stream::protocol(4).raw(b"}(").text("w");
-    let bare = start(bare).text("shape").raw(b"K\x02K\x03\x86").text("dtype").stack_global("numpy", "dtype");
-    let bare = bare.text("f8").raw(b"\x89\x88\x87Rub").raw(&data).text("n").raw(b"K\x07u").stop();
-    let file = judge(&bare);
+    let file = judge(&taken_for_opcodes());
     assert_eq!(file.verdict, Verdict::Malicious, "{}", told(&file));
     assert!(told(&file).starts_with("101: calls os.system"), "{}", told(&file));
 }
 
 #[test]
 fn an_array_of_objects_is_a_pickle_of_its_own() {
-    let objects = |dtype: &str, flags: u8, pickle: &[u8]| {
-        let stream = wrapper(Stream::protocol(4).raw(b"}(").text("w"), &[3], dtype, flags);
-        judge(&stream.raw(pickle).text("n").raw(b"K\x07u").stop())
-    };
+    let objects = |dtype, flags, pickle: &[u8]| judge(&objects_as(dtype, flags, pickle));
     let inner = Stream::protocol(5).raw(b"](K\x01K\x02e").stop();
     let clean = objects("O8", 63, &inner);
     assert_eq!((clean.verdict, clean.explained), (Verdict::Clean, clean.bytes), "{}", told(&clean));
@@ -229,34 +259,17 @@ fn numpy_takes_the_size_from_the_state() {
 
 #[test]
 fn no_error_of_ours_hides_what_a_loader_without_joblib_looks_up() {
-    let data = [b"I1\nNb0", EVIL].concat();
-    let shape = [b'K', u8::try_from(data.len()).unwrap(), 0x85];
-    let stream = attributes(bare_wrapper().raw(b"}"), &shape, |stream| dtype(stream, ONE, 1));
-    let file = judge(&stream.raw(b"b").raw(&data).stop());
+    let file = judge(&behind_a_wrapper(&[b"I1\nNb0", EVIL].concat()));
     assert_eq!(file.verdict, Verdict::Malicious, "{}", told(&file));
     // The same, read by frames.
     let data = [&b"\x95\x03\0\0\0\0\0\0\0J\x01\x02\0\0\xff\x000"[..], EVIL].concat();
-    let shape = [b'K', u8::try_from(data.len()).unwrap(), 0x85];
-    let stream = attributes(bare_wrapper().raw(b"}"), &shape, |stream| dtype(stream, ONE, 1));
-    let file = judge(&stream.raw(b"b").raw(&data).stop());
+    let file = judge(&behind_a_wrapper(&data));
     assert_eq!(file.verdict, Verdict::Malicious, "{}", told(&file));
 }
 
 #[test]
 fn arrays_in_other_files_are_a_gap_and_elsewhere_malicious() {
-    let file = |name: &str| {
-        let stream =
-            Stream::protocol(2).stack_global("joblib.numpy_pickle", "NDArrayWrapper").raw(b")\x81}(");
-        judge(
-            &stream
-                .text("filename")
-                .text(name)
-                .text("subclass")
-                .stack_global("numpy", "ndarray")
-                .raw(b"ub")
-                .stop(),
-        )
-    };
+    let file = |name: &str| judge(&elsewhere(name));
     assert_eq!(file("m.pkl_01.npy").verdict, Verdict::Incomplete, "{}", told(&file("m.pkl_01.npy")));
     for name in ["/etc/passwd", "../x.npy", "a\\b"] {
         assert_eq!(file(name).verdict, Verdict::Malicious, "{}", told(&file(name)));

@@ -4,7 +4,7 @@ pub(crate) mod configuration;
 pub(crate) mod gguf;
 pub(crate) mod jinja;
 #[cfg(test)]
-mod joblib;
+pub(crate) mod joblib;
 pub(crate) mod npy;
 pub(crate) mod onnx;
 pub(crate) mod safetensors;

@@ -17,7 +17,7 @@ pub(crate) struct Facts {
     pub(crate) truncated: Option<u64>,
     /// Bytes of header and items.
     pub(crate) explained: u64,
-    /// Where the pickle of an array of objects begins.
+    /// Where the pickle of an array of objects begins, or may begin: where the header is not understood.
     pub(crate) pickle: Option<u64>,
     /// The array, where the header describes one.
     pub(crate) array: Option<Array>,
@@ -56,8 +56,11 @@ pub(crate) fn read(source: &dyn Source) -> Result<Facts, ReadError> {
         return Ok(facts);
     }
     let text = String::from_utf8_lossy(&header).into_owned();
-    let Some(header) = (Reader { bytes: text.trim_end().as_bytes(), at: 0 }).header() else {
+    let reader = Reader { bytes: text.trim_end().as_bytes(), at: 0, longs: major < 3 };
+    let Some(header) = reader.header() else {
         facts.odd.push((start, "a header that is no description of an array".to_owned()));
+        // NumPy reads any literal of Python: this one may describe objects.
+        facts.pickle = Some(data);
         return Ok(facts);
     };
     let Header { dtype, shape, size, objects } = header;
@@ -98,6 +101,8 @@ enum Literal {
 struct Reader<'t> {
     bytes: &'t [u8],
     at: usize,
+    /// Whether numbers may end in `L`, as Python 2 wrote them: NumPy takes that up to version 2.
+    longs: bool,
 }
 
 impl Reader<'_> {
@@ -133,6 +138,7 @@ impl Reader<'_> {
             quote @ (b'\'' | b'"') => self.text(quote).map(Literal::Text),
             b'0'..=b'9' => {
                 let digits = self.run(u8::is_ascii_digit);
+                self.at += usize::from(self.longs && self.bytes.get(self.at) == Some(&b'L'));
                 digits.parse().ok().map(Literal::Number)
             }
             b'T' | b'F' => {
@@ -269,6 +275,11 @@ mod tests {
             let header = format!("{{'descr': {descr}, 'fortran_order': True, 'shape': {shape}}}\n");
             assert_eq!(judge(&array(&header, &vec![0; len])).verdict, Verdict::Clean, "{header}");
         }
+        let long = "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 3L), }\n";
+        let mut python2 = array(long, &[0; 24]);
+        assert_eq!(judge(&python2).verdict, Verdict::Clean);
+        python2.splice(6..10, [3, 0].into_iter().chain(u32::try_from(long.len()).unwrap().to_le_bytes()));
+        assert_eq!(judge(&python2).verdict, Verdict::Review, "NumPy reads no `L` in version 3");
         for wrong in
             ["{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': f(), 'shape': ()}", "__import__('os')"]
         {

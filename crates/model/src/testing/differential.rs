@@ -92,7 +92,7 @@ impl Compared {
     }
 }
 
-/// The short form of every run of the tests takes ten seconds; `cargo xtask bench pickles` sets how many, and from which
+/// The short form of every run of the tests takes twenty seconds; `cargo xtask bench pickles` sets how many, and from which
 /// seed on.
 #[test]
 #[ignore = "needs python3: loads random pickles with a recording find_class"]
@@ -102,7 +102,7 @@ fn no_name_that_cpython_looks_up_is_missed() {
     let at_once = if wanted.is_some() { AT_ONCE } else { 1 };
     let (start, mut compared) = (Instant::now(), Compared::default());
     while wanted
-        .map_or(start.elapsed() < Duration::from_secs(10), |wanted| (compared.pickles as u64) < wanted)
+        .map_or(start.elapsed() < Duration::from_secs(20), |wanted| (compared.pickles as u64) < wanted)
     {
         compared.with(seed..seed + at_once);
         seed += at_once;

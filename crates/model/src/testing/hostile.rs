@@ -44,6 +44,7 @@ pub(crate) fn all() -> Vec<Hostile> {
             101,
             "subprocess.Popen",
         ),
+        // Looked up and not called here: whoever holds the result calls it, and no ordinary file names these.
         of(
             "sub-module",
             p4().stack_global("asyncio.unix_events", "_UnixSubprocessTransport").stop(),
@@ -77,6 +78,7 @@ pub(crate) fn all() -> Vec<Hostile> {
             104,
             "os.system",
         ),
+        // The globals of a module, `__builtins__` among them, for whatever comes next.
         of(
             "dunder",
             p4().stack_global("collections", "OrderedDict.__init__.__globals__").stop(),
@@ -90,8 +92,9 @@ pub(crate) fn all() -> Vec<Hostile> {
             p4().stack_global("builtins", "str").call("os").text("system").op(0x93).call("echo hi").stop(),
             Malicious,
             104,
-            "",
+            "os.system",
         ),
+        // A class whose methods the file may choose, `__reduce__` or `__del__` among them.
         of(
             "class-made",
             p4().stack_global("builtins", "type").text("X").raw(b")}\x87R").stop(),
@@ -101,6 +104,7 @@ pub(crate) fn all() -> Vec<Hostile> {
         ),
         // State for a module replaces its attributes: the harmless name that is looked up next is `os.system`.
         of("module-changed", foreign(), Malicious, 105, "os.system"),
+        // CPython refuses it for a class written in C; of one written in Python each method may be replaced.
         of(
             "attribute-set",
             p4().stack_global("collections", "OrderedDict").raw(b"}").text("x").raw(b"K\x01sb").stop(),
@@ -108,9 +112,11 @@ pub(crate) fn all() -> Vec<Hostile> {
             105,
             "",
         ),
+        // torch is no peer: its storages and tensors take items.
         of("items-into-tensor", p2().global("torch", "Size").raw(b")RK\0K\x01s.").0, Malicious, 105, ""),
         of("extension", p2().raw(b"\x82\x01)R.").0, Review, 106, ""),
-        of("second-stream", [p4().op(b'N').stop(), echo().stop()].concat(), Malicious, 107, ""),
+        of("second-stream", [p4().op(b'N').stop(), echo().stop()].concat(), Malicious, 107, "os.system"),
+        // No unpickler passes over the junk: whoever knows where the stream begins starts behind it.
         of(
             "behind-junk",
             [p4().op(b'N').stop(), b"junk junk".to_vec(), echo().stop()].concat(),
@@ -136,12 +142,13 @@ pub(crate) fn all() -> Vec<Hostile> {
             Stream::bare().raw("N.cos\nsystem\n(S'echo hi'\ntR.").0,
             Malicious,
             101,
-            "",
+            "os.system",
         ),
-        of("frame-around-a-pickle", framed_text(), Malicious, 101, ""),
+        of("frame-around-a-pickle", framed_text(), Malicious, 101, "os.system"),
         // BUILD looks `__setstate__` up on the object: the first state puts it there, the second is its argument.
         of("setstate-of-an-object", set_state(b"}"), Malicious, 104, "os.system"),
         of("setstate-by-setattr", set_state(b"N}"), Malicious, 104, "os.system"),
+        // Of this class; with one of the file's choice in place of `None` it is another object.
         of(
             "class-by-setattr",
             p4().stack_global("types", "SimpleNamespace")
@@ -153,6 +160,7 @@ pub(crate) fn all() -> Vec<Hostile> {
             104,
             "",
         ),
+        // SciPy is no peer: `__getattr__` of its dicts gives items, and BUILD asks for `__setstate__`.
         of(
             "setstate-of-a-dict-with-attributes",
             p4().stack_global("scipy.optimize._optimize", "OptimizeResult")
@@ -312,7 +320,8 @@ fn what_is_forgotten_again_counts_for_the_budget() {
     assert!(has_budget(&judge(&names.raw(b"N").stop()), "names"));
 }
 
-/// Ends the child at the first event that an ordinary pickle does not cause, and prints it.
+/// Ends the child at the first event that an ordinary pickle does not cause, and prints it. Stream after stream is loaded, as
+/// torch's old files and logs of pickles are read.
 const GUARD: &str = r"
 import io, os, pickle, struct, sys
 def load(data, event):
@@ -322,7 +331,9 @@ def load(data, event):
             os.write(1, (name + '\n').encode())
             os._exit(0)
     sys.addaudithook(hook)
-    try: pickle.Unpickler(io.BytesIO(data)).load()
+    file = io.BytesIO(data)
+    try:
+        while True: pickle.Unpickler(file).load()
     except Exception: pass
     armed = False
     os.write(1, b'none\n')

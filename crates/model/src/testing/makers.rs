@@ -29,8 +29,17 @@ fn made(maker: (&str, &str, &[u8]), class: (&str, &str)) -> Stream {
     stream.raw(maker.2).raw(b"tR")
 }
 
+/// The wrapper, made by its class, and by the first maker.
+pub(super) fn plain() -> Stream {
+    Stream::protocol(2).global(WRAPPER.0, WRAPPER.1).raw(b")\x81")
+}
+
+pub(super) fn masked() -> Stream {
+    made(MAKERS[0], WRAPPER)
+}
+
 /// State of a wrapper of five bytes, which hide the opcode that would pass over the payload as bytes.
-fn hides(stream: Stream) -> Vec<u8> {
+pub(super) fn hides(stream: Stream) -> Vec<u8> {
     let payload = Stream::bare().global("posix", "system").call("echo hi").stop();
     let stream = stream.raw("}(").text("subclass").global("numpy", "ndarray");
     let stream = stream.text("shape").raw(b"K\x05\x85").text("order").text("C").text("dtype");
@@ -42,8 +51,7 @@ fn hides(stream: Stream) -> Vec<u8> {
 
 #[test]
 fn an_array_is_read_however_its_wrapper_was_made() {
-    let plain = Stream::protocol(2).global(WRAPPER.0, WRAPPER.1).raw(b")\x81");
-    for bytes in std::iter::once(plain).chain(MAKERS.map(|maker| made(maker, WRAPPER))).map(hides) {
+    for bytes in std::iter::once(plain()).chain(MAKERS.map(|maker| made(maker, WRAPPER))).map(hides) {
         let file = judge(&bytes);
         let subjects: Vec<_> = file.findings.iter().filter_map(|found| found.subject.as_deref()).collect();
         assert_eq!(file.verdict, Verdict::Malicious, "{bytes:?}: {:#?}", file.findings);

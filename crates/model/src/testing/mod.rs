@@ -1,5 +1,6 @@
 //! Room `model`, tests: hostile and ordinary files, made by code, and CPython as the judge of what they do.
 
+mod archives;
 mod benign;
 pub(crate) mod build;
 mod containers;
@@ -7,6 +8,7 @@ mod differential;
 mod getattr;
 mod hostile;
 mod keys;
+mod loaders;
 mod makers;
 mod memory;
 mod ordinary;

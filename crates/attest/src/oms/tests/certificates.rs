@@ -163,11 +163,30 @@ fn every_change_of_one_field_is_refused_but_for_the_harmless_with_certificates_t
     let good = sign::envelope(payload.as_bytes(), &bench.key, &[leaf, lower, upper, foreign]).unwrap();
     let good: Value = serde_json::from_str(&good).unwrap();
     assert!(bench.verifies(&good));
-    let mut paths = Vec::new();
-    places(&good, "", &mut paths);
-    assert!(paths.iter().any(|path| path == &format!("{CHAIN}/3/rawBytes")), "{paths:?}");
-    let more = [("a byte", json!("AA=="))];
-    assert_eq!(bench.still_verify(&good, &paths, &more), HARMLESS);
+    let mut rows = changes::of_any_bundle();
+    let mut row = |path: String, what, told: &str| rows.push((path, what, told.to_owned()));
+    let (of_chain, told) =
+        (CHAIN.trim_end_matches("/certificates"), "$.verificationMaterial.x509CertificateChain");
+    let one = "$.verificationMaterial: one of `publicKey` and `x509CertificateChain` was expected";
+    row(of_chain.to_owned(), "removed", one);
+    row(of_chain.to_owned(), "", &format!("{told}: unknown key `x`"));
+    row(CHAIN.to_owned(), "", &format!("{told}.certificates[0]: an object was expected, not a string"));
+    for index in 0..4 {
+        let (path, each) = (format!("{CHAIN}/{index}"), format!("{told}.certificates[{index}]"));
+        row(path.clone(), "", &format!("{each}: unknown key `x`"));
+        row(format!("{path}/rawBytes"), "free text", &format!("{each}.rawBytes: not strict base64"));
+    }
+    // Without the leaf the next is taken for it.
+    row(format!("{CHAIN}/0"), "removed", &format!("{told}: the first certificate may not sign"));
+    row(format!("{CHAIN}/0/rawBytes"), "", &format!("{told}: the first certificate is damaged"));
+    for index in 1..3 {
+        let no_path = format!("{told}: no valid path to a given authority: ");
+        row(format!("{CHAIN}/{index}"), "removed", &no_path);
+        row(format!("{CHAIN}/{index}/rawBytes"), "", &no_path);
+    }
+    let verify = |bundle: &Value| bench.verify(bundle.to_string().as_bytes());
+    let passed = changes::still_verify("$", &good, &[("a byte", json!("AA=="))], &rows, &verify);
+    assert_eq!(passed, HARMLESS);
 }
 
 #[test]

@@ -184,6 +184,10 @@ impl Union<'_> {
                 break;
             }
             let at = start + (directory.len() - rest.len()) as u64;
+            if header.len > rest.len() as u64 {
+                let words = format!("the record of {} runs past its directory", text(&header.name));
+                self.odd(OddKind::Views, at, words);
+            }
             self.member_of(&header, at, header.local.saturating_add(shift))?;
             rest = usize::try_from(header.len).ok().and_then(|len| rest.get(len..)).unwrap_or_default();
             count += 1;

@@ -108,7 +108,8 @@ pub(super) fn local(source: &dyn Source, at: u64) -> Result<Option<Header>, Read
     Ok(Some(header))
 }
 
-/// The central header that `directory` begins with.
+/// The central header that `directory` begins with. Python takes as much as there is of a name, an extra field and a comment
+/// that run past the directory: the last record lists a member all the same.
 pub(super) fn central(directory: &[u8]) -> Option<Header> {
     if directory.len() < 46 || !directory.starts_with(&CENTRAL) {
         return None;
@@ -116,19 +117,22 @@ pub(super) fn central(directory: &[u8]) -> Option<Header> {
     let fields = Fields(directory);
     let (name, extra) = (usize::from(fields.u16(28)), usize::from(fields.u16(30)));
     let comment = usize::from(fields.u16(32));
+    let part = |from: usize, len: usize| {
+        let rest = directory.get(from..).unwrap_or_default();
+        rest.get(..len).unwrap_or(rest)
+    };
     let mut header = Header {
         flags: fields.u16(8),
         method: fields.u16(10),
         crc: fields.u32(16),
         packed: fields.u32(20).into(),
         size: fields.u32(24).into(),
-        name: directory.get(46..46 + name)?.to_vec(),
+        name: part(46, name).to_vec(),
         local: fields.u32(42).into(),
         len: (46 + name + extra + comment) as u64,
         ..Header::default()
     };
-    directory.get(46 + name..46 + name + extra + comment)?;
-    header.read_extra(directory.get(46 + name..46 + name + extra)?);
+    header.read_extra(part(46 + name, extra));
     Some(header)
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::container::decoded::Budget;
 
 const CLEAN: &[u8] = b"\x80\x04\x95\x04\x00\x00\x00\x00\x00\x00\x00K\x01\x94.";
+const EVIL: &[u8] = b"cos\nsystem\n(S'echo hi'\ntR.";
 
 /// A member to write.
 pub(crate) struct Write<'b> {
@@ -79,53 +80,97 @@ fn an_ordinary_archive_has_no_oddities_and_no_gaps() {
     assert_eq!(two.read_at(0, &mut buffer).unwrap(), 5000);
 }
 
+/// Where the first central header stands.
+fn central(bytes: &[u8]) -> usize {
+    memmem::find(bytes, b"PK\x01\x02").unwrap()
+}
+
+/// `bytes` with one byte changed.
+fn with(bytes: &[u8], at: usize, byte: u8) -> Vec<u8> {
+    let mut changed = bytes.to_vec();
+    assert_ne!(changed[at], byte, "a change");
+    changed[at] = byte;
+    changed
+}
+
+/// `two` with a member between the others and the directory, which does not list it.
+fn hidden() -> Vec<u8> {
+    let (bytes, extra) = (two(), archive_member("hidden", b"payload"));
+    let at = u32::try_from(central(&bytes) + extra.len()).unwrap();
+    let mut changed = [&bytes[..central(&bytes)], &extra, &bytes[central(&bytes)..]].concat();
+    let end = changed.len() - 6;
+    changed[end..end + 4].copy_from_slice(&at.to_le_bytes());
+    changed
+}
+
+/// Archives of which loaders see different things, each with part of what is told.
+fn disagreements() -> Vec<(&'static str, Vec<u8>)> {
+    let bytes = two();
+    let (first, end) = (central(&bytes), bytes.len() - 22);
+    let second = first + 46 + "a/one".len();
+    let mut all = vec![
+        ("z/one is called a/one in its local header", with(&bytes, first + 46, b'z')),
+        ("10 bytes before the archive", [&b"#!/bin/sh\n"[..], &bytes].concat()),
+        ("hidden is in no directory", hidden()),
+        ("is there twice", [bytes.clone(), bytes.clone()].concat()),
+        ("the end record counts 7 members, the directory holds 2", with(&bytes, end + 10, 7)),
+        ("no central directory", bytes[..first].to_vec()),
+        ("a/one is packed in two ways at once", with(&bytes, 8, 8)),
+        ("a/one is packed in two ways at once", with(&bytes, first + 10, 8)),
+        ("a/one has two sizes", with(&bytes, 18, 3)),
+        ("a/one has two sizes", with(&bytes, first + 20, 3)),
+        ("a/two has no local header", with(&bytes, second + 42, 1)),
+        ("the record of a/two runs past its directory", with(&bytes, second + 28, 6)),
+        ("the record of a/two runs past its directory", with(&bytes, second + 30, 6)),
+        ("the record of a/two runs past its directory", with(&bytes, second + 32, 6)),
+        ("one member with 2 names", with(&with(&bytes, first + 48, 0), 32, 0)),
+        ("a comment that runs past the end", with(&bytes, end + 20, 9)),
+        ("2 central directories", hidden_by_zip64()),
+    ];
+    for name in ["../x", "/etc/x", "C:\\x", "a\\..\\b"] {
+        all.push(("a member named", archive_of_one(name)));
+    }
+    all
+}
+
+/// Those, and every other of this file that is not as a writer leaves it.
+pub(crate) fn odd_archives() -> Vec<(&'static str, Vec<u8>)> {
+    let mut all = disagreements();
+    let (packed, longer) = (deflate(CLEAN), deflate(&[CLEAN, EVIL].concat()));
+    all.extend([
+        ("a stream behind its end", stating(&[packed, EVIL.to_vec()].concat(), CLEAN, CLEAN.len())),
+        ("a stream longer than its size", stating(&longer, CLEAN, CLEAN.len())),
+        ("a stream shorter than its size", stating(&deflate(EVIL), EVIL, EVIL.len() + 1)),
+        ("many records of one member", many_records()),
+        ("members that overlap", OVERLAPPING.concat().repeat(20)),
+    ]);
+    all
+}
+
+#[test]
+fn a_record_that_runs_past_its_directory_lists_a_member() {
+    let bytes = two();
+    // Length of the name, of the extra field, of the comment.
+    for field in [28, 30, 32] {
+        let read = read_bytes(&with(&bytes, central(&bytes) + 46 + "a/one".len() + field, 6));
+        let listed: Vec<_> = read.members.iter().map(|member| (member.name(), member.is_listed)).collect();
+        assert_eq!(listed, [("a/one", true), ("a/two", true)], "{field}");
+    }
+}
+
 #[test]
 fn every_disagreement_of_loaders_is_told() {
-    let bytes = two();
-    let central = memmem::find(&bytes, b"PK\x01\x02").unwrap();
-    let odd = |bytes: &[u8]| {
-        let archive = read_bytes(bytes);
-        archive.odd.into_iter().map(|(_, _, words)| words).collect::<Vec<_>>().join("; ")
-    };
-    let with = |change: &dyn Fn(&mut Vec<u8>)| {
-        let mut changed = bytes.clone();
-        change(&mut changed);
-        changed
-    };
-    let renamed = with(&|bytes| bytes[central + 46] = b'z');
-    assert!(odd(&renamed).contains("z/one is called a/one in its local header"), "{}", odd(&renamed));
-    let archive = read_bytes(&renamed);
-    assert_eq!(archive.members[0].names, ["z/one", "a/one"]);
-
-    let prefixed = [&b"#!/bin/sh\n"[..], &bytes].concat();
-    assert!(odd(&prefixed).contains("10 bytes before the archive"), "{}", odd(&prefixed));
-    assert_eq!(names(&read_bytes(&prefixed)), ["a/one", "a/two"]);
-
-    let hidden = {
-        let extra = archive_member("hidden", b"payload");
-        let at = u32::try_from(central + extra.len()).unwrap();
-        let mut changed = [&bytes[..central], &extra, &bytes[central..]].concat();
-        let end = changed.len() - 6;
-        changed[end..end + 4].copy_from_slice(&at.to_le_bytes());
-        changed
-    };
-    assert!(odd(&hidden).contains("hidden is in no directory"), "{}", odd(&hidden));
-    assert_eq!(names(&read_bytes(&hidden)), ["a/one", "a/two", "hidden"]);
-
-    let twice = [bytes.clone(), bytes.clone()].concat();
-    assert!(odd(&twice).contains("is there twice"), "{}", odd(&twice));
-    let counted = with(&|bytes| {
-        let end = bytes.len() - 12;
-        bytes[end] = 7;
-    });
-    assert!(odd(&counted).contains("counts"), "{}", odd(&counted));
-    let cut = bytes[..central].to_vec();
-    assert!(odd(&cut).contains("no central directory"), "{}", odd(&cut));
-    assert_eq!(names(&read_bytes(&cut)), ["a/one", "a/two"]);
-    for name in ["../x", "/etc/x", "C:\\x", "a\\..\\b"] {
-        let bytes = archive_of_one(name);
-        assert!(odd(&bytes).contains("a member named"), "{name}");
+    for (words, bytes) in disagreements() {
+        let odd =
+            read_bytes(&bytes).odd.into_iter().map(|(_, _, words)| words).collect::<Vec<_>>().join("; ");
+        assert!(odd.contains(words), "no `{words}` in `{odd}`");
     }
+    let bytes = two();
+    let renamed = read_bytes(&with(&bytes, central(&bytes) + 46, b'z'));
+    assert_eq!(renamed.members[0].names, ["z/one", "a/one"]);
+    assert_eq!(names(&read_bytes(&[&b"#!/bin/sh\n"[..], &bytes].concat())), ["a/one", "a/two"]);
+    assert_eq!(names(&read_bytes(&hidden())), ["a/one", "a/two", "hidden"]);
+    assert_eq!(names(&read_bytes(&bytes[..central(&bytes)])), ["a/one", "a/two"]);
 }
 
 /// The records of ZIP64 for one member whose directory of `size` bytes starts at `offset`; the first stands at `place`.
@@ -141,31 +186,37 @@ fn zip64_of(members: usize, size: usize, offset: usize, place: usize) -> (Vec<u8
     (end, [&b"PK\x06\x07"[..], &[0; 4], &field(place), &[1, 0, 0, 0]].concat())
 }
 
-#[test]
-fn a_zip64_record_elsewhere_hides_no_directory() {
-    use crate::testing::judge;
-    use ringfence_finding::Verdict;
+/// An archive with a ZIP64 record, and a second one behind it.
+fn hidden_by_zip64() -> Vec<u8> {
     let good = archive(&[Write { name: "good.npy", data: CLEAN, deflate: false }]);
-    let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
-    let end = good.len() - 22;
-    let start = memmem::find(&good, b"PK\x01\x02").unwrap();
+    let (start, end) = (central(&good), good.len() - 22);
     let (end64, locator) = zip64(end - start, start, end);
-    // Right before the locator it is an ordinary archive of ZIP64.
-    let plain = [&good[..end], &end64, &locator, &good[end..]].concat();
-    let file = judge(&plain);
-    assert_eq!((file.verdict, file.explained), (Verdict::Clean, file.bytes), "{file:#?}");
-
     // The locator is in the comment of a second directory: Python finds no ZIP64 record before it and takes that one.
-    let second = archive(&[Write { name: "evil.pkl", data: evil, deflate: false }]);
+    let second = archive(&[Write { name: "evil.pkl", data: EVIL, deflate: false }]);
     let at = u32::try_from(end + end64.len()).unwrap();
-    let central = memmem::find(&second, b"PK\x01\x02").unwrap();
+    let central = central(&second);
     let mut directory = [&second[central..second.len() - 22], &locator].concat();
     directory[32] = 20;
     directory[42..46].copy_from_slice(&at.to_le_bytes());
     let mut last = second[second.len() - 22..].to_vec();
     last[12..16].copy_from_slice(&u32::try_from(directory.len()).unwrap().to_le_bytes());
     last[16..20].copy_from_slice(&(at + u32::try_from(central).unwrap()).to_le_bytes());
-    let hidden = [&good[..end], &end64, &second[..central], &directory, &last].concat();
+    [&good[..end], &end64, &second[..central], &directory, &last].concat()
+}
+
+#[test]
+fn a_zip64_record_elsewhere_hides_no_directory() {
+    use crate::testing::judge;
+    use ringfence_finding::Verdict;
+    let good = archive(&[Write { name: "good.npy", data: CLEAN, deflate: false }]);
+    let (start, end) = (central(&good), good.len() - 22);
+    let (end64, locator) = zip64(end - start, start, end);
+    // Right before the locator it is an ordinary archive of ZIP64.
+    let plain = [&good[..end], &end64, &locator, &good[end..]].concat();
+    let file = judge(&plain);
+    assert_eq!((file.verdict, file.explained), (Verdict::Clean, file.bytes), "{file:#?}");
+
+    let hidden = hidden_by_zip64();
     assert_eq!(names(&read_bytes(&hidden)), ["good.npy", "evil.pkl"]);
     assert!(read_bytes(&hidden).odd.iter().any(|(.., words)| words.contains("2 central directories")));
     let file = judge(&hidden);
@@ -215,30 +266,31 @@ fn stating(packed: &[u8], data: &[u8], size: usize) -> Vec<u8> {
 fn a_packed_member_is_read_to_the_end_of_its_stream_and_behind_it() {
     use crate::testing::judge;
     use ringfence_finding::Verdict;
-    let evil = b"cos\nsystem\n(S'echo hi'\ntR.";
     let honest = judge(&stating(&deflate(CLEAN), CLEAN, CLEAN.len()));
     assert_eq!((honest.verdict, honest.explained), (Verdict::Clean, honest.bytes), "{honest:#?}");
-    let behind = judge(&stating(&[deflate(CLEAN), evil.to_vec()].concat(), CLEAN, CLEAN.len()));
+    let behind = judge(&stating(&[deflate(CLEAN), EVIL.to_vec()].concat(), CLEAN, CLEAN.len()));
     assert_eq!(behind.verdict, Verdict::Malicious, "{behind:#?}");
     assert!(behind.findings.iter().any(|found| found.place.path == "x!/a.pkl!/behind"), "{behind:#?}");
     // Python cuts at the stated size; who reads the stream goes on.
-    let both = [CLEAN, evil].concat();
+    let both = [CLEAN, EVIL].concat();
     let longer = judge(&stating(&deflate(&both), CLEAN, CLEAN.len()));
     assert_eq!(longer.verdict, Verdict::Malicious, "{longer:#?}");
     // A stated size beyond the end of the stream: Python reads what there is.
     for more in [1, 200_000] {
-        let shorter = judge(&stating(&deflate(evil), evil, evil.len() + more));
+        let shorter = judge(&stating(&deflate(EVIL), EVIL, EVIL.len() + more));
         assert_eq!((shorter.verdict, shorter.is_complete()), (Verdict::Malicious, false), "{shorter:#?}");
     }
 }
+
+/// A header, stored, its size unknown: each runs to the end of the file, over all that follow.
+const OVERLAPPING: [&[u8]; 3] = [b"PK\x03\x04\x14\0\x08\0", &[0; 18], b"\x01\0\0\0a"];
 
 #[test]
 fn members_that_overlap_end_as_a_budget() {
     use crate::testing::judge;
     use ringfence_finding::GapReason;
     use ringfence_finding::Verdict;
-    // Stored, its size unknown: each runs to the end of the file, over all that follow.
-    let header = [&b"PK\x03\x04\x14\0\x08\0"[..], &[0; 18], b"\x01\0\0\0a"].concat();
+    let header = OVERLAPPING.concat();
     for count in [20, 2000] {
         let file = judge(&header.repeat(count));
         assert_eq!(file.verdict, Verdict::Review, "{count}");
@@ -249,8 +301,7 @@ fn members_that_overlap_end_as_a_budget() {
     }
 }
 
-#[test]
-fn many_records_of_one_member_are_a_budget() {
+fn many_records() -> Vec<u8> {
     let names: Vec<String> = (0..2000).map(|number| format!("{number:04}")).collect();
     let members: Vec<_> = names.iter().map(|name| Write { name, data: b"x", deflate: false }).collect();
     let mut bytes = archive(&members);
@@ -263,6 +314,12 @@ fn many_records_of_one_member_are_a_budget() {
     let mut bytes = [bytes, directory].concat();
     let end = bytes.len() - 6;
     bytes[end..end + 4].copy_from_slice(&35_u32.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn many_records_of_one_member_are_a_budget() {
+    let bytes = many_records();
     let one = read_bytes(&bytes);
     assert_eq!((one.members.len(), one.members[0].names.len()), (1, Limits::GAPS));
     assert!(matches!(one.budget, Some((_, "names of one member"))), "{:?}", one.budget);

@@ -87,6 +87,8 @@ impl Keygen {
             KeyFormat::Cosign => ringfence_attest::KeyFormat::Cosign,
             KeyFormat::Pem => ringfence_attest::KeyFormat::Pem,
         };
+        // Whoever compares fingerprints later must not be told a wrong one.
+        ringfence_attest::checked()?;
         let what = secret.display().to_string();
         let password = password::ask(self.password_file.as_deref(), &what)?;
         let (key, file) = PrivateKey::generate(curve, format, &password)?;
