@@ -81,8 +81,10 @@ pub struct VerifiedFile {
     pub path: String,
     /// Length.
     pub bytes: u64,
-    /// SHA-256 of the bytes read, in hex; none where the file was not read as a whole.
+    /// Digest of the bytes read, in hex; none where the file was not read as a whole.
     pub digest: Option<String>,
+    /// By which hash: `sha256`, `blake2b` or `blake3`, as the signature has it; none where there is no digest.
+    pub hash: Option<&'static str>,
     /// Against what was signed.
     pub status: FileStatus,
 }

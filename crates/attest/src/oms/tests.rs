@@ -1,6 +1,7 @@
 //! Room `attest`, tests: a bundle is the signer's or it is refused: every field changed, every signed lie told.
 
 mod certificates;
+mod hashes;
 mod single;
 
 use std::path::PathBuf;
@@ -259,7 +260,7 @@ fn signed_lies_are_refused_with_the_rule() {
         (name, json!(""), "empty part"),
         ("/predicate/serialization/method", json!("tar"), "shards"),
         ("/predicate/serialization/hash_type", json!("md5"), "unknown hash"),
-        ("/predicate/serialization/hash_type", json!("blake3"), "blake3"),
+        ("/predicate/serialization/hash_type", json!("blake3"), "algorithm"),
         ("/predicate/serialization/allow_symlinks", json!("false"), "boolean"),
         ("/predicate/serialization/ignore_paths", json!(["."]), "whole model"),
     ] {

@@ -29,9 +29,10 @@ use super::trust::Require;
 use super::trust::TrustRoot;
 use super::trust::TrustedSigner;
 use crate::Refusal;
-use crate::Sha256;
 use crate::hash;
+use crate::hash::Digest;
 use crate::hash::Engine;
+use crate::hash::HashType;
 use crate::hash::Hashed;
 use crate::hash::Job;
 use crate::hash::Unread;
@@ -70,8 +71,8 @@ pub struct Signature {
     pub own: Option<String>,
 }
 
-/// Digests by path and range: a file is read once, however many signatures cover it.
-type Digests = HashMap<(PathBuf, (u64, Option<u64>)), (u64, Sha256)>;
+/// Digests by hash, path and range: a file is read once for each hash, however many signatures cover it.
+type Digests = HashMap<(HashType, PathBuf, (u64, Option<u64>)), (u64, Digest)>;
 
 /// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
 pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
@@ -198,7 +199,7 @@ fn compare(
     for (name, why) in tree.unseen.drain(..) {
         result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
     }
-    let mut signed = statement.files;
+    let (hash, mut signed) = (statement.hash, statement.files);
     // Shards are of at least one byte, so a signer of shards cannot speak of empty files: theirs are noted, and so is any other.
     let is_sharded = signed.values().any(|content| matches!(content, Content::Shards(_)));
     let alone = tree.files.keys().next().filter(|_| tree.single);
@@ -229,8 +230,8 @@ fn compare(
             start = end.unwrap_or(start);
         }
     }
-    let hashed = hash_unknown(request, engine, &jobs, digests);
-    let mut parts: BTreeMap<String, Vec<Hashed>> = BTreeMap::new();
+    let hashed = hash_unknown(request, engine, hash, &jobs, digests);
+    let mut parts: BTreeMap<String, Vec<Hashed<Digest>>> = BTreeMap::new();
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
     }
@@ -239,7 +240,7 @@ fn compare(
             (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
             (None, _) if is_sharded && found.bytes == 0 => {
                 result.notes.push(format!("{name}: empty, which a signature of shards does not cover"));
-                VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Unsigned }
+                VerifiedFile { path: name, bytes: 0, digest: None, hash: None, status: FileStatus::Unsigned }
             }
             _ => unsigned(&name, found.bytes, request.allow_unsigned.is_some(), result),
         };
@@ -247,7 +248,13 @@ fn compare(
     }
     for name in signed.into_keys() {
         result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
-        result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Missing });
+        result.files.push(VerifiedFile {
+            path: name,
+            bytes: 0,
+            digest: None,
+            hash: None,
+            status: FileStatus::Missing,
+        });
     }
     result.files.sort_by(|a, b| a.path.cmp(&b.path));
     result.skipped = tree.skipped;
@@ -255,11 +262,17 @@ fn compare(
 }
 
 /// Hashes what no other signature of this run has asked for.
-fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: &[Job], digests: &mut Digests) -> Vec<Hashed> {
-    let key = |job: &Job| (job.path.clone(), job.range);
+fn hash_unknown(
+    request: &Request<'_>,
+    engine: Engine,
+    hash: HashType,
+    jobs: &[Job],
+    digests: &mut Digests,
+) -> Vec<Hashed<Digest>> {
+    let key = |job: &Job| (hash, job.path.clone(), job.range);
     let is_known = |job: &&Job| digests.contains_key(&key(job));
     let unknown: Vec<Job> = jobs.iter().filter(|job| !is_known(job)).cloned().collect();
-    let hashed = hash::run(engine, &unknown, request.threads, request.count);
+    let hashed = hash.run(engine, &unknown, request.threads, request.count);
     let mut failed = HashMap::new();
     for (job, hashed) in unknown.iter().zip(hashed) {
         match hashed {
@@ -280,18 +293,19 @@ fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) ->
     } else {
         result.reasons.push(VerifyReason::failed("unsigned", format!("{name}: there, and nobody signed it")));
     }
-    VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Unsigned }
+    VerifiedFile { path: name.to_owned(), bytes, digest: None, hash: None, status: FileStatus::Unsigned }
 }
 
 fn judge(
     name: &str,
     bytes: u64,
     content: &Content,
-    parts: Vec<Hashed>,
+    parts: Vec<Hashed<Digest>>,
     result: &mut Verification,
 ) -> VerifiedFile {
-    let mut file = VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Match };
-    let expected: Vec<(Option<u64>, Sha256)> = match content {
+    let mut file =
+        VerifiedFile { path: name.to_owned(), bytes, digest: None, hash: None, status: FileStatus::Match };
+    let expected: Vec<(Option<u64>, Digest)> = match content {
         Content::Whole(digest) => vec![(None, *digest)],
         Content::Shards(shards) => shards.iter().map(|(end, digest)| (Some(*end), *digest)).collect(),
     };
@@ -308,10 +322,12 @@ fn judge(
             Ok((length, digest)) => {
                 if end.is_none() {
                     (file.bytes, file.digest) = (length, Some(digest.to_string()));
+                    file.hash = Some(digest.hash().as_str());
                 }
                 if digest != expected && file.status == FileStatus::Match {
                     file.status = FileStatus::Differs;
-                    let message = format!("{name}: its SHA-256 is {digest}, {expected} was signed");
+                    let hash = digest.hash().words();
+                    let message = format!("{name}: its {hash} is {digest}, {expected} was signed");
                     result.reasons.push(VerifyReason::failed("differs", message));
                 }
             }

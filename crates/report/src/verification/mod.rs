@@ -29,7 +29,7 @@ use crate::text::page::Page;
 use crate::words;
 
 /// Major: a reader must change; minor: something was added.
-const SCHEMA_VERSION: &str = "1.1";
+const SCHEMA_VERSION: &str = "1.2";
 /// Reasons that are shown; `-v` shows all.
 const SHOWN: usize = 20;
 /// Columns before the words.
@@ -246,6 +246,7 @@ mod tests {
             path: path.to_owned(),
             bytes: 1_500_000,
             digest: None,
+            hash: None,
             status,
         };
         let signer = SignedBy {

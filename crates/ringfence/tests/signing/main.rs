@@ -10,6 +10,7 @@
 
 mod cosign;
 mod flags;
+mod history;
 mod places;
 #[path = "../support/mod.rs"]
 mod support;
