@@ -64,7 +64,7 @@ pub struct SignedBy {
     pub signature: String,
     /// `key` or `certificate`.
     pub method: &'static str,
-    /// `P-256` and so on; the hash follows from it.
+    /// `P-256`, `RSA` and so on; the hash follows from it.
     pub algorithm: &'static str,
     /// SHA-256 of the public key's DER, in hex.
     pub key: String,

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::Algorithm;
 use crate::PublicKey;
 use crate::Refusal;
 use crate::Sha256;
@@ -132,8 +133,15 @@ impl Bundle {
             }
         }
         let message = self.signed();
-        let signer = candidates.into_iter().find(|(_, key)| key.verifies(&message, &self.signature));
-        let (name, key) = signer.ok_or_else(|| wrong_signature("any key given"))?;
+        let found = candidates.iter().find(|(_, key)| key.verifies(&message, &self.signature));
+        let (name, key) = found.ok_or_else(|| {
+            let is_edwards = |(_, key): &(_, &PublicKey)| key.algorithm() == Algorithm::Ed25519;
+            let hashed =
+                "; Ed25519 is verified over the message, and what hashes it first (Ed25519ph) is not";
+            let more = if candidates.iter().any(is_edwards) { hashed } else { "" };
+            wrong_signature(&format!("any key given{more}"))
+        })?;
+        let (name, key) = (*name, *key);
         Ok(Signer { name: name.clone(), key: key.clone(), leaf: None, notes })
     }
 
@@ -233,7 +241,7 @@ impl Method {
 impl Carried {
     fn is(&self, key: &PublicKey) -> bool {
         let bytes = self.bytes == key.to_der() || self.bytes == key.to_pem().as_bytes();
-        bytes && self.details.as_ref().is_none_or(|details| details == key.algorithm().key_details())
+        bytes && self.details.as_ref().is_none_or(|details| details == key.key_details())
     }
 }
 

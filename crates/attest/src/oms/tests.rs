@@ -2,6 +2,7 @@
 
 mod certificates;
 mod hashes;
+mod kinds;
 mod single;
 
 use std::path::PathBuf;

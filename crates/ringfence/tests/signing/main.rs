@@ -1,5 +1,5 @@
-//! `ringfence model sign|verify|keygen` through the real binary, alone, against PyPI's model-signing and against cosign, in
-//! both directions.
+//! `ringfence model sign|verify|keygen` through the real binary, alone, against PyPI's model-signing (of today and before),
+//! cosign and OpenSSL, in both directions.
 #![cfg(feature = "signing")]
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 mod cosign;
 mod flags;
 mod history;
+mod openssl;
 mod places;
 #[path = "../support/mod.rs"]
 mod support;
