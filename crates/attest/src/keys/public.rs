@@ -61,6 +61,16 @@ impl Algorithm {
             Self::Rsa => &signature::RSA_PKCS1_2048_8192_SHA256,
         }
     }
+
+    /// With SHA-256, whatever the curve.
+    fn verification_sha256(self) -> Option<&'static dyn VerificationAlgorithm> {
+        match self {
+            Self::P256 => Some(&signature::ECDSA_P256_SHA256_ASN1),
+            Self::P384 => Some(&signature::ECDSA_P384_SHA256_ASN1),
+            Self::P521 => Some(&signature::ECDSA_P521_SHA256_ASN1),
+            Self::Ed25519 | Self::Rsa => None,
+        }
+    }
 }
 
 /// A public key.
@@ -174,6 +184,12 @@ impl PublicKey {
                 _ => "PKIX_RSA_PKCS1V15_4096_SHA256",
             },
         }
+    }
+
+    /// Whether `signature` of `message` is by this key with SHA-256, whatever its curve; never for keys on none.
+    pub(crate) fn verifies_with_sha256(&self, message: &[u8], signature: &[u8]) -> bool {
+        let verify = |how| UnparsedPublicKey::new(how, &self.key).verify(message, signature).is_ok();
+        self.algorithm.verification_sha256().is_some_and(verify)
     }
 
     /// Whether `signature` (DER for ECDSA) of `message` is by this key.

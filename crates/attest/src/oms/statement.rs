@@ -19,16 +19,17 @@ pub(super) const PREDICATE: &str = "https://model_signing/signature/v1.0";
 /// specification has the file's own name there, which the reference does not verify.
 pub(super) const ALONE: &str = ".";
 /// Most resources of a statement.
-const MAX_RESOURCES: usize = 200_000;
+pub(super) const MAX_RESOURCES: usize = 200_000;
 /// Most values of its JSON: four to a resource, and what stands around them.
-const MOST_VALUES: usize = 4 * MAX_RESOURCES + 10_000;
+pub(super) const MOST_VALUES: usize = 4 * MAX_RESOURCES + 10_000;
 
 /// What a signer said about a model.
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// Name of the folder or file at the signer; told, never compared.
-    pub(super) name: String,
-    pub(super) root: Sha256,
+    /// Name of the folder or file at the signer; told, never compared. None in the form of 0.2.
+    pub(super) name: Option<String>,
+    /// Digest over the digests; none in the form of 0.2.
+    pub(super) root: Option<Sha256>,
     /// The hash of all files.
     pub(super) hash: HashType,
     pub(super) allow_symlinks: bool,
@@ -79,8 +80,8 @@ impl Statement {
         distinct(&resources, files.keys())?;
         let name = subject.required("name")?.text()?.to_owned();
         Ok(Self {
-            name,
-            root,
+            name: Some(name),
+            root: Some(root),
             hash: serialization.hash,
             allow_symlinks: serialization.allow_symlinks,
             ignore: serialization.ignore,
@@ -202,7 +203,8 @@ pub(super) fn same_name<'n>(names: impl Iterator<Item = &'n String>) -> Option<(
     None
 }
 
-fn distinct<'n>(list: &Place<'_>, names: impl Iterator<Item = &'n String>) -> Result<(), Refusal> {
+/// Refuses a list with two names that a file system may take for one.
+pub(super) fn distinct<'n>(list: &Place<'_>, names: impl Iterator<Item = &'n String>) -> Result<(), Refusal> {
     match same_name(names) {
         None => Ok(()),
         Some((one, other)) => {
@@ -260,12 +262,14 @@ fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
-fn hex(place: &Place<'_>, hash: HashType) -> Result<Digest, Refusal> {
+/// A digest by this hash.
+pub(super) fn hex(place: &Place<'_>, hash: HashType) -> Result<Digest, Refusal> {
     let expected = || format!("{} lower-case hex digits were expected", hash.digits());
     Digest::from_hex(hash, place.text()?).ok_or_else(|| place.refuse(expected()))
 }
 
-fn note_unknown(
+/// Tells keys other than these: somebody signed them, and they mean nothing here.
+pub(super) fn note_unknown(
     place: &Place<'_>,
     known: &[&str],
     notes: &mut Vec<String>,

@@ -3,6 +3,7 @@
 mod certificates;
 mod hashes;
 mod kinds;
+mod old;
 mod single;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ struct Bench {
     folder: PathBuf,
     key: PrivateKey,
     trust: Vec<TrustedSigner>,
+    /// Whether the form of model-signing 0.2 counts.
+    oms_v02: bool,
 }
 
 impl Bench {
@@ -60,7 +63,7 @@ impl Bench {
         let (key, _) =
             PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap();
         let trust = vec![trusted("release", &key)];
-        Self { root: folder.clone(), folder, key, trust }
+        Self { root: folder.clone(), folder, key, trust, oms_v02: false }
     }
 
     fn sign(&self) -> Value {
@@ -90,6 +93,7 @@ impl Bench {
             require,
             ignore: &[],
             allow_unsigned: None,
+            oms_v02: self.oms_v02,
             now: NOW,
             threads: None,
             count: &|_| (),

@@ -19,6 +19,7 @@ use ringfence_finding::VerifyReason;
 use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
+use super::bundle::Form;
 use super::bundle::Signer;
 use super::statement::ALONE;
 use super::statement::Content;
@@ -28,6 +29,7 @@ use super::tree::Tree;
 use super::trust::Require;
 use super::trust::TrustRoot;
 use super::trust::TrustedSigner;
+use super::v02;
 use crate::Refusal;
 use crate::hash;
 use crate::hash::Digest;
@@ -52,6 +54,8 @@ pub struct Request<'r> {
     pub ignore: &'r [String],
     /// The option that lets files through which nobody signed, by the name that its owner knows; they are told.
     pub allow_unsigned: Option<&'r str>,
+    /// Whether signatures in the form of model-signing 0.2 count; it is told.
+    pub oms_v02: bool,
     /// Now, in seconds since 1970.
     pub now: u64,
     /// Threads for hashing.
@@ -89,6 +93,9 @@ pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     if let Some(option) = request.allow_unsigned {
         result.relaxed.insert(0, format!("{option}: files that nobody signed are let through"));
     }
+    if request.oms_v02 {
+        result.relaxed.push("--oms-v02: signatures in the form of model-signing 0.2 count".to_owned());
+    }
     Ok(result)
 }
 
@@ -101,7 +108,7 @@ fn one(
     digests: &mut Digests,
 ) -> Verification {
     let mut result = Verification::default();
-    let (bundle, signer, statement) = match believed(&signature.bundle, trust) {
+    let (bundle, signer, statement) = match believed(&signature.bundle, trust, request.oms_v02) {
         Ok(read) => read,
         Err(refusal) => {
             // Of several signatures each reason names its own. Behind the words: a name may read like that of a key.
@@ -122,7 +129,11 @@ fn one(
 }
 
 /// What is signed, by whom.
-fn believed(bytes: &[u8], trust: &[&TrustedSigner]) -> Result<(Bundle, Signer, Statement), Refusal> {
+fn believed(
+    bytes: &[u8],
+    trust: &[&TrustedSigner],
+    oms_v02: bool,
+) -> Result<(Bundle, Signer, Statement), Refusal> {
     let whole = |rule: String| Refusal { path: "$".to_owned(), rule };
     if bytes.len() as u64 > bundle::MAX_BYTES {
         return Err(whole(format!("larger than {} bytes", bundle::MAX_BYTES)));
@@ -131,9 +142,26 @@ fn believed(bytes: &[u8], trust: &[&TrustedSigner]) -> Result<(Bundle, Signer, S
         return Err(whole("nobody is trusted for this model any more".to_owned()));
     }
     let bundle = Bundle::read(bytes)?;
-    let signer = bundle.verify(trust)?;
+    // Chosen before anything is verified, and once: no signature is held against one form and then against the other.
+    let form = if oms_v02 && v02::is(&bundle.payload) { Form::V02 } else { Form::Dsse };
+    let signer = bundle.verify(trust, form).map_err(|refusal| {
+        if !oms_v02 && v02::is(&bundle.payload) {
+            let why = "in the form of model-signing 0.2, which counts with --oms-v02 alone: better have it signed again";
+            whole(why.to_owned())
+        } else {
+            refusal
+        }
+    })?;
     let in_payload = |refusal: Refusal| Refusal { path: format!("payload {}", refusal.path), ..refusal };
-    let statement = Statement::read(&bundle.payload).map_err(in_payload)?;
+    let mut statement = match form {
+        Form::Dsse => Statement::read(&bundle.payload),
+        Form::V02 => v02::read(&bundle.payload),
+    }
+    .map_err(in_payload)?;
+    if form == Form::V02 {
+        let note = "signed in the form of model-signing 0.2: with SHA-256 whatever the curve is, and without a digest over all";
+        statement.notes.push(note.to_owned());
+    }
     Ok((bundle, signer, statement))
 }
 
@@ -153,8 +181,8 @@ fn tell(
         certificate: signer.leaf.as_ref().map(|leaf| leaf.fingerprint.to_string()),
         subject: signer.leaf.as_ref().and_then(|leaf| leaf.name.clone()),
     });
-    result.root = Some(statement.root.to_string());
-    result.subject = Some(statement.name.clone());
+    result.root = statement.root.map(|root| root.to_string());
+    result.subject.clone_from(&statement.name);
     result.notes.extend(signer.notes.iter().chain(&statement.notes).cloned());
     for signer in trust {
         if let TrustRoot::Authority { authorities, .. } = &signer.root {
@@ -205,12 +233,14 @@ fn compare(
     let alone = tree.files.keys().next().filter(|_| tree.single);
     if let Some((name, content)) = alone.and_then(|name| Some((name, signed.remove(ALONE)?))) {
         // Other files may have other loaders, and it is the name that chooses one.
-        if *name != statement.name {
-            let was = &statement.name;
-            let note =
-                format!("{name}: signed as `{was}`; the bytes of one file are covered, its name is not");
-            result.notes.push(note);
-        }
+        let was = match &statement.name {
+            Some(was) if was == name => None,
+            Some(was) => Some(format!("signed as `{was}`")),
+            None => Some("signed without a name".to_owned()),
+        };
+        result.notes.extend(
+            was.map(|was| format!("{name}: {was}; the bytes of one file are covered, its name is not")),
+        );
         signed.insert(name.clone(), content);
     }
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());

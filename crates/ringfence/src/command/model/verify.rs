@@ -66,6 +66,9 @@ pub(crate) struct Verify {
     signature: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustFlags,
+    /// Let signatures count that have the form of model-signing 0.2 (2025, before the specification); the result tells it.
+    #[arg(long)]
+    oms_v02: bool,
     /// Path that is left out beside those of the signer, with all below it.
     #[arg(long, value_name = "PATH")]
     ignore: Vec<PathBuf>,
@@ -152,6 +155,7 @@ impl Verify {
                 require: whom.require,
                 ignore: &ignore,
                 allow_unsigned: whom.allow_unsigned.as_deref(),
+                oms_v02: self.oms_v02,
                 now,
                 threads: None,
                 count: &count,
