@@ -69,10 +69,12 @@ fn without_client(notes: &mut Vec<String>) -> Result<Tally, Failure> {
 /// Runs the ignored tests whose component is here. What they add to the count they take off the skipped.
 fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, Failure> {
     let signing = model_signing(&ignored, notes);
+    let history = model_signing_history(&ignored, notes);
     let peers = model_peers(&ignored, notes);
     let cosign = cosign_if_built(&ignored, notes);
     let here = |component: &str| match component {
         MODEL_SIGNING => signing.is_some(),
+        MODEL_SIGNING_HISTORY => signing.is_some() && history.is_some(),
         MODEL_PEERS => peers.is_some(),
         COSIGN => cosign.is_some(),
         other => present(other),
@@ -88,6 +90,7 @@ fn components(ignored: Vec<Ignored>, notes: &mut Vec<String>) -> Result<Tally, F
     }
     let mut tests = ignored_tests(&runnable);
     tests.envs(signing.map(|program| ("RINGFENCE_MODEL_SIGNING", program)));
+    tests.envs(history.map(|folder| ("RINGFENCE_MODEL_SIGNING_HISTORY", folder)));
     tests.envs(peers.map(|python| ("RINGFENCE_MODEL_PEERS", python)));
     tests.envs(cosign.map(|program| ("RINGFENCE_COSIGN", program)));
     cargo_test(&mut tests, notes, |_| ())
@@ -100,6 +103,17 @@ fn model_signing(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf
     ignored.iter().find(|test| test.component() == Some(MODEL_SIGNING))?;
     let installed = tools::install_model_signing();
     installed.map_err(|failure| notes.push(format!("{MODEL_SIGNING} is not installed: {failure}"))).ok()
+}
+
+/// What that peer was before.
+const MODEL_SIGNING_HISTORY: &str = "model-signing-history";
+
+fn model_signing_history(ignored: &[Ignored], notes: &mut Vec<String>) -> Option<PathBuf> {
+    ignored.iter().find(|test| test.component() == Some(MODEL_SIGNING_HISTORY))?;
+    let installed = tools::install_model_signing_history();
+    installed
+        .map_err(|failure| notes.push(format!("{MODEL_SIGNING_HISTORY} is not installed: {failure}")))
+        .ok()
 }
 
 /// A python3 with the libraries of formats, installed where a test asks for it.

@@ -11,6 +11,21 @@ use crate::shell;
 const CARGO_DENY: &str = "0.20.2";
 const CHECKOV: &str = "3.3.30";
 const MODEL_SIGNING: &str = "1.1.1";
+/// Releases of model-signing that wrote other forms, and what they need that today's does not; numbered together. None of
+/// them installs beside today's sigstore by pip's own rules, and none needs what they disagree about.
+const MODEL_SIGNING_RELEASES: [&str; 2] = ["0.2.0", "1.0.1"];
+const MODEL_SIGNING_SHARED: [&str; 9] = [
+    "betterproto==2.0.0b7",
+    "grpclib==0.4.9",
+    "h2==4.4.1",
+    "hpack==4.2.0",
+    "hyperframe==6.1.0",
+    "multidict==7.2.1",
+    "python-dateutil==4.0.0",
+    "sigstore-protobuf-specs==0.3.2",
+    "six==1.17.0",
+];
+const MODEL_SIGNING_HISTORY_SET: &str = "1";
 const PICKLESCAN: &str = "1.0.5";
 /// Libraries that judge the readers of `model`, in tests alone; numbered together.
 const MODEL_PEERS: [&str; 7] = [
@@ -106,6 +121,28 @@ pub(crate) fn install_model_signing() -> Result<PathBuf, Failure> {
     let python =
         environment(&format!("model-signing-{MODEL_SIGNING}"), &packages, "import model_signing, OpenSSL")?;
     Ok(python.with_file_name("model_signing"))
+}
+
+/// Earlier releases of model-signing, each in a folder by its number, for the Python of today's; `shared` is what all need.
+pub(crate) fn install_model_signing_history() -> Result<PathBuf, Failure> {
+    let python = install_model_signing()?.with_file_name("python3");
+    let folder = cache().join(format!("model-signing-history-{MODEL_SIGNING_HISTORY_SET}"));
+    let releases = MODEL_SIGNING_RELEASES.map(|release| (release, vec![format!("model-signing=={release}")]));
+    let shared = ("shared", MODEL_SIGNING_SHARED.map(str::to_owned).to_vec());
+    for (name, packages) in releases.into_iter().chain([shared]) {
+        let place = folder.join(name);
+        if place.is_dir() {
+            continue;
+        }
+        eprintln!("installs {} into {}", packages.join(", "), place.display());
+        // Under another name until it is whole: a folder that is there is not looked into again.
+        let part = folder.join(format!("{name}.part"));
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"]);
+        shell::run(pip.arg(&part).args(packages))?;
+        fs::rename(&part, &place).map_err(Failure::while_(place.display()))?;
+    }
+    Ok(folder)
 }
 
 /// PyPI's picklescan in a virtual environment of its own, and its version.

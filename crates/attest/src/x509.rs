@@ -12,6 +12,7 @@ use webpki::KeyPurposeIdIter;
 use webpki::RequiredEkuNotFoundContext;
 use webpki::VerifiedPath;
 
+use crate::KeyError;
 use crate::PublicKey;
 use crate::Refusal;
 use crate::Sha256;
@@ -227,7 +228,7 @@ impl Authorities {
         let (between, held) = if self.is_root(first) {
             (Vec::new(), None)
         } else {
-            self.path(first, rest, seconds).map_err(|error| refuse(self.no_path(&error, seconds)))?
+            self.path(first, rest, seconds).map_err(|error| refuse(self.no_path(&error, rest, seconds)))?
         };
         let beside = rest.iter().filter(|der| !between.contains(der) && !self.is_root(der)).count();
         let leaf = VerifiedLeaf {
@@ -248,7 +249,7 @@ impl Authorities {
     }
 
     /// Why there is no path, with what rules the given certificates out.
-    fn no_path(&self, error: &webpki::Error, seconds: u64) -> String {
+    fn no_path(&self, error: &webpki::Error, rest: &[Vec<u8>], seconds: u64) -> String {
         let out = self.roots.iter().filter_map(|root| {
             let root = Certificate::read(root)?;
             let name = root.name.clone().unwrap_or_else(|| "a given certificate".to_owned());
@@ -259,7 +260,14 @@ impl Authorities {
             (!root.is_valid(seconds))
                 .then(|| format!("{name} is valid from {from} to {to}, not at {}", time::text(seconds)))
         });
-        let out: Vec<String> = out.collect();
+        let issuers = self.roots.iter().map(AsRef::as_ref).chain(rest.iter().map(Vec::as_slice));
+        let weak = issuers.filter_map(|issuer| {
+            let issuer = Certificate::read(issuer)?;
+            let error = PublicKey::from_der(issuer.key).err()?;
+            let name = issuer.name.as_deref().unwrap_or("an issuer");
+            matches!(error, KeyError::RsaSize(..2048)).then(|| format!("{name} has {error}"))
+        });
+        let out: Vec<String> = out.chain(weak).collect();
         let why = if out.is_empty() { error.to_string() } else { out.join("; ") };
         format!("no valid path to a given authority: {why}")
     }

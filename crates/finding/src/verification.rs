@@ -65,7 +65,7 @@ pub struct SignedBy {
     pub signature: String,
     /// `key` or `certificate`.
     pub method: &'static str,
-    /// `P-256` and so on; the hash follows from it.
+    /// `P-256`, `RSA` and so on; the hash follows from it.
     pub algorithm: &'static str,
     /// SHA-256 of the public key's DER, in hex.
     pub key: String,
@@ -82,8 +82,10 @@ pub struct VerifiedFile {
     pub path: String,
     /// Length.
     pub bytes: u64,
-    /// SHA-256 of the bytes read, in hex; none where the file was not read as a whole.
+    /// Digest of the bytes read, in hex; none where the file was not read as a whole.
     pub digest: Option<String>,
+    /// By which hash: `sha256`, `blake2b` or `blake3`, as the signature has it; none where there is no digest.
+    pub hash: Option<&'static str>,
     /// Against what was signed.
     pub status: FileStatus,
 }

@@ -16,7 +16,6 @@ use ringfence_artifact::ReadError;
 use ringfence_artifact::Rest;
 use ringfence_artifact::Source as _;
 
-use super::Engine;
 use super::Lane;
 use super::Sha256;
 
@@ -40,7 +39,65 @@ pub(crate) struct Job {
 }
 
 /// What became of a job: length and digest.
-pub(crate) type Hashed = Result<(u64, Sha256), Unread>;
+pub(crate) type Hashed<D = Sha256> = Result<(u64, D), Unread>;
+
+/// The bytes of a stream so far, on their way to a digest.
+pub(crate) trait Hasher: Send + Sized {
+    /// Of all bytes.
+    type Digest: Send;
+
+    /// Takes the next bytes.
+    fn update(&mut self, bytes: &[u8]);
+
+    /// Takes the next bytes of two streams.
+    fn update_two(&mut self, bytes: &[u8], other: &mut Self, others: &[u8]) {
+        self.update(bytes);
+        other.update(others);
+    }
+
+    /// The digest of what was taken.
+    fn finish(self) -> Self::Digest;
+}
+
+impl Hasher for Lane {
+    type Digest = Sha256;
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn update_two(&mut self, bytes: &[u8], other: &mut Self, others: &[u8]) {
+        self.update_two(bytes, other, others);
+    }
+
+    fn finish(self) -> Sha256 {
+        self.finish()
+    }
+}
+
+impl Hasher for blake2b_simd::State {
+    type Digest = blake2b_simd::Hash;
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn finish(self) -> Self::Digest {
+        self.finalize()
+    }
+}
+
+impl Hasher for blake3::Hasher {
+    type Digest = blake3::Hash;
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn finish(self) -> Self::Digest {
+        self.finalize()
+    }
+}
 
 /// A file whose bytes are not known.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +111,15 @@ pub(crate) enum Unread {
     Read(#[from] ReadError),
 }
 
-/// Hashes all; the results stand in the order of the jobs. `count` is told of bytes as they are done.
-pub(crate) fn run(
-    engine: Engine,
+/// Hashes all, each from `start` on; the results stand in the order of the jobs. `count` is told of bytes as they are done.
+pub(crate) fn run<H: Hasher>(
+    start: impl Fn() -> H + Sync,
     jobs: &[Job],
     threads: Option<NonZero<usize>>,
     count: &(dyn Fn(u64) + Sync),
-) -> Vec<Hashed> {
+) -> Vec<Hashed<H::Digest>> {
     let lengths: Vec<u64> = jobs.iter().map(|job| job.expected).collect();
-    let begin = |index: usize| jobs.get(index).map(|job| Stream::open(index, job, engine));
+    let begin = |index: usize| jobs.get(index).map(|job| Stream::open(index, job, start()));
     all(&lengths, threads, &begin, count)
 }
 
@@ -79,14 +136,14 @@ pub(super) fn complete(rests: Vec<Rest<Lane>>, count: &(dyn Fn(u64) + Sync)) -> 
 }
 
 /// How a stream of work begins, by its number; none where there is no such.
-type Begin<'b> = dyn Fn(usize) -> Option<Result<Stream, OpenError>> + Sync + 'b;
+type Begin<'b, H> = dyn Fn(usize) -> Option<Result<Stream<H>, OpenError>> + Sync + 'b;
 
-fn all(
+fn all<H: Hasher>(
     lengths: &[u64],
     threads: Option<NonZero<usize>>,
-    begin: &Begin<'_>,
+    begin: &Begin<'_, H>,
     count: &(dyn Fn(u64) + Sync),
-) -> Vec<Hashed> {
+) -> Vec<Hashed<H::Digest>> {
     let mut order: Vec<(u64, usize)> = lengths.iter().copied().zip(0..).collect();
     order.sort_unstable(); // taken from the end: the largest first
     let total: u64 = lengths.iter().fold(0, |sum, length| sum.saturating_add(*length));
@@ -96,7 +153,7 @@ fn all(
     let next = || Some(queue.lock().ok()?.pop()?.1);
     let open = if workers == 1 { OPEN } else { 2 };
     let work = || Worker { begin, open, count, streams: Vec::new(), done: Vec::new() }.work(&next);
-    let done: Vec<(usize, Hashed)> = if workers == 1 {
+    let done: Vec<(usize, Hashed<H::Digest>)> = if workers == 1 {
         work()
     } else {
         thread::scope(|scope| {
@@ -104,7 +161,7 @@ fn all(
             running.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect()
         })
     };
-    let mut results: Vec<Hashed> = lengths.iter().map(|_| Err(Unread::Lost)).collect();
+    let mut results: Vec<Hashed<H::Digest>> = lengths.iter().map(|_| Err(Unread::Lost)).collect();
     for (index, hashed) in done {
         results.get_mut(index).into_iter().zip([hashed]).for_each(|(slot, hashed)| *slot = hashed);
     }
@@ -112,27 +169,37 @@ fn all(
 }
 
 /// A file, or a part of one, on its way.
-struct Stream {
+struct Stream<H> {
     index: usize,
     file: OpenFile,
-    lane: Lane,
+    hasher: H,
     start: u64,
     at: u64,
     end: u64,
     failed: Option<ReadError>,
 }
 
-impl Stream {
-    fn open(index: usize, job: &Job, engine: Engine) -> Result<Self, OpenError> {
+impl Stream<Lane> {
+    fn go_on(index: usize, rest: Rest<Lane>) -> Self {
+        let end = rest.file.len();
+        Self {
+            index,
+            hasher: rest.state,
+            start: 0,
+            at: rest.from.min(end),
+            end,
+            file: rest.file,
+            failed: None,
+        }
+    }
+}
+
+impl<H: Hasher> Stream<H> {
+    fn open(index: usize, job: &Job, hasher: H) -> Result<Self, OpenError> {
         let file = OpenFile::open(&job.path, job.follow)?;
         let (start, end) = (job.range.0, job.range.1.unwrap_or(u64::MAX).min(file.len()));
         let start = start.min(end);
-        Ok(Self { index, file, lane: Lane::new(engine), start, at: start, end, failed: None })
-    }
-
-    fn go_on(index: usize, rest: Rest<Lane>) -> Self {
-        let end = rest.file.len();
-        Self { index, lane: rest.state, start: 0, at: rest.from.min(end), end, file: rest.file, failed: None }
+        Ok(Self { index, file, hasher, start, at: start, end, failed: None })
     }
 
     fn left(&self) -> u64 {
@@ -156,26 +223,26 @@ impl Stream {
     }
 
     /// The digest counts only if the file is still the one that was opened.
-    fn finish(self) -> Hashed {
+    fn finish(self) -> Hashed<H::Digest> {
         if let Some(error) = self.failed {
             return Err(error.into());
         }
         self.file.verify()?;
-        Ok((self.end - self.start, self.lane.finish()))
+        Ok((self.end - self.start, self.hasher.finish()))
     }
 }
 
-struct Worker<'w> {
-    begin: &'w Begin<'w>,
+struct Worker<'w, H: Hasher> {
+    begin: &'w Begin<'w, H>,
     /// Files that are kept open.
     open: usize,
     count: &'w (dyn Fn(u64) + Sync),
-    streams: Vec<Stream>,
-    done: Vec<(usize, Hashed)>,
+    streams: Vec<Stream<H>>,
+    done: Vec<(usize, Hashed<H::Digest>)>,
 }
 
-impl Worker<'_> {
-    fn work(mut self, next: &dyn Fn() -> Option<usize>) -> Vec<(usize, Hashed)> {
+impl<H: Hasher> Worker<'_, H> {
+    fn work(mut self, next: &dyn Fn() -> Option<usize>) -> Vec<(usize, Hashed<H::Digest>)> {
         let mut buffers = [vec![0; PIECE], vec![0; PIECE]];
         loop {
             while self.streams.len() < self.open
@@ -211,9 +278,9 @@ impl Worker<'_> {
             Some(second) => {
                 let other = second.read(other_buffer);
                 bytes += other.len();
-                first.lane.update_two(piece, &mut second.lane, other);
+                first.hasher.update_two(piece, &mut second.hasher, other);
             }
-            None => first.lane.update(piece),
+            None => first.hasher.update(piece),
         }
         (self.count)(bytes as u64);
     }

@@ -4,6 +4,7 @@ mod cosign;
 mod pbes2;
 mod private;
 mod public;
+mod rsa;
 #[cfg(test)]
 mod tests;
 
@@ -63,12 +64,21 @@ pub enum KeyError {
     /// The system's random numbers.
     #[error("the system gives no random numbers")]
     Random,
+    /// An RSA key of a size that is not trusted.
+    #[error("an RSA key of {0} bits: 2048 to 4096 are verified")]
+    RsaSize(usize),
     /// Two keys in one file.
     #[error("several keys in one file: pass each with an option of its own")]
     Several,
     /// Another kind of key.
-    #[error("unsupported kind of key: P-256, P-384 and P-521 sign and verify, Ed25519 verifies")]
+    #[error("unsupported kind of key: P-256, P-384 and P-521 sign and verify; Ed25519 and RSA verify")]
     Unsupported,
+    /// Asked to sign with a kind that verifies alone: its name.
+    #[error(
+        "a key of {0}, which Ringfence verifies and never signs with: model-signing would refuse it; `ringfence model keygen` \
+         makes one on P-256"
+    )]
+    VerifiesOnly(&'static str),
     /// The password's owner gave none.
     #[error("{0}")]
     NoPassword(String),

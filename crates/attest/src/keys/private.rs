@@ -15,6 +15,9 @@ use super::Password;
 use super::PublicKey;
 use super::cosign;
 use super::pbes2;
+use super::rsa;
+use crate::der;
+use crate::der::Der;
 use crate::pem;
 
 /// Curves that sign.
@@ -92,6 +95,7 @@ impl PrivateKey {
             "PRIVATE KEY" | "EC PRIVATE KEY" => Zeroizing::new(block.bytes.clone()),
             "ENCRYPTED PRIVATE KEY" => pbes2::open(&block.bytes, password)?,
             cosign::LABEL | cosign::OLD_LABEL => cosign::open(&block.bytes, password)?,
+            "RSA PRIVATE KEY" => return Err(KeyError::VerifiesOnly("RSA")),
             _ => return Err(KeyError::Unsupported),
         };
         Self::from_der(&der)
@@ -100,7 +104,8 @@ impl PrivateKey {
     fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let pair =
             |curve: Curve| Some((curve, EcdsaKeyPair::from_private_key_der(curve.signing(), der).ok()?));
-        let (curve, pair) = Curve::ALL.into_iter().find_map(pair).ok_or(KeyError::Unsupported)?;
+        let found = Curve::ALL.into_iter().find_map(pair);
+        let (curve, pair) = found.ok_or_else(|| verifies_only(der).unwrap_or(KeyError::Unsupported))?;
         let public = PublicKey::from_point(curve.algorithm(), pair.public_key().as_ref());
         Ok(Self { pair, public })
     }
@@ -132,5 +137,16 @@ impl PrivateKey {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let signature = self.pair.sign(&SystemRandom::new(), message).map_err(|_| KeyError::Random)?;
         Ok(signature.as_ref().to_vec())
+    }
+}
+
+/// Why a PKCS#8 key (RFC 5208) of a kind that is known does not sign.
+fn verifies_only(der: &[u8]) -> Option<KeyError> {
+    let mut key = Der::new(der).sequence()?;
+    key.number()?;
+    match key.sequence()?.take(der::OID)? {
+        rsa::OID => Some(KeyError::VerifiesOnly("RSA")),
+        b"\x2b\x65\x70" => Some(KeyError::VerifiesOnly("Ed25519")),
+        _ => None,
     }
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::KeyError;
+use super::rsa;
 use crate::Sha256;
 use crate::pem;
 
@@ -19,12 +20,15 @@ pub enum Algorithm {
     P384,
     /// ECDSA on P-521 with SHA-512.
     P521,
-    /// Ed25519: verified, never used to sign.
+    /// Ed25519 over the message itself (RFC 8032, section 5.1; not Ed25519ph): verified, never used to sign.
     Ed25519,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, whatever the size: verified, never used to sign.
+    Rsa,
 }
 
 impl Algorithm {
-    const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Ed25519];
+    /// Those whose keys all have one length.
+    const FIXED: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Ed25519];
 
     /// As people write it.
     pub fn as_str(self) -> &'static str {
@@ -33,27 +37,19 @@ impl Algorithm {
             Self::P384 => "P-384",
             Self::P521 => "P-521",
             Self::Ed25519 => "Ed25519",
+            Self::Rsa => "RSA",
         }
     }
 
-    /// As Sigstore's bundles write it in `keyDetails`.
-    pub(crate) fn key_details(self) -> &'static str {
-        match self {
-            Self::P256 => "PKIX_ECDSA_P256_SHA_256",
-            Self::P384 => "PKIX_ECDSA_P384_SHA_384",
-            Self::P521 => "PKIX_ECDSA_P521_SHA_512",
-            Self::Ed25519 => "PKIX_ED25519",
-        }
-    }
-
-    /// What DER has before the key itself (RFC 5480, RFC 8410), and the length of the key in bytes.
-    fn prefix(self) -> (&'static [u8], usize) {
-        match self {
+    /// What DER has before the key itself (RFC 5480, RFC 8410), and the length of the key in bytes, where it has one.
+    fn prefix(self) -> Option<(&'static [u8], usize)> {
+        Some(match self {
             Self::P256 => (b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00", 65),
             Self::P384 => (b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00", 97),
             Self::P521 => (b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00", 133),
             Self::Ed25519 => (b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", 32),
-        }
+            Self::Rsa => return None,
+        })
     }
 
     fn verification(self) -> &'static dyn VerificationAlgorithm {
@@ -62,6 +58,17 @@ impl Algorithm {
             Self::P384 => &signature::ECDSA_P384_SHA384_ASN1,
             Self::P521 => &signature::ECDSA_P521_SHA512_ASN1,
             Self::Ed25519 => &signature::ED25519,
+            Self::Rsa => &signature::RSA_PKCS1_2048_8192_SHA256,
+        }
+    }
+
+    /// With SHA-256, whatever the curve.
+    fn verification_sha256(self) -> Option<&'static dyn VerificationAlgorithm> {
+        match self {
+            Self::P256 => Some(&signature::ECDSA_P256_SHA256_ASN1),
+            Self::P384 => Some(&signature::ECDSA_P384_SHA256_ASN1),
+            Self::P521 => Some(&signature::ECDSA_P521_SHA256_ASN1),
+            Self::Ed25519 | Self::Rsa => None,
         }
     }
 }
@@ -70,21 +77,27 @@ impl Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     algorithm: Algorithm,
-    /// The point, uncompressed; the 32 bytes of Ed25519.
+    /// The point, uncompressed; the 32 bytes of Ed25519; DER of an `RSAPublicKey`.
     key: Vec<u8>,
 }
 
 impl PublicKey {
-    /// Reads PEM or DER: a SubjectPublicKeyInfo.
+    /// Reads PEM or DER: a SubjectPublicKeyInfo, or an `RSAPublicKey` (PKCS#1).
     pub fn read(bytes: &[u8]) -> Result<Self, KeyError> {
         let text = str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
         // DER is a SEQUENCE (X.690): what begins with another tag is no key of any kind.
         let Some(text) = text else {
-            return if bytes.starts_with(&[0x30]) { Self::from_der(bytes) } else { Err(KeyError::NotPublic) };
+            return match bytes.first() {
+                Some(0x30) if rsa::is_bare(bytes) => Self::from_rsa(bytes),
+                Some(0x30) => Self::from_der(bytes),
+                _ => Err(KeyError::NotPublic),
+            };
         };
         let blocks = pem::blocks(text).ok_or(KeyError::NotPem)?;
-        let found: Vec<_> = blocks.iter().filter(|block| block.label == "PUBLIC KEY").collect();
+        let is_public = |label| matches!(label, "PUBLIC KEY" | "RSA PUBLIC KEY");
+        let found: Vec<_> = blocks.iter().filter(|block| is_public(block.label)).collect();
         match found.as_slice() {
+            [block] if block.label == "RSA PUBLIC KEY" => Self::from_rsa(&block.bytes),
             [block] => Self::from_der(&block.bytes),
             [] if blocks.iter().any(|block| block.label.contains("PRIVATE KEY")) => Err(KeyError::Private),
             [] if blocks.iter().any(|block| block.label == "CERTIFICATE") => Err(KeyError::Certificate),
@@ -96,15 +109,26 @@ impl PublicKey {
     /// Reads the DER of a SubjectPublicKeyInfo: one way to write each key, so that equal keys have equal bytes.
     pub fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         let fits = |algorithm: &Algorithm| {
-            let (prefix, length) = algorithm.prefix();
+            let (prefix, length) = algorithm.prefix()?;
             let key = der.strip_prefix(prefix).filter(|key| key.len() == length)?;
             Some(Self { algorithm: *algorithm, key: key.to_vec() })
         };
-        let key = Algorithm::ALL.iter().find_map(fits).ok_or(KeyError::Unsupported)?;
+        let Some(key) = Algorithm::FIXED.iter().find_map(fits) else {
+            return Self::from_rsa(rsa::from_spki(der).ok_or(KeyError::Unsupported)?);
+        };
         // A point that is not on its curve is found here, not at the first signature.
         UnparsedPublicKey::new(key.algorithm.verification(), &key.key)
             .parse()
             .map_err(|_| KeyError::NotOnCurve)?;
+        Ok(key)
+    }
+
+    /// Reads the DER of an `RSAPublicKey`.
+    fn from_rsa(der: &[u8]) -> Result<Self, KeyError> {
+        rsa::check(der)?;
+        let key = Self { algorithm: Algorithm::Rsa, key: der.to_vec() };
+        let parsed = UnparsedPublicKey::new(key.algorithm.verification(), &key.key).parse();
+        parsed.map_err(|_| KeyError::Malformed("no RSA public key in it".to_owned()))?;
         Ok(key)
     }
 
@@ -120,7 +144,10 @@ impl PublicKey {
 
     /// SubjectPublicKeyInfo.
     pub fn to_der(&self) -> Vec<u8> {
-        [self.algorithm.prefix().0, &self.key].concat()
+        match self.algorithm.prefix() {
+            Some((prefix, _)) => [prefix, &self.key].concat(),
+            None => rsa::to_spki(&self.key),
+        }
     }
 
     /// SubjectPublicKeyInfo in PEM.
@@ -141,6 +168,28 @@ impl PublicKey {
     /// The hint of cosign: base64 SHA-256 of the DER.
     pub fn cosign_hint(&self) -> String {
         STANDARD.encode(self.fingerprint().as_bytes())
+    }
+
+    /// As Sigstore's bundles write it in `keyDetails` (`PublicKeyDetails` of its protobuf-specs). RSA has three sizes there;
+    /// model-transparency-go, which signs with it, takes the next larger one.
+    pub(crate) fn key_details(&self) -> &'static str {
+        match self.algorithm {
+            Algorithm::P256 => "PKIX_ECDSA_P256_SHA_256",
+            Algorithm::P384 => "PKIX_ECDSA_P384_SHA_384",
+            Algorithm::P521 => "PKIX_ECDSA_P521_SHA_512",
+            Algorithm::Ed25519 => "PKIX_ED25519",
+            Algorithm::Rsa => match rsa::bits(&self.key) {
+                Some(..=2048) => "PKIX_RSA_PKCS1V15_2048_SHA256",
+                Some(..=3072) => "PKIX_RSA_PKCS1V15_3072_SHA256",
+                _ => "PKIX_RSA_PKCS1V15_4096_SHA256",
+            },
+        }
+    }
+
+    /// Whether `signature` of `message` is by this key with SHA-256, whatever its curve; never for keys on none.
+    pub(crate) fn verifies_with_sha256(&self, message: &[u8], signature: &[u8]) -> bool {
+        let verify = |how| UnparsedPublicKey::new(how, &self.key).verify(message, signature).is_ok();
+        self.algorithm.verification_sha256().is_some_and(verify)
     }
 
     /// Whether `signature` (DER for ECDSA) of `message` is by this key.

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::Algorithm;
 use crate::PublicKey;
 use crate::Refusal;
 use crate::Sha256;
@@ -10,6 +11,7 @@ use crate::json::Json;
 use crate::json::Place;
 use crate::oms::trust::TrustRoot;
 use crate::oms::trust::TrustedSigner;
+use crate::oms::v02;
 use crate::x509::VerifiedLeaf;
 
 /// The one media type that key and certificate bundles have.
@@ -37,6 +39,15 @@ pub(super) struct Bundle {
 enum Method {
     Key { hint: Option<String>, carried: Option<Carried> },
     Certificates(Vec<Vec<u8>>),
+}
+
+/// Over what a signature is, and with which hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// DSSE v1, with the hash of the curve.
+    Dsse,
+    /// That of model-signing 0.2: SHA-256 on each curve.
+    V02,
 }
 
 /// A key inside the bundle, as old ones have it: compared, never trusted.
@@ -84,10 +95,10 @@ impl Bundle {
     }
 
     /// The trusted signer whose signature this is, or why there is none.
-    pub(super) fn verify(&self, trust: &[&TrustedSigner]) -> Result<Signer, Refusal> {
+    pub(super) fn verify(&self, trust: &[&TrustedSigner], form: Form) -> Result<Signer, Refusal> {
         let signer = match &self.method {
-            Method::Key { hint, carried } => self.by_key(hint.as_deref(), carried.as_ref(), trust)?,
-            Method::Certificates(chain) => self.by_certificate(chain, trust)?,
+            Method::Key { hint, carried } => self.by_key(hint.as_deref(), carried.as_ref(), trust, form)?,
+            Method::Certificates(chain) => self.by_certificate(chain, trust, form)?,
         };
         match &self.key_id {
             Some((path, id)) if *id != signer.key.hint() && *id != signer.key.cosign_hint() => {
@@ -102,6 +113,7 @@ impl Bundle {
         hint: Option<&str>,
         carried: Option<&Carried>,
         trust: &[&TrustedSigner],
+        form: Form,
     ) -> Result<Signer, Refusal> {
         let mut notes = Vec::new();
         let keys = trust.iter().filter_map(|signer| match &signer.root {
@@ -125,24 +137,37 @@ impl Bundle {
             }
         }
         if let Some(carried) = carried {
-            candidates.retain(|(_, key)| carried.is(key));
+            candidates.retain(|(_, key)| carried.is(key, form));
             if candidates.is_empty() {
                 let why = "the key that the bundle carries is none of those given";
                 return Err(refuse("$.verificationMaterial.publicKey.rawBytes", why));
             }
         }
-        let message = self.signed();
-        let signer = candidates.into_iter().find(|(_, key)| key.verifies(&message, &self.signature));
-        let (name, key) = signer.ok_or_else(|| wrong_signature("any key given"))?;
+        let message = form.message(&self.payload);
+        let found = candidates.iter().find(|(_, key)| form.verifies(key, &message, &self.signature));
+        let (name, key) = found.ok_or_else(|| {
+            let is_edwards = |(_, key): &(_, &PublicKey)| key.algorithm() == Algorithm::Ed25519;
+            let hashed =
+                "; Ed25519 is verified over the message, and what hashes it first (Ed25519ph) is not";
+            let more = if candidates.iter().any(is_edwards) { hashed } else { "" };
+            wrong_signature(&format!("any key given{more}"))
+        })?;
+        let (name, key) = (*name, *key);
         Ok(Signer { name: name.clone(), key: key.clone(), leaf: None, notes })
     }
 
-    fn by_certificate(&self, chain: &[Vec<u8>], trust: &[&TrustedSigner]) -> Result<Signer, Refusal> {
+    fn by_certificate(
+        &self,
+        chain: &[Vec<u8>],
+        trust: &[&TrustedSigner],
+        form: Form,
+    ) -> Result<Signer, Refusal> {
+        let message = form.message(&self.payload);
         let mut refusals = Vec::new();
         for signer in trust {
             let TrustRoot::Authority { authorities, identity } = &signer.root else { continue };
             match authorities.verify(chain, identity.as_deref()) {
-                Ok((key, leaf, beside)) if key.verifies(&self.signed(), &self.signature) => {
+                Ok((key, leaf, beside)) if form.verifies(&key, &message, &self.signature) => {
                     let beside = (beside > 0)
                         .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
                     let (name, notes) =
@@ -164,10 +189,6 @@ impl Bundle {
             },
             |(_, refusal)| refusal,
         ))
-    }
-
-    fn signed(&self) -> Vec<u8> {
-        pre_authentication(&self.payload)
     }
 
     /// Identity of what is signed: the root digest has no names in it.
@@ -230,10 +251,29 @@ impl Method {
     }
 }
 
+impl Form {
+    fn message(self, payload: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Dsse => pre_authentication(payload),
+            Self::V02 => v02::pre_authentication(payload),
+        }
+    }
+
+    fn verifies(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Dsse => key.verifies(message, signature),
+            Self::V02 => key.verifies_with_sha256(message, signature),
+        }
+    }
+}
+
 impl Carried {
-    fn is(&self, key: &PublicKey) -> bool {
+    fn is(&self, key: &PublicKey, form: Form) -> bool {
         let bytes = self.bytes == key.to_der() || self.bytes == key.to_pem().as_bytes();
-        bytes && self.details.as_ref().is_none_or(|details| details == key.algorithm().key_details())
+        // 0.2 wrote that a key is on P-256 whatever it was.
+        let details =
+            |told: &String| told == key.key_details() || form == Form::V02 && told == v02::KEY_DETAILS;
+        bytes && self.details.as_ref().is_none_or(details)
     }
 }
 

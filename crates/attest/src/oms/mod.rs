@@ -9,6 +9,7 @@ mod statement;
 mod tests;
 mod tree;
 mod trust;
+mod v02;
 mod verify;
 
 pub use sign::SignError;
@@ -28,12 +29,17 @@ pub use verify::verify;
 pub fn signs_another(bundle: &[u8], path: &std::path::Path) -> Result<Option<String>, crate::Refusal> {
     let bundle = bundle::Bundle::read(bundle)?;
     let statement = statement::Statement::read(&bundle.payload)?;
-    Ok((statement.name != sign::model_name(path, path.is_file())).then_some(statement.name))
+    let own = sign::model_name(path, path.is_file());
+    Ok(statement.name.filter(|name| *name != own))
 }
 
 /// Bundle and statement of foreign bytes: what the fuzz targets call.
 pub fn read_statement(payload: &[u8]) -> Result<(), crate::Refusal> {
-    statement::Statement::read(payload).map(drop)
+    if v02::is(payload) {
+        v02::read(payload).map(drop)
+    } else {
+        statement::Statement::read(payload).map(drop)
+    }
 }
 
 /// As above, for bundles.

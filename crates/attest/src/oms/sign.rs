@@ -15,6 +15,7 @@ use crate::PrivateKey;
 use crate::Sha256;
 use crate::hash;
 use crate::hash::Job;
+use crate::hash::Lane;
 use crate::hash::WrongAnswer;
 
 /// What a Git checkout has beside the model, and no loader reads.
@@ -111,7 +112,7 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
         expected: found.bytes,
     };
     let jobs: Vec<Job> = tree.files.values().map(job).collect();
-    let hashed = hash::run(engine, &jobs, signing.threads, signing.count);
+    let hashed = hash::run(|| Lane::new(engine), &jobs, signing.threads, signing.count);
     let (mut files, mut unread, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
     for (name, hashed) in tree.files.keys().zip(hashed) {
         match hashed {
@@ -134,7 +135,7 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
         bundle,
         files: files.len(),
         bytes,
-        root: statement::root_digest(files.values()),
+        root: statement::root_of(&files),
         payload: Sha256::of(payload.as_bytes()),
         skipped: tree.skipped.into_iter().map(|skipped| (skipped.path, skipped.files)).collect(),
     })

@@ -8,6 +8,8 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::Refusal;
 use crate::Sha256;
+use crate::hash::Digest;
+use crate::hash::HashType;
 use crate::json::Json;
 use crate::json::Place;
 
@@ -17,16 +19,19 @@ pub(super) const PREDICATE: &str = "https://model_signing/signature/v1.0";
 /// specification has the file's own name there, which the reference does not verify.
 pub(super) const ALONE: &str = ".";
 /// Most resources of a statement.
-const MAX_RESOURCES: usize = 200_000;
+pub(super) const MAX_RESOURCES: usize = 200_000;
 /// Most values of its JSON: four to a resource, and what stands around them.
-const MOST_VALUES: usize = 4 * MAX_RESOURCES + 10_000;
+pub(super) const MOST_VALUES: usize = 4 * MAX_RESOURCES + 10_000;
 
 /// What a signer said about a model.
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// Name of the folder or file at the signer; told, never compared.
-    pub(super) name: String,
-    pub(super) root: Sha256,
+    /// Name of the folder or file at the signer; told, never compared. None in the form of 0.2.
+    pub(super) name: Option<String>,
+    /// Digest over the digests; none in the form of 0.2.
+    pub(super) root: Option<Sha256>,
+    /// The hash of all files.
+    pub(super) hash: HashType,
     pub(super) allow_symlinks: bool,
     /// Paths that the signer left out, with all below them.
     pub(super) ignore: Vec<String>,
@@ -39,9 +44,9 @@ pub(super) struct Statement {
 /// Bytes of one file as they were signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    Whole(Sha256),
+    Whole(Digest),
     /// Pieces one after the other: end (exclusive) and digest. The first starts at 0.
-    Shards(Vec<(u64, Sha256)>),
+    Shards(Vec<(u64, Digest)>),
 }
 
 impl Statement {
@@ -59,9 +64,9 @@ impl Statement {
         let serialization = Serialization::read(&predicate.required("serialization")?, &mut notes)?;
         let resources = predicate.required("resources")?;
         let digests = digests(&resources, &serialization)?;
-        let root = root_digest(digests.iter().map(|(_, digest)| digest));
+        let root = root_digest(digests.iter().map(|(_, digest)| digest.as_bytes()));
         let digest = subject.required("digest")?.required("sha256")?;
-        if hex(&digest)? != root {
+        if hex(&digest, HashType::Sha256)? != Digest::Sha256(root) {
             return Err(
                 digest.refuse(format!("the root digest is not that of the resources, which is {root}"))
             );
@@ -75,8 +80,9 @@ impl Statement {
         distinct(&resources, files.keys())?;
         let name = subject.required("name")?.text()?.to_owned();
         Ok(Self {
-            name,
-            root,
+            name: Some(name),
+            root: Some(root),
+            hash: serialization.hash,
             allow_symlinks: serialization.allow_symlinks,
             ignore: serialization.ignore,
             files,
@@ -88,6 +94,7 @@ impl Statement {
 struct Serialization {
     /// None where whole files are hashed.
     shard_size: Option<u64>,
+    hash: HashType,
     allow_symlinks: bool,
     ignore: Vec<String>,
 }
@@ -110,21 +117,15 @@ impl Serialization {
             }
         };
         let hash = place.required("hash_type")?;
-        match hash.text()? {
-            "sha256" => {}
-            other @ ("blake2b" | "blake3") => {
-                return Err(
-                    hash.refuse(format!("{other} is not verified by this version: sign again with sha256"))
-                );
-            }
-            other => return Err(hash.refuse(format!("unknown hash `{other}`"))),
-        }
+        let name = hash.text()?;
+        let hash = HashType::from_name(name).ok_or_else(|| hash.refuse(format!("unknown hash `{name}`")))?;
         let ignore = match place.get("ignore_paths")? {
             None => Vec::new(),
             Some(list) => list.list()?.map(|path| ignored(&path, notes)).collect::<Result<Vec<_>, _>>()?,
         };
         Ok(Self {
             shard_size,
+            hash,
             allow_symlinks: place.required("allow_symlinks")?.boolean()?,
             ignore: ignore.into_iter().flatten().collect(),
         })
@@ -146,17 +147,18 @@ fn ignored(place: &Place<'_>, notes: &mut Vec<String>) -> Result<Option<String>,
 }
 
 /// Names as they stand, and their digests, in the order of the list.
-fn digests(list: &Place<'_>, serialization: &Serialization) -> Result<Vec<(String, Sha256)>, Refusal> {
+fn digests(list: &Place<'_>, serialization: &Serialization) -> Result<Vec<(String, Digest)>, Refusal> {
     let resources = list.list()?;
     let count = resources.len();
     if count == 0 || count > MAX_RESOURCES {
         return Err(list.refuse(format!("1 to {MAX_RESOURCES} resources were expected, not {count}")));
     }
-    let sharded = serialization.shard_size.map(|size| format!("sha256-sharded-{size}"));
+    let hash = serialization.hash;
+    let sharded = serialization.shard_size.map(|size| format!("{}-sharded-{size}", hash.as_str()));
     let read = |resource: Place<'_>| {
         resource.only(&["name", "algorithm", "digest"])?;
         let algorithm = resource.required("algorithm")?;
-        let known = |text: &str| text == "sha256" || sharded.as_deref() == Some(text);
+        let known = |text: &str| text == hash.as_str() || sharded.as_deref() == Some(text);
         if !known(algorithm.text()?) {
             return Err(
                 algorithm.refuse(format!("not the algorithm of the serialization: `{}`", algorithm.text()?))
@@ -168,7 +170,7 @@ fn digests(list: &Place<'_>, serialization: &Serialization) -> Result<Vec<(Strin
         if let Some(wrong) = wrong_name(text).filter(|_| !alone) {
             return Err(name.refuse(wrong));
         }
-        Ok((text.to_owned(), hex(&resource.required("digest")?)?))
+        Ok((text.to_owned(), hex(&resource.required("digest")?, hash)?))
     };
     resources.map(read).collect()
 }
@@ -201,7 +203,8 @@ pub(super) fn same_name<'n>(names: impl Iterator<Item = &'n String>) -> Option<(
     None
 }
 
-fn distinct<'n>(list: &Place<'_>, names: impl Iterator<Item = &'n String>) -> Result<(), Refusal> {
+/// Refuses a list with two names that a file system may take for one.
+pub(super) fn distinct<'n>(list: &Place<'_>, names: impl Iterator<Item = &'n String>) -> Result<(), Refusal> {
     match same_name(names) {
         None => Ok(()),
         Some((one, other)) => {
@@ -213,10 +216,10 @@ fn distinct<'n>(list: &Place<'_>, names: impl Iterator<Item = &'n String>) -> Re
 /// Groups `path:start:end` by path and holds each file's pieces against the size of a shard.
 fn shards(
     list: &Place<'_>,
-    digests: Vec<(String, Sha256)>,
+    digests: Vec<(String, Digest)>,
     size: u64,
 ) -> Result<BTreeMap<String, Content>, Refusal> {
-    let mut files: BTreeMap<String, BTreeMap<u64, (u64, Sha256)>> = BTreeMap::new();
+    let mut files: BTreeMap<String, BTreeMap<u64, (u64, Digest)>> = BTreeMap::new();
     for (name, digest) in digests {
         let parsed = name.rsplit_once(':').and_then(|(rest, end)| {
             let (path, start) = rest.rsplit_once(':')?;
@@ -259,21 +262,32 @@ fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|number: &u64| number.to_string() == text)
 }
 
-fn hex(place: &Place<'_>) -> Result<Sha256, Refusal> {
-    Sha256::from_hex(place.text()?).ok_or_else(|| place.refuse("64 lower-case hex digits were expected"))
+/// A digest by this hash.
+pub(super) fn hex(place: &Place<'_>, hash: HashType) -> Result<Digest, Refusal> {
+    let expected = || format!("{} lower-case hex digits were expected", hash.digits());
+    Digest::from_hex(hash, place.text()?).ok_or_else(|| place.refuse(expected()))
 }
 
-fn note_unknown(place: &Place<'_>, known: &[&str], notes: &mut Vec<String>) -> Result<(), Refusal> {
+/// Tells keys other than these: somebody signed them, and they mean nothing here.
+pub(super) fn note_unknown(
+    place: &Place<'_>,
+    known: &[&str],
+    notes: &mut Vec<String>,
+) -> Result<(), Refusal> {
     for key in place.unknown(known)? {
         notes.push(format!("the signer also signed `{key}`, which means nothing here"));
     }
     Ok(())
 }
 
-/// SHA-256 over the raw digests, in the order of the list.
-pub(super) fn root_digest<'d>(digests: impl Iterator<Item = &'d Sha256>) -> Sha256 {
-    let bytes: Vec<u8> = digests.flat_map(|digest| *digest.as_bytes()).collect();
-    Sha256::of(&bytes)
+/// SHA-256 over the raw digests, by whatever hash these are, in the order of the list.
+fn root_digest<'d>(digests: impl Iterator<Item = &'d [u8]>) -> Sha256 {
+    Sha256::of(&digests.collect::<Vec<_>>().concat())
+}
+
+/// The root digest of what [`write`] writes.
+pub(super) fn root_of(files: &BTreeMap<String, Sha256>) -> Sha256 {
+    root_digest(files.values().map(|digest| digest.as_bytes().as_slice()))
 }
 
 /// The payload that is signed: whole files, SHA-256, names in the order of their code points.
@@ -287,7 +301,7 @@ pub(super) fn write(
     let mut payload = format!(
         r#"{{"_type":"{TYPE}","subject":[{{"name":{},"digest":{{"sha256":"{}"}}}}],"predicateType":"{PREDICATE}","predicate":{{"serialization":{{"method":"files","hash_type":"sha256","allow_symlinks":{allow_symlinks}"#,
         text(model),
-        root_digest(files.values()),
+        root_of(files),
     );
     if !ignore.is_empty() {
         let paths: Vec<String> = ignore.iter().map(|path| text(path)).collect();

@@ -2,7 +2,10 @@
 
 mod certificates;
 mod changes;
+mod hashes;
+mod kinds;
 mod names;
+mod old;
 mod single;
 
 use std::path::PathBuf;
@@ -37,6 +40,8 @@ struct Bench {
     folder: PathBuf,
     key: PrivateKey,
     trust: Vec<TrustedSigner>,
+    /// Whether the form of model-signing 0.2 counts.
+    oms_v02: bool,
 }
 
 impl Bench {
@@ -49,7 +54,7 @@ impl Bench {
         let (key, _) =
             PrivateKey::generate(Curve::P256, KeyFormat::Pem, &crate::Password::default()).unwrap();
         let trust = vec![trusted("release", &key)];
-        Self { root: folder.clone(), folder, key, trust }
+        Self { root: folder.clone(), folder, key, trust, oms_v02: false }
     }
 
     fn sign(&self) -> Value {
@@ -79,6 +84,7 @@ impl Bench {
             require,
             ignore: &[],
             allow_unsigned: None,
+            oms_v02: self.oms_v02,
             now: NOW,
             threads: None,
             count: &|_| (),
@@ -239,7 +245,6 @@ fn signed_lies_are_refused_with_the_rule() {
         (name, json!(""), "empty part"),
         ("/predicate/serialization/method", json!("tar"), "shards"),
         ("/predicate/serialization/hash_type", json!("md5"), "unknown hash"),
-        ("/predicate/serialization/hash_type", json!("blake3"), "blake3"),
         ("/predicate/serialization/allow_symlinks", json!("false"), "boolean"),
         ("/predicate/serialization/ignore_paths", json!(["."]), "whole model"),
     ] {
@@ -251,6 +256,14 @@ fn signed_lies_are_refused_with_the_rule() {
         let place = changes::at("payload $", path);
         assert!(told.starts_with(place.trim_end_matches(": ")) && told.contains(rule), "{path}: {told}");
     }
+    // Another hash than that of the resources is told at the first of them.
+    let mut mixed = good.clone();
+    mixed["predicate"]["serialization"]["hash_type"] = json!("blake3");
+    let told = bench.seal(&mixed).reasons[0].message();
+    assert!(
+        told.starts_with("payload $.predicate.resources[0].algorithm: not the algorithm of the"),
+        "{told}"
+    );
     let mut extra = good.clone();
     extra["predicate"]["card"] = json!("x");
     let result = bench.seal(&extra);

@@ -19,6 +19,7 @@ use ringfence_finding::VerifyReason;
 use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
+use super::bundle::Form;
 use super::bundle::Signer;
 use super::statement::ALONE;
 use super::statement::Content;
@@ -28,10 +29,12 @@ use super::tree::Tree;
 use super::trust::Require;
 use super::trust::TrustRoot;
 use super::trust::TrustedSigner;
+use super::v02;
 use crate::Refusal;
-use crate::Sha256;
 use crate::hash;
+use crate::hash::Digest;
 use crate::hash::Engine;
+use crate::hash::HashType;
 use crate::hash::Hashed;
 use crate::hash::Job;
 use crate::hash::Unread;
@@ -51,6 +54,8 @@ pub struct Request<'r> {
     pub ignore: &'r [String],
     /// The option that lets files through which nobody signed, by the name that its owner knows; they are told.
     pub allow_unsigned: Option<&'r str>,
+    /// Whether signatures in the form of model-signing 0.2 count; it is told.
+    pub oms_v02: bool,
     /// Now, in seconds since 1970.
     pub now: u64,
     /// Threads for hashing.
@@ -70,8 +75,8 @@ pub struct Signature {
     pub own: Option<String>,
 }
 
-/// Digests by path and range: a file is read once, however many signatures cover it.
-type Digests = HashMap<(PathBuf, (u64, Option<u64>)), (u64, Sha256)>;
+/// Digests by hash, path and range: a file is read once for each hash, however many signatures cover it.
+type Digests = HashMap<(HashType, PathBuf, (u64, Option<u64>)), (u64, Digest)>;
 
 /// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
 pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
@@ -88,6 +93,9 @@ pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     if let Some(option) = request.allow_unsigned {
         result.relaxed.insert(0, format!("{option}: files that nobody signed are let through"));
     }
+    if request.oms_v02 {
+        result.relaxed.push("--oms-v02: signatures in the form of model-signing 0.2 count".to_owned());
+    }
     Ok(result)
 }
 
@@ -100,7 +108,7 @@ fn one(
     digests: &mut Digests,
 ) -> Verification {
     let mut result = Verification::default();
-    let (bundle, signer, statement) = match believed(&signature.bundle, trust) {
+    let (bundle, signer, statement) = match believed(&signature.bundle, trust, request.oms_v02) {
         Ok(read) => read,
         Err(refusal) => {
             // Of several signatures each reason names its own. Behind the words: a name may read like that of a key.
@@ -121,7 +129,11 @@ fn one(
 }
 
 /// What is signed, by whom.
-fn believed(bytes: &[u8], trust: &[&TrustedSigner]) -> Result<(Bundle, Signer, Statement), Refusal> {
+fn believed(
+    bytes: &[u8],
+    trust: &[&TrustedSigner],
+    oms_v02: bool,
+) -> Result<(Bundle, Signer, Statement), Refusal> {
     let whole = |rule: String| Refusal { path: "$".to_owned(), rule };
     if bytes.len() as u64 > bundle::MAX_BYTES {
         return Err(whole(format!("larger than {} bytes", bundle::MAX_BYTES)));
@@ -130,9 +142,26 @@ fn believed(bytes: &[u8], trust: &[&TrustedSigner]) -> Result<(Bundle, Signer, S
         return Err(whole("nobody is trusted for this model any more".to_owned()));
     }
     let bundle = Bundle::read(bytes)?;
-    let signer = bundle.verify(trust)?;
+    // Chosen before anything is verified, and once: no signature is held against one form and then against the other.
+    let form = if oms_v02 && v02::is(&bundle.payload) { Form::V02 } else { Form::Dsse };
+    let signer = bundle.verify(trust, form).map_err(|refusal| {
+        if !oms_v02 && v02::is(&bundle.payload) {
+            let why = "in the form of model-signing 0.2, which counts with --oms-v02 alone: better have it signed again";
+            whole(why.to_owned())
+        } else {
+            refusal
+        }
+    })?;
     let in_payload = |refusal: Refusal| Refusal { path: format!("payload {}", refusal.path), ..refusal };
-    let statement = Statement::read(&bundle.payload).map_err(in_payload)?;
+    let mut statement = match form {
+        Form::Dsse => Statement::read(&bundle.payload),
+        Form::V02 => v02::read(&bundle.payload),
+    }
+    .map_err(in_payload)?;
+    if form == Form::V02 {
+        let note = "signed in the form of model-signing 0.2: with SHA-256 whatever the curve is, and without a digest over all";
+        statement.notes.push(note.to_owned());
+    }
     Ok((bundle, signer, statement))
 }
 
@@ -152,8 +181,8 @@ fn tell(
         certificate: signer.leaf.as_ref().map(|leaf| leaf.fingerprint.to_string()),
         subject: signer.leaf.as_ref().and_then(|leaf| leaf.name.clone()),
     });
-    result.root = Some(statement.root.to_string());
-    result.subject = Some(statement.name.clone());
+    result.root = statement.root.map(|root| root.to_string());
+    result.subject.clone_from(&statement.name);
     result.notes.extend(signer.notes.iter().chain(&statement.notes).cloned());
     for signer in trust {
         if let TrustRoot::Authority { authorities, .. } = &signer.root {
@@ -198,18 +227,20 @@ fn compare(
     for (name, why) in tree.unseen.drain(..) {
         result.reasons.push(VerifyReason::incomplete("unread", why).of(name));
     }
-    let mut signed = statement.files;
+    let (hash, mut signed) = (statement.hash, statement.files);
     // Shards are of at least one byte, so a signer of shards cannot speak of empty files: theirs are noted, and so is any other.
     let is_sharded = signed.values().any(|content| matches!(content, Content::Shards(_)));
     let alone = tree.files.keys().next().filter(|_| tree.single);
     if let Some((name, content)) = alone.and_then(|name| Some((name, signed.remove(ALONE)?))) {
         // Other files may have other loaders, and it is the name that chooses one.
-        if *name != statement.name {
-            let was = &statement.name;
-            let note =
-                format!("{name}: signed as `{was}`; the bytes of one file are covered, its name is not");
-            result.notes.push(note);
-        }
+        let was = match &statement.name {
+            Some(was) if was == name => None,
+            Some(was) => Some(format!("signed as `{was}`")),
+            None => Some("signed without a name".to_owned()),
+        };
+        result.notes.extend(
+            was.map(|was| format!("{name}: {was}; the bytes of one file are covered, its name is not")),
+        );
         signed.insert(name.clone(), content);
     }
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
@@ -229,8 +260,8 @@ fn compare(
             start = end.unwrap_or(start);
         }
     }
-    let hashed = hash_unknown(request, engine, &jobs, digests);
-    let mut parts: BTreeMap<String, Vec<Hashed>> = BTreeMap::new();
+    let hashed = hash_unknown(request, engine, hash, &jobs, digests);
+    let mut parts: BTreeMap<String, Vec<Hashed<Digest>>> = BTreeMap::new();
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
     }
@@ -239,7 +270,7 @@ fn compare(
             (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
             (None, _) if is_sharded && found.bytes == 0 => {
                 result.notes.push(format!("{name}: empty, which a signature of shards does not cover"));
-                VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Unsigned }
+                VerifiedFile { path: name, bytes: 0, digest: None, hash: None, status: FileStatus::Unsigned }
             }
             _ => unsigned(&name, found.bytes, request.allow_unsigned.is_some(), result),
         };
@@ -247,7 +278,13 @@ fn compare(
     }
     for name in signed.into_keys() {
         result.reasons.push(VerifyReason::failed("missing", "signed, and not there").of(&name));
-        result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Missing });
+        result.files.push(VerifiedFile {
+            path: name,
+            bytes: 0,
+            digest: None,
+            hash: None,
+            status: FileStatus::Missing,
+        });
     }
     result.files.sort_by(|a, b| a.path.cmp(&b.path));
     result.skipped = tree.skipped;
@@ -255,11 +292,17 @@ fn compare(
 }
 
 /// Hashes what no other signature of this run has asked for.
-fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: &[Job], digests: &mut Digests) -> Vec<Hashed> {
-    let key = |job: &Job| (job.path.clone(), job.range);
+fn hash_unknown(
+    request: &Request<'_>,
+    engine: Engine,
+    hash: HashType,
+    jobs: &[Job],
+    digests: &mut Digests,
+) -> Vec<Hashed<Digest>> {
+    let key = |job: &Job| (hash, job.path.clone(), job.range);
     let is_known = |job: &&Job| digests.contains_key(&key(job));
     let unknown: Vec<Job> = jobs.iter().filter(|job| !is_known(job)).cloned().collect();
-    let hashed = hash::run(engine, &unknown, request.threads, request.count);
+    let hashed = hash.run(engine, &unknown, request.threads, request.count);
     let mut failed = HashMap::new();
     for (job, hashed) in unknown.iter().zip(hashed) {
         match hashed {
@@ -280,18 +323,19 @@ fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) ->
     } else {
         result.reasons.push(VerifyReason::failed("unsigned", "there, and nobody signed it").of(name));
     }
-    VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Unsigned }
+    VerifiedFile { path: name.to_owned(), bytes, digest: None, hash: None, status: FileStatus::Unsigned }
 }
 
 fn judge(
     name: &str,
     bytes: u64,
     content: &Content,
-    parts: Vec<Hashed>,
+    parts: Vec<Hashed<Digest>>,
     result: &mut Verification,
 ) -> VerifiedFile {
-    let mut file = VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Match };
-    let expected: Vec<(Option<u64>, Sha256)> = match content {
+    let mut file =
+        VerifiedFile { path: name.to_owned(), bytes, digest: None, hash: None, status: FileStatus::Match };
+    let expected: Vec<(Option<u64>, Digest)> = match content {
         Content::Whole(digest) => vec![(None, *digest)],
         Content::Shards(shards) => shards.iter().map(|(end, digest)| (Some(*end), *digest)).collect(),
     };
@@ -306,10 +350,12 @@ fn judge(
             Ok((length, digest)) => {
                 if end.is_none() {
                     (file.bytes, file.digest) = (length, Some(digest.to_string()));
+                    file.hash = Some(digest.hash().as_str());
                 }
                 if digest != expected && file.status == FileStatus::Match {
                     file.status = FileStatus::Differs;
-                    let why = format!("its SHA-256 is {digest}, {expected} was signed");
+                    let hash = digest.hash().words();
+                    let why = format!("its {hash} is {digest}, {expected} was signed");
                     result.reasons.push(VerifyReason::failed("differs", why).of(name));
                 }
             }

@@ -91,9 +91,12 @@ fn text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> 
     // Where the command line names the keys, their own names say nothing more.
     let is_named = verification.policy.is_some();
     verification.signers.iter().for_each(|signer| signed_by(signer, is_named, &mut page));
-    if let (Some(payload), Some(root)) = (&verification.payload, &verification.root) {
-        let name = verification.subject.as_deref().unwrap_or_default();
-        let words = format!("sha256:{payload}; root sha256:{root}; named \"{}\"", clean::name(name));
+    if let Some(payload) = &verification.payload {
+        let mut words = format!("sha256:{payload}");
+        if let Some(root) = &verification.root {
+            let name = verification.subject.as_deref().unwrap_or_default();
+            _ = write!(words, "; root sha256:{root}; named \"{}\"", clean::name(name));
+        }
         page.labelled("  payload", Tone::Plain, COLUMN, &words);
         page.labelled("  files", Tone::Plain, COLUMN, &counts(verification));
     }

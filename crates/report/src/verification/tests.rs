@@ -11,8 +11,13 @@ use crate::testing::schema;
 use crate::testing::xml;
 
 fn verification(name: &str) -> Verification {
-    let file =
-        |path: &str, status| VerifiedFile { path: path.to_owned(), bytes: 1_500_000, digest: None, status };
+    let file = |path: &str, status| VerifiedFile {
+        path: path.to_owned(),
+        bytes: 1_500_000,
+        digest: None,
+        hash: None,
+        status,
+    };
     let signer = SignedBy {
         signer: name.to_owned(),
         signature: "llama/model.sig".to_owned(),

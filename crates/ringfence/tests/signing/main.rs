@@ -1,5 +1,5 @@
-//! `ringfence model sign|verify|keygen` through the real binary, alone, against PyPI's model-signing and against cosign, in
-//! both directions.
+//! `ringfence model sign|verify|keygen` through the real binary, alone, against PyPI's model-signing (of today and before),
+//! cosign and OpenSSL, in both directions.
 #![cfg(feature = "signing")]
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,9 @@
 
 mod cosign;
 mod flags;
+mod history;
 mod known;
+mod openssl;
 mod peer;
 mod places;
 #[path = "../support/mod.rs"]

@@ -31,9 +31,10 @@ use crate::terminal;
 /// Read one byte more than a bundle may have, and no more.
 const MAX_BUNDLE: u64 = (16 << 20) + 1;
 
-/// Verify that a model is what a trusted signer signed: every file, by name and SHA-256.
+/// Verify that a model is what a trusted signer signed: every file, by name and digest.
 ///
-/// Reads OpenSSF Model Signing bundles, of `ringfence model sign`, of PyPI's model-signing and of others. Files that nobody
+/// Reads OpenSSF Model Signing bundles, of `ringfence model sign`, of PyPI's model-signing and of others, by SHA-256, BLAKE2b
+/// and BLAKE3, of keys on curves and RSA. Files that nobody
 /// signed fail, files that are gone fail, links fail, and what the signature does not cover is named. Nothing is asked of
 /// the network, and no certificate authority is trusted but those given.
 ///
@@ -65,6 +66,9 @@ pub(crate) struct Verify {
     signature: Vec<PathBuf>,
     #[command(flatten)]
     trust: TrustFlags,
+    /// Let signatures count that have the form of model-signing 0.2 (2025, before the specification); the result tells it.
+    #[arg(long)]
+    oms_v02: bool,
     /// Path that is left out beside those of the signer, with all below it.
     #[arg(long, value_name = "PATH")]
     ignore: Vec<PathBuf>,
@@ -151,6 +155,7 @@ impl Verify {
                 require: whom.require,
                 ignore: &ignore,
                 allow_unsigned: whom.allow_unsigned.as_deref(),
+                oms_v02: self.oms_v02,
                 now,
                 threads: None,
                 count: &count,
