@@ -7,6 +7,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::FILES;
 use crate::keys;
 use crate::model;
 use crate::refused;
@@ -94,7 +95,7 @@ fn what_openssl_signs_by_rsa_and_ed25519_verifies_by_one_padding_and_hash() {
         };
         let good = by(&["-sha256"]);
         let out = told(&verify(&good, &public).ends(0));
-        assert!(out.contains("OMS, RSA") && out.contains("8 match"), "{bits}: {out}");
+        assert!(out.contains("OMS, RSA") && out.contains(&format!("{FILES} match")), "{bits}: {out}");
         // The same key in the form of PKCS#1.
         let bare = format!("{}/{bits}-bare.pub", folder.path());
         openssl(&folder, &["rsa", "-pubin", "-in", &public, "-RSAPublicKey_out", "-out", &bare], &[]);
