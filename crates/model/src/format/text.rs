@@ -33,12 +33,15 @@ const CODE: [(&str, &str); 6] = [
     ("_target_", "names what is called on use"),
 ];
 /// Keys whose value is read by nobody here.
-const UNREAD: [(&str, &str); 5] = [
+const UNREAD: [(&str, &str); 8] = [
     ("class_name", "a description of Keras layers"),
     ("nbformat", "a notebook"),
     ("__loader__", "a description of skops objects"),
     ("py/object", "a description of jsonpickle objects"),
+    ("py/function", "a description of jsonpickle objects"),
     ("py/reduce", "a description of jsonpickle objects"),
+    ("py/repr", "a description of jsonpickle objects"),
+    ("py/type", "a description of jsonpickle objects"),
 ];
 
 /// Whether an interpreter runs what is called so.
@@ -291,6 +294,33 @@ mod tests {
                 r#"{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"],
                     "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"], "x": [null, null]}"#,
             ),
+            (
+                "config.json",
+                r#"{"_attn_implementation": "sdpa", "vision_config": {"attn_implementation": {"": "eager"}}}"#,
+            ),
+            (
+                "tokenizer_config.json",
+                r#"{"tokenizer_class": "LlamaTokenizer", "target": "en", "params": {}}"#,
+            ),
+            (
+                "wordembedding_config.json",
+                r#"{"tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer.WhitespaceTokenizer"}"#,
+            ),
+            (
+                "router_config.json",
+                r#"{"types": {"query_0_IDF": "sentence_transformers.sparse_encoder.models.SparseStaticEmbedding.SparseStaticEmbedding"},
+                    "structure": {"query": ["query_0_IDF"]}, "parameters": {"default_route": "document"}}"#,
+            ),
+            (
+                "modular_model_index.json",
+                r#"{"_blocks_class_name": "SequentialPipelineBlocks", "unet": [null, null, {"repo": "a/b", "subfolder": "unet",
+                    "type_hint": ["diffusers", "UNet2DConditionModel"], "variant": null}],
+                    "scheduler": ["diffusers", "EulerDiscreteScheduler", {"repo": "a/b"}]}"#,
+            ),
+            (
+                "files.json",
+                r#"[{"type": "file", "path": "a.bin"}, {"type": "application/vnd.x+json", "path": "b"}]"#,
+            ),
             ("model.safetensors.index.json", r#"{"weight_map": {"a": "model-00001-of-00002.safetensors"}}"#),
             ("README.md", "---\nlicense: mit\n---\n# A model\n"),
             ("merges.txt", "#version: 0.2\na b\n"),
@@ -321,6 +351,19 @@ mod tests {
             ("generation_config.json", r#"{"custom_generate": "evil/repo"}"#),
             ("model_index.json", r#"{"_class_name": "P", "unet": ["evil", "Evil"]}"#),
             ("a/model_index.json", r#"{"_class_name": ["pipeline", "P"]}"#),
+            ("config.json", r#"{"_attn_implementation_internal": "evil/kernel"}"#),
+            ("config.json", r#"{"text_config": {"attn_implementation": {"": "evil/kernel:attend"}}}"#),
+            ("modules.json", r#"[{"path": "", "type": "evil.Model"}]"#),
+            ("router_config.json", r#"{"types": {"query": "evil.Model"}, "structure": {}}"#),
+            ("wordembedding_config.json", r#"{"tokenizer_class": "evil.Words"}"#),
+            ("modular_model_index.json", r#"{"unet": ["evil", "Evil", {"repo": "a/b"}]}"#),
+            ("modular_model_index.json", r#"{"unet": [null, null, {"type_hint": ["evil", "Evil"]}]}"#),
+            (
+                "genai_config.json",
+                r#"{"model": {"decoder": {"session_options": {"custom_ops_library": "evil.so"}}}}"#,
+            ),
+            ("config.json", r#"{"model": {"target": "os.system", "params": {"command": "echo hi"}}}"#),
+            ("config.json", r#"{"class_path": "subprocess.Popen", "init_args": {"args": ["echo"]}}"#),
         ] {
             assert_eq!(verdict(name, text), (Verdict::Review, vec![149]), "{text}");
         }
@@ -330,6 +373,7 @@ mod tests {
         }
         for (name, text) in [
             ("tokenizer_config.json", r#"{"chat_template": 7}"#),
+            ("state.json", r#"{"py/repr": "os/os.system('echo hi')"}"#),
             ("modeling.py", "import os\n"),
             ("config.json", r#"{"a": 1"#),
             ("config.json", "{} x"),
