@@ -5,6 +5,7 @@
 //! `SentenceTransformer.py`, `CrossEncoder.py`, `Router.py` and `WordEmbeddings.py`, diffusers 0.35 `pipeline_utils.py` and
 //! `modular_pipeline.py`, transformers 4.57 `hub.py`, `configuration_utils.py` and `hub_kernels.py`.
 
+use super::jinja;
 use super::onnx;
 use crate::json::Json;
 use crate::json::Value;
@@ -53,6 +54,8 @@ const CALLED: [(&str, &str); 2] = [("class_path", "init_args"), ("target", "para
 pub(crate) struct Named {
     /// Code that is imported on use: place and words.
     pub(crate) code: Vec<(u64, String)>,
+    /// Names of the interpreter that templates are handed to look up by: place and words.
+    pub(crate) handed: Vec<(u64, String)>,
     /// Files outside of the folder: place and words.
     pub(crate) outside: Vec<(u64, String)>,
 }
@@ -62,6 +65,9 @@ impl Named {
     pub(crate) fn key(&mut self, key: &str, value: &Json) {
         if let Some(name) = value.text().filter(|name| IMPORTED.contains(&key) && is_foreign(name, key)) {
             self.code.push((value.at as u64, format!("{key} imports {} on use", keys::shown(name))));
+        }
+        if key == "extra_special_tokens" || key.ends_with("_token") || key.ends_with("_tokens") {
+            self.tokens(value);
         }
         match key {
             "weight_map" => self.weights(value),
@@ -85,6 +91,19 @@ impl Named {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Tokens of a tokenizer: texts, objects with a `content`, and lists and objects of both. Each may be a variable of every
+    /// template.
+    fn tokens(&mut self, value: &Json) {
+        let items = value.items().iter().chain(value.entries().iter().map(|(_, token)| token));
+        for token in items.chain([value]) {
+            let text = token.get("content").unwrap_or(token).text().filter(|text| jinja::is_way_out(text));
+            if let Some(text) = text {
+                let words = format!("hands {text}, a name of the interpreter, to templates to look up by");
+                self.handed.push((token.at as u64, words));
+            }
         }
     }
 
