@@ -2,8 +2,10 @@
 //! classes to import, files to read. `name, tree -> places and words`
 //!
 //! Each rule is what one library does with the file: peft 0.17 `peft_model.py` and `auto.py`, sentence-transformers 5
-//! `SentenceTransformer.py` and `CrossEncoder.py`, diffusers 0.35 `pipeline_utils.py`, transformers 4.57 `hub.py`.
+//! `SentenceTransformer.py`, `CrossEncoder.py`, `Router.py` and `WordEmbeddings.py`, diffusers 0.35 `pipeline_utils.py` and
+//! `modular_pipeline.py`, transformers 4.57 `hub.py`, `configuration_utils.py` and `hub_kernels.py`.
 
+use super::jinja;
 use super::onnx;
 use crate::json::Json;
 use crate::json::Value;
@@ -29,21 +31,31 @@ const PIPELINES: [&str; 14] = [
     "versatile_diffusion",
     "wuerstchen",
 ];
+/// Where the modules of sentence-transformers stand.
+const MODULES: &str = "sentence_transformers.";
 /// Keys whose value is the dotted name of what is imported.
-const IMPORTED: [&str; 6] = [
+const IMPORTED: [&str; 7] = [
     "activation_fn",
     "activation_function",
     "default_activation_function",
     "megatron_core",
     "parent_library",
     "sbert_ce_default_activation_function",
+    "tokenizer_class",
 ];
+/// Keys that name how attention is computed: by a word of the library, or by code of a repository, `org/name`.
+const KERNELS: [&str; 3] = ["_attn_implementation", "_attn_implementation_internal", "attn_implementation"];
+/// Keys of one object of which the first names what is called with the second: Lightning's command line, and the configurations
+/// of latent-diffusion and its kin.
+const CALLED: [(&str, &str); 2] = [("class_path", "init_args"), ("target", "params")];
 
 /// What a configuration names.
 #[derive(Debug, Default)]
 pub(crate) struct Named {
     /// Code that is imported on use: place and words.
     pub(crate) code: Vec<(u64, String)>,
+    /// Names of the interpreter that templates are handed to look up by: place and words.
+    pub(crate) handed: Vec<(u64, String)>,
     /// Files outside of the folder: place and words.
     pub(crate) outside: Vec<(u64, String)>,
 }
@@ -54,43 +66,95 @@ impl Named {
         if let Some(name) = value.text().filter(|name| IMPORTED.contains(&key) && is_foreign(name, key)) {
             self.code.push((value.at as u64, format!("{key} imports {} on use", keys::shown(name))));
         }
-        if key == "weight_map" {
-            self.weights(value);
+        if key == "extra_special_tokens" || key.ends_with("_token") || key.ends_with("_tokens") {
+            self.tokens(value);
         }
+        match key {
+            "weight_map" => self.weights(value),
+            // What onnxruntime loads before it reads the model.
+            "custom_ops_library" if value.text().is_some_and(|name| !name.is_empty()) => {
+                self.code.push((value.at as u64, format!("{key} names a library that is loaded on use")));
+            }
+            "type_hint" => self.component(key, value),
+            // Of a router: a class for each of its modules.
+            "types" => {
+                for (_, class) in value.entries().iter().filter(|(_, class)| is_other_class(class)) {
+                    self.module(class);
+                }
+            }
+            _ if KERNELS.contains(&key) => {
+                let each = value.entries().iter().map(|(_, value)| value).chain([value]);
+                for value in each.filter(|value| value.text().is_some_and(|name| name.contains('/'))) {
+                    let name = keys::shown(value.text().unwrap_or_default());
+                    self.code
+                        .push((value.at as u64, format!("{key} runs code of the repository {name} on use")));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tokens of a tokenizer: texts, objects with a `content`, and lists and objects of both. Each may be a variable of every
+    /// template.
+    fn tokens(&mut self, value: &Json) {
+        let items = value.items().iter().chain(value.entries().iter().map(|(_, token)| token));
+        for token in items.chain([value]) {
+            let text = token.get("content").unwrap_or(token).text().filter(|text| jinja::is_way_out(text));
+            if let Some(text) = text {
+                let words = format!("hands {text}, a name of the interpreter, to templates to look up by");
+                self.handed.push((token.at as u64, words));
+            }
+        }
+    }
+
+    fn module(&mut self, class: &Json) {
+        let name = keys::shown(class.text().unwrap_or_default());
+        self.code
+            .push((class.at as u64, format!("a module of the model is {name}, which is imported on use")));
     }
 
     /// What an object names by its shape, or that of the file.
     pub(crate) fn object(&mut self, json: &Json, is_pipeline: bool) {
-        if let (Some(class), Some(_), Some(_)) = (json.get("type"), json.get("path"), json.get("idx")) {
-            let name = class.text().unwrap_or_default();
-            if !name.starts_with("sentence_transformers.") {
-                let message =
-                    format!("a module of the model is {}, which is imported on use", keys::shown(name));
-                self.code.push((class.at as u64, message));
+        // `idx` is read by nobody; what stands without it may be something else, but for the name of a class.
+        if let (Some(class), Some(_)) = (json.get("type"), json.get("path")) {
+            let is_module = json.get("idx").is_some();
+            let is_own = class.text().is_some_and(|name| name.starts_with(MODULES));
+            if is_module && !is_own || is_other_class(class) {
+                self.module(class);
+            }
+        }
+        for (named, with) in CALLED {
+            let called = json.get(named).filter(|name| json.get(with).is_some() && is_other_class(name));
+            if let Some(called) = called {
+                let name = keys::shown(called.text().unwrap_or_default());
+                self.code.push((called.at as u64, format!("{named} names {name}, which is called on use")));
             }
         }
         if !is_pipeline {
             return;
         }
         for (key, value) in json.entries().iter().filter(|(key, _)| key != "_class_name") {
-            let [library, class] = value.items() else { continue };
-            let library_name = library.text().unwrap_or_default();
-            let is_own = matches!(library.value, Value::Null) && matches!(class.value, Value::Null)
-                || LIBRARIES.contains(&library_name)
-                || PIPELINES.contains(&library_name);
-            if !is_own {
-                let what = keys::shown(library_name);
-                self.code.push((
-                    value.at as u64,
-                    format!("{} comes from {what}, which is imported on use", keys::shown(key)),
-                ));
-            }
+            self.component(key, value);
         }
         if let Some(class) = json.get("_class_name").filter(|class| class.text().is_none()) {
             self.code.push((
                 class.at as u64,
                 "_class_name is a pipeline of a Python file of the repository".to_owned(),
             ));
+        }
+    }
+
+    /// A part of a pipeline: library and class, and a description behind them where pipelines are modular.
+    fn component(&mut self, key: &str, value: &Json) {
+        let [library, class, ..] = value.items() else { return };
+        let library_name = library.text().unwrap_or_default();
+        let is_own = matches!(library.value, Value::Null) && matches!(class.value, Value::Null)
+            || LIBRARIES.contains(&library_name)
+            || PIPELINES.contains(&library_name);
+        if !is_own {
+            let what = keys::shown(library_name);
+            let words = format!("{} comes from {what}, which is imported on use", keys::shown(key));
+            self.code.push((value.at as u64, words));
         }
     }
 
@@ -120,4 +184,16 @@ fn is_foreign(name: &str, key: &str) -> bool {
         Some((package, _)) => !LIBRARIES.contains(&package),
         None => is_module && !name.is_empty() && !LIBRARIES.contains(&name),
     }
+}
+
+/// Whether it is the dotted name of something in Python, and not of a module of sentence-transformers.
+fn is_other_class(name: &Json) -> bool {
+    let Some(name) = name.text().filter(|name| name.contains('.') && !name.starts_with(MODULES)) else {
+        return false;
+    };
+    let is_word = |part: &str| {
+        part.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+    };
+    name.split('.').all(is_word)
 }

@@ -3,8 +3,12 @@
 //! Text runs nowhere by itself, so prose is clean; but a loader imports a `.py` because of its name, and a configuration
 //! can name code or hold a template. Names only ever make it stricter: code is not read by this build, and is told as such.
 
+#[cfg(test)]
+mod tests;
+
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
+use ringfence_finding::Verdict;
 
 use super::configuration::Named;
 use super::jinja;
@@ -33,12 +37,15 @@ const CODE: [(&str, &str); 6] = [
     ("_target_", "names what is called on use"),
 ];
 /// Keys whose value is read by nobody here.
-const UNREAD: [(&str, &str); 5] = [
+const UNREAD: [(&str, &str); 8] = [
     ("class_name", "a description of Keras layers"),
     ("nbformat", "a notebook"),
     ("__loader__", "a description of skops objects"),
     ("py/object", "a description of jsonpickle objects"),
+    ("py/function", "a description of jsonpickle objects"),
     ("py/reduce", "a description of jsonpickle objects"),
+    ("py/repr", "a description of jsonpickle objects"),
+    ("py/type", "a description of jsonpickle objects"),
 ];
 
 /// Whether an interpreter runs what is called so.
@@ -155,6 +162,12 @@ pub(crate) fn json(path: &str, source: &dyn Source) -> Result<Facts, ReadError> 
             for template in templates.iter().take(MOST) {
                 facts.template(text, template);
             }
+            let handed = std::mem::take(&mut facts.named.handed).into_iter();
+            facts.templates.extend(handed.map(|(at, message)| jinja::Found {
+                at: usize::try_from(at).unwrap_or_default(),
+                verdict: Verdict::Review,
+                message,
+            }));
             facts.budget.extend(templates.get(MOST).map(|template| (template.at as u64, "templates")));
             // One object on each line is a form of its own, and so is what follows it.
             if end < text.len() {
@@ -197,7 +210,13 @@ impl Facts {
 
     /// Keeps the first of each list, once it is longer than this.
     fn cut(&mut self, most: usize) {
-        for list in [&mut self.named.code, &mut self.named.outside, &mut self.unread, &mut self.odd] {
+        for list in [
+            &mut self.named.code,
+            &mut self.named.handed,
+            &mut self.named.outside,
+            &mut self.unread,
+            &mut self.odd,
+        ] {
             if list.len() > most {
                 list.sort();
                 list.dedup();
@@ -246,153 +265,6 @@ impl Facts {
         }
         if let Some((_, what)) = UNREAD.iter().find(|(known, _)| *known == key) {
             self.unread.push((at, format!("{what}, which is not read by this build")));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use ringfence_artifact::Slice;
-    use ringfence_artifact::Source;
-    use ringfence_finding::GapReason;
-    use ringfence_finding::Verdict;
-
-    use crate::Limits;
-    use crate::Policy;
-
-    fn verdict(name: &str, text: &str) -> (Verdict, Vec<u16>) {
-        let source: Arc<dyn Source> = Arc::new(Slice::new(text.as_bytes()));
-        let file = crate::judge(name, &source, Policy::embedded(), &Limits::default());
-        (file.verdict, file.findings.iter().map(|finding| finding.id.number).collect())
-    }
-
-    #[test]
-    fn what_stands_beside_weights_is_clean() {
-        for (name, text) in [
-            (
-                "config.json",
-                r#"{"architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "auto_map": {}}"#,
-            ),
-            ("a/tokenizer.json", r#"{"model": {"vocab": {"a": 0, "größe": 1}, "merges": ["a b"]}}"#),
-            (
-                "adapter_config.json",
-                r#"{"auto_mapping": {"base_model_class": "B", "parent_library": "transformers.models.bert"},
-                    "megatron_core": "megatron.core"}"#,
-            ),
-            (
-                "config.json",
-                r#"{"activation_function": "gelu_new", "_class_name": "U", "types": ["A", "B"]}"#,
-            ),
-            ("2_Dense/config.json", r#"{"activation_function": "torch.nn.modules.activation.Tanh"}"#),
-            (
-                "model_index.json",
-                r#"{"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"],
-                    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"], "x": [null, null]}"#,
-            ),
-            ("model.safetensors.index.json", r#"{"weight_map": {"a": "model-00001-of-00002.safetensors"}}"#),
-            ("README.md", "---\nlicense: mit\n---\n# A model\n"),
-            ("merges.txt", "#version: 0.2\na b\n"),
-            ("vocab.txt", "[PAD]\n[UNK]\n##s\n"),
-            ("LICENSE", "Permission is granted.\n"),
-        ] {
-            assert_eq!(verdict(name, text), (Verdict::Clean, vec![]), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_names_code_is_review_and_what_is_not_read_incomplete() {
-        let map = r#"{"auto_map": {"AutoModel": "modeling_x.X"}}"#;
-        assert_eq!(verdict("config.json", map), (Verdict::Review, vec![149]));
-        assert_eq!(
-            verdict("model.yaml.json", r#"{"a": [{"_target_": "os.system"}]}"#),
-            (Verdict::Review, vec![149])
-        );
-        assert_eq!(verdict("config.json", r#"{"a": 1, "a": 2}"#), (Verdict::Review, vec![147]));
-        for (name, text) in [
-            (
-                "adapter_config.json",
-                r#"{"auto_mapping": {"base_model_class": "system", "parent_library": "os"}}"#,
-            ),
-            ("adapter_config.json", r#"{"megatron_config": {"a": 1}, "megatron_core": "evil"}"#),
-            ("modules.json", r#"[{"idx": 0, "name": "0", "path": "", "type": "evil_pkg.Model"}]"#),
-            ("config.json", r#"{"sentence_transformers": {"activation_fn": "evil.Popen"}}"#),
-            ("generation_config.json", r#"{"custom_generate": "evil/repo"}"#),
-            ("model_index.json", r#"{"_class_name": "P", "unet": ["evil", "Evil"]}"#),
-            ("a/model_index.json", r#"{"_class_name": ["pipeline", "P"]}"#),
-        ] {
-            assert_eq!(verdict(name, text), (Verdict::Review, vec![149]), "{text}");
-        }
-        for file in ["../../x.bin", "/etc/passwd", r"C:\\x", "https://a/b"] {
-            let index = format!(r#"{{"weight_map": {{"a": "model-1.safetensors", "b": "{file}"}}}}"#);
-            assert_eq!(verdict("model.safetensors.index.json", &index), (Verdict::Malicious, vec![145]));
-        }
-        for (name, text) in [
-            ("tokenizer_config.json", r#"{"chat_template": 7}"#),
-            ("modeling.py", "import os\n"),
-            ("config.json", r#"{"a": 1"#),
-            ("config.json", "{} x"),
-            ("config.yaml", "a: 1\n"),
-            ("README.md", "a\u{1b}[2J\n"),
-            // A template by its first letters, and a script by its name.
-            ("modeling.py", "{#\n0: print('acts'), #}\n}\n"),
-            ("run.sh", "{# #}\necho acts\n"),
-            ("page.html", "{# #}<script>alert(1)</script>"),
-            ("run.sh", r#"["$(echo acts)"]"#),
-            ("Makefile", "{# #}\n"),
-        ] {
-            assert_eq!(verdict(name, text).0, Verdict::Incomplete, "{name}");
-        }
-        // Content decides: a pickle in a file of prose is a pickle.
-        assert_eq!(verdict("README.md", "cos\nsystem\n(S'echo hi'\ntR.").0, Verdict::Malicious);
-    }
-
-    #[test]
-    fn text_of_another_encoding_is_no_data_of_a_model() {
-        for (bytes, is_text) in [
-            (&b"# -*- coding: latin-1 -*-\n# caf\xe9\nprint('acts')\n"[..], true),
-            (&b"#\x01\nprint('acts')"[..], true),
-            (&b"\x00\x00\x80\x3f\x00\x00\x00\x40abcd"[..], false),
-        ] {
-            let source: Arc<dyn Source> = Arc::new(Slice::new(bytes));
-            let file = crate::judge("weights", &source, Policy::embedded(), &Limits::default());
-            let unknown = file.gaps.iter().any(|gap| gap.reason == GapReason::UnknownFormat);
-            assert_eq!((file.verdict, unknown), (Verdict::Incomplete, !is_text), "{file:?}");
-        }
-    }
-
-    #[test]
-    fn templates_of_a_configuration_are_read_and_their_bytes_are_those_of_the_file() {
-        let evil = "{{ ''.__class__ }}";
-        let list = format!(
-            r#"{{"chat_template": [{{"name": "default", "template": "a {{{{ x }}}}"}}, {{"name": "tool", "template": "é{evil}"}}]}}"#
-        );
-        for (name, text) in [
-            ("tokenizer_config.json", format!(r#"{{"chat_template": "\n\u00e9{evil}"}}"#)),
-            ("processor_config.json", format!(r#"{{"a": {{"chat_template": "{evil}"}}}}"#)),
-            ("chat_template.json", list),
-            ("chat_template.jinja", format!("hello {evil}")),
-            ("additional_chat_templates/rag.jinja", evil.to_owned()),
-            ("notes.txt", format!("{{# a #}}{evil}")),
-            ("chat_template.txt", format!("Hello {evil}")),
-        ] {
-            let source: Arc<dyn Source> = Arc::new(Slice::new(text.as_bytes()));
-            let file = crate::judge(name, &source, Policy::embedded(), &Limits::default());
-            assert_eq!((file.verdict, file.explained), (Verdict::Malicious, file.bytes), "{name}: {file:#?}");
-            let at = usize::try_from(file.findings[0].place.offset).unwrap();
-            assert_eq!(text.find("''").unwrap(), at, "{name}");
-        }
-        for (name, text) in [
-            (
-                "tokenizer_config.json",
-                r#"{"chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"}"#,
-            ),
-            ("tokenizer_config.json", r#"{"chat_template": [{"name": "a", "template": "{{ bos_token }}"}]}"#),
-            ("chat_template.jinja", "{{ bos_token }}"),
-            ("chat_template.jinja", "[plain] text"),
-        ] {
-            assert_eq!(verdict(name, text), (Verdict::Clean, vec![]), "{text}");
         }
     }
 }

@@ -222,6 +222,17 @@ mod tests {
         }
     }
 
+    /// PyTorch's miniz compares names without case and takes the one that sorts last: another pickle, other storages.
+    #[test]
+    fn names_that_differ_in_case_alone_are_told() {
+        for name in ["m/DATA.PKL", "m/Data/0", "M/version"] {
+            let judged = judge(&model(&pickle(6, 0), &[0; 24], &[(name, b"}.")]));
+            assert!(judged.verdict >= Verdict::Review, "{name}: {judged:#?}");
+            let is_told = |words: &str| words.contains("differ in case alone");
+            assert!(judged.findings.iter().any(|found| is_told(&found.message)), "{name}: {judged:#?}");
+        }
+    }
+
     #[test]
     fn a_truncated_model_is_never_clean() {
         let bytes = model(&pickle(6, 0), &[0xff; 24], &[]);

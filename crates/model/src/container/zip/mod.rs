@@ -365,17 +365,23 @@ impl Union<'_> {
         let mut last_end = 0;
         let mut members: Vec<Member> = self.by_data.into_values().collect();
         members.sort_by_key(|member| member.at);
-        let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+        // PyTorch finds members without regard to case (miniz), and so do file systems.
+        let mut names: BTreeMap<String, &Member> = BTreeMap::new();
         for member in &members {
             if member.data < last_end && member.packed > 0 {
                 odd::note(&mut self.archive.odd, OddKind::Views, member.at, "members that overlap");
             }
             last_end = last_end.max(member.data.saturating_add(member.packed));
-            if let Some(first) = names.insert(member.name(), member.at) {
-                let words = format!(
-                    "{} is there twice, at 0x{first:x} too: loaders pick different ones",
-                    member.name()
-                );
+            if let Some(first) = names.insert(member.name().to_ascii_lowercase(), member) {
+                let (name, at) = (member.name(), first.at);
+                let words = if first.name() == name {
+                    format!("{name} is there twice, at 0x{at:x} too: loaders pick different ones")
+                } else {
+                    format!(
+                        "{name} and {} at 0x{at:x} differ in case alone: loaders pick different ones",
+                        first.name()
+                    )
+                };
                 odd::note(&mut self.archive.odd, OddKind::Views, member.at, words);
             }
         }

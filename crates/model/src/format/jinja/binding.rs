@@ -39,6 +39,8 @@ pub(super) struct Bindings<'t> {
     /// Names of what has attributes and no items: functions, macros, what `namespace()` gives.
     pub(super) objects: HashSet<String>,
     built: HashSet<String>,
+    /// Names of what comes from outside: see `is_given`.
+    pub(super) given: HashSet<String>,
     held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
     late: BTreeSet<String>,
@@ -62,6 +64,7 @@ impl<'t> Bindings<'t> {
             callable: HashSet::new(),
             objects: HashSet::new(),
             built: HashSet::new(),
+            given: HashSet::new(),
             held: Held::default(),
             late: BTreeSet::new(),
             is_over: false,
@@ -90,6 +93,7 @@ impl<'t> Bindings<'t> {
         read.constants(&all);
         read.spread(&all);
         read.spread_objects(&all);
+        read.spread_given(&all);
         read.has_way_out = read.is_way_out(statements);
         read
     }

@@ -161,6 +161,6 @@ pub(super) fn gives_list(name: &str) -> bool {
     )
 }
 
-fn gives_number(name: &str) -> bool {
+pub(super) fn gives_number(name: &str) -> bool {
     matches!(name, "abs" | "count" | "float" | "int" | "length" | "round" | "wordcount")
 }

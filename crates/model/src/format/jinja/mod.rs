@@ -27,6 +27,7 @@ use ringfence_finding::Verdict;
 
 use binding::Bindings;
 use check::Check;
+pub(crate) use names::is_way_out;
 
 /// Longest template that is read; the longest of public models have 50 KB.
 const TEXT: usize = 1 << 20;

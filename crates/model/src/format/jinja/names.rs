@@ -257,6 +257,11 @@ pub(super) fn is_telling(text: &str) -> bool {
     is_name || DUNDERS.iter().any(|name| text.contains(name))
 }
 
+/// Whether a text is a name of the interpreter: what gives it to a template gives a way out.
+pub(crate) fn is_way_out(text: &str) -> bool {
+    DUNDERS.contains(&text)
+}
+
 /// An object of the environment, or a module.
 pub(super) fn is_host(name: &str) -> bool {
     HOST.contains(&name) || SINKS.contains(&name) || name.starts_with("__")

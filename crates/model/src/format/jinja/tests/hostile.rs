@@ -301,6 +301,33 @@ pub(super) const HOSTILE: &[(&str, &str, Verdict, bool)] = {
         ("nothing-by-a-variable", "{{ ''[documents[0]] }}", Review, false),
         ("by-given-names", "{% set f = namespace %}{{ f[boi][eoi][img].replace('a', 'b') }}", Review, true),
         (
+            "by-given-names-that-are-set",
+            "{% set a = eod %}{% set b = eoi %}{% set s = messages|e %}{% set f = s[a] %}{% set g = f[b] %}{{ g.t.sys.modules.get('os').replace('a', 'b') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-given-names-in-a-loop",
+            "{% for a, b in [(eod, eoi)] %}{% set f = (messages|e)[a] %}{% set g = f[b] %}{{ g.t.sys.modules.get('os').replace('a', 'b') }}{% endfor %}",
+            Review,
+            true,
+        ),
+        (
+            "by-given-names-of-a-namespace",
+            "{% set n = namespace(a=eod, b=eoi) %}{% set f = (messages|e)[n.a] %}{% set g = f[n.b] %}{{ g.t.sys.modules.get('os').replace('a', 'b') }}",
+            Review,
+            true,
+        ),
+        (
+            "by-given-names-of-a-macro",
+            "{% macro m(a, b) %}{% set f = (messages|e)[a] %}{% set g = f[b] %}{{ g.t.sys.modules.get('os').replace('a', 'b') }}{% endmacro %}{{ m(eod, eoi) }}",
+            Review,
+            true,
+        ),
+        ("by-a-given-name-with", "{% with a = boi %}{{ messages[a] }}{% endwith %}", Review, false),
+        ("by-the-first-given-name", "{{ messages[(boi,)|first] }}{{ messages[[boi][0]] }}", Review, false),
+        ("by-a-given-name-of-a-dict", "{{ messages[{'k': boi}.k] }}", Review, false),
+        (
             "by-messages",
             "{% set f = namespace %}{% for m in messages %}{{ f[m.content] }}{% endfor %}",
             Review,

@@ -16,7 +16,7 @@ def render(text):
             os._exit(0)
     environment = jinja2.Environment(extensions=['jinja2.ext.loopcontrols'])
     sys.addaudithook(hook)
-    given = dict(boi='__init__', eoi='__globals__', img='os') # extra_special_tokens of a tokenizer's configuration
+    given = dict(boi='__init__', eod='__new__', eoi='__globals__', img='os') # extra_special_tokens of a tokenizer's configuration
     try: environment.from_string(text).render(messages=[{'role': 'user', 'content': 'x'}], tools=[], **given)
     except Exception as error: os.write(1, ('none ' + type(error).__name__ + '\n').encode())
     else: os.write(1, b'none\n')
