@@ -20,8 +20,9 @@ use crate::output;
 /// Nothing is sent anywhere: read it, then apply it with kubectl. The same command prints what an uninstall removes.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence install --print --image registry.corp/ringfence@sha256:... | kubectl apply --server-side -f -
-  ringfence install --print | kubectl apply --server-side -f -      without the controller: run it elsewhere
+  ringfence install --print --image registry.corp/ringfence@sha256:... \\
+      | kubectl apply --server-side -f -
+  ringfence install --print | kubectl apply --server-side -f -
 
 Uninstall: delete the domains first (ringfence domain delete NAME), so that the controller can clean up, then
   ringfence install --print | kubectl delete -f -

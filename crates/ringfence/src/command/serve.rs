@@ -33,8 +33,8 @@ enum Part {
 /// Several may run: one holds the Lease and writes. Health and metrics are plain HTTP: /healthz, /readyz, /metrics.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence serve controller --context prod          from a terminal, with your own rights
-  ringfence install --print --image IMAGE            as a Deployment, with its own rights
+  ringfence serve controller --context prod     by your own rights
+  ringfence install --print --image IMAGE       by its own, as a Deployment
 
 Exit codes: 0 it was told to end, 2 usage, 3 the port cannot be opened.")]
 struct Controller {

@@ -27,10 +27,10 @@ use crate::terminal;
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_help = "From nothing to a closed door:
   ringfence install --print | kubectl apply --server-side -f -   once
-  ringfence domain init ml -n ml-training > ml.yaml              ten lines to begin with
-  ringfence domain plan -f ml.yaml                               what it would write
-  ringfence domain simulate -f ml.yaml                           whom Enforce would hurt
-  ringfence domain apply -f ml.yaml --wait                       until it holds
+  ringfence domain init ml -n ml-training > ml.yaml    ten lines to begin
+  ringfence domain plan -f ml.yaml                     what it would write
+  ringfence domain simulate -f ml.yaml                 whom Enforce would hurt
+  ringfence domain apply -f ml.yaml --wait             until it holds
   ringfence domain status ml")]
 pub(crate) struct Domain {
     #[command(subcommand)]

@@ -36,7 +36,7 @@ use crate::output;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence domain plan -f ml.yaml
-  ringfence domain plan -f ml.yaml --mode Enforce --format yaml     all of it, as the controller would write it
+  ringfence domain plan -f ml.yaml --mode Enforce --format yaml     all of it
   ringfence domain plan -f ml.yaml --offline
 
 Exit codes: 0 planned, 1 the API server would refuse a write, or others contest one, 2 a file is wrong, 3 something \

@@ -43,9 +43,9 @@ use crate::output;
 /// is changed, and nothing needs to be installed. The controller opens Enforce by the same simulation.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence domain simulate -f ml.yaml                       a domain that is not applied yet
-  ringfence domain simulate ml                               one that is
-  ringfence domain simulate -f ml.yaml --manifests k8s/      before anything is in a cluster
+  ringfence domain simulate -f ml.yaml                    one not applied yet
+  ringfence domain simulate ml                            one that is
+  ringfence domain simulate -f ml.yaml --manifests k8s/   of no cluster yet
 
 Exit codes: 0 nothing would be refused, 1 something would, 2 a file is wrong or there is no such domain, 3 something could \
 not be looked at, or no workload is among the manifests.")]

@@ -40,11 +40,14 @@ use crate::output;
 /// named again with a later day it is renewed.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence model allow models/                                  the names in question; nothing is written
+  ringfence model allow models/          the names in question, nothing written
   ringfence model allow models/ --name acme.nn.Block --owner ml-platform \\
-      --reason \"our own layer; fills attributes\" --expires 2027-06-30 --to model-names.toml
+      --reason \"our own layer; fills attributes\" --expires 2027-06-30 \\
+      --to model-names.toml
   ringfence model scan models/ --allow model-names.toml
-  ringfence.yaml: modelAllow: [model-names.toml]                 for every scan from here or below
+
+ringfence.yaml, for every scan from its folder or below:
+  modelAllow: [model-names.toml]
 
 Exit codes, of the scan with the names as they are then: 0 clean, 1 review or malicious, 2 usage, 3 incomplete.")]
 pub(crate) struct Allow {

@@ -20,13 +20,14 @@ use crate::terminal;
 ///
 /// Reads headers and opcodes, never numbers: a file of any size is shown in a moment. Archives and compressed files are
 /// looked into; `FILE!/MEMBER` shows one member alone. For a pickle every call that matters is told in Python's words,
-/// with the opcodes around it. The verdict and the exit code are those of `model scan`.
+/// with the opcodes around it. The verdict and the exit code are those of `model scan`; names that a team allows count as
+/// unknown here.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence model inspect model.safetensors                tensors, totals by type, metadata
-  ringfence model inspect model.pt                         and the names that its pickle looks up
-  ringfence model inspect model.pt --coverage              what each byte is, as a bar and a list
-  ringfence model inspect 'models.tar!/a.pt!/a/data.pkl'   one member of an archive in an archive
+  ringfence model inspect model.safetensors          tensors, metadata
+  ringfence model inspect model.pt                   and names it looks up
+  ringfence model inspect model.pt --coverage        what each byte is
+  ringfence model inspect 'a.tar!/b.pt!/b/data.pkl'  an archive in an archive
   ringfence model inspect llama.gguf --limit 100000 --format json | jq '.totals'
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete, 5 internal error.")]

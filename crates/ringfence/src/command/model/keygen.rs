@@ -22,8 +22,8 @@ use crate::output;
 /// are never overwritten.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence model keygen                                      model.key in cosign's encrypted form, model.pub
-  ringfence model keygen --key-format pem --out release       PKCS#8, which model-signing and OpenSSL read
+  ringfence model keygen                              model.key, model.pub
+  ringfence model keygen --key-format pem --out release
   ringfence model keygen --password-file secret.txt
 
 The password comes from --password-file, COSIGN_PASSWORD or the terminal, never from an argument.
@@ -60,7 +60,7 @@ enum KeyFormat {
     /// Encrypted, for anybody to open with an empty password; cosign reads it.
     #[default]
     Cosign,
-    /// PKCS#8, not encrypted with an empty password; model-signing and OpenSSL read it.
+    /// PKCS#8, unencrypted with an empty password; model-signing and OpenSSL read it.
     Pem,
 }
 

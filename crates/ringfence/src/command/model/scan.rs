@@ -35,13 +35,14 @@ use crate::terminal;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   ringfence model scan model.pkl
-  ringfence model scan models/ -v                 every file with the names it looks up
+  ringfence model scan models/ -v                every file, every name
   ringfence model scan models/ --format json
-  ringfence model scan models/ --format jsonl | jq -r 'select(.verdict==\"malicious\").path'
+  ringfence model scan models/ --format jsonl \\
+      | jq -r 'select(.verdict==\"malicious\").path'
   ringfence model scan models/ --format sarif -o models.sarif
   ringfence model scan models/ --format junit -o models.xml
   ringfence model scan models/ --allow names.toml
-  ringfence model scan models/ --sha256           digests of what was judged, as sha256sum prints them
+  ringfence model scan models/ --sha256          digests, as sha256sum prints them
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]

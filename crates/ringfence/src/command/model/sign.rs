@@ -36,10 +36,11 @@ pub(super) const MAX_KEY: u64 = 1 << 20;
 /// is written anew where it signs what has this name, and never where it signs something else.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence model sign llama/ --key model.key                 writes llama/model.sig
-  ringfence model sign a.safetensors --key model.key          writes a.safetensors.sig
+  ringfence model sign llama/ --key model.key          writes llama/model.sig
+  ringfence model sign a.gguf --key model.key          writes a.gguf.sig
   ringfence model sign llama/ --key model.key --out llama.sig --ignore README.md
-  ringfence model sign llama/ --key leaf.key --cert leaf.pem --chain intermediate.pem
+  ringfence model sign llama/ --key leaf.key --cert leaf.pem \\
+      --chain intermediate.pem
 
 Exit codes: 0 signed, 2 usage or nothing to sign, 3 something could not be read (nothing is signed then), 5 internal error.")]
 pub(crate) struct Sign {

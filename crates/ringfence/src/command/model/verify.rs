@@ -42,18 +42,23 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
 /// above it. A file that lies with the model is never asked: it might have come with it.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  ringfence model verify acme/llama                                signers of ringfence.yaml for acme/llama
-  ringfence model verify llama/ --key model.pub                    signature in llama/model.sig
-  ringfence model verify a.safetensors --key model.pub             signature in a.safetensors.sig
-  ringfence model verify llama/ --signature llama.sig --key model.pub --format json
+  ringfence model verify acme/llama                    signers of ringfence.yaml
+  ringfence model verify llama/ --key model.pub        by llama/model.sig
+  ringfence model verify a.gguf --key model.pub        by a.gguf.sig
+  ringfence model verify llama/ --signature llama.sig --key model.pub
   ringfence model verify llama/ --ca root.pem --identity release@acme.example
   ringfence model verify llama/ --key model.pub --format junit -o verify.xml
-  ringfence model verify llama/ --ca root.pem --at 2026-01-31      as it would have been judged then
-  ringfence model verify llama/ --signature a.sig --signature b.sig --key a.pub --key b.pub --require all
+  ringfence model verify llama/ --ca root.pem --at 2026-01-31     as of then
+  ringfence model verify llama/ --signature a.sig --signature b.sig \\
+      --key a.pub --key b.pub --require all
 
 ringfence.yaml:
   signers:
-    - {name: release, scheme: oms, key: keys/release.pub, repos: [\"acme/*\"], notAfter: 2027-06-30}
+    - name: release
+      scheme: oms
+      key: keys/release.pub
+      repos: [\"acme/*\"]
+      notAfter: 2027-06-30
 
 Exit codes: 0 verified, 1 verified, but a loader could load files that no signature covers, 2 usage, 3 something could \
 not be read, 4 something does not hold, 5 internal error.")]
