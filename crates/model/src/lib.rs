@@ -23,6 +23,7 @@ mod pickle;
 mod policy;
 mod queue;
 mod repository;
+mod results;
 mod scan;
 mod sniff;
 #[cfg(test)]

@@ -4,8 +4,6 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -34,6 +32,7 @@ use crate::policy::Policy;
 use crate::queue::Queue;
 use crate::repository;
 use crate::repository::Judged;
+use crate::results::Results;
 use crate::sniff;
 use crate::sniff::Format;
 use crate::threat;
@@ -122,21 +121,18 @@ fn each<R: Send>(
     judge: &(dyn Fn(usize, &Entry) -> R + Sync),
 ) -> std::io::Result<(Listing, Vec<R>)> {
     let queue = Queue::default();
-    let judged: Mutex<Vec<Vec<(usize, R)>>> = Mutex::default();
-    let work = || {
-        let mut own = Vec::new();
-        queue.each(|at, entry| own.push((at, judge(at, entry))));
-        judged.lock().unwrap_or_else(PoisonError::into_inner).push(own);
-    };
+    let results = Results::default();
+    let work = || queue.each(|at, entry| results.put(at, judge(at, entry)));
     let list = || {
         let listing = list_into(&queue, root, in_order)?;
         // While the others are at work already.
-        let ranks = queue.ranks();
+        results.order(queue.ranks());
         work();
-        std::io::Result::Ok((listing, ranks))
+        std::io::Result::Ok(listing)
     };
-    let (listing, ranks) = if root.is_dir() {
-        rayon::scope(|scope| {
+    let listing = if root.is_dir() {
+        // Here, not in a thread of the pool: this one would wait for all of them.
+        rayon::in_place_scope(|scope| {
             for _ in 1..rayon::current_num_threads() {
                 scope.spawn(|_| work());
             }
@@ -145,12 +141,7 @@ fn each<R: Send>(
     } else {
         list()?
     };
-    let mut all: Vec<Option<R>> = ranks.iter().map(|_| None).collect();
-    for (at, one) in judged.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten() {
-        let place = ranks.get(at).and_then(|rank| all.get_mut(*rank));
-        place.into_iter().zip([one]).for_each(|(place, one)| *place = Some(one));
-    }
-    Ok((listing, all.into_iter().flatten().collect()))
+    Ok((listing, results.into_vec()))
 }
 
 fn list_into(queue: &Queue, root: &Path, in_order: bool) -> std::io::Result<Listing> {
@@ -319,6 +310,7 @@ fn unread(entry: &Entry, gap: ModelGap) -> Judged {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::container::stream::Codec;

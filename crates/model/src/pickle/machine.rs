@@ -82,8 +82,8 @@ impl<'s> Machine<'s> {
     pub(crate) fn new(source: &'s dyn Source, frames: Frames, limits: &'s Limits) -> Self {
         Self {
             window: Window::new(source, 0),
-            stack: Stack::default(),
-            memo: Memo::default(),
+            stack: Stack::with_room(),
+            memo: Memo::with_room(),
             cells: Vec::new(),
             sizes: Vec::new(),
             index: Index::default(),

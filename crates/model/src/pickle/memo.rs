@@ -34,7 +34,14 @@ const WIDE: u64 = 6;
 /// Bits of a place in the source that a word holds, 16 TiB.
 const PLACE: u32 = 43;
 
+/// Words that there is room for at once: grown from nothing, a memo is moved five times before it holds as many.
+const ROOM: usize = 128;
+
 impl Memo {
+    pub(crate) fn with_room() -> Self {
+        Self { dense: Vec::with_capacity(ROOM), ..Self::default() }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.dense.clear();
         self.wide.clear();

@@ -10,7 +10,14 @@ pub(crate) struct Stack {
     fence: usize,
 }
 
+/// Values that there is room for at once: grown from nothing, a stack is moved four times before it holds as many.
+const ROOM: usize = 64;
+
 impl Stack {
+    pub(crate) fn with_room() -> Self {
+        Self { values: Vec::with_capacity(ROOM), ..Self::default() }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.values.clear();
         self.marks.clear();
