@@ -42,6 +42,8 @@ const ROOMS: &[Room] = &[
         others: &[
             "aws-lc-rs",
             "base64",
+            "blake2b_simd",
+            "blake3",
             "poly1305",
             "rustls-pki-types",
             "rustls-webpki",
