@@ -22,6 +22,9 @@ const MAX_DEPTH: usize = 128;
 pub(super) const MAX_NODES: usize = 8_000_000;
 /// Nodes that expanded aliases may add: an alias bomb asks for 10^9.
 const MAX_ALIAS_NODES: usize = 250_000;
+/// Bytes of text in them, for whoever reads a tree looks at each and may keep it: 30,000 aliases of one megabyte of text fit
+/// in a file of one megabyte.
+const MAX_ALIAS_BYTES: usize = 16 << 20;
 /// Mappings up to this size find duplicates by comparing, larger ones by hashing.
 const SMALL_MAPPING: usize = 16;
 
@@ -48,8 +51,8 @@ pub enum ParseError {
         /// Byte offset.
         at: usize,
     },
-    /// Aliases expand beyond 250,000 nodes, or an anchor contains itself.
-    #[error("aliases expand beyond {MAX_ALIAS_NODES} nodes")]
+    /// Aliases expand beyond 250,000 nodes or 16 MiB of text, or an anchor contains itself.
+    #[error("aliases expand beyond {MAX_ALIAS_NODES} nodes or {MAX_ALIAS_BYTES} bytes")]
     AliasLimit {
         /// Byte offset.
         at: usize,
@@ -104,6 +107,7 @@ pub(super) struct Builder {
     /// Entries whose content a later duplicate replaced -> a node that keeps the first content.
     moved: HashMap<u32, u32>,
     aliased: usize,
+    alias_bytes: usize,
 }
 
 impl Builder {
@@ -117,7 +121,14 @@ impl Builder {
             has_aliases: false,
             opened: Vec::new(),
         };
-        Self { tree, frames: Vec::new(), anchors: HashMap::new(), moved: HashMap::new(), aliased: 0 }
+        Self {
+            tree,
+            frames: Vec::new(),
+            anchors: HashMap::new(),
+            moved: HashMap::new(),
+            aliased: 0,
+            alias_bytes: 0,
+        }
     }
 
     /// The tree, or None for a document without any node.
@@ -200,6 +211,7 @@ impl Builder {
             if matches!(node.kind, Kind::Mapping | Kind::Sequence) {
                 return Err(ParseError::ComplexKey { at });
             }
+            self.repeat(node.text, at)?;
             let id = self.push(node.kind, node.start as usize..node.end as usize, node.text)?;
             if let Some(frame) = self.frames.last_mut() {
                 frame.key = id;
@@ -234,12 +246,23 @@ impl Builder {
             return Err(ParseError::AliasLimit { at });
         }
         let node = *self.tree.node(NodeId(from));
+        self.repeat(node.text, at)?;
+        if node.key != NONE {
+            self.repeat(self.tree.node(NodeId(node.key)).text, at)?;
+        }
         let id = self.push(node.kind, node.start as usize..node.end as usize, node.text)?;
         if let Some(made) = self.tree.nodes.get_mut(id as usize) {
             made.parent = parent;
             made.key = node.key;
         }
         Ok(id)
+    }
+
+    /// Counts text that stands in the tree once more.
+    fn repeat(&mut self, text: Text, at: usize) -> Result<(), ParseError> {
+        let (Text::Source { start, end } | Text::Owned { start, end }) = text;
+        self.alias_bytes = self.alias_bytes.saturating_add(end.saturating_sub(start) as usize);
+        if self.alias_bytes > MAX_ALIAS_BYTES { Err(ParseError::AliasLimit { at }) } else { Ok(()) }
     }
 
     fn link(&mut self, parent: u32, previous: u32, child: u32) {
