@@ -79,9 +79,20 @@ fn allow_holds_on_its_corpus() {
 
 #[test]
 fn inspection_holds_on_all_corpora_of_models() {
-    for target in
-        ["gguf", "joblib", "npy", "onnx", "pickle", "safetensors", "stream", "tar", "torch_legacy", "zip"]
-    {
+    for target in [
+        "gguf",
+        "inspect",
+        "joblib",
+        "npy",
+        "onnx",
+        "pickle",
+        "safetensors",
+        "stream",
+        "tar",
+        "torch_legacy",
+        "torch_tar",
+        "zip",
+    ] {
         replay(target, 5, entry::inspect);
     }
 }
