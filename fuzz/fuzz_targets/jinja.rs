@@ -1,7 +1,7 @@
-//! Bytes -> `entry::judge`, from a corpus of jinja files: see the shared entry function.
+//! Bytes -> `entry::template`, from a corpus of chat templates: see the shared entry function.
 #![no_main]
 
 #[path = "../../crates/model/tests/support/entry.rs"]
 mod entry;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::judge(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| entry::template(bytes));

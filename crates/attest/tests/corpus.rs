@@ -40,3 +40,8 @@ fn statement_holds_on_its_corpus() {
 fn key_holds_on_its_corpus() {
     replay("key", entry::key);
 }
+
+#[test]
+fn certificate_holds_on_its_corpus() {
+    replay("certificate", entry::certificate);
+}

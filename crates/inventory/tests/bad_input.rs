@@ -133,8 +133,14 @@ fn bombs_end_at_their_budget() {
         bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
     }
     let nested = |open: &str, count: usize| open.repeat(count);
+    // Few aliases of much text: whoever keeps the text of each would need 30 GB.
+    let repeated =
+        |what: &str, count: usize| format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), what.repeat(count));
     for (text, reason) in [
         (bomb, Reason::AliasLimit),
+        (repeated("*a, ", 30_000), Reason::AliasLimit),
+        (repeated("{*a : 1}, ", 30_000), Reason::AliasLimit),
+        (repeated("{<<: {*a : 1}}, ", 30_000), Reason::AliasLimit),
         ("a: &a [*a]\n".to_owned(), Reason::AliasLimit),
         ("a: &a\n  b: *a\n".to_owned(), Reason::AliasLimit),
         (nested("[", 20_000), Reason::Depth),
@@ -204,7 +210,8 @@ fn time_grows_with_the_text_and_no_faster() {
     let comments = |count: usize| format!("{}{POD}", "# c\n".repeat(count));
     let documents = |count: usize| "---\n# c\n".repeat(count);
     let bad = |count: usize| "---\na: [\n".repeat(count);
-    let cases: [(&str, &Text<'_>, usize); 8] = [
+    let blanks = |count: usize| format!("{}{}", "- a\n".repeat(count), " ".repeat(count * 4));
+    let cases: [(&str, &Text<'_>, usize); 9] = [
         ("duplicates", &duplicates, 1_500),
         ("keys", &keys, 2_000),
         ("one line", &one_line, 20_000),
@@ -213,6 +220,7 @@ fn time_grows_with_the_text_and_no_faster() {
         ("comments", &comments, 5_000),
         ("documents", &documents, 2_000),
         ("bad", &bad, 1_000),
+        ("blanks", &blanks, 5_000),
     ];
     for (name, text, count) in cases {
         let (few, many) = (text(count), text(count * 8));

@@ -1,87 +1,98 @@
-//! The fuzz corpora, replayed on stable through the entry function that the fuzz targets use.
-
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+//! The fuzz corpora, replayed on stable through the entry functions that the fuzz targets use.
 
 #[path = "support/entry.rs"]
 mod entry;
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 
-use std::fs;
-use std::path::Path;
-
-fn replay(target: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut files = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
-        entry::judge(&bytes);
-        // Half of it, and with one byte changed: a cheap walk around each file.
-        entry::judge(bytes.get(..bytes.len() / 2).unwrap_or_default());
-        let mut changed = bytes;
-        if let Some(byte) = changed.get_mut(11) {
-            *byte ^= 0x55;
-        }
-        entry::judge(&changed);
-        files += 1;
-    }
-    assert!(files >= 5, "{target}: {files} files");
-}
+use replay::replay;
 
 #[test]
 fn pickle_holds_on_its_corpus() {
-    replay("pickle");
+    replay("pickle", 5, entry::judge);
 }
 
 #[test]
 fn zip_holds_on_its_corpus() {
-    replay("zip");
+    replay("zip", 5, entry::judge);
 }
 
 #[test]
 fn safetensors_holds_on_its_corpus() {
-    replay("safetensors");
+    replay("safetensors", 5, entry::judge);
 }
 
 #[test]
 fn npy_holds_on_its_corpus() {
-    replay("npy");
+    replay("npy", 5, entry::judge);
 }
 
 #[test]
 fn stream_holds_on_its_corpus() {
-    replay("stream");
+    replay("stream", 5, entry::judge);
 }
 
 #[test]
 fn tar_holds_on_its_corpus() {
-    replay("tar");
+    replay("tar", 5, entry::judge);
 }
 
 #[test]
 fn torch_legacy_holds_on_its_corpus() {
-    replay("torch_legacy");
+    replay("torch_legacy", 5, entry::judge);
 }
 
 #[test]
 fn torch_tar_holds_on_its_corpus() {
-    replay("torch_tar");
+    replay("torch_tar", 5, entry::judge);
 }
 
 #[test]
 fn joblib_holds_on_its_corpus() {
-    replay("joblib");
+    replay("joblib", 5, entry::judge);
 }
 
 #[test]
 fn jinja_holds_on_its_corpus() {
-    replay("jinja");
+    replay("jinja", 5, entry::template);
 }
 
 #[test]
 fn gguf_holds_on_its_corpus() {
-    replay("gguf");
+    replay("gguf", 5, entry::judge);
 }
 
 #[test]
 fn onnx_holds_on_its_corpus() {
-    replay("onnx");
+    replay("onnx", 5, entry::judge);
+}
+
+#[test]
+fn configuration_holds_on_its_corpus() {
+    replay("configuration", 5, entry::configuration);
+}
+
+#[test]
+fn allow_holds_on_its_corpus() {
+    replay("allow", 5, entry::allow);
+}
+
+#[test]
+fn inspection_holds_on_all_corpora_of_models() {
+    for target in [
+        "gguf",
+        "inspect",
+        "joblib",
+        "npy",
+        "onnx",
+        "pickle",
+        "safetensors",
+        "stream",
+        "tar",
+        "torch_legacy",
+        "torch_tar",
+        "zip",
+    ] {
+        replay(target, 5, entry::inspect);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::error::MAX_ALIAS_BYTES;
 use super::error::MAX_ALIAS_NODES;
 use super::error::MAX_DEPTH;
 use super::error::MAX_NODES;
@@ -39,6 +40,7 @@ pub(super) struct Builder {
     /// Entries whose content a later duplicate replaced -> a node that keeps the first content.
     moved: HashMap<u32, u32>,
     aliased: usize,
+    alias_bytes: usize,
 }
 
 impl Builder {
@@ -52,7 +54,14 @@ impl Builder {
             has_aliases: false,
             opened: Vec::new(),
         };
-        Self { tree, frames: Vec::new(), anchors: HashMap::new(), moved: HashMap::new(), aliased: 0 }
+        Self {
+            tree,
+            frames: Vec::new(),
+            anchors: HashMap::new(),
+            moved: HashMap::new(),
+            aliased: 0,
+            alias_bytes: 0,
+        }
     }
 
     /// The tree, or None for a document without any node.
@@ -135,6 +144,7 @@ impl Builder {
             if matches!(node.kind, Kind::Mapping | Kind::Sequence) {
                 return Err(ParseError::ComplexKey { at });
             }
+            self.repeat(node.text, at)?;
             let id = self.push(node.kind, node.start as usize..node.end as usize, node.text)?;
             if let Some(frame) = self.frames.last_mut() {
                 frame.key = id;
@@ -169,12 +179,23 @@ impl Builder {
             return Err(ParseError::AliasLimit { at });
         }
         let node = *self.tree.node(NodeId(from));
+        self.repeat(node.text, at)?;
+        if node.key != NONE {
+            self.repeat(self.tree.node(NodeId(node.key)).text, at)?;
+        }
         let id = self.push(node.kind, node.start as usize..node.end as usize, node.text)?;
         if let Some(made) = self.tree.nodes.get_mut(id as usize) {
             made.parent = parent;
             made.key = node.key;
         }
         Ok(id)
+    }
+
+    /// Counts text that stands in the tree once more.
+    fn repeat(&mut self, text: Text, at: usize) -> Result<(), ParseError> {
+        let (Text::Source { start, end } | Text::Owned { start, end }) = text;
+        self.alias_bytes = self.alias_bytes.saturating_add(end.saturating_sub(start) as usize);
+        if self.alias_bytes > MAX_ALIAS_BYTES { Err(ParseError::AliasLimit { at }) } else { Ok(()) }
     }
 
     fn link(&mut self, parent: u32, previous: u32, child: u32) {

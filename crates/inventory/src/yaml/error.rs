@@ -8,6 +8,9 @@ pub(super) const MAX_DEPTH: usize = 128;
 pub(super) const MAX_NODES: usize = 8_000_000;
 /// Nodes that expanded aliases may add: an alias bomb asks for 10^9.
 pub(super) const MAX_ALIAS_NODES: usize = 250_000;
+/// Bytes of text in them, for whoever reads a tree looks at each and may keep it: 30,000 aliases of one megabyte of text fit
+/// in a file of one megabyte.
+pub(super) const MAX_ALIAS_BYTES: usize = 16 << 20;
 
 /// Why a document is not a tree. Offsets are bytes in the text given to the reader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +35,8 @@ pub enum ParseError {
         /// Byte offset.
         at: usize,
     },
-    /// Aliases expand beyond 250,000 nodes, or an anchor contains itself.
-    #[error("aliases expand beyond {MAX_ALIAS_NODES} nodes")]
+    /// Aliases expand beyond 250,000 nodes or 16 MiB of text, or an anchor contains itself.
+    #[error("aliases expand beyond {MAX_ALIAS_NODES} nodes or {MAX_ALIAS_BYTES} bytes")]
     AliasLimit {
         /// Byte offset.
         at: usize,

@@ -67,6 +67,8 @@ fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, Parse
     let mut documents = 0_usize;
     // Block collections end where the next token starts; flow ones at their bracket.
     let mut flow = Vec::new();
+    // Once for all scalars: a megabyte of blanks at the end is looked through as often as this is asked.
+    let rest = text.trim_end_matches([' ', '\t']);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| {
             let at = error.marker().byte_offset().unwrap_or(0);
@@ -106,7 +108,7 @@ fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, Parse
                 // An implicit null comes as `~` with an empty span.
                 let value = if range.is_empty() && style == ScalarStyle::Plain { "" } else { &*value };
                 let value = if dashes.contains(&range.start) { "-" } else { value };
-                let value = unfinished_line(value, style, range.end, text);
+                let value = unfinished_line(value, style, range.end, rest);
                 if tag.as_deref().is_some_and(|tag| core_suffix(tag) == Some("binary")) {
                     let bytes = decode_base64(value).ok_or_else(|| ParseError::Syntax {
                         at: range.start,
@@ -124,10 +126,10 @@ fn read(text: &str, shown: &str, dashes: &[usize]) -> Result<Option<Tree>, Parse
     Ok(builder.finish())
 }
 
-/// A block scalar that ends with the text, without a line end, has none in its value either.
-fn unfinished_line<'v>(value: &'v str, style: ScalarStyle, end: usize, text: &str) -> &'v str {
+/// A block scalar that ends with the text, without a line end, has none in its value either. `rest` is the text without the
+/// blanks at its end.
+fn unfinished_line<'v>(value: &'v str, style: ScalarStyle, end: usize, rest: &str) -> &'v str {
     let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-    let rest = text.trim_end_matches([' ', '\t']);
     if is_block && end >= rest.len() && !rest.ends_with(['\n', '\r']) {
         return value.strip_suffix('\n').unwrap_or(value);
     }

@@ -6,6 +6,13 @@ mod find;
 mod keys;
 mod read;
 
+#[cfg(all(test, feature = "signing"))]
+#[path = "../../tests/support/entry.rs"]
+mod entry;
+#[cfg(all(test, feature = "signing"))]
+#[path = "../../../../fuzz/replay.rs"]
+mod replay;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -110,5 +117,10 @@ mod tests {
         let text = "a: 1\nß: 2\n";
         assert_eq!((place(text, 0), place(text, 5), place(text, 8)), ((1, 1), (2, 1), (2, 3)));
         assert_eq!(place(text, 999), (3, 1));
+    }
+    #[cfg(feature = "signing")]
+    #[test]
+    fn settings_hold_on_their_corpus() {
+        replay::replay("settings", 5, entry::settings);
     }
 }

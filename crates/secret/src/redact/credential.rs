@@ -9,16 +9,19 @@ impl Scan<'_> {
     /// `Bearer abc` outside a header line. A word of prose has no digit and is short.
     pub(super) fn bearer(&mut self, end: usize) -> usize {
         let start = skip_blanks(self.line, end);
-        let found = value::read(self.line, start, Until::Word(0));
+        if start == end {
+            return end;
+        }
+        let found = self.read(start, Until::Word(0));
         let token = self.text(found.inner.clone());
         let is_token = token.len() >= 20 || token.bytes().any(|byte| byte.is_ascii_digit());
-        if start > end && is_token && self.push(found.inner) { found.end } else { end }
+        if is_token && self.push(found.inner) { found.end } else { end }
     }
 
     /// `curl -u user:password`; `docker run --user 1000:1000` is none.
     pub(super) fn user_and_password(&mut self, end: usize) -> usize {
         let start = skip_blanks(self.line, end + usize::from(self.byte(end) == b'='));
-        let found = value::read(self.line, start, Until::Word(0));
+        let found = self.read(start, Until::Word(0));
         let Some((user, password)) = self.text(found.inner.clone()).split_once(':') else { return end };
         let is_id = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         if is_id(user) && is_id(password) {
@@ -40,7 +43,10 @@ impl Scan<'_> {
                 || value::closes_quote(self.line, at)
         };
         let longest = text.len().min(start + LONGEST_USER_INFO);
-        let end = (start..longest).find(|&at| is_end(at)).unwrap_or(longest);
+        // Up to where the last search came there is no end: of many URLs without a blank each would search the same.
+        let from = start.max(self.no_end_before).min(longest);
+        let end = (from..longest).find(|&at| is_end(at)).unwrap_or(longest);
+        self.no_end_before = end;
         // The last `@`: people do not escape the one in their password.
         let Some((info, _)) = self.text(start..end).rsplit_once('@') else {
             self.no_at_before = end;

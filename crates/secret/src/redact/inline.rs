@@ -9,6 +9,7 @@ use super::trim;
 use super::value;
 use super::value::Quote;
 use super::value::Until;
+use super::value::Value;
 use super::value::skip_blanks;
 
 /// Places to mask in `line`. In a document of `kind: Secret` everything under `data` is one.
@@ -19,12 +20,19 @@ pub(super) fn spans(line: &str, is_secret: bool) -> Vec<Range<usize>> {
         head: head(line),
         in_string: false,
         no_at_before: 0,
+        no_end_before: 0,
+        looked_at: 0,
         frames: vec![],
         spans: vec![],
     };
     scan.frames.push(Frame::default());
     let mut at = 0;
+    let most = line.len().saturating_mul(LOOKS).saturating_add(FREE_LOOKS);
     while at < line.len() {
+        if scan.looked_at > most {
+            scan.spans.push(at..line.len());
+            break;
+        }
         at = scan.step(at);
     }
     while let Some(frame) = scan.frames.pop() {
@@ -32,6 +40,11 @@ pub(super) fn spans(line: &str, is_secret: bool) -> Vec<Range<usize>> {
     }
     scan.spans
 }
+
+/// How often each byte of a line may be looked at as part of a value, on average, and how many looks are free. Of a line
+/// whose values lie in one another the rest is masked as a whole: who can make that time is short of nothing else.
+const LOOKS: usize = 64;
+const FREE_LOOKS: usize = 64 << 10;
 
 /// Where the content of a line begins: behind indentation, comment signs, list dashes and an opening quote.
 fn head(line: &str) -> usize {
@@ -56,6 +69,10 @@ pub(super) struct Scan<'l> {
     in_string: bool,
     /// Up to here no URL names a user.
     pub(super) no_at_before: usize,
+    /// Up to here no URL ends.
+    pub(super) no_end_before: usize,
+    /// Bytes that were read as values, those in one another for each.
+    looked_at: usize,
     /// Open brackets; the first is the line itself.
     frames: Vec<Frame>,
     spans: Vec<Range<usize>>,
@@ -128,6 +145,20 @@ impl<'l> Scan<'l> {
         hides
     }
 
+    /// The value at `start`.
+    pub(super) fn read(&mut self, start: usize, until: Until) -> Value {
+        let found = value::read(self.line, start, until);
+        self.looked_at = self.looked_at.saturating_add(found.end.saturating_sub(start));
+        found
+    }
+
+    /// The scalars of the collection at `start`, and where it ends.
+    fn leaves(&mut self, start: usize, all: bool) -> (Vec<Range<usize>>, usize) {
+        let (leaves, end) = flow::leaves(self.line, start, all);
+        self.looked_at = self.looked_at.saturating_add(end.saturating_sub(start));
+        (leaves, end)
+    }
+
     /// Looks at a word and what follows it; returns where to go on.
     fn word(&mut self, word: Range<usize>) -> usize {
         let name = self.text(word.clone());
@@ -161,26 +192,34 @@ impl<'l> Scan<'l> {
 
     fn note_value(&mut self, end: usize) {
         let Some((Separator::Assign | Separator::Colon, start)) = self.separator(end, "") else { return };
-        let Some(frame) = self.frames.last_mut() else { return };
         // The word inside a value that is noted already is no second one.
-        if frame.values.last().is_none_or(|last| last.end <= start) {
-            frame.values.push(value::read(self.line, start, Until::Flow).inner);
+        let is_new = |frame: &Frame| frame.values.last().is_none_or(|last| last.end <= start);
+        if !self.frames.last().is_some_and(is_new) {
+            return;
+        }
+        let value = self.read(start, Until::Flow).inner;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.values.push(value);
         }
     }
 
     /// Beside an access key it is the other half of the pair, else the name of a key in a Secret.
     fn note_secret_key(&mut self, end: usize) {
         let Some((Separator::Colon, start)) = self.separator(end, "") else { return };
-        let Some(frame) = self.frames.last_mut() else { return };
-        if frame.secret_keys.last().is_none_or(|last| last.end <= start) {
-            frame.secret_keys.push(value::read(self.line, start, Until::Flow).inner);
+        let is_new = |frame: &Frame| frame.secret_keys.last().is_none_or(|last| last.end <= start);
+        if !self.frames.last().is_some_and(is_new) {
+            return;
+        }
+        let value = self.read(start, Until::Flow).inner;
+        if let Some(frame) = self.frames.last_mut() {
+            frame.secret_keys.push(value);
         }
     }
 
     fn secret_data(&mut self, end: usize) -> usize {
         match self.separator(end, "") {
             Some((Separator::Colon, start)) if self.byte(start) == b'{' => {
-                let (leaves, end) = flow::leaves(self.line, start, true);
+                let (leaves, end) = self.leaves(start, true);
                 self.push_all(leaves);
                 end
             }
@@ -212,7 +251,7 @@ impl<'l> Scan<'l> {
             return word.end;
         }
         if matches!(self.byte(start), b'{' | b'[') && self.byte(start + 1) != b'{' {
-            let (leaves, end) = flow::leaves(self.line, start, false);
+            let (leaves, end) = self.leaves(start, false);
             if matches!(self.byte(end), 0 | b' ' | b'\t' | b'\r' | b',' | b'}' | b']' | b'"' | b'\'' | b'\\')
             {
                 self.push_all(leaves);
@@ -220,7 +259,7 @@ impl<'l> Scan<'l> {
             }
         }
         let until = self.until(separator, &word, is_glued);
-        let mut found = value::read(self.line, start, until);
+        let mut found = self.read(start, until);
         let is_bare = Quote::open(self.line, start).is_none();
         if until == Until::Line && is_bare {
             found = trim::without_comment_if_visible(self.line, found);

@@ -34,7 +34,8 @@ impl<'t> Line<'t> {
             content = skip_blanks(text, content + 1);
         }
         // JSON may put the first key behind its brackets.
-        while matches!(text_bytes.get(content), Some(b'{' | b'[')) && content + 1 < text.trim_end().len() {
+        let end = text.trim_end().len();
+        while matches!(text_bytes.get(content), Some(b'{' | b'[')) && content + 1 < end {
             content = skip_blanks(text, content + 1);
         }
         let (key, value) = key(text, content).unzip();

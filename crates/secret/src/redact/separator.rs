@@ -48,11 +48,16 @@ impl Scan<'_> {
 
     fn takes_blank(&self, name: &str, end: usize) -> bool {
         let start = end - name.len();
-        let is_docker = ["ENV", "ARG"].iter().any(|word| self.text(0..start).trim() == *word);
-        let is_netrc = name == "password" && self.text(0..start).contains("login ");
-        is_netrc || start == self.head && (is_docker || matches!(name, "requirepass" | "masterauth"))
+        // What stands before is looked at for few words of a line, or near the word: for all of them it would be quadratic.
+        let is_docker = || ["ENV", "ARG"].contains(&self.text(0..start).trim());
+        let near = self.line.ceil_char_boundary(start.saturating_sub(NEAR));
+        let is_netrc = name == "password" && self.text(near..start).contains("login ");
+        is_netrc || start == self.head && (matches!(name, "requirepass" | "masterauth") || is_docker())
     }
 }
+
+/// How far before a password the login of the same entry stands.
+const NEAR: usize = 512;
 
 fn is_variable(name: &str) -> bool {
     name.contains('_') && !name.bytes().any(|byte| byte.is_ascii_lowercase())

@@ -318,6 +318,32 @@ fn takes_linear_time_on_hostile_text() {
         mask(&unit.repeat(40_000 / unit.len()));
         assert!(clock.elapsed().as_secs() < 10, "{unit}");
     }
+    // Lines of which each byte was looked at for each word, each value, each bracket.
+    for (head, unit) in [
+        ("-u=/", "-u=/"),
+        ("", "Bearer/"),
+        ("token=", "…"),
+        ("", "://x/@"),
+        ("", "password x "),
+        ("[", "--token, [x]x: "),
+        (&" ".repeat(200_000), "a b "),
+        (&"[".repeat(200_000), " "),
+    ] {
+        let clock = std::time::Instant::now();
+        mask(&format!("{head}{}", unit.repeat(200_000 / unit.len())));
+        assert!(clock.elapsed().as_secs() < 30, "{unit}");
+    }
+}
+
+#[test]
+fn a_line_of_values_in_values_loses_its_rest() {
+    let line = format!("a: b {} password: hunter2", "-u=/".repeat(4000));
+    let masked = mask(&line);
+    assert!(
+        masked.starts_with("a: b -u=/") && masked.ends_with(MASK) && !masked.contains("hunter2"),
+        "{masked}"
+    );
+    assert_eq!(mask(&masked), masked);
 }
 
 fn mark(text: &str) -> String {

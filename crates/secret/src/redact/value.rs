@@ -241,10 +241,13 @@ fn is_shown_key(value: &str) -> bool {
 
 /// What follows `9Q (164 chars)`.
 fn shown_tail(tail: &str) -> Option<&str> {
-    let (last, rest) = tail.split_once(" (")?;
+    // No further than the shown form is long: a line of nothing but ellipses would be quadratic.
+    let end = tail.char_indices().nth(TAIL)?.0;
+    let (last, rest) = tail.split_at_checked(end)?;
+    let rest = rest.strip_prefix(" (").filter(|_| !last.contains(" ("))?;
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let rest = rest.get(digits..)?.strip_prefix(" chars)")?;
-    (last.chars().count() == TAIL && (1..=6).contains(&digits)).then_some(rest)
+    (1..=6).contains(&digits).then_some(rest)
 }
 
 pub(super) fn skip_blanks(line: &str, from: usize) -> usize {

@@ -164,7 +164,7 @@ impl Unpacker {
         self.given = 0;
         self.wants = header::window(self.codec, &feed)?.unwrap_or(self.windows);
         feed.ran_dry = false;
-        Engine::open(self.codec, feed, self.wants.max(self.windows) + OVERHEAD).map(Some)
+        Engine::open(self.codec, feed, self.wants.max(self.windows).saturating_add(OVERHEAD)).map(Some)
     }
 
     /// A decoder keeps no more than it gave: a large window is no matter until so much was decoded.

@@ -207,6 +207,19 @@ fn a_window_beyond_memory_is_refused_once_it_would_be_used() {
 }
 
 #[test]
+fn a_frame_that_announces_all_bytes_there_are_is_refused() {
+    // One segment of zstd: its window is its content, of which there are 2^64 - 1 bytes.
+    let bytes = [&b"\x28\xb5\x2f\xfd\xe0"[..], &[0xff; 8], &[0; 16]].concat();
+    let source: Arc<dyn Source> = Arc::new(Slice::new(bytes));
+    let stream = read(&source, Codec::Zstd, &Budget::new(1 << 30), 100_000);
+    assert!(
+        matches!(stream.error, Some((_, ReadError::Window { bytes: u64::MAX, .. }))),
+        "{:?}",
+        stream.error
+    );
+}
+
+#[test]
 fn skippable_frames_are_passed_over_and_looked_at() {
     let frame = |bytes: &[u8]| {
         let len = u32::try_from(bytes.len()).unwrap().to_le_bytes();

@@ -296,7 +296,7 @@ impl Union<'_> {
         let mut at = 0;
         for _ in 0..self.limits.members {
             if let Some((data, packed)) = known.get(&at) {
-                let behind = data + packed;
+                let behind = data.saturating_add(*packed);
                 at = ends.get(&at).copied().unwrap_or(behind).max(behind);
                 continue;
             }

@@ -339,6 +339,22 @@ fn archive_member(name: &str, data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_member_of_all_bytes_there_are_ends_where_numbers_do() {
+    let mut bytes = archive_of_one("x");
+    let end = memmem::find(&bytes, &record::END).unwrap();
+    let central = memmem::find(&bytes, &record::CENTRAL).unwrap();
+    // Its packed size stands in a ZIP64 field.
+    bytes[central + 20..central + 24].fill(0xff);
+    bytes[central + 30] = 12;
+    bytes[end + 12] += 12;
+    let field = [&[1, 0, 8, 0][..], &[0xff; 8]].concat();
+    bytes.splice(end..end, field);
+    let archive = read_bytes(&bytes);
+    assert!(archive.members.iter().any(|member| member.packed == u64::MAX), "{:?}", archive.members);
+    assert!(archive.odd.iter().any(|(.., words)| words.contains("runs past the end")), "{:?}", archive.odd);
+}
+
+#[test]
 fn truncated_and_changed_archives_never_panic() {
     let bytes = two();
     for end in 0..bytes.len() {

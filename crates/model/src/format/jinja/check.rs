@@ -36,11 +36,14 @@ pub(super) struct Check<'t> {
     source: &'t str,
     pub(super) bindings: &'t Bindings<'t>,
     pub(super) found: Vec<Found>,
+    /// What stands behind the first raw block that may end early. Blocks further on have less behind them: to look at the
+    /// rest again for each would take the square of a template.
+    behind: Option<Verdict>,
 }
 
 impl<'t> Check<'t> {
     pub(super) fn new(source: &'t str, bindings: &'t Bindings<'t>) -> Self {
-        Self { source, bindings, found: Vec::new() }
+        Self { source, bindings, found: Vec::new(), behind: None }
     }
 
     pub(super) fn statement(&mut self, statement: &Stmt<'_>) {
@@ -48,10 +51,11 @@ impl<'t> Check<'t> {
             Stmt::EmitRaw(raw) => {
                 if let Some(place) = literal::hidden_end(raw.raw) {
                     let start = at(raw.span());
-                    let found = literal::unparsed(self.source.get(start..).unwrap_or_default());
+                    let rest = self.source.get(start..).unwrap_or_default();
+                    let verdict = *self.behind.get_or_insert_with(|| literal::unparsed(rest).verdict);
                     self.tell(
                         start + place,
-                        found.verdict,
+                        verdict,
                         "holds text for one reader that is code for another".to_owned(),
                     );
                 }

@@ -89,20 +89,31 @@ const SINKS: [&str; 10] = [
 pub(super) fn unparsed(source: &str) -> Found {
     let code = source.find("{{").into_iter().chain(source.find("{%")).min().unwrap_or(source.len());
     let rest = source.get(code..).unwrap_or_default();
-    let dunder = rest.match_indices("__").find(|(at, _)| {
-        let name = rest.get(at + 2..).unwrap_or_default();
-        let len = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-        let name = name.get(..len.unwrap_or(name.len())).unwrap_or_default();
-        name.len() > 2 && name.ends_with("__")
-    });
+    let dunder = dunder(rest);
     let lower = rest.to_ascii_lowercase();
-    let sink = dunder.map(|(at, _)| at).or_else(|| SINKS.iter().filter_map(|sink| lower.find(sink)).min());
+    let sink = dunder.or_else(|| SINKS.iter().filter_map(|sink| lower.find(sink)).min());
     if let Some(at) = sink {
         let message = "cannot be parsed, and holds names that lead out of a template".to_owned();
         return Found { at: code + at, verdict: Verdict::Malicious, message };
     }
     let message = "cannot be parsed: Jinja2 may read it all the same".to_owned();
     Found { at: code, verdict: Verdict::Review, message }
+}
+
+/// Place of the first word that ends with two underscores and has two more, and a letter, before them. Each word is looked at
+/// once: a megabyte of underscores is one word, and would be half a million beginnings of one.
+fn dunder(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + text.get(from..)?.find("__")?;
+        let name = text.get(at + 2..)?;
+        let len = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let name = name.get(..len.unwrap_or(name.len()))?;
+        if name.len() > 2 && name.ends_with("__") {
+            return Some(at);
+        }
+        from = at + 2 + name.len();
+    }
 }
 
 /// Where a raw block may end for Jinja2, which takes every blank of Unicode between the marks: what follows is code there

@@ -33,6 +33,9 @@ pub(crate) use names::is_way_out;
 const TEXT: usize = 1 << 20;
 /// Most tokens. Chains of them slip past the parser's own guard, and each may take a frame of the stack below.
 const TOKENS: usize = 50_000;
+/// Longest name, in bytes, of a template that is taken apart. A call keeps the names of all parameters that its arguments may
+/// be given to, for each of them: ten names of 90 KB and 16,000 arguments would be 14 GB.
+const NAME: usize = 256;
 /// The parser and the tree's destructor recurse along chains: at most 3 KB a token, in debug builds.
 const STACK: usize = 256 << 20;
 
@@ -93,7 +96,8 @@ pub(crate) fn read(text: &str) -> Facts {
 
 /// Runs on a stack of its own; with a limit that was reached.
 fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
-    let Ok(root) = machinery::parse(source, "", minijinja::syntax::SyntaxConfig::default()) else {
+    let root = machinery::parse(source, "", minijinja::syntax::SyntaxConfig::default());
+    let Some(root) = root.ok().filter(|_| !has_long_name(source)) else {
         return (vec![literal::unparsed(source)], None);
     };
     let statements = tree::statements(&root);
@@ -109,6 +113,12 @@ fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
     found.sort_by_key(|found| std::cmp::Reverse(found.verdict));
     found.truncate(crate::Limits::GAPS);
     (found, bindings.budget())
+}
+
+fn has_long_name(source: &str) -> bool {
+    let tokens = machinery::tokenize(source, false, minijinja::syntax::SyntaxConfig::default());
+    let mut tokens = tokens.map_while(Result::ok);
+    tokens.any(|(token, _)| matches!(token, Token::Ident(name) if name.len() > NAME))
 }
 
 /// Blanks `{% generation %}` and its end, which Hugging Face's environment knows and the parser does not; every other byte

@@ -91,6 +91,35 @@ fn bindings_that_multiply_are_a_gap() {
     assert_eq!(read(&same).budget, None, "a name that is given twice is one");
 }
 
+/// A megabyte each: half a million beginnings of one word, and twenty thousand raw blocks that may each end early, with the
+/// rest of the text behind each of them.
+#[test]
+fn what_stands_behind_is_looked_at_once() {
+    let words = format!("{{{{ {}a", "_".repeat(1_000_000));
+    assert_eq!(judge(&words).0, Verdict::Review, "a name of the interpreter ends with underscores");
+    let blocks = "{% raw %}{%\u{a0}endraw %}{% endraw %}".repeat(16_000);
+    assert_eq!(judge(&blocks).0, Verdict::Review);
+    assert_eq!(judge(&format!("{blocks}{{{{ x.popen }}}}")).0, Verdict::Malicious);
+}
+
+/// Ten parameters of 90 KB each, and each argument may be given to each of them.
+#[test]
+fn names_that_multiply_are_not_taken_apart() {
+    let names: Vec<_> = (0..10).map(|at| format!("a{at}{}", "b".repeat(90_000))).collect();
+    // A call has at most 2,000.
+    let calls = format!("{{{{ caller({}) }}}}", vec!["1"; 2000].join(",")).repeat(8);
+    let template = |name: &str| format!("{{% call({name}) f() %}}{{% endcall %}}{calls}{{{{ x }}}}");
+    let is_refused = |message: &String| message.contains("cannot be parsed");
+    assert!(!judge(&template("a")).1.iter().any(is_refused), "with short names it is an ordinary one");
+    let (verdict, messages) = judge(&template(&names.join(",")));
+    assert_eq!((verdict, messages.len()), (Verdict::Review, 1), "{messages:?}");
+    assert!(is_refused(&messages[0]), "{messages:?}");
+    assert_eq!(
+        judge(&template(&names.join(",")).replace("{{ x }}", "{{ x.__class__ }}")).0,
+        Verdict::Malicious
+    );
+}
+
 #[test]
 fn every_start_of_a_template_is_read_without_harm() {
     for (_, text) in ordinary::ORDINARY.iter().take(3) {
