@@ -62,9 +62,16 @@ impl OpenFile {
         Ok(Self { file, path, identity: Identity::of(&metadata) })
     }
 
-    /// Whether the path still shows the version that was opened. Ask it after the last read. The descriptor keeps the
-    /// number of its file from being given to another one, so that what the path shows is what the descriptor has.
+    /// Whether the path still shows the version that was opened, and it ends where it said. Ask it after the last read. The
+    /// descriptor keeps the number of its file from being given to another one, so that what the path shows is what the
+    /// descriptor has.
     pub fn verify(&self) -> Result<(), ReadError> {
+        // procfs, and FUSE with direct_io, tell a length of 0 and have bytes: a loader reads to the end, whatever was told.
+        match self.file.read_at(&mut [0], self.identity.len) {
+            Ok(0) => {}
+            Ok(_) => return Err(ReadError::Changed),
+            Err(error) => return Err(ReadError::Io { at: self.identity.len, cause: Arc::new(error) }),
+        }
         let shown = std::fs::metadata(&self.path);
         let unchanged = shown.is_ok_and(|metadata| Identity::of(&metadata) == self.identity);
         if unchanged { Ok(()) } else { Err(ReadError::Changed) }
@@ -139,6 +146,15 @@ mod tests {
         std::fs::rename(folder.join("other"), &path).unwrap();
         assert!(matches!(open.verify(), Err(ReadError::Changed)), "the path shows another file");
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_with_more_bytes_than_its_length_is_an_error() {
+        // Regular, of 0 bytes, and a line of text.
+        let open = OpenFile::open("/proc/version", true).unwrap();
+        assert_eq!(open.len(), 0);
+        assert!(matches!(open.verify(), Err(ReadError::Changed)));
     }
 
     #[test]
