@@ -29,14 +29,17 @@ pub enum OpenError {
     /// A folder, device, pipe or socket: opening it may block, and reading it may never end.
     #[error("not a regular file")]
     NotRegular,
+    /// It is not the version that was listed, or not there any more.
+    #[error("changed since it was listed")]
+    Changed,
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// What makes two looks at a path the same version of the same file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Identity {
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Identity {
     device: u64,
     inode: u64,
     len: u64,
@@ -54,12 +57,21 @@ impl OpenFile {
             flags |= OFlags::NOFOLLOW;
         }
         let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
+        Self::new(OpenOptions::new().read(true).custom_flags(flags).open(&path)?, path)
+    }
+
+    /// A file that was opened without blocking, and the path that shows it.
+    pub(crate) fn new(file: File, path: PathBuf) -> Result<Self, OpenError> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(OpenError::NotRegular);
         }
         Ok(Self { file, path, identity: Identity::of(&metadata) })
+    }
+
+    /// The version that was opened.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     /// Whether the path still shows the version that was opened, and it ends where it said. Ask it after the last read. The
@@ -102,7 +114,8 @@ impl Source for OpenFile {
 }
 
 impl Identity {
-    fn of(metadata: &Metadata) -> Self {
+    /// Of one look; of a link itself where the look was at the link.
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -110,6 +123,11 @@ impl Identity {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// Length in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.len
     }
 }
 

@@ -1,6 +1,7 @@
 //! Room `attest`, tests: a bundle is the signer's or it is refused: every field changed, every signed lie told.
 
 mod certificates;
+mod races;
 mod single;
 
 use std::path::PathBuf;

@@ -9,6 +9,9 @@ use std::num::NonZero;
 use std::path::Path;
 use std::path::PathBuf;
 
+use ringfence_artifact::Identity;
+use ringfence_artifact::OpenError;
+use ringfence_artifact::ReadError;
 use ringfence_finding::BY_CALLER;
 use ringfence_finding::FileStatus;
 use ringfence_finding::SignedBy;
@@ -70,8 +73,11 @@ pub struct Signature {
     pub own: Option<String>,
 }
 
-/// Digests by path and range: a file is read once, however many signatures cover it.
-type Digests = HashMap<(PathBuf, (u64, Option<u64>)), (u64, Sha256)>;
+/// Digests by version and range: a file is read once, however many signatures cover it.
+type Digests = HashMap<(PathBuf, Identity, (u64, Option<u64>)), (u64, Sha256)>;
+
+/// What was hashed, and by which rules it was found.
+type Look = (tree::Rules, Tree);
 
 /// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
 pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
@@ -81,9 +87,17 @@ pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     let trust: Vec<&TrustedSigner> =
         request.trust.iter().filter(|signer| signer.is_over(request.now).is_none()).collect();
     let mut digests = Digests::new();
-    let each =
-        request.signatures.iter().map(|signature| one(request, engine, signature, &trust, &mut digests));
-    let mut result = agree::together(request, each.collect());
+    let each = request.signatures.iter();
+    let each = each.map(|signature| one(request, engine, signature, &trust, &mut digests));
+    let each: Vec<(Verification, Option<Look>)> = each.collect();
+    // Behind the last byte of all: minutes may have gone by since the first file was hashed.
+    let again = |(mut result, look): (Verification, Option<Look>)| {
+        if let Some((rules, tree)) = look {
+            look_again(request, &rules, &tree, &mut result);
+        }
+        result
+    };
+    let mut result = agree::together(request, each.into_iter().map(again).collect());
     result.notes.extend(over);
     if let Some(option) = request.allow_unsigned {
         result.relaxed.insert(0, format!("{option}: files that nobody signed are let through"));
@@ -98,7 +112,7 @@ fn one(
     signature: &Signature,
     trust: &[&TrustedSigner],
     digests: &mut Digests,
-) -> Verification {
+) -> (Verification, Option<Look>) {
     let mut result = Verification::default();
     let (bundle, signer, statement) = match believed(&signature.bundle, trust) {
         Ok(read) => read,
@@ -107,17 +121,52 @@ fn one(
             let is_named = request.signatures.len() > 1 || trust.is_empty();
             let file = if is_named { String::new() } else { format!(", in {}", signature.name) };
             result.reasons.push(VerifyReason::failed("signature", format!("{refusal}{file}")));
-            return result;
+            return (result, None);
         }
     };
     result.payload = Some(bundle.payload_digest().to_string());
     tell(signature, &signer, &statement, trust, &mut result);
     let rules = rules(request, &statement);
     match tree::walk(request.path, &rules) {
-        Ok(tree) => compare(request, engine, statement, tree, digests, &mut result),
-        Err(error) => result.reasons.push(VerifyReason::incomplete("unread", error.to_string())),
+        Ok(tree) => {
+            compare(request, engine, statement, &tree, digests, &mut result);
+            (result, Some((rules, tree)))
+        }
+        Err(error) => {
+            result.reasons.push(VerifyReason::incomplete("unread", error.to_string()));
+            (result, None)
+        }
     }
-    result
+}
+
+/// Whether everything is as it was listed, and nothing else is there.
+fn look_again(request: &Request<'_>, rules: &tree::Rules, tree: &Tree, result: &mut Verification) {
+    let later = match tree::walk(request.path, rules) {
+        Ok(later) => later,
+        Err(error) => {
+            let message = format!(".: changed while it was read: {error}");
+            return result.reasons.push(VerifyReason::failed("changed", message));
+        }
+    };
+    let mut statuses: BTreeMap<&str, &mut FileStatus> = BTreeMap::new();
+    for file in &mut result.files {
+        statuses.insert(&file.path, &mut file.status);
+    }
+    let mut others = Vec::new();
+    for (name, how) in tree.changed(&later) {
+        match statuses.get_mut(name.as_str()).map(|status| std::mem::replace(*status, FileStatus::Changed)) {
+            // It is told.
+            Some(FileStatus::Changed) => continue,
+            Some(_) => {}
+            None => others.push(name.clone()),
+        }
+        result.reasons.push(VerifyReason::failed("changed", format!("{name}: {how}")));
+    }
+    let other = |path| VerifiedFile { path, bytes: 0, digest: None, status: FileStatus::Changed };
+    result.files.extend(others.into_iter().map(other));
+    result.files.sort_by(|a, b| a.path.cmp(&b.path));
+    result.skipped = later.skipped;
+    result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// What is signed, by whom.
@@ -188,14 +237,14 @@ fn compare(
     request: &Request<'_>,
     engine: Engine,
     statement: Statement,
-    mut tree: Tree,
+    tree: &Tree,
     digests: &mut Digests,
     result: &mut Verification,
 ) {
-    for (name, why) in tree.refused.drain(..) {
+    for (name, why) in &tree.refused {
         result.reasons.push(VerifyReason::failed("refused-file", format!("{name}: {why}")));
     }
-    for (name, why) in tree.unseen.drain(..) {
+    for (name, why) in &tree.unseen {
         result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
     }
     let mut signed = statement.files;
@@ -215,15 +264,15 @@ fn compare(
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
     for (name, found) in &tree.files {
         let Some(content) = signed.get(name) else { continue };
-        let whole =
-            Job { path: found.path.clone(), follow: found.link, range: (0, None), expected: found.bytes };
+        let bytes = found.identity.bytes();
+        let whole = Job { file: tree.listed(found), range: (0, None), expected: bytes };
         let ends: Vec<Option<u64>> = match content {
             Content::Whole(_) => vec![None],
             Content::Shards(shards) => shards.iter().map(|(end, _)| Some(*end)).collect(),
         };
         let mut start = 0;
         for end in ends {
-            let expected = end.unwrap_or(found.bytes).saturating_sub(start);
+            let expected = end.unwrap_or(bytes).saturating_sub(start);
             jobs.push(Job { range: (start, end), expected, ..whole.clone() });
             owners.push(name.clone());
             start = end.unwrap_or(start);
@@ -234,14 +283,15 @@ fn compare(
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
     }
-    for (name, found) in tree.files {
-        let file = match (signed.remove(&name), parts.remove(&name)) {
-            (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
-            (None, _) if is_sharded && found.bytes == 0 => {
+    for (name, found) in &tree.files {
+        let bytes = found.identity.bytes();
+        let file = match (signed.remove(name), parts.remove(name)) {
+            (Some(content), Some(parts)) => judge(name, bytes, &content, parts, result),
+            (None, _) if is_sharded && bytes == 0 => {
                 result.notes.push(format!("{name}: empty, which a signature of shards does not cover"));
-                VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Unsigned }
+                VerifiedFile { path: name.clone(), bytes: 0, digest: None, status: FileStatus::Unsigned }
             }
-            _ => unsigned(&name, found.bytes, request.allow_unsigned.is_some(), result),
+            _ => unsigned(name, bytes, request.allow_unsigned.is_some(), result),
         };
         result.files.push(file);
     }
@@ -249,14 +299,11 @@ fn compare(
         result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
         result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Missing });
     }
-    result.files.sort_by(|a, b| a.path.cmp(&b.path));
-    result.skipped = tree.skipped;
-    result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// Hashes what no other signature of this run has asked for.
 fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: &[Job], digests: &mut Digests) -> Vec<Hashed> {
-    let key = |job: &Job| (job.path.clone(), job.range);
+    let key = |job: &Job| (job.file.path.clone(), job.file.identity, job.range);
     let is_known = |job: &&Job| digests.contains_key(&key(job));
     let unknown: Vec<Job> = jobs.iter().filter(|job| !is_known(job)).cloned().collect();
     let hashed = hash::run(engine, &unknown, request.threads, request.count);
@@ -315,7 +362,7 @@ fn judge(
                     result.reasons.push(VerifyReason::failed("differs", message));
                 }
             }
-            Err(Unread::Read(ringfence_artifact::ReadError::Changed)) => {
+            Err(Unread::Read(ReadError::Changed) | Unread::Open(OpenError::Changed)) => {
                 file.status = FileStatus::Changed;
                 result
                     .reasons
