@@ -13,12 +13,16 @@ use ringfence_artifact::Identity;
 use ringfence_artifact::Listed;
 use ringfence_finding::Skipped;
 
+use super::left_out;
 use super::statement;
 
 /// Deepest folder that is entered; links to folders can be nested without end.
 const MAX_DEPTH: usize = 64;
 /// Most entries that are looked at. Links between folders double at each level, so folders count too.
 const MAX_ENTRIES: usize = 1_000_000;
+
+/// Why a signature of this run is left out.
+pub(super) const OWN: &str = "a signature itself";
 
 /// What to leave out, and what to make of links.
 #[derive(Clone, Debug, Default)]
@@ -166,10 +170,8 @@ impl Walk<'_> {
 
     fn entry(&mut self, path: &Path, name: &str, kind: fs::FileType, depth: usize) {
         if let Some(reason) = self.rules.ignore.get(name) {
-            let mut skipped = Skipped { path: name.to_owned(), reason, ..Skipped::default() };
-            count(path, name, kind, 0, &mut skipped);
-            skipped.loadable.sort();
-            self.tree.skipped.push(skipped);
+            let own = *reason == OWN;
+            self.tree.skipped.push(left_out::look(path, name, kind, reason, own));
         } else if kind.is_symlink() {
             self.link(path, name, depth);
         } else if kind.is_dir() {
@@ -224,64 +226,6 @@ impl Walk<'_> {
             Err(error) => self.tree.unseen.push((name.to_owned(), error.to_string())),
         }
     }
-}
-
-/// Files at and below a path that is left out, and those a loader could load.
-fn count(path: &Path, name: &str, kind: fs::FileType, depth: usize, skipped: &mut Skipped) {
-    if !kind.is_dir() {
-        skipped.files += 1;
-        // What a link leads to is not counted, and may be a folder of code.
-        if is_loadable(name) || kind.is_symlink() {
-            skipped.loadable.push(name.to_owned());
-        }
-        return;
-    }
-    if depth > MAX_DEPTH {
-        return;
-    }
-    // Of what cannot be listed nobody knows what is in it.
-    let Ok(entries) = fs::read_dir(path) else { return skipped.loadable.push(name.to_owned()) };
-    for entry in entries.flatten() {
-        if let Ok(kind) = entry.file_type() {
-            let name = format!("{name}/{}", entry.file_name().to_string_lossy());
-            count(&entry.path(), &name, kind, depth + 1, skipped);
-        }
-    }
-}
-
-/// Endings of files that model loaders open: weights, code, configurations, templates.
-fn is_loadable(name: &str) -> bool {
-    const ENDINGS: [&str; 28] = [
-        "bin",
-        "ckpt",
-        "gguf",
-        "dll",
-        "dylib",
-        "h5",
-        "hdf5",
-        "ipynb",
-        "jinja",
-        "joblib",
-        "json",
-        "keras",
-        "nemo",
-        "npy",
-        "npz",
-        "onnx",
-        "pb",
-        "pickle",
-        "pkl",
-        "pt",
-        "pth",
-        "py",
-        "pyc",
-        "pyd",
-        "safetensors",
-        "sh",
-        "so",
-        "yaml",
-    ];
-    name.rsplit_once('.').is_some_and(|(_, ending)| ENDINGS.contains(&ending.to_ascii_lowercase().as_str()))
 }
 
 #[cfg(test)]

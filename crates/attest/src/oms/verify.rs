@@ -225,7 +225,7 @@ fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
     let signed = statement.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
     let called = request.ignore.iter().map(|path| (path.clone(), BY_CALLER));
     let own = request.signatures.iter().filter_map(|signature| signature.own.clone());
-    let own = own.map(|path| (path, "a signature itself"));
+    let own = own.map(|path| (path, tree::OWN));
     let mut ignore: BTreeMap<String, &'static str> = called.chain(signed).chain(own).collect();
     // What is signed is compared, whatever else is left out.
     ignore.retain(|path, _| !statement.files.contains_key(path));
