@@ -23,6 +23,7 @@ use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
 use super::bundle::Signer;
+use super::sign::model_name;
 use super::statement::ALONE;
 use super::statement::Content;
 use super::statement::Statement;
@@ -75,6 +76,12 @@ pub struct Signature {
 
 /// Digests by version and range: a file is read once, however many signatures cover it.
 type Digests = HashMap<(PathBuf, Identity, (u64, Option<u64>)), (u64, Sha256)>;
+
+/// Why an empty file fails beside shards.
+const NO_SHARD: &str =
+    "empty, and a signature of shards leaves empty files out (--allow-unsigned-files lets them through)";
+/// Most notes of one kind: a note decides nothing, and must not hide the others.
+const FEW: usize = 20;
 
 /// What was hashed, and by which rules it was found.
 type Look = (tree::Rules, Tree);
@@ -210,15 +217,22 @@ fn tell(
         }
     }
     result.relaxed.dedup();
-    let folded = |name: &String| name.to_lowercase();
     let mut seen: BTreeMap<String, &String> = BTreeMap::new();
-    for name in statement.files.keys() {
-        if let Some(other) = seen.insert(folded(name), name) {
-            result.notes.push(format!(
-                "`{other}` and `{name}` differ only in case: some file systems take them for one"
-            ));
-        }
+    let same = statement.files.keys().filter_map(|name| {
+        let other = seen.insert(name.to_lowercase(), name)?;
+        Some(format!("`{other}` and `{name}` differ only in case: some file systems take them for one"))
+    });
+    result.notes.extend(few(same.collect(), "that differ only in case"));
+}
+
+/// The first of these notes, and how many more there are.
+fn few(mut notes: Vec<String>, what: &str) -> Vec<String> {
+    let more = notes.len().saturating_sub(FEW);
+    if more > 0 {
+        notes.truncate(FEW);
+        notes.push(format!("and {more} more {what}"));
     }
+    notes
 }
 
 fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
@@ -226,7 +240,7 @@ fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
     let called = request.ignore.iter().map(|path| (path.clone(), BY_CALLER));
     let own = request.signatures.iter().filter_map(|signature| signature.own.clone());
     let own = own.map(|path| (path, tree::OWN));
-    let mut ignore: BTreeMap<String, &'static str> = called.chain(signed).chain(own).collect();
+    let mut ignore: BTreeMap<String, &'static str> = signed.chain(own).chain(called).collect();
     // What is signed is compared, whatever else is left out.
     ignore.retain(|path, _| !statement.files.contains_key(path));
     tree::Rules { ignore, allow_symlinks: statement.allow_symlinks }
@@ -248,7 +262,8 @@ fn compare(
         result.reasons.push(VerifyReason::incomplete("unread", format!("{name}: {why}")));
     }
     let mut signed = statement.files;
-    // Shards are of at least one byte, so a signer of shards cannot speak of empty files: theirs are noted, and so is any other.
+    // Shards are of at least one byte, so a signer of shards cannot speak of empty files; and one with the right name may hide
+    // a module, or change which weights a loader takes.
     let is_sharded = signed.values().any(|content| matches!(content, Content::Shards(_)));
     let alone = tree.files.keys().next().filter(|_| tree.single);
     if let Some((name, content)) = alone.and_then(|name| Some((name, signed.remove(ALONE)?))) {
@@ -260,6 +275,13 @@ fn compare(
             result.notes.push(note);
         }
         signed.insert(name.clone(), content);
+    }
+    let own = model_name(request.path, tree.single);
+    if !tree.single && own != statement.name {
+        let was = &statement.name;
+        result
+            .notes
+            .push(format!("{own}: signed as `{was}`; what is in a folder is covered, its name is not"));
     }
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
     for (name, found) in &tree.files {
@@ -283,17 +305,27 @@ fn compare(
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
     }
+    let mut unsigned = Vec::new();
     for (name, found) in &tree.files {
         let bytes = found.identity.bytes();
         let file = match (signed.remove(name), parts.remove(name)) {
             (Some(content), Some(parts)) => judge(name, bytes, &content, parts, result),
-            (None, _) if is_sharded && bytes == 0 => {
-                result.notes.push(format!("{name}: empty, which a signature of shards does not cover"));
-                VerifiedFile { path: name.clone(), bytes: 0, digest: None, status: FileStatus::Unsigned }
+            _ => {
+                let is_empty = is_sharded && bytes == 0;
+                let why = if is_empty { NO_SHARD } else { "there, and nobody signed it" };
+                unsigned.push((name, why));
+                VerifiedFile { path: name.clone(), bytes, digest: None, status: FileStatus::Unsigned }
             }
-            _ => unsigned(name, bytes, request.allow_unsigned.is_some(), result),
         };
         result.files.push(file);
+    }
+    if request.allow_unsigned.is_some() {
+        let told = unsigned.iter().map(|(name, _)| format!("{name}: nobody signed it"));
+        result.notes.extend(few(told.collect(), "that nobody signed"));
+    } else {
+        let told =
+            unsigned.iter().map(|(name, why)| VerifyReason::failed("unsigned", format!("{name}: {why}")));
+        result.reasons.extend(told);
     }
     for name in signed.into_keys() {
         result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
@@ -319,15 +351,6 @@ fn hash_unknown(request: &Request<'_>, engine: Engine, jobs: &[Job], digests: &m
         None => Err(failed.remove(&key(job)).unwrap_or(Unread::Lost)),
     };
     jobs.iter().map(result).collect()
-}
-
-fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) -> VerifiedFile {
-    if allowed {
-        result.notes.push(format!("{name}: nobody signed it"));
-    } else {
-        result.reasons.push(VerifyReason::failed("unsigned", format!("{name}: there, and nobody signed it")));
-    }
-    VerifiedFile { path: name.to_owned(), bytes, digest: None, status: FileStatus::Unsigned }
 }
 
 fn judge(

@@ -21,19 +21,7 @@ impl Bench {
     fn verify_while(&self, bundle: &[u8], change: &(dyn Fn() + Sync)) -> Verification {
         let once = Once::new();
         let count = |_| once.call_once(change);
-        let signatures = [Signature { name: "0.sig".to_owned(), bundle: bundle.to_vec(), own: None }];
-        let request = Request {
-            path: &self.folder,
-            signatures: &signatures,
-            trust: &self.trust,
-            require: Require::Any,
-            ignore: &[],
-            allow_unsigned: None,
-            now: NOW,
-            threads: None,
-            count: &count,
-        };
-        let result = verify(&request).unwrap();
+        let result = self.verify_by(&[bundle], |request| request.count = &count);
         assert!(once.is_completed());
         result
     }
@@ -86,24 +74,12 @@ fn a_file_that_is_replaced_when_it_is_done_is_told() {
     let good = bench.sign().to_string().into_bytes();
     // The last that is told: all but one are done, and that one is the smallest.
     let left = std::sync::atomic::AtomicU64::new(15_000 + 4 + 2);
-    let signatures = [Signature { name: "0.sig".to_owned(), bundle: good, own: None }];
     let count = |bytes| {
         if left.fetch_sub(bytes, std::sync::atomic::Ordering::SeqCst) == bytes {
             std::fs::write(bench.folder.join("w5"), "evil").unwrap();
         }
     };
-    let request = Request {
-        path: &bench.folder,
-        signatures: &signatures,
-        trust: &bench.trust,
-        require: Require::Any,
-        ignore: &[],
-        allow_unsigned: None,
-        now: NOW,
-        threads: None,
-        count: &count,
-    };
-    let result = verify(&request).unwrap();
+    let result = bench.verify_by(&[&good], |request| request.count = &count);
     assert_eq!(std::fs::read(bench.folder.join("w5")).unwrap(), b"evil");
     let told: Vec<&str> = result.reasons.iter().map(|reason| reason.message.as_str()).collect();
     assert_eq!(told, ["w5: changed while it was read"]);

@@ -1,0 +1,48 @@
+//! Room `attest`, tests: what a signature does not decide is told: another name of the folder, files that are let through.
+
+use super::*;
+
+#[test]
+fn a_folder_of_another_name_verifies_and_the_name_is_told() {
+    let mut bench = Bench::new("folder-name");
+    let good = bench.sign().to_string().into_bytes();
+    assert_eq!(bench.verify(&good).notes, [""; 0]);
+    let was = bench.folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let other = bench.folder.with_file_name(format!("{was}-insecure"));
+    std::fs::rename(&bench.folder, &other).unwrap();
+    (bench.root, bench.folder) = (other.clone(), other);
+    let result = bench.verify(&good);
+    assert_eq!(result.outcome(), VerifyOutcome::Verified, "{:?}", result.reasons);
+    let note = format!("{was}-insecure: signed as `{was}`; what is in a folder is covered, its name is not");
+    assert_eq!(result.notes, [note]);
+}
+
+#[test]
+fn notes_of_one_kind_are_few_and_the_rest_is_counted() {
+    let bench = Bench::new("few");
+    let good = bench.sign().to_string().into_bytes();
+    for number in 0..50 {
+        std::fs::write(bench.folder.join(format!("x{number:02}")), "").unwrap();
+    }
+    let result = bench.verify_by(&[&good], |request| request.allow_unsigned = Some("x"));
+    assert_eq!((result.outcome(), result.notes.len()), (VerifyOutcome::Verified, 21));
+    assert_eq!(
+        (&*result.notes[0], &*result.notes[20]),
+        ("x00: nobody signed it", "and 30 more that nobody signed")
+    );
+    assert_eq!(result.count(FileStatus::Unsigned), 50, "all are in the list of files");
+    assert_eq!(bench.verify(&good).reasons.len(), 50, "reasons are told, each of them");
+}
+
+#[test]
+fn what_the_caller_leaves_out_too_is_no_news_to_him() {
+    let bench = Bench::new("caller");
+    let good = bench.sign().to_string().into_bytes();
+    std::fs::create_dir_all(bench.folder.join(".git")).unwrap();
+    std::fs::write(bench.folder.join(".git/x.py"), "").unwrap();
+    let ignore = [".git".to_owned()];
+    assert_eq!(bench.verify(&good).uncovered().len(), 1);
+    let result = bench.verify_by(&[&good], |request| request.ignore = &ignore);
+    assert_eq!((result.outcome(), result.uncovered().len()), (VerifyOutcome::Verified, 0));
+    assert_eq!(result.skipped[0].loadable, [".git/x.py"], "it is listed all the same");
+}
