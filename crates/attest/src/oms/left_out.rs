@@ -31,8 +31,16 @@ const TEXTS: [&str; 3] = ["license", "notice", "readme"];
 /// Endings of prose, and of images. SVG is a document with scripts, and no image here.
 const INERT: [&str; 7] = ["gif", "jpeg", "jpg", "md", "png", "rst", "webp"];
 
-/// Counts what is at and below `path`. `own` says that it is the place of a signature that was read, which may be a link.
-pub(super) fn look(path: &Path, name: &str, kind: fs::FileType, reason: &'static str, own: bool) -> Skipped {
+/// Counts what is at and below `path`. `own` says that it is the place of a signature that was read, which may be a link. What
+/// counts takes its bytes of `names`; none where they do not suffice.
+pub(super) fn look(
+    path: &Path,
+    name: &str,
+    kind: fs::FileType,
+    reason: &'static str,
+    own: bool,
+    names: &mut usize,
+) -> Option<Skipped> {
     let mut skipped = Skipped { path: name.to_owned(), reason, ..Skipped::default() };
     let own_name = name.rsplit_once('/').map_or(name, |(_, own)| own);
     let place = match own_name {
@@ -42,9 +50,11 @@ pub(super) fn look(path: &Path, name: &str, kind: fs::FileType, reason: &'static
         _ if (kind.is_file() || own) && is_signature(path, own) => Place::Inert,
         _ => Place::Any,
     };
-    Count { place, root: name, skipped: &mut skipped }.at(path, name, kind, 0);
+    let mut count = Count { place, root: name, skipped: &mut skipped, names, is_cut: false };
+    count.at(path, name, kind, 0);
+    let is_whole = !count.is_cut;
     skipped.loadable.sort();
-    skipped
+    is_whole.then_some(skipped)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +69,9 @@ struct Count<'c> {
     place: Place,
     root: &'c str,
     skipped: &'c mut Skipped,
+    /// Bytes of names that may still be kept.
+    names: &'c mut usize,
+    is_cut: bool,
 }
 
 impl Count<'_> {
@@ -73,6 +86,9 @@ impl Count<'_> {
             return self.file(name, false);
         };
         for entry in entries {
+            if self.is_cut {
+                return;
+            }
             match entry.and_then(|entry| Ok((entry.file_name(), entry.path(), entry.file_type()?))) {
                 Ok((own, path, kind)) => {
                     self.at(&path, &format!("{name}/{}", own.to_string_lossy()), kind, depth + 1);
@@ -84,8 +100,15 @@ impl Count<'_> {
 
     fn file(&mut self, name: &str, is_inert: bool) {
         self.skipped.files += 1;
-        if !is_inert {
-            self.skipped.loadable.push(name.to_owned());
+        if is_inert {
+            return;
+        }
+        match self.names.checked_sub(name.len()) {
+            Some(left) => {
+                *self.names = left;
+                self.skipped.loadable.push(name.to_owned());
+            }
+            None => self.is_cut = true,
         }
     }
 
@@ -112,9 +135,8 @@ fn is_gits(below: &str) -> bool {
     let parts: Vec<&str> = below.split('/').collect();
     match *parts.as_slice() {
         [own] => OF_GIT.contains(&own),
-        ["info" | "logs" | "refs", ..] => true,
+        ["info" | "logs" | "refs", ..] | ["objects", "info", "alternates" | "commit-graph" | "packs"] => true,
         ["hooks", own] => own.ends_with(".sample"),
-        ["objects", "info", "alternates" | "commit-graph" | "packs"] => true,
         ["objects", "info", "commit-graphs", own] => own == "commit-graph-chain" || is_of_graph(own),
         ["objects", "pack", own] => own == "multi-pack-index" || is_pack(own),
         ["objects", two, rest] => is_hex(two, &[2]) && is_hex(rest, &[38, 62]),
@@ -166,7 +188,7 @@ mod tests {
 
     fn looked(root: &Path, name: &str) -> Skipped {
         let kind = fs::symlink_metadata(root.join(name)).unwrap().file_type();
-        look(&root.join(name), name, kind, "left out", false)
+        look(&root.join(name), name, kind, "left out", false, &mut 1000).unwrap()
     }
 
     /// Whether this file, alone below the first part of its path, counts.
@@ -181,9 +203,9 @@ mod tests {
         assert!(!counts || skipped.loadable == [name], "{skipped:?}");
         let top = root.join(top);
         if top.is_dir() {
-            fs::remove_dir_all(top).unwrap()
+            fs::remove_dir_all(top).unwrap();
         } else {
-            fs::remove_file(top).unwrap()
+            fs::remove_file(top).unwrap();
         }
         counts
     }

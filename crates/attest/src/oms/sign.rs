@@ -86,7 +86,8 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     let engine = hash::checked()?;
     let defaults = DEFAULT_IGNORE.iter().map(|path| ((*path).to_owned(), "left out by default"));
     let own = signing.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
-    let rules = tree::Rules { ignore: defaults.chain(own).collect(), allow_symlinks: false };
+    let ignore = defaults.chain(own).collect();
+    let rules = tree::Rules { ignore, through_links: None, most: tree::MAX_ENTRIES };
     let mut tree = tree::walk(signing.path, &rules).map_err(SignError::Root)?;
     if !tree.unseen.is_empty() {
         return Err(SignError::Unread(tree.unseen));

@@ -148,6 +148,10 @@ fn one(
 
 /// Whether everything is as it was listed, and nothing else is there.
 fn look_again(request: &Request<'_>, rules: &tree::Rules, tree: &Tree, result: &mut Verification) {
+    if tree.is_cut {
+        // Told, and what was seen of it is no measure for a second look.
+        return result.files.sort_by(|a, b| a.path.cmp(&b.path));
+    }
     let later = match tree::walk(request.path, rules) {
         Ok(later) => later,
         Err(error) => {
@@ -243,7 +247,14 @@ fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
     let mut ignore: BTreeMap<String, &'static str> = signed.chain(own).chain(called).collect();
     // What is signed is compared, whatever else is left out.
     ignore.retain(|path, _| !statement.files.contains_key(path));
-    tree::Rules { ignore, allow_symlinks: statement.allow_symlinks }
+    let names = || statement.files.keys().cloned().collect();
+    // Each part of a signed name is an entry at most.
+    let signed: usize = statement.files.keys().map(|name| name.split('/').count()).sum();
+    tree::Rules {
+        ignore,
+        through_links: statement.allow_symlinks.then(names),
+        most: signed + tree::BEYOND_SIGNED,
+    }
 }
 
 /// Hashes what is both signed and there, and holds the two lists against each other, in both directions.
@@ -308,16 +319,19 @@ fn compare(
     let mut unsigned = Vec::new();
     for (name, found) in &tree.files {
         let bytes = found.identity.bytes();
-        let file = match (signed.remove(name), parts.remove(name)) {
-            (Some(content), Some(parts)) => judge(name, bytes, &content, parts, result),
-            _ => {
-                let is_empty = is_sharded && bytes == 0;
-                let why = if is_empty { NO_SHARD } else { "there, and nobody signed it" };
-                unsigned.push((name, why));
-                VerifiedFile { path: name.clone(), bytes, digest: None, status: FileStatus::Unsigned }
-            }
+        let file = if let (Some(content), Some(parts)) = (signed.remove(name), parts.remove(name)) {
+            judge(name, bytes, &content, parts, result)
+        } else {
+            let is_empty = is_sharded && bytes == 0;
+            unsigned.push((name, if is_empty { NO_SHARD } else { "there, and nobody signed it" }));
+            VerifiedFile { path: name.clone(), bytes, digest: None, status: FileStatus::Unsigned }
         };
         result.files.push(file);
+    }
+    for name in tree.links.keys() {
+        unsigned.push((name, "a link to a folder, and nobody signed what is behind it under this name"));
+        let status = FileStatus::Unsigned;
+        result.files.push(VerifiedFile { path: name.clone(), bytes: 0, digest: None, status });
     }
     if request.allow_unsigned.is_some() {
         let told = unsigned.iter().map(|(name, _)| format!("{name}: nobody signed it"));
@@ -328,8 +342,12 @@ fn compare(
         result.reasons.extend(told);
     }
     for name in signed.into_keys() {
-        result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
-        result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status: FileStatus::Missing });
+        // Where not all was looked at, it may be there; that is told once.
+        let status = if tree.is_cut { FileStatus::Unread } else { FileStatus::Missing };
+        if status == FileStatus::Missing {
+            result.reasons.push(VerifyReason::failed("missing", format!("{name}: signed, and not there")));
+        }
+        result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, status });
     }
 }
 

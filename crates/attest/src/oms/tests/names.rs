@@ -46,3 +46,17 @@ fn what_the_caller_leaves_out_too_is_no_news_to_him() {
     assert_eq!((result.outcome(), result.uncovered().len()), (VerifyOutcome::Verified, 0));
     assert_eq!(result.skipped[0].loadable, [".git/x.py"], "it is listed all the same");
 }
+
+#[test]
+fn a_model_with_too_many_unsigned_files_is_incomplete_and_nothing_is_called_missing() {
+    let bench = Bench::new("too-many");
+    let good = bench.sign().to_string().into_bytes();
+    // What a tar of a few kB unpacks to.
+    for number in 0..=tree::BEYOND_SIGNED {
+        std::fs::File::create(bench.folder.join(format!("{number:x}"))).unwrap();
+    }
+    let result = bench.verify_by(&[&good], |request| request.allow_unsigned = Some("x"));
+    let told: Vec<&str> = result.reasons.iter().map(|reason| reason.message.as_str()).collect();
+    assert_eq!(told, [".: more than 1003 entries, or 64 MiB of names: the rest is not looked at"]);
+    assert_eq!((result.outcome(), result.count(FileStatus::Missing)), (VerifyOutcome::Incomplete, 0));
+}
