@@ -47,7 +47,7 @@ fn model(folder: &Folder) -> String {
         ("c:o:l", "four"),
         ("Zürich/ß.txt", "five"),
         ("empty", ""),
-        ("ignored/x", "six"),
+        ("ignored/notes.md", "six"),
         (".gitattributes", "seven"),
         (".git/config", "eight"),
         ("weights.bin", &"nine".repeat(40_000)),

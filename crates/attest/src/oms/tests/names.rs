@@ -1,4 +1,5 @@
-//! Room `attest`, tests: what a signature does not decide is told: another name of the folder, files that are let through.
+//! Room `attest`, tests: what a signature does not decide is told: another name of the folder, files that are let through, links,
+//! what is not looked at.
 
 use super::*;
 
@@ -59,4 +60,37 @@ fn a_model_with_too_many_unsigned_files_is_incomplete_and_nothing_is_called_miss
     let told: Vec<&str> = result.reasons.iter().map(|reason| reason.message.as_str()).collect();
     assert_eq!(told, [".: more than 1003 entries, or 64 MiB of names: the rest is not looked at"]);
     assert_eq!((result.outcome(), result.count(FileStatus::Missing)), (VerifyOutcome::Incomplete, 0));
+}
+
+#[test]
+fn links_that_were_allowed_are_followed_by_signed_names_alone_and_may_not_turn() {
+    let bench = Bench::new("allowed-links");
+    let good = bench.payload();
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, bench.folder.join(name)).unwrap();
+    };
+    link("one", "linked");
+    link("sub", "through");
+    let files = json!({"method": "files", "hash_type": "sha256", "allow_symlinks": true});
+    let list = [("linked", "1"), ("one", "1"), ("sub/two", "2"), ("through/two", "2")];
+    let payload = with_resources(&good, &list, files);
+    let bundle = sign::envelope(payload.to_string().as_bytes(), &bench.key, &[]).unwrap().into_bytes();
+    let result = bench.verify(&bundle);
+    assert_eq!((result.outcome(), result.files.len()), (VerifyOutcome::Verified, 4), "{:?}", result.reasons);
+    // The same bytes by another link: not the one that was looked at.
+    let once = std::sync::Once::new();
+    let turn = |_| {
+        once.call_once(|| {
+            std::fs::remove_file(bench.folder.join("through")).unwrap();
+            link("./sub", "through");
+        });
+    };
+    let result = bench.verify_by(&[&bundle], |request| request.count = &turn);
+    let told: Vec<&str> = result.reasons.iter().map(|reason| reason.message.as_str()).collect();
+    assert_eq!(told, [".: changed while it was read", "through: changed while it was read"]);
+    // A folder under a name that nobody signed is there for a loader, whatever is in it.
+    link("sub", "tokenizer");
+    let result = bench.verify(&bundle);
+    assert_eq!((result.outcome(), result.reasons.len()), (VerifyOutcome::Failed, 1), "{:?}", result.reasons);
+    assert!(result.reasons[0].message.starts_with("tokenizer: a link to a folder, and nobody signed"));
 }
