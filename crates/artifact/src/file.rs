@@ -29,14 +29,17 @@ pub enum OpenError {
     /// A folder, device, pipe or socket: opening it may block, and reading it may never end.
     #[error("not a regular file")]
     NotRegular,
+    /// It is not the version that was listed, or not there any more.
+    #[error("changed since it was listed")]
+    Changed,
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// What makes two looks at a path the same version of the same file.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Identity {
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Identity {
     device: u64,
     inode: u64,
     len: u64,
@@ -54,7 +57,11 @@ impl OpenFile {
             flags |= OFlags::NOFOLLOW;
         }
         let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&path)?;
+        Self::new(OpenOptions::new().read(true).custom_flags(flags).open(&path)?, path)
+    }
+
+    /// A file that was opened without blocking, and the path that shows it.
+    pub(crate) fn new(file: File, path: PathBuf) -> Result<Self, OpenError> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(OpenError::NotRegular);
@@ -62,9 +69,21 @@ impl OpenFile {
         Ok(Self { file, path, identity: Identity::of(&metadata) })
     }
 
-    /// Whether the path still shows the version that was opened. Ask it after the last read. The descriptor keeps the
-    /// number of its file from being given to another one, so that what the path shows is what the descriptor has.
+    /// The version that was opened.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Whether the path still shows the version that was opened, and it ends where it said. Ask it after the last read. The
+    /// descriptor keeps the number of its file from being given to another one, so that what the path shows is what the
+    /// descriptor has.
     pub fn verify(&self) -> Result<(), ReadError> {
+        // procfs, and FUSE with direct_io, tell a length of 0 and have bytes: a loader reads to the end, whatever was told.
+        match self.file.read_at(&mut [0], self.identity.len) {
+            Ok(0) => {}
+            Ok(_) => return Err(ReadError::Changed),
+            Err(error) => return Err(ReadError::Io { at: self.identity.len, cause: Arc::new(error) }),
+        }
         let shown = std::fs::metadata(&self.path);
         let unchanged = shown.is_ok_and(|metadata| Identity::of(&metadata) == self.identity);
         if unchanged { Ok(()) } else { Err(ReadError::Changed) }
@@ -95,7 +114,8 @@ impl Source for OpenFile {
 }
 
 impl Identity {
-    fn of(metadata: &Metadata) -> Self {
+    /// Of one look; of a link itself where the look was at the link.
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -103,6 +123,11 @@ impl Identity {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// Length in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.len
     }
 }
 
@@ -139,6 +164,15 @@ mod tests {
         std::fs::rename(folder.join("other"), &path).unwrap();
         assert!(matches!(open.verify(), Err(ReadError::Changed)), "the path shows another file");
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_file_with_more_bytes_than_its_length_is_an_error() {
+        // Regular, of 0 bytes, and a line of text.
+        let open = OpenFile::open("/proc/version", true).unwrap();
+        assert_eq!(open.len(), 0);
+        assert!(matches!(open.verify(), Err(ReadError::Changed)));
     }
 
     #[test]

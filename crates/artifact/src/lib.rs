@@ -10,14 +10,18 @@
 #![warn(clippy::indexing_slicing)]
 
 mod file;
+mod folder;
 mod head;
 mod source;
 mod tee;
 mod tree;
 mod window;
 
+pub use file::Identity;
 pub use file::OpenError;
 pub use file::OpenFile;
+pub use folder::Folder;
+pub use folder::Listed;
 pub use head::Head;
 pub use source::ReadError;
 pub use source::Slice;

@@ -145,6 +145,9 @@ fn digit(byte: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_artifact::Listed;
+    use ringfence_artifact::OpenFile;
+
     use super::*;
 
     /// `abc`, by RFC 7693 (appendix A) and by the test vectors that BLAKE3 is published with (of no bytes).
@@ -157,8 +160,9 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("file");
         std::fs::write(&path, "xabcx").unwrap();
-        let part =
-            |start, end| Job { path: path.clone(), follow: false, range: (start, Some(end)), expected: 3 };
+        let identity = OpenFile::open(&path, false).unwrap().identity();
+        let file = Listed { folder: None, path, identity };
+        let part = |start, end| Job { file: file.clone(), range: (start, Some(end)), expected: 3 };
         for (hash, job, expected) in [
             (HashType::Blake2b, part(1, 4), BLAKE2B_ABC),
             (HashType::Blake3, part(2, 2), BLAKE3_EMPTY),

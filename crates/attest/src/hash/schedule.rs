@@ -6,10 +6,10 @@
 
 use std::cmp::Reverse;
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 
+use ringfence_artifact::Listed;
 use ringfence_artifact::OpenError;
 use ringfence_artifact::OpenFile;
 use ringfence_artifact::ReadError;
@@ -29,12 +29,10 @@ const WORTH_A_THREAD: u64 = 8 << 20;
 /// What to hash: a file, or a part of one.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
-    pub(crate) path: PathBuf,
-    /// Whether the last part of the path may be a link.
-    pub(crate) follow: bool,
+    pub(crate) file: Listed,
     /// First byte and, unless it is the end of the file, the byte behind the last.
     pub(crate) range: (u64, Option<u64>),
-    /// Length at the first look, in bytes: the order of work, no promise.
+    /// Bytes in it: the order of work.
     pub(crate) expected: u64,
 }
 
@@ -196,7 +194,7 @@ impl Stream<Lane> {
 
 impl<H: Hasher> Stream<H> {
     fn open(index: usize, job: &Job, hasher: H) -> Result<Self, OpenError> {
-        let file = OpenFile::open(&job.path, job.follow)?;
+        let file = job.file.open()?;
         let (start, end) = (job.range.0, job.range.1.unwrap_or(u64::MAX).min(file.len()));
         let start = start.min(end);
         Ok(Self { index, file, hasher, start, at: start, end, failed: None })

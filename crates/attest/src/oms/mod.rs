@@ -3,6 +3,7 @@
 
 mod agree;
 mod bundle;
+mod left_out;
 mod sign;
 mod statement;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Room `attest`: a model and a key -> a bundle.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::Path;
 
@@ -86,12 +87,13 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     let engine = hash::checked()?;
     let defaults = DEFAULT_IGNORE.iter().map(|path| ((*path).to_owned(), "left out by default"));
     let own = signing.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
-    let rules = tree::Rules { ignore: defaults.chain(own).collect(), allow_symlinks: false };
-    let tree = tree::walk(signing.path, &rules).map_err(SignError::Root)?;
+    let ignore = defaults.chain(own).collect();
+    let rules = tree::Rules { ignore, through_links: None, most: tree::MAX_ENTRIES };
+    let mut tree = tree::walk(signing.path, &rules).map_err(SignError::Root)?;
     if !tree.unseen.is_empty() {
         return Err(SignError::Unread(tree.unseen));
     }
-    let mut refused = tree.refused;
+    let mut refused = std::mem::take(&mut tree.refused);
     let wrong = |name: &String| Some((name.clone(), statement::wrong_name(name)?.to_owned()));
     if !tree.single {
         refused.extend(tree.files.keys().filter_map(wrong));
@@ -106,10 +108,9 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
         return Err(SignError::Empty);
     }
     let job = |found: &tree::Found| Job {
-        path: found.path.clone(),
-        follow: found.link,
+        file: tree.listed(found),
         range: (0, None),
-        expected: found.bytes,
+        expected: found.identity.bytes(),
     };
     let jobs: Vec<Job> = tree.files.values().map(job).collect();
     let hashed = hash::run(|| Lane::new(engine), &jobs, signing.threads, signing.count);
@@ -124,6 +125,11 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
             Err(error) => unread.push((name.clone(), error.to_string())),
         }
     }
+    // What was hashed first may be another file by now, or have got a neighbour.
+    let later = tree::walk(signing.path, &rules).map_err(SignError::Root)?;
+    let changed = tree.changed(&later).into_iter().map(|(name, how)| (name, how.to_owned()));
+    let known: BTreeSet<String> = unread.iter().map(|(name, _)| name.clone()).collect();
+    unread.extend(changed.filter(|(name, _)| !known.contains(name)));
     if !unread.is_empty() {
         return Err(SignError::Unread(unread));
     }

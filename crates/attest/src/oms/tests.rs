@@ -2,10 +2,12 @@
 
 mod certificates;
 mod changes;
+mod entries;
 mod hashes;
 mod kinds;
 mod names;
 mod old;
+mod races;
 mod single;
 
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use ringfence_finding::FileStatus;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifyOutcome;
+use ringfence_finding::VerifyReason;
 use serde_json::Value;
 use serde_json::json;
 
@@ -72,16 +75,22 @@ impl Bench {
     }
 
     fn verify_all(&self, bundles: &[&[u8]], require: Require) -> Verification {
+        self.verify_by(bundles, |request| request.require = require)
+    }
+
+    /// Verifies by a request that has been changed like this.
+    fn verify_by<'b>(&'b self, bundles: &[&[u8]], change: impl FnOnce(&mut Request<'b>)) -> Verification {
         let named = bundles.iter().enumerate().map(|(at, bundle)| Signature {
             name: format!("{at}.sig"),
             bundle: bundle.to_vec(),
             own: None,
         });
-        let request = Request {
+        let named: Vec<Signature> = named.collect();
+        let mut request = Request {
             path: &self.folder,
-            signatures: &named.collect::<Vec<_>>(),
+            signatures: &[],
             trust: &self.trust,
-            require,
+            require: Require::Any,
             ignore: &[],
             allow_unsigned: None,
             oms_v02: self.oms_v02,
@@ -89,7 +98,8 @@ impl Bench {
             threads: None,
             count: &|_| (),
         };
-        verify(&request).unwrap()
+        change(&mut request);
+        verify(&Request { signatures: &named, ..request }).unwrap()
     }
 
     fn verifies(&self, bundle: &Value) -> bool {
@@ -350,11 +360,21 @@ fn shards_cover_each_file_without_a_gap() {
     ] {
         failed(&seal(json!(2), wrong), rule);
     }
-    // No shard is empty: a signer of shards says nothing of an empty file, and that is told. Of one with bytes it does.
+    // No shard is empty: a signer of shards says nothing of an empty file, and that is told, with the option.
     std::fs::write(bench.folder.join("empty"), "").unwrap();
-    assert_eq!(outcome(json!(2), &whole), VerifyOutcome::Verified);
     std::fs::write(bench.folder.join("empty"), "1").unwrap();
     failed(&seal(json!(2), &whole), "empty: there, and nobody signed it");
+    std::fs::write(bench.folder.join("empty"), "").unwrap();
+    let size = json!({"method": "shards", "hash_type": "sha256", "allow_symlinks": false, "shard_size": 2});
+    let payload = with_resources(&good, &whole, size);
+    let result = bench.seal(&payload);
+    let told: Vec<String> = result.reasons.iter().map(VerifyReason::message).collect();
+    assert_eq!((told.len(), result.outcome()), (1, VerifyOutcome::Failed), "{told:?}");
+    assert!(told[0].starts_with("empty: empty, ") && told[0].contains("--allow-unsigned-files"), "{told:?}");
+    let bundle = sign::envelope(payload.to_string().as_bytes(), &bench.key, &[]).unwrap();
+    let allowed = bench.verify_by(&[bundle.as_bytes()], |request| request.allow_unsigned = Some("x"));
+    assert_eq!(allowed.outcome(), VerifyOutcome::Verified, "{:?}", allowed.reasons);
+    assert_eq!(allowed.notes, ["empty: nobody signed it"]);
 }
 
 #[test]

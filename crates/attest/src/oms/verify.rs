@@ -9,6 +9,9 @@ use std::num::NonZero;
 use std::path::Path;
 use std::path::PathBuf;
 
+use ringfence_artifact::Identity;
+use ringfence_artifact::OpenError;
+use ringfence_artifact::ReadError;
 use ringfence_finding::BY_CALLER;
 use ringfence_finding::FileStatus;
 use ringfence_finding::SignedBy;
@@ -21,6 +24,7 @@ use super::bundle;
 use super::bundle::Bundle;
 use super::bundle::Form;
 use super::bundle::Signer;
+use super::sign::model_name;
 use super::statement::ALONE;
 use super::statement::Content;
 use super::statement::Statement;
@@ -75,8 +79,17 @@ pub struct Signature {
     pub own: Option<String>,
 }
 
-/// Digests by hash, path and range: a file is read once for each hash, however many signatures cover it.
-type Digests = HashMap<(HashType, PathBuf, (u64, Option<u64>)), (u64, Digest)>;
+/// Digests by hash, version and range: a file is read once for each hash, however many signatures cover it.
+type Digests = HashMap<(HashType, PathBuf, Identity, (u64, Option<u64>)), (u64, Digest)>;
+
+/// Why an empty file fails beside shards.
+const NO_SHARD: &str =
+    "empty, and a signature of shards leaves empty files out (--allow-unsigned-files lets them through)";
+/// Most notes of one kind: a note decides nothing, and must not hide the others.
+const FEW: usize = 20;
+
+/// What was hashed, and by which rules it was found.
+type Look = (tree::Rules, Tree);
 
 /// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
 pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
@@ -86,9 +99,17 @@ pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     let trust: Vec<&TrustedSigner> =
         request.trust.iter().filter(|signer| signer.is_over(request.now).is_none()).collect();
     let mut digests = Digests::new();
-    let each =
-        request.signatures.iter().map(|signature| one(request, engine, signature, &trust, &mut digests));
-    let mut result = agree::together(request, each.collect());
+    let each = request.signatures.iter();
+    let each = each.map(|signature| one(request, engine, signature, &trust, &mut digests));
+    let each: Vec<(Verification, Option<Look>)> = each.collect();
+    // Behind the last byte of all: minutes may have gone by since the first file was hashed.
+    let again = |(mut result, look): (Verification, Option<Look>)| {
+        if let Some((rules, tree)) = look {
+            look_again(request, &rules, &tree, &mut result);
+        }
+        result
+    };
+    let mut result = agree::together(request, each.into_iter().map(again).collect());
     result.notes.extend(over);
     if let Some(option) = request.allow_unsigned {
         result.relaxed.insert(0, format!("{option}: files that nobody signed are let through"));
@@ -106,7 +127,7 @@ fn one(
     signature: &Signature,
     trust: &[&TrustedSigner],
     digests: &mut Digests,
-) -> Verification {
+) -> (Verification, Option<Look>) {
     let mut result = Verification::default();
     let (bundle, signer, statement) = match believed(&signature.bundle, trust, request.oms_v02) {
         Ok(read) => read,
@@ -115,17 +136,56 @@ fn one(
             let is_named = request.signatures.len() > 1 || trust.is_empty();
             let file = if is_named { String::new() } else { format!(", in {}", signature.name) };
             result.reasons.push(VerifyReason::failed("signature", format!("{refusal}{file}")));
-            return result;
+            return (result, None);
         }
     };
     result.payload = Some(bundle.payload_digest().to_string());
     tell(signature, &signer, &statement, trust, &mut result);
     let rules = rules(request, &statement);
     match tree::walk(request.path, &rules) {
-        Ok(tree) => compare(request, engine, statement, tree, digests, &mut result),
-        Err(error) => result.reasons.push(VerifyReason::incomplete("unread", error.to_string())),
+        Ok(tree) => {
+            compare(request, engine, statement, &tree, digests, &mut result);
+            (result, Some((rules, tree)))
+        }
+        Err(error) => {
+            result.reasons.push(VerifyReason::incomplete("unread", error.to_string()));
+            (result, None)
+        }
     }
-    result
+}
+
+/// Whether everything is as it was listed, and nothing else is there.
+fn look_again(request: &Request<'_>, rules: &tree::Rules, tree: &Tree, result: &mut Verification) {
+    if tree.is_cut {
+        // Told, and what was seen of it is no measure for a second look.
+        return result.files.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    let later = match tree::walk(request.path, rules) {
+        Ok(later) => later,
+        Err(error) => {
+            let why = format!("changed while it was read: {error}");
+            return result.reasons.push(VerifyReason::failed("changed", why).of("."));
+        }
+    };
+    let mut statuses: BTreeMap<&str, &mut FileStatus> = BTreeMap::new();
+    for file in &mut result.files {
+        statuses.insert(&file.path, &mut file.status);
+    }
+    let mut others = Vec::new();
+    for (name, how) in tree.changed(&later) {
+        match statuses.get_mut(name.as_str()).map(|status| std::mem::replace(*status, FileStatus::Changed)) {
+            // It is told.
+            Some(FileStatus::Changed) => continue,
+            Some(_) => {}
+            None => others.push(name.clone()),
+        }
+        result.reasons.push(VerifyReason::failed("changed", how).of(name));
+    }
+    let other = |path| VerifiedFile { path, bytes: 0, digest: None, hash: None, status: FileStatus::Changed };
+    result.files.extend(others.into_iter().map(other));
+    result.files.sort_by(|a, b| a.path.cmp(&b.path));
+    result.skipped = later.skipped;
+    result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// What is signed, by whom.
@@ -190,26 +250,40 @@ fn tell(
         }
     }
     result.relaxed.dedup();
-    let folded = |name: &String| name.to_lowercase();
     let mut seen: BTreeMap<String, &String> = BTreeMap::new();
-    for name in statement.files.keys() {
-        if let Some(other) = seen.insert(folded(name), name) {
-            result.notes.push(format!(
-                "`{other}` and `{name}` differ only in case: some file systems take them for one"
-            ));
-        }
+    let same = statement.files.keys().filter_map(|name| {
+        let other = seen.insert(name.to_lowercase(), name)?;
+        Some(format!("`{other}` and `{name}` differ only in case: some file systems take them for one"))
+    });
+    result.notes.extend(few(same.collect(), "that differ only in case"));
+}
+
+/// The first of these notes, and how many more there are.
+fn few(mut notes: Vec<String>, what: &str) -> Vec<String> {
+    let more = notes.len().saturating_sub(FEW);
+    if more > 0 {
+        notes.truncate(FEW);
+        notes.push(format!("and {more} more {what}"));
     }
+    notes
 }
 
 fn rules(request: &Request<'_>, statement: &Statement) -> tree::Rules {
     let signed = statement.ignore.iter().map(|path| (path.clone(), "left out by the signer"));
     let called = request.ignore.iter().map(|path| (path.clone(), BY_CALLER));
     let own = request.signatures.iter().filter_map(|signature| signature.own.clone());
-    let own = own.map(|path| (path, "a signature itself"));
-    let mut ignore: BTreeMap<String, &'static str> = called.chain(signed).chain(own).collect();
+    let own = own.map(|path| (path, tree::OWN));
+    let mut ignore: BTreeMap<String, &'static str> = signed.chain(own).chain(called).collect();
     // What is signed is compared, whatever else is left out.
     ignore.retain(|path, _| !statement.files.contains_key(path));
-    tree::Rules { ignore, allow_symlinks: statement.allow_symlinks }
+    let names = || statement.files.keys().cloned().collect();
+    // Each part of a signed name is an entry at most.
+    let signed: usize = statement.files.keys().map(|name| name.split('/').count()).sum();
+    tree::Rules {
+        ignore,
+        through_links: statement.allow_symlinks.then(names),
+        most: signed + tree::BEYOND_SIGNED,
+    }
 }
 
 /// Hashes what is both signed and there, and holds the two lists against each other, in both directions.
@@ -217,18 +291,19 @@ fn compare(
     request: &Request<'_>,
     engine: Engine,
     statement: Statement,
-    mut tree: Tree,
+    tree: &Tree,
     digests: &mut Digests,
     result: &mut Verification,
 ) {
-    for (name, why) in tree.refused.drain(..) {
+    for (name, why) in &tree.refused {
         result.reasons.push(VerifyReason::failed("refused-file", why).of(name));
     }
-    for (name, why) in tree.unseen.drain(..) {
+    for (name, why) in &tree.unseen {
         result.reasons.push(VerifyReason::incomplete("unread", why).of(name));
     }
     let (hash, mut signed) = (statement.hash, statement.files);
-    // Shards are of at least one byte, so a signer of shards cannot speak of empty files: theirs are noted, and so is any other.
+    // Shards are of at least one byte, so a signer of shards cannot speak of empty files; and one with the right name may hide
+    // a module, or change which weights a loader takes.
     let is_sharded = signed.values().any(|content| matches!(content, Content::Shards(_)));
     let alone = tree.files.keys().next().filter(|_| tree.single);
     if let Some((name, content)) = alone.and_then(|name| Some((name, signed.remove(ALONE)?))) {
@@ -243,18 +318,23 @@ fn compare(
         );
         signed.insert(name.clone(), content);
     }
+    let own = model_name(request.path, tree.single);
+    if let Some(was) = statement.name.as_ref().filter(|was| !tree.single && own != **was) {
+        let words = format!("{own}: signed as `{was}`; what is in a folder is covered, its name is not");
+        result.notes.push(words);
+    }
     let (mut jobs, mut owners) = (Vec::new(), Vec::new());
     for (name, found) in &tree.files {
         let Some(content) = signed.get(name) else { continue };
-        let whole =
-            Job { path: found.path.clone(), follow: found.link, range: (0, None), expected: found.bytes };
+        let bytes = found.identity.bytes();
+        let whole = Job { file: tree.listed(found), range: (0, None), expected: bytes };
         let ends: Vec<Option<u64>> = match content {
             Content::Whole(_) => vec![None],
             Content::Shards(shards) => shards.iter().map(|(end, _)| Some(*end)).collect(),
         };
         let mut start = 0;
         for end in ends {
-            let expected = end.unwrap_or(found.bytes).saturating_sub(start);
+            let expected = end.unwrap_or(bytes).saturating_sub(start);
             jobs.push(Job { range: (start, end), expected, ..whole.clone() });
             owners.push(name.clone());
             start = end.unwrap_or(start);
@@ -265,30 +345,38 @@ fn compare(
     for (owner, hashed) in owners.into_iter().zip(hashed) {
         parts.entry(owner).or_default().push(hashed);
     }
-    for (name, found) in tree.files {
-        let file = match (signed.remove(&name), parts.remove(&name)) {
-            (Some(content), Some(parts)) => judge(&name, found.bytes, &content, parts, result),
-            (None, _) if is_sharded && found.bytes == 0 => {
-                result.notes.push(format!("{name}: empty, which a signature of shards does not cover"));
-                VerifiedFile { path: name, bytes: 0, digest: None, hash: None, status: FileStatus::Unsigned }
-            }
-            _ => unsigned(&name, found.bytes, request.allow_unsigned.is_some(), result),
+    let mut unsigned = Vec::new();
+    for (name, found) in &tree.files {
+        let bytes = found.identity.bytes();
+        let file = if let (Some(content), Some(parts)) = (signed.remove(name), parts.remove(name)) {
+            judge(name, bytes, &content, parts, result)
+        } else {
+            let is_empty = is_sharded && bytes == 0;
+            unsigned.push((name, if is_empty { NO_SHARD } else { "there, and nobody signed it" }));
+            VerifiedFile { path: name.clone(), bytes, digest: None, hash: None, status: FileStatus::Unsigned }
         };
         result.files.push(file);
     }
-    for name in signed.into_keys() {
-        result.reasons.push(VerifyReason::failed("missing", "signed, and not there").of(&name));
-        result.files.push(VerifiedFile {
-            path: name,
-            bytes: 0,
-            digest: None,
-            hash: None,
-            status: FileStatus::Missing,
-        });
+    for name in tree.links.keys() {
+        unsigned.push((name, "a link to a folder, and nobody signed what is behind it under this name"));
+        let status = FileStatus::Unsigned;
+        result.files.push(VerifiedFile { path: name.clone(), bytes: 0, digest: None, hash: None, status });
     }
-    result.files.sort_by(|a, b| a.path.cmp(&b.path));
-    result.skipped = tree.skipped;
-    result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    if request.allow_unsigned.is_some() {
+        let told = unsigned.iter().map(|(name, _)| format!("{name}: nobody signed it"));
+        result.notes.extend(few(told.collect(), "that nobody signed"));
+    } else {
+        let told = unsigned.iter().map(|(name, why)| VerifyReason::failed("unsigned", *why).of(*name));
+        result.reasons.extend(told);
+    }
+    for name in signed.into_keys() {
+        // Where not all was looked at, it may be there; that is told once.
+        let status = if tree.is_cut { FileStatus::Unread } else { FileStatus::Missing };
+        if status == FileStatus::Missing {
+            result.reasons.push(VerifyReason::failed("missing", "signed, and not there").of(&name));
+        }
+        result.files.push(VerifiedFile { path: name, bytes: 0, digest: None, hash: None, status });
+    }
 }
 
 /// Hashes what no other signature of this run has asked for.
@@ -299,7 +387,7 @@ fn hash_unknown(
     jobs: &[Job],
     digests: &mut Digests,
 ) -> Vec<Hashed<Digest>> {
-    let key = |job: &Job| (hash, job.path.clone(), job.range);
+    let key = |job: &Job| (hash, job.file.path.clone(), job.file.identity, job.range);
     let is_known = |job: &&Job| digests.contains_key(&key(job));
     let unknown: Vec<Job> = jobs.iter().filter(|job| !is_known(job)).cloned().collect();
     let hashed = hash.run(engine, &unknown, request.threads, request.count);
@@ -315,15 +403,6 @@ fn hash_unknown(
         None => Err(failed.remove(&key(job)).unwrap_or(Unread::Lost)),
     };
     jobs.iter().map(result).collect()
-}
-
-fn unsigned(name: &str, bytes: u64, allowed: bool, result: &mut Verification) -> VerifiedFile {
-    if allowed {
-        result.notes.push(format!("{name}: nobody signed it"));
-    } else {
-        result.reasons.push(VerifyReason::failed("unsigned", "there, and nobody signed it").of(name));
-    }
-    VerifiedFile { path: name.to_owned(), bytes, digest: None, hash: None, status: FileStatus::Unsigned }
 }
 
 fn judge(
@@ -359,7 +438,7 @@ fn judge(
                     result.reasons.push(VerifyReason::failed("differs", why).of(name));
                 }
             }
-            Err(Unread::Read(ringfence_artifact::ReadError::Changed)) => {
+            Err(Unread::Read(ReadError::Changed) | Unread::Open(OpenError::Changed)) => {
                 file.status = FileStatus::Changed;
                 result.reasons.push(VerifyReason::failed("changed", "changed while it was read").of(name));
                 return file;

@@ -64,6 +64,7 @@ pub(crate) fn certificate(bytes: &[u8]) {
             require: Require::Any,
             ignore: &[],
             allow_unsigned: None,
+            oms_v02: false,
             now: 1_795_596_000,
             threads: None,
             count: &|_| (),

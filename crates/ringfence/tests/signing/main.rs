@@ -62,7 +62,7 @@ fn model(folder: &Folder) -> String {
         ("per%20cent 'and' \"quotes\"", "quoted"),
         (" lead and trail ", "blanks"),
         ("empty", ""),
-        ("ignored/x", "six"),
+        ("ignored/notes.md", "six"),
         (".gitattributes", "seven"),
         (".git/config", "eight"),
         ("weights.bin", &"nine".repeat(40_000)),

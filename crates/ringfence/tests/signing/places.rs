@@ -1,5 +1,7 @@
 //! Where signatures lie: each beside what it signs, and none takes the place of another.
 
+use std::process::Command;
+
 use crate::Folder;
 use crate::Ran;
 use crate::keys;
@@ -122,4 +124,72 @@ fn what_a_loader_could_load_and_no_signature_covers_is_a_finding() {
     folder.write("two/more/x.bin", "x");
     std::fs::remove_dir_all(format!("{model}/cache")).unwrap();
     verify(&["--ignore", &format!("{model}/more")]).ends(0);
+}
+
+/// What git has made where a commit is made; a layout of the same names where there is no git.
+fn commit(folder: &Folder, model: &str) {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-C", model, "-c", "user.name=a", "-c", "user.email=a@example.com"]).args(arguments);
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").output()
+    };
+    if git(&["--version"]).is_err() {
+        let hex = "0123456789abcdef0123456789abcdef01234567";
+        let object = format!("objects/ab/{}", &hex[2..]);
+        for name in
+            ["HEAD", "config", "index", "refs/heads/main", "logs/HEAD", "hooks/update.sample", &object]
+        {
+            folder.write(&format!("two/.git/{name}"), "x");
+        }
+        return;
+    }
+    for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-q", "-m", "x"], &["gc", "-q"]] {
+        let ran = git(arguments).unwrap();
+        assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+    // Behind the packed ones, loose ones.
+    folder.write("two/README.md", "more");
+    for arguments in [&["add", "."][..], &["commit", "-q", "-m", "y"], &["tag", "v1"]] {
+        assert!(git(arguments).unwrap().status.success(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_real_repository_is_inert_and_everything_put_into_it_is_not() {
+    let folder = Folder::new("places-git");
+    let [model, _, _, key, public] = two(&folder);
+    folder.write("two/.gitattributes", "*.bin filter=lfs\n");
+    commit(&folder, &model);
+    run(&["model", "sign", &model, "--key", &key]).ends(0);
+    let verify = || run(&["model", "verify", &model, "--key", &public]);
+    assert!(!verify().ends(0).out.contains("could load"));
+    for name in [".git/weights", ".git/hooks/post-checkout", ".git/objects/ab/x.zip", ".github/x/model.pt2"] {
+        let path = folder.write(&format!("two/{name}"), "x");
+        assert!(verify().ends(1).out.contains(name), "{name}");
+        std::fs::remove_file(path).unwrap();
+    }
+    verify().ends(0);
+}
+
+#[test]
+fn what_has_the_name_of_the_signature_is_a_signature_or_a_finding() {
+    let folder = Folder::new("places-name");
+    let [model, _, _, key, public] = two(&folder);
+    run(&["model", "sign", &model, "--key", &key]).ends(0);
+    let (own, kept) = (format!("{model}/model.sig"), format!("{}/kept.sig", folder.path()));
+    let verify = |more: &[&str]| run(&[&["model", "verify", &model, "--key", &public], more].concat());
+    std::fs::copy(&own, &kept).unwrap();
+    let elsewhere: &[&str] = &["--signature", &kept];
+    verify(elsewhere).ends(0);
+    // As every file of a hub's cache is.
+    std::fs::remove_file(&own).unwrap();
+    std::os::unix::fs::symlink(&kept, &own).unwrap();
+    verify(&[]).ends(0);
+    verify(elsewhere).ends(1);
+    std::fs::remove_file(&own).unwrap();
+    folder.write("two/model.sig", "cos\nsystem\n");
+    assert!(verify(elsewhere).ends(1).out.contains("model.sig"));
+    std::fs::remove_file(&own).unwrap();
+    folder.write("two/model.sig/weights", "x");
+    assert!(verify(elsewhere).ends(1).out.contains("model.sig/weights"));
 }
