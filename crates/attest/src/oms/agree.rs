@@ -108,12 +108,7 @@ fn add(result: &mut Verification, files: &mut BTreeMap<String, VerifiedFile>, on
     }
 }
 
-fn shortage(
-    request: &Request<'_>,
-    agreed: &BTreeSet<String>,
-    signed: usize,
-    needed: usize,
-) -> VerifyReason {
+fn shortage(request: &Request<'_>, agreed: &BTreeSet<String>, signed: usize, needed: usize) -> VerifyReason {
     let missing = request.trust.iter().map(|signer| &signer.name).filter(|name| !agreed.contains(*name));
     let missing: Vec<&str> = missing.map(String::as_str).collect();
     let shared = if signed > agreed.len() { "; a key counts for one signer only" } else { "" };
