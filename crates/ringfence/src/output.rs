@@ -10,6 +10,8 @@ use std::io;
 use std::io::BufWriter;
 use std::io::Write;
 #[cfg(unix)]
+use std::os::unix::fs::FileTypeExt as _;
+#[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -36,6 +38,37 @@ pub(crate) fn write(
         Some(path) => to_file(path, print),
         None => to_stdout(print),
     }
+}
+
+/// Writes through `print` to a file of this very name. For places that nobody typed, or that somebody else may have filled:
+/// what is there and is no file is refused as by [`plain`].
+#[cfg(feature = "signing")]
+pub(crate) fn write_here(
+    path: &Path,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    in_place(path, plain(path)?.map(|there| there.permissions()), print)
+}
+
+/// What is at this very place: a file or nothing. Anything else would lead what is written there elsewhere.
+#[cfg(feature = "signing")]
+pub(crate) fn plain(path: &Path) -> Result<Option<fs::Metadata>, Wrong> {
+    let Ok(there) = fs::symlink_metadata(path) else { return Ok(None) };
+    let kind = there.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(Some(there)),
+        () if kind.is_symlink() => "a link",
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(Wrong::new(
+        format!("cannot write {}", path.display()),
+        format!(
+            "{what} is there, which may have come with the model: remove it, or name another place with --out"
+        ),
+    ))
 }
 
 fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
@@ -104,14 +137,14 @@ fn temporary(path: &Path, name: &OsStr, private: bool) -> io::Result<(PathBuf, F
 }
 
 /// A place where no file can be is the user's to change; a disk without room is no fault of the call.
-fn unopened(what: String, error: io::Error) -> anyhow::Error {
+pub(crate) fn unopened(what: String, error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => anyhow::Error::new(error).context(what),
         _ => Wrong::new(what, error).into(),
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::fs::symlink;
@@ -162,8 +195,9 @@ mod tests {
         assert!(fs::symlink_metadata(folder.join("r.json")).unwrap().is_file());
         // No two alike, and nothing that fails leaves one.
         let seen = |_: &mut dyn Write| {
+            let others = ["own", &planted];
             let temporary =
-                names(&folder).into_iter().find(|name| *name != planted && name.ends_with(".tmp"));
+                names(&folder).into_iter().find(|name| !others.contains(&name.as_str()) && name != "r.json");
             Err(io::Error::other(temporary.unwrap()))
         };
         let refused = || write(Some(&folder.join("r.json")), seen).unwrap_err().root_cause().to_string();

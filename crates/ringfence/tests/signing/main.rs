@@ -11,6 +11,7 @@
 mod cosign;
 mod flags;
 mod places;
+mod planted;
 #[path = "../support/mod.rs"]
 mod support;
 
