@@ -116,3 +116,57 @@ fn a_private_key_is_no_part_of_a_signed_model() {
     refused(&at(&["model", "sign", ".", "--key", "model.key"]), &["model.key: the private key that signs"]);
     assert!(Path::new(&public).try_exists().unwrap());
 }
+
+#[test]
+fn a_signature_that_is_a_file_of_the_kernel_is_neither_waited_for_nor_read() {
+    let folder = Folder::new("planted-kernel");
+    let [model, _, public] = model(&folder);
+    let place = format!("{model}/model.sig");
+    // `/proc/kmsg` can be read by root alone, and would be waited for.
+    for target in ["/proc/kmsg", "/proc/version"] {
+        symlink(target, &place).unwrap();
+        let ran = run(&["model", "verify", &model, "--key", &public]);
+        assert!([3, 4].contains(&ran.code) && !ran.out.contains("   VERIFIED"), "{ran:#?}");
+        std::fs::remove_file(&place).unwrap();
+    }
+}
+
+#[test]
+fn a_result_takes_the_place_of_nothing_that_is_verified() {
+    let folder = Folder::new("planted-result");
+    let [model, key, public] = model(&folder);
+    run(&["model", "sign", &model, "--key", &key]).ends(0);
+    let file = format!("{model}/config.json");
+    let link = format!("{}/link", folder.path());
+    symlink(&file, &link).unwrap();
+    let signature = format!("{}/other.sig", folder.path());
+    std::fs::copy(format!("{model}/model.sig"), &signature).unwrap();
+    let verify = |output: &str, more: &[&str]| {
+        run(&[&["model", "verify", &model, "--key", &public, "-o", output], more].concat())
+    };
+    for output in [file.as_str(), &format!("{model}/new.json"), &format!("{model}/model.sig"), &link] {
+        refused(&verify(output, &[]), &["--output", "part of what is verified"]);
+    }
+    refused(&verify(&signature, &["--signature", &signature]), &["--output"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");
+    verify(&format!("{}/result.txt", folder.path()), &[]).ends(0);
+}
+
+#[test]
+fn a_result_that_cannot_be_written_makes_no_failure_less() {
+    let folder = Folder::new("planted-full");
+    let [model, key, public] = model(&folder);
+    run(&["model", "sign", &model, "--key", &key]).ends(0);
+    let verify = || {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = command(&["model", "verify", &model, "--key", &public]);
+        let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for code in [5, 4] {
+        let (ended, err) = verify();
+        assert_eq!(ended, Some(code), "{err}");
+        assert!(err.starts_with("error: cannot write to standard output"), "{err}");
+        folder.write("llama/config.json", "{ }");
+    }
+}
