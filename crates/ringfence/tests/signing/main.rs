@@ -14,6 +14,7 @@ mod places;
 mod planted;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 
 use std::path::Path;
 use std::process::Command;

@@ -170,3 +170,25 @@ fn a_result_that_cannot_be_written_makes_no_failure_less() {
         folder.write("llama/config.json", "{ }");
     }
 }
+
+#[test]
+fn a_disk_without_room_is_left_without_half_a_pair() {
+    let folder = Folder::new("planted-disk");
+    let empty = folder.write("empty", "");
+    let prefix = format!("{}/k", folder.path());
+    let keygen = |room: &str| {
+        // Files that grow beyond this many KiB fail as on a full disk, where the signal for it is ignored.
+        let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+        let mut shell = std::process::Command::new("bash");
+        shell.args(["-c", script, "bash", room, env!("CARGO_BIN_EXE_ringfence"), "model", "keygen"]);
+        let output =
+            shell.args(["--out", &prefix, "--password-file", &empty, "--key-format", "pem"]).output();
+        Ran::from(output.unwrap())
+    };
+    let ran = keygen("0");
+    assert!(ran.code != 0 && ran.err.contains("k.key"), "{ran:#?}");
+    for ending in ["key", "pub"] {
+        assert!(!Path::new(&format!("{prefix}.{ending}")).try_exists().unwrap(), "{ending}");
+    }
+    keygen("64").ends(0);
+}
