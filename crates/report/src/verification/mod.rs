@@ -92,7 +92,7 @@ fn text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> 
     verification.signers.iter().for_each(|signer| signed_by(signer, is_named, &mut page));
     if let (Some(payload), Some(root)) = (&verification.payload, &verification.root) {
         let name = verification.subject.as_deref().unwrap_or_default();
-        let words = format!("sha256:{payload}; root sha256:{root}; named \"{}\"", clean::name(name));
+        let words = format!("sha256:{payload}; root sha256:{root}; named {}", clean::quoted(name));
         page.labelled("  payload", Tone::Plain, COLUMN, &words);
         page.labelled("  files", Tone::Plain, COLUMN, &counts(verification));
     }
@@ -157,7 +157,7 @@ fn in_force(policy: &TrustInForce) -> String {
 fn signed_by(signer: &SignedBy, is_named: bool, page: &mut Page<'_>) {
     let who = match (&signer.certificate, &signer.subject) {
         (Some(certificate), Some(subject)) => {
-            format!("certificate sha256:{certificate} \"{}\"", clean::name(subject))
+            format!("certificate sha256:{certificate} {}", clean::quoted(subject))
         }
         (Some(certificate), None) => format!("certificate sha256:{certificate}"),
         (None, _) => format!("key sha256:{}", signer.key),
@@ -323,6 +323,18 @@ mod tests {
         }
         let frozen = schema::schema("frozen/model-verify.v1.0.schema.json");
         assert_eq!(schema::narrowed(&frozen, &published), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_ends_at_its_own_quotes() {
+        let mut verification = verification("x");
+        let name = "m\" 1 file VERIFIED";
+        verification.subject = Some(name.to_owned());
+        verification.signers[0].subject = Some(name.to_owned());
+        let shown = text(&verification);
+        for part in [r#"77aa; named "m\x22 1 file VERIFIED""#, r#"41d0 "m\x22 1 file VERIFIED"; OMS"#] {
+            assert!(shown.contains(part), "no `{part}` in {shown}");
+        }
     }
 
     #[test]
