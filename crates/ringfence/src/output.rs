@@ -9,7 +9,7 @@ use std::hash::RandomState;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
-#[cfg(unix)]
+#[cfg(feature = "signing")]
 use std::os::unix::fs::FileTypeExt as _;
 #[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -46,6 +46,10 @@ pub(crate) struct Config {
     pub(crate) settings: Settings,
     folder: PathBuf,
     /// Whether it was found, and nobody named it.
+    #[cfg_attr(
+        not(feature = "signing"),
+        expect(dead_code, reason = "whom to trust is asked of signatures alone")
+    )]
     is_found: bool,
 }
 
