@@ -92,15 +92,17 @@ pub(crate) fn quiet_panics() {
     }));
 }
 
-/// What a command returns that came to `code` and wrote its result like this. That no result can be written sets 5, and that
-/// its reader left sets 3, only if no other code applies: who has seen nothing of a failure must not take it for less.
+/// What a command returns that came to `code` and wrote its result like this. That no result can be written sets 5 only if no
+/// other code applies, and that its reader left sets 3, which a failed verification alone wins over: who has seen nothing of
+/// a failure must not take it for less.
 pub(crate) fn after(code: ExitCode, written: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     let Err(error) = written else { return Ok(code) };
     let is_of_call = error.is::<Wrong>() || error.is::<Usage>();
-    if code == ExitCode::Clean || is_of_call {
+    let has_left = reader_left(&error);
+    if code == ExitCode::Clean || is_of_call || has_left && code != ExitCode::VerificationFailed {
         return Err(error);
     }
-    if !reader_left(&error) {
+    if !has_left {
         say(&format!("error: {}", told(&error)));
     }
     Ok(code)

@@ -157,16 +157,19 @@ fn a_result_that_cannot_be_written_makes_no_failure_less() {
     let folder = Folder::new("planted-full");
     let [model, key, public] = model(&folder);
     run(&["model", "sign", &model, "--key", &key]).ends(0);
-    let verify = || {
-        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let verify = |to: Stdio| {
         let mut command = command(&["model", "verify", &model, "--key", &public]);
-        let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let output = command.stdout(to).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    for code in [5, 4] {
-        let (ended, err) = verify();
+    for (code, left) in [(5, 3), (4, 4)] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let (ended, err) = verify(full.into());
         assert_eq!(ended, Some(code), "{err}");
         assert!(err.starts_with("error: cannot write to standard output"), "{err}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(verify(writer.into()), (Some(left), String::new()));
         folder.write("llama/config.json", "{ }");
     }
 }
