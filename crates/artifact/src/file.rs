@@ -125,6 +125,11 @@ impl Identity {
         }
     }
 
+    /// Device and inode: the same for each name of one file.
+    pub fn place(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Length in bytes.
     pub fn bytes(&self) -> u64 {
         self.len

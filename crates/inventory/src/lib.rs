@@ -49,6 +49,7 @@ pub use named::open_named;
 pub use named::read_bounded_text;
 pub use named::read_named;
 pub use named::read_named_text;
+pub use named::read_opened;
 pub use namespace::Namespace;
 pub use namespace::NamespaceTable;
 pub use nearest::nearest;

@@ -9,21 +9,45 @@ use std::path::Path;
 
 /// Opens a file that is meant to be one. What somebody has opened already is taken as it is (`<(...)` of a shell,
 /// `/dev/stdin`), and `/dev/null` is an empty file.
+///
+/// Neither this nor reading the file waits for anybody, also where a pipe takes the place of the file between two looks at it,
+/// or the file is one of the kernel's (`/proc/kmsg`).
 pub fn open_named(path: &Path) -> io::Result<File> {
-    if !is_opened(path)
-        && let Some(kind) = special(path, &fs::metadata(path)?)
-    {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{kind}, where a file was expected"),
-        ));
+    if is_opened(path) {
+        return File::open(path);
     }
+    // Opening a device may do something: a tape is wound back.
+    regular(path, &fs::metadata(path)?)?;
+    let file = open_at_once(path)?;
+    regular(path, &file.metadata()?)?;
+    Ok(file)
+}
+
+fn regular(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
+    let Some(kind) = special(path, metadata) else { return Ok(()) };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{kind}, where a file was expected")))
+}
+
+#[cfg(unix)]
+fn open_at_once(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    File::options().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_at_once(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
 /// All of such a file, or an error that states the bound where it has more than `limit` bytes.
 pub fn read_named(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open_named(path)?;
+    read_opened(open_named(path)?, limit)
+}
+
+/// All of a file that is open already, with the same bound.
+pub fn read_opened(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len().min(limit);
     // What a password or key is read into is not moved, so that wiping it leaves no copy.
     let room = usize::try_from(length).unwrap_or(0).saturating_add(1);
@@ -99,5 +123,49 @@ mod tests {
         let error = read_named(Path::new("/dev/zero"), 9).unwrap_err();
         assert_eq!(error.to_string(), "a device, where a file was expected");
         assert_eq!(read_named(Path::new("/dev/null"), 9).unwrap(), b"");
+    }
+
+    /// Exchanges a file for a pipe and back while it is opened: the open that comes between must not wait.
+    #[test]
+    fn a_pipe_that_takes_the_place_of_a_file_is_not_waited_for() {
+        use std::sync::atomic::AtomicBool;
+        use std::sync::atomic::Ordering;
+        let folder = std::env::temp_dir().join(format!("ringfence-exchanged-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, pipe, shown) = (folder.join("file"), folder.join("pipe"), folder.join("shown"));
+        fs::write(&file, "x").unwrap();
+        let (kind, rights) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, rights, 0).unwrap();
+        fs::hard_link(&file, &shown).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let next = folder.join("next");
+                while !done.load(Ordering::Relaxed) {
+                    for from in [&pipe, &file] {
+                        fs::hard_link(from, &next).unwrap();
+                        fs::rename(&next, &shown).unwrap();
+                        // Two names of one file: the system leaves both.
+                        let _ = fs::remove_file(&next);
+                    }
+                }
+            });
+            let (mut read, mut refused) = (0, 0);
+            // Both, often enough that some exchanges fell between two looks.
+            while read < 1000 || refused < 1000 {
+                match read_named(&shown, 9) {
+                    Ok(bytes) => {
+                        assert_eq!(bytes, b"x");
+                        read += 1;
+                    }
+                    Err(error) => {
+                        assert_eq!(error.to_string(), "a pipe, where a file was expected");
+                        refused += 1;
+                    }
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        fs::remove_dir_all(folder).unwrap();
     }
 }

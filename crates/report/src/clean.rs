@@ -53,6 +53,11 @@ pub(crate) fn name(text: &str) -> String {
     bounded(text, NAME_LIMIT)
 }
 
+/// A name between quotes, with none inside: what stands behind them is ours.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", name(text).replace('"', "\\x22"))
+}
+
 /// A path for people; also inert at the start of a line, where CI systems look for commands.
 pub(crate) fn path(text: &str) -> String {
     let path = bounded(text, PATH_LIMIT);

@@ -92,14 +92,41 @@ pub(crate) fn quiet_panics() {
     }));
 }
 
+/// What a command returns that came to `code` and wrote its result like this. That no result can be written sets 5 only if no
+/// other code applies, and that its reader left sets 3, which a failed verification alone wins over: who has seen nothing of
+/// a failure must not take it for less.
+pub(crate) fn after(code: ExitCode, written: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    let Err(error) = written else { return Ok(code) };
+    let is_of_call = error.is::<Wrong>() || error.is::<Usage>();
+    let has_left = reader_left(&error);
+    if code == ExitCode::Clean || is_of_call || has_left && code != ExitCode::VerificationFailed {
+        return Err(error);
+    }
+    if !has_left {
+        say(&format!("error: {}", told(&error)));
+    }
+    Ok(code)
+}
+
+/// `ringfence scan | head`: the reader has what it wanted.
+fn reader_left(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Ends the process because of a signal, with the code that shells give it.
+#[cfg(feature = "signing")]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "this is the room that ends the process")]
+pub(crate) fn by_signal(number: i32) -> ! {
+    process::exit(128 + number)
+}
+
 /// Ends the process with what a command returned.
 pub(crate) fn finish(result: anyhow::Result<ExitCode>) -> process::ExitCode {
     match result {
         Ok(code) => code.code().into(),
         Err(error) => {
-            let reader_left = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-            if reader_left.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
-                // `ringfence scan | head`: the reader has what it wanted.
+            if reader_left(&error) {
                 return ExitCode::Incomplete.code().into();
             }
             say(&format!("error: {}", told(&error)));

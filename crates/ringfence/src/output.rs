@@ -1,16 +1,27 @@
-//! Results to stdout or to files. A file appears whole or not at all: temporary file, then rename. What is there and is no
-//! file (a pipe, `/dev/null`) is written to, and never replaced.
+//! Results to stdout or to files. A file appears whole or not at all: temporary file, then rename; one that takes the place
+//! of another keeps its rights. What is there and is no file (a pipe, `/dev/null`) is written to, and never replaced.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
+use std::hash::BuildHasher as _;
+use std::hash::RandomState;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
+#[cfg(feature = "signing")]
+use std::os::unix::fs::FileTypeExt as _;
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 
 use crate::exit::Wrong;
+
+/// Names that are tried for a temporary file: one in 2^64 is there already, unless somebody guesses.
+const TRIES: u32 = 16;
 
 /// Writes through `print` to stdout.
 pub(crate) fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
@@ -24,26 +35,43 @@ pub(crate) fn write(
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     match file {
-        Some(path) => to_file(path, None, print),
+        Some(path) => to_file(path, print),
         None => to_stdout(print),
     }
 }
 
-/// Writes through `print` to a file that is there already, and keeps these rights.
-#[cfg(feature = "models")]
-pub(crate) fn replace(
+/// Writes through `print` to a file of this very name. For places that nobody typed, or that somebody else may have filled:
+/// what is there and is no file is refused as by [`plain`].
+#[cfg(feature = "signing")]
+pub(crate) fn write_here(
     path: &Path,
-    rights: Option<fs::Permissions>,
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    to_file(path, rights, print)
+    in_place(path, plain(path)?.map(|there| there.permissions()), print)
 }
 
-fn to_file(
-    path: &Path,
-    rights: Option<fs::Permissions>,
-    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> anyhow::Result<()> {
+/// What is at this very place: a file or nothing. Anything else would lead what is written there elsewhere.
+#[cfg(feature = "signing")]
+pub(crate) fn plain(path: &Path) -> Result<Option<fs::Metadata>, Wrong> {
+    let Ok(there) = fs::symlink_metadata(path) else { return Ok(None) };
+    let kind = there.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(Some(there)),
+        () if kind.is_symlink() => "a link",
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(Wrong::new(
+        format!("cannot write {}", path.display()),
+        format!(
+            "{what} is there, which may have come with the model: remove it, or name another place with --out"
+        ),
+    ))
+}
+
+fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     // The end of a link is what is meant, and the link stays.
     let end = fs::canonicalize(path);
     let path = end.as_deref().unwrap_or(path);
@@ -52,18 +80,26 @@ fn to_file(
     if there.as_ref().is_ok_and(fs::Metadata::is_dir) {
         return Err(Wrong::new(what(), "a folder, where a file was expected").into());
     }
-    if there.is_ok_and(|there| !there.is_file()) {
+    if there.as_ref().is_ok_and(|there| !there.is_file()) {
         let file = File::options().write(true).open(path).map_err(|error| unopened(what(), error))?;
         let mut out = BufWriter::new(file);
         return print(&mut out).and_then(|()| out.flush()).with_context(what);
     }
+    in_place(path, there.ok().map(|there| there.permissions()), print)
+}
+
+/// A whole file under this very name, whatever is there; with these rights, where it takes the place of another.
+fn in_place(
+    path: &Path,
+    rights: Option<fs::Permissions>,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let what = || format!("cannot write {}", path.display());
     let Some(name) = path.file_name() else {
         return Err(Wrong::new(what(), "the name of a file was expected").into());
     };
-    let mut name = name.to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let file = File::create(&temporary).map_err(|error| unopened(what(), error))?;
+    let (temporary, file) =
+        temporary(path, name, rights.is_some()).map_err(|error| unopened(what(), error))?;
     let write = |file: File| {
         rights.map_or(Ok(()), |rights| file.set_permissions(rights))?;
         let mut out = BufWriter::new(file);
@@ -79,24 +115,51 @@ fn to_file(
     written.with_context(what)
 }
 
+/// A new file beside `path`. Whoever fills the folder may have put links to files of the user there: none is followed, and
+/// nobody can foretell the name. Until it has its rights it is the owner's alone, where it takes the place of a file.
+fn temporary(path: &Path, name: &OsStr, private: bool) -> io::Result<(PathBuf, File)> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(if private { 0o600 } else { 0o666 });
+    let mut left = TRIES;
+    loop {
+        // Keyed by the random numbers of the system.
+        let random = RandomState::new().hash_one(left);
+        let mut name = name.to_owned();
+        name.push(format!(".{random:016x}.tmp"));
+        let temporary = path.with_file_name(name);
+        match options.open(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && left > 0 => left -= 1,
+            opened => return opened.map(|file| (temporary, file)),
+        }
+    }
+}
+
 /// A place where no file can be is the user's to change; a disk without room is no fault of the call.
-fn unopened(what: String, error: io::Error) -> anyhow::Error {
+pub(crate) fn unopened(what: String, error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => anyhow::Error::new(error).context(what),
         _ => Wrong::new(what, error).into(),
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::fs::symlink;
 
     use super::*;
 
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("ringfence-output-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
     #[test]
     fn what_is_no_file_is_written_to_and_a_link_stays_one() {
-        let folder = std::env::temp_dir().join(format!("ringfence-output-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let folder = folder("link");
         let (null, link, file) = (folder.join("null"), folder.join("link"), folder.join("file"));
         for (from, to) in [("/dev/null", &null), ("file", &link)] {
             let _ = fs::remove_file(to);
@@ -109,6 +172,52 @@ mod tests {
         }
         assert!(!fs::metadata(&null).unwrap().is_file());
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Names in a folder, sorted.
+    fn names(folder: &Path) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn no_link_by_the_name_of_a_temporary_file_is_followed() {
+        let folder = folder("planted");
+        let own = folder.join("own");
+        fs::write(&own, "of the user").unwrap();
+        let planted = format!("r.json.{}.tmp", std::process::id());
+        symlink("own", folder.join(&planted)).unwrap();
+        write(Some(&folder.join("r.json")), |out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read_to_string(&own).unwrap(), "of the user");
+        assert!(fs::symlink_metadata(folder.join("r.json")).unwrap().is_file());
+        // No two alike, and nothing that fails leaves one.
+        let seen = |_: &mut dyn Write| {
+            let others = ["own", &planted];
+            let temporary =
+                names(&folder).into_iter().find(|name| !others.contains(&name.as_str()) && name != "r.json");
+            Err(io::Error::other(temporary.unwrap()))
+        };
+        let refused = || write(Some(&folder.join("r.json")), seen).unwrap_err().root_cause().to_string();
+        assert_ne!(refused(), refused());
+        assert_eq!(names(&folder), ["own".to_owned(), "r.json".to_owned(), planted]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_file_has_its_rights() {
+        let folder = folder("rights");
+        let file = folder.join("file");
+        for rights in [0o600, 0o640, 0o444] {
+            fs::write(&file, "old").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(rights)).unwrap();
+            write(Some(&file), |out| out.write_all(b"new")).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, rights);
+            fs::remove_file(&file).unwrap();
+        }
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -2,6 +2,8 @@
 #![cfg(feature = "signing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
+#[path = "trust/named.rs"]
+mod named;
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -278,6 +280,11 @@ fn what_is_wrong_in_the_file_is_named_with_line_and_column() {
         ),
         (format!("{signer}  key: keys/none.pub\n"), "signer release: key"),
         (format!("{signer}  ca: keys/release.pub\n"), "no certificate in it"),
+        (
+            format!("{signer}  key: keys/release.pub\n  notAfter: 0001-01-01\n"),
+            ":6:13: `notAfter`: `0001-01-01` is before 1970",
+        ),
+        (format!("{signer}  key: keys/release.pub\n  notAfter: 1969-12-31\n"), "is before 1970"),
         ("signers: [\n".to_owned(), "ringfence.yaml:"),
         ("\u{feff}\0".to_owned(), "ringfence.yaml:"),
     ] {
@@ -306,12 +313,12 @@ fn so_many_signers_agree_as_the_file_or_the_flag_requires() {
     verify(&folder, "", &[one, &["--require", "2"]].concat()).ends(4);
     assert_eq!(verify(&folder, "", &[one, &["--require", "0"]].concat()).code, 2);
     // A day counts to its end; then the signer is nobody.
-    for (day, code) in [("2999-12-31", 0), ("2026-01-31", 4)] {
+    for (day, code) in [("2999-12-31", 0), ("1970-01-01", 4), ("2026-01-31", 4)] {
         let ending = format!("\"**\"], notAfter: {day}}}");
         folder.write(config, file.replace("\"**\"]}", &ending));
         let ran = verify(&folder, "", &both).ends(code);
         assert_eq!(
-            ran.out.contains("audit was trusted until 2026-01-31T23:59:59Z"),
+            ran.out.contains(&format!("audit was trusted until {day}T23:59:59Z")),
             code == 4,
             "{}",
             ran.out

@@ -83,18 +83,21 @@ impl PrivateKey {
     ) -> Result<Self, KeyError> {
         let text = str::from_utf8(bytes).map_err(|_| KeyError::NotPrivate)?;
         let blocks = pem::blocks(text).ok_or(KeyError::NotPem)?;
-        let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
-        let block = keys.next().ok_or(KeyError::NotPrivate)?;
+        let keys = blocks.into_iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
+        let keys: Vec<_> =
+            keys.map(|block| (block.label, block.old_encryption, Zeroizing::new(block.bytes))).collect();
+        let mut keys = keys.into_iter();
+        let (label, old_encryption, bytes) = keys.next().ok_or(KeyError::NotPrivate)?;
         if keys.next().is_some() {
             return Err(KeyError::Several);
         }
-        if block.old_encryption {
+        if old_encryption {
             return Err(KeyError::OldEncryption);
         }
-        let der = match block.label {
-            "PRIVATE KEY" | "EC PRIVATE KEY" => Zeroizing::new(block.bytes.clone()),
-            "ENCRYPTED PRIVATE KEY" => pbes2::open(&block.bytes, password)?,
-            cosign::LABEL | cosign::OLD_LABEL => cosign::open(&block.bytes, password)?,
+        let der = match label {
+            "PRIVATE KEY" | "EC PRIVATE KEY" => bytes,
+            "ENCRYPTED PRIVATE KEY" => pbes2::open(&bytes, password)?,
+            cosign::LABEL | cosign::OLD_LABEL => cosign::open(&bytes, password)?,
             "RSA PRIVATE KEY" => return Err(KeyError::VerifiesOnly("RSA")),
             _ => return Err(KeyError::Unsupported),
         };

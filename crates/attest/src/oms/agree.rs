@@ -1,4 +1,5 @@
-//! Room `attest`: what each signature says of one model -> one answer: how many different signers agree that it is theirs.
+//! Room `attest`: what each signature says of one model -> one answer: how many different signers agree that it is theirs, each
+//! with a key of its own.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,10 +16,12 @@ use super::verify::Request;
 /// enough others do, so that an old one beside a new one breaks nothing.
 pub(super) fn together(request: &Request<'_>, each: Vec<Verification>) -> Verification {
     let needed = request.require.needed(request.trust.len());
-    let agreed = signers(&each, VerifyOutcome::Verified);
+    let held = signers(&each, &[VerifyOutcome::Verified]);
+    let agreed = by_own_key(&held);
     let is_enough = agreed.len() >= needed;
     // What could not be looked at might have been the one that is missing.
-    let is_open = agreed.union(&signers(&each, VerifyOutcome::Incomplete)).count() >= needed;
+    let may_hold = signers(&each, &[VerifyOutcome::Verified, VerifyOutcome::Incomplete]);
+    let is_open = by_own_key(&may_hold).len() >= needed;
     let several = each.len() > 1;
     let mut result = Verification::default();
     let mut files = BTreeMap::new();
@@ -41,15 +44,49 @@ pub(super) fn together(request: &Request<'_>, each: Vec<Verification>) -> Verifi
     result.skipped.dedup_by(|one, other| one.path == other.path);
     result.relaxed.dedup();
     if !is_enough && !is_open && needed > 1 {
-        result.reasons.push(shortage(request, &agreed, needed));
+        result.reasons.push(shortage(request, &agreed, held.len(), needed));
     }
     result
 }
 
-/// Names of the signers whose verification came out like this.
-fn signers(each: &[Verification], outcome: VerifyOutcome) -> BTreeSet<String> {
-    let with = each.iter().filter(|one| one.outcome() == outcome);
-    with.filter_map(|one| Some(one.signed_by.as_ref()?.signer.clone())).collect()
+/// The signers whose verification came out like this, each with the keys that it signed with.
+fn signers(each: &[Verification], outcomes: &[VerifyOutcome]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut signers = BTreeMap::<_, BTreeSet<_>>::new();
+    for one in each.iter().filter(|one| outcomes.contains(&one.outcome())) {
+        if let Some(by) = &one.signed_by {
+            signers.entry(by.signer.clone()).or_default().insert(by.key.clone());
+        }
+    }
+    signers
+}
+
+/// Names of as many signers as there can be with a key of their own: who holds a key that is trusted as itself and by a
+/// certificate is one person. A matching that grows one signer at a time, as far as others can move to another key.
+fn by_own_key(signers: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let mut owners = BTreeMap::new();
+    for name in signers.keys() {
+        finds_key(name, signers, &mut owners, &mut BTreeSet::new());
+    }
+    owners.into_values().map(str::to_owned).collect()
+}
+
+fn finds_key<'s>(
+    name: &'s str,
+    signers: &'s BTreeMap<String, BTreeSet<String>>,
+    owners: &mut BTreeMap<&'s str, &'s str>,
+    tried: &mut BTreeSet<&'s str>,
+) -> bool {
+    for key in signers.get(name).into_iter().flatten() {
+        if !tried.insert(key) {
+            continue;
+        }
+        let owner = owners.get(key.as_str()).copied();
+        if owner.is_none_or(|owner| finds_key(owner, signers, owners, tried)) {
+            owners.insert(key, name);
+            return true;
+        }
+    }
+    false
 }
 
 /// Takes one more into the answer. The first signer that holds is the one that is shown; of a file, the worst is kept.
@@ -71,15 +108,44 @@ fn add(result: &mut Verification, files: &mut BTreeMap<String, VerifiedFile>, on
     }
 }
 
-fn shortage(request: &Request<'_>, agreed: &BTreeSet<String>, needed: usize) -> VerifyReason {
+fn shortage(request: &Request<'_>, agreed: &BTreeSet<String>, signed: usize, needed: usize) -> VerifyReason {
     let missing = request.trust.iter().map(|signer| &signer.name).filter(|name| !agreed.contains(*name));
     let missing: Vec<&str> = missing.map(String::as_str).collect();
+    let shared = if signed > agreed.len() { "; a key counts for one signer only" } else { "" };
     let agreed: Vec<&str> = agreed.iter().map(String::as_str).collect();
     let by = if agreed.is_empty() { "nobody".to_owned() } else { agreed.join(", ") };
     let message = format!(
-        "{needed} signers have to agree (require: {}): by {by}, and not by {}",
+        "{needed} signers have to agree (require: {}): by {by}, and not by {}{shared}",
         request.require,
         missing.join(", ")
     );
     VerifyReason::failed("signers", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_answers_for_one_signer_only() {
+        for (signers, count) in [
+            (&[][..], 0),
+            (&[("a", "1")][..], 1),
+            (&[("a", "1"), ("b", "1")][..], 1),
+            (&[("a", "1"), ("b", "2")][..], 2),
+            // A second signature with another key is not another signer.
+            (&[("a", "1"), ("a", "2")][..], 1),
+            // Whoever can moves to another key.
+            (&[("a", "1"), ("a", "2"), ("b", "1")][..], 2),
+            (&[("a", "1"), ("a", "2"), ("b", "2"), ("b", "3"), ("c", "1"), ("d", "3")][..], 3),
+            (&[("a", "1"), ("a", "2"), ("b", "2"), ("b", "3"), ("c", "1"), ("c", "4")][..], 3),
+            (&[("a", "1"), ("b", "1"), ("b", "2"), ("c", "2"), ("c", "3"), ("d", "3"), ("d", "4")][..], 4),
+        ] {
+            let mut by = BTreeMap::<_, BTreeSet<_>>::new();
+            for (name, key) in signers {
+                by.entry((*name).to_owned()).or_default().insert((*key).to_owned());
+            }
+            assert_eq!(by_own_key(&by).len(), count, "{signers:?}");
+        }
+    }
 }

@@ -7,10 +7,13 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ringfence_artifact::Source as _;
+use zeroize::Zeroizing;
 
 use super::bundle;
 use super::statement;
 use super::tree;
+use super::tree::Tree;
 use crate::KeyError;
 use crate::PrivateKey;
 use crate::Sha256;
@@ -18,9 +21,13 @@ use crate::hash;
 use crate::hash::Job;
 use crate::hash::Lane;
 use crate::hash::WrongAnswer;
+use crate::pem;
 
 /// What a Git checkout has beside the model, and no loader reads.
 const DEFAULT_IGNORE: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
+
+/// Bytes of a file that may be PEM with a private key; one of RSA with 16384 bits has 13,000.
+const MAX_KEY_FILE: u64 = 64 << 10;
 
 /// What to sign, and with what.
 pub struct Signing<'s> {
@@ -32,6 +39,8 @@ pub struct Signing<'s> {
     pub chain: &'s [Vec<u8>],
     /// Paths below the folder that are left out, with all below them; the signature's own is one of them.
     pub ignore: &'s [String],
+    /// Device and inode of the file that the key came from: it must be no part of the model.
+    pub key_file: Option<(u64, u64)>,
     /// Threads for hashing; as many as the CPU quota allows where none is said.
     pub threads: Option<NonZero<usize>>,
     /// Told of bytes as they are hashed.
@@ -101,6 +110,10 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     if let Some((one, other)) = statement::same_name(tree.files.keys()) {
         refused.push((other.to_owned(), format!("the same name as `{one}` after normalisation (NFC)")));
     }
+    let secret = |(name, found): (&String, &tree::Found)| {
+        Some((name.clone(), secret(&tree, found, signing.key_file)?.to_owned()))
+    };
+    refused.extend(tree.files.iter().filter_map(secret));
     if !refused.is_empty() {
         return Err(SignError::Refused(refused));
     }
@@ -145,6 +158,29 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
         payload: Sha256::of(payload.as_bytes()),
         skipped: tree.skipped.into_iter().map(|skipped| (skipped.path, skipped.files)).collect(),
     })
+}
+
+/// What is secret about a file, which would go wherever the model goes. What cannot be read is told by the hash.
+fn secret(tree: &Tree, found: &tree::Found, key_file: Option<(u64, u64)>) -> Option<&'static str> {
+    if key_file == Some(found.identity.place()) {
+        return Some("the private key that signs: move it out of the model, or leave it out with --ignore");
+    }
+    let length = found.identity.bytes();
+    if length > MAX_KEY_FILE {
+        return None;
+    }
+    let file = tree.listed(found).open().ok()?;
+    let mut begin = [0; pem::BEGIN.len()];
+    file.read_at(0, &mut begin).ok()?;
+    if begin != pem::BEGIN.as_bytes() {
+        return None;
+    }
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).ok()?]);
+    file.read_at(0, &mut bytes).ok()?;
+    // OpenSSL writes parameters of the curve before the key.
+    let is_key = |line: &[u8]| line.starts_with(pem::BEGIN.as_bytes()) && line.ends_with(b"PRIVATE KEY-----");
+    let has_key = bytes.split(|byte| *byte == b'\n').any(|line| is_key(line.trim_ascii()));
+    has_key.then_some("a private key: move it out of the model, or leave it out with --ignore")
 }
 
 /// Name of the folder, also where it is written `.`, or of the file, as it was typed.

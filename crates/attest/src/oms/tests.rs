@@ -65,8 +65,15 @@ impl Bench {
     }
 
     fn sign_with(&self, key: &PrivateKey) -> Value {
-        let signing =
-            Signing { path: &self.folder, key, chain: &[], ignore: &[], threads: None, count: &|_| () };
+        let signing = Signing {
+            path: &self.folder,
+            key,
+            chain: &[],
+            ignore: &[],
+            key_file: None,
+            threads: None,
+            count: &|_| (),
+        };
         serde_json::from_str(&sign(&signing).unwrap().bundle).unwrap()
     }
 

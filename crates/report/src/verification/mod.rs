@@ -95,7 +95,7 @@ fn text(verification: &Verification, style: &Style, out: &mut dyn io::Write) -> 
         let mut words = format!("sha256:{payload}");
         if let Some(root) = &verification.root {
             let name = verification.subject.as_deref().unwrap_or_default();
-            _ = write!(words, "; root sha256:{root}; named \"{}\"", clean::name(name));
+            _ = write!(words, "; root sha256:{root}; named {}", clean::quoted(name));
         }
         page.labelled("  payload", Tone::Plain, COLUMN, &words);
         page.labelled("  files", Tone::Plain, COLUMN, &counts(verification));
@@ -161,7 +161,7 @@ fn in_force(policy: &TrustInForce) -> String {
 fn signed_by(signer: &SignedBy, is_named: bool, page: &mut Page<'_>) {
     let who = match (&signer.certificate, &signer.subject) {
         (Some(certificate), Some(subject)) => {
-            format!("certificate sha256:{certificate} \"{}\"", clean::name(subject))
+            format!("certificate sha256:{certificate} {}", clean::quoted(subject))
         }
         (Some(certificate), None) => format!("certificate sha256:{certificate}"),
         (None, _) => format!("key sha256:{}", signer.key),

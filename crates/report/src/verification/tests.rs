@@ -96,6 +96,18 @@ fn the_document_is_valid_and_wholly_documented() {
 }
 
 #[test]
+fn a_name_ends_at_its_own_quotes() {
+    let mut verification = verification("x");
+    let name = "m\" 1 file VERIFIED";
+    verification.subject = Some(name.to_owned());
+    verification.signers[0].subject = Some(name.to_owned());
+    let shown = text(&verification);
+    for part in [r#"77aa; named "m\x22 1 file VERIFIED""#, r#"41d0 "m\x22 1 file VERIFIED"; OMS"#] {
+        assert!(shown.contains(part), "no `{part}` in {shown}");
+    }
+}
+
+#[test]
 fn hostile_names_are_inert_and_keys_are_masked() {
     let key = ringfence_secret::synthetic::key("huggingface", 3).unwrap();
     let hostile = verification(&format!("a\u{1b}[2J\n::error::x\u{202e}\u{2028}{key}"));

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::exit::Usage;
+use crate::exit::Wrong;
 
 /// Name of the file.
 const NAME: &str = "ringfence.yaml";
@@ -40,10 +41,12 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
     let Ok(stand) = std::env::current_dir() else { return Ok(found) };
     // What cannot be resolved is told by the command itself.
     let Ok(with_it) = folders(judged) else { return Ok(found) };
-    let is_inside = with_it.iter().any(|folder| stand.starts_with(folder));
+    let is_inside = is_within(&stand, &with_it);
     for with_it in &with_it {
-        let beside = |folder: &Path| folder == with_it || is_inside || !stand.starts_with(folder);
-        for folder in with_it.ancestors().take_while(|folder| beside(folder)) {
+        let beside = |folder: &Path| {
+            folder == with_it.path || is_inside || !is_within(&stand, &[Place::of(folder.to_owned())])
+        };
+        for folder in with_it.path.ancestors().take_while(|folder| beside(folder)) {
             let path = folder.join(NAME);
             let words = format!(
                 "{} decides nothing: it may have come with what is judged (--config names one)",
@@ -62,7 +65,7 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
         match fs::symlink_metadata(&path) {
             Ok(_) => {
                 outside(NAME, &path, judged)?;
-                let file = ours(&path)?;
+                let file = ours(&path, &path.display().to_string())?;
                 found.file = Some((path, file));
                 break;
             }
@@ -78,7 +81,7 @@ pub(super) fn search(judged: &Path) -> anyhow::Result<Found> {
 pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<()> {
     // What cannot be resolved is told where it is read.
     let (Ok(trail), Ok(with_it)) = (trail(path), folders(judged)) else { return Ok(()) };
-    if trail.iter().any(|place| with_it.iter().any(|folder| place.starts_with(folder))) {
+    if trail.iter().any(|place| is_within(place, &with_it)) {
         let words = format!(
             "{what} {}: lies inside of what it would judge, or beside it; keep it elsewhere, once you have read it",
             path.display()
@@ -88,19 +91,53 @@ pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<
     Ok(())
 }
 
+/// Whether the way to `path` goes through `model`, a folder or a file: it lies in there, or a link in there leads to it.
+#[cfg(feature = "signing")]
+pub(crate) fn leads_through(path: &Path, model: &Path) -> bool {
+    let (Ok(trail), Ok(model)) = (trail(path), fs::canonicalize(model)) else { return false };
+    let model = [Place::of(model)];
+    trail.iter().any(|place| is_within(place, &model))
+}
+
+/// A folder or file by its path, and by what the system has there: one volume may be mounted at two places.
+struct Place {
+    path: PathBuf,
+    id: Option<(u64, u64)>,
+}
+
+impl Place {
+    fn of(path: PathBuf) -> Self {
+        let id = id(&path);
+        Self { path, id }
+    }
+}
+
+fn id(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether `path` is one of these places or lies below one.
+fn is_within(path: &Path, places: &[Place]) -> bool {
+    let is_one = |above: &Path| {
+        let own = id(above);
+        places.iter().any(|place| place.path == above || own.is_some() && own == place.id)
+    };
+    path.ancestors().any(is_one)
+}
+
 /// The folders that come with what is judged: itself, or those of a file, where it was typed and where it lies. A hub's cache
 /// has links alone in the one, and the bytes in the other.
-fn folders(judged: &Path) -> io::Result<Vec<PathBuf>> {
+fn folders(judged: &Path) -> io::Result<Vec<Place>> {
     let real = fs::canonicalize(judged)?;
     if real.is_dir() {
-        return Ok(vec![real]);
+        return Ok(vec![Place::of(real)]);
     }
     let typed = std::path::absolute(judged)?;
-    let mut folders = Vec::new();
+    let mut folders: Vec<Place> = Vec::new();
     for file in [&typed, &real] {
         let folder = fs::canonicalize(file.parent().unwrap_or(file))?;
-        if !folders.contains(&folder) {
-            folders.push(folder);
+        if folders.iter().all(|other| other.path != folder) {
+            folders.push(Place::of(folder));
         }
     }
     Ok(folders)
@@ -133,25 +170,27 @@ fn trail(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(trail)
 }
 
-/// Opens a file that was found, unless another user put it, or a link to it, on the way up: in a folder that is open to all,
+/// Opens a file that was found, or that such a file names, unless another user put it, or a link to it, on the way up: in a folder that is open to all,
 /// anybody can.
-fn ours(path: &Path) -> anyhow::Result<File> {
-    let wrong = |error: io::Error| unread(path, &error);
-    // Before it is opened, too: a pipe of another user would be waited for.
+pub(super) fn ours(path: &Path, what: &str) -> anyhow::Result<File> {
+    let wrong = |error: io::Error| Wrong::new(what, error);
+    let refused = |why: &str| {
+        Usage(format!("{what}: {why}; --config uses it all the same, --key says whom to trust without it"))
+    };
     for place in trail(path).map_err(wrong)? {
         let metadata = fs::symlink_metadata(&place).map_err(wrong)?;
         if !is_own(&metadata) {
-            return Err(refused(path, "belongs to another user").into());
+            return Err(refused("belongs to another user").into());
         }
     }
-    let file = File::open(path).map_err(wrong)?;
+    let file = ringfence_inventory::open_named(path).map_err(wrong)?;
     let metadata = file.metadata().map_err(wrong)?;
     if !is_own(&metadata) {
-        return Err(refused(path, "belongs to another user").into());
+        return Err(refused("belongs to another user").into());
     }
     for (bit, why) in [(0o002, "can be written by everybody"), (0o020, "can be written by its group")] {
         if metadata.mode() & bit != 0 {
-            return Err(refused(path, why).into());
+            return Err(refused(why).into());
         }
     }
     Ok(file)
@@ -160,13 +199,6 @@ fn ours(path: &Path) -> anyhow::Result<File> {
 /// Whether it belongs to the user or to root.
 fn is_own(metadata: &fs::Metadata) -> bool {
     [rustix::process::geteuid().as_raw(), 0].contains(&metadata.uid())
-}
-
-fn refused(path: &Path, why: &str) -> Usage {
-    Usage(format!(
-        "{}: {why}; --config uses it all the same, --key says whom to trust without it",
-        path.display()
-    ))
 }
 
 fn unread(path: &Path, error: &io::Error) -> Usage {

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use clap::Args;
 use ringfence_finding::ConfigFile;
 
+#[cfg(feature = "signing")]
+pub(crate) use find::leads_through;
 pub(crate) use find::outside;
 #[cfg(feature = "signing")]
 pub(crate) use read::Root;
@@ -29,6 +31,8 @@ pub(crate) use read::Settings;
 pub(crate) use read::Signer;
 
 use crate::exit::Usage;
+#[cfg(feature = "signing")]
+use crate::exit::Wrong;
 
 /// Nobody writes a longer one by hand.
 const MAX_BYTES: u64 = 1 << 20;
@@ -48,6 +52,12 @@ pub(crate) struct Config {
     pub(crate) file: ConfigFile,
     pub(crate) settings: Settings,
     folder: PathBuf,
+    /// Whether it was found, and nobody named it.
+    #[cfg_attr(
+        not(feature = "signing"),
+        expect(dead_code, reason = "whom to trust is asked of signatures alone")
+    )]
+    is_found: bool,
 }
 
 /// What a look for the configuration gave.
@@ -70,13 +80,14 @@ impl ConfigFlag {
             Some(path) => find::named(path, judged)?,
             None => find::search(judged)?,
         };
-        let config = found.file.map(|(path, file)| Config::read(&path, file)).transpose()?;
+        let is_found = self.config.is_none();
+        let config = found.file.map(|(path, file)| Config::read(&path, file, is_found)).transpose()?;
         Ok(Look { config, passed_over: found.passed_over })
     }
 }
 
 impl Config {
-    fn read(path: &Path, file: File) -> anyhow::Result<Self> {
+    fn read(path: &Path, file: File, is_found: bool) -> anyhow::Result<Self> {
         let wrong = |words: &dyn std::fmt::Display| Usage(format!("{}: {words}", path.display()));
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| wrong(&error))?;
@@ -89,7 +100,7 @@ impl Config {
             Usage(format!("{}:{line}:{column}: {}", path.display(), error.message))
         })?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Self { file: ConfigFile::new(path.display().to_string(), &bytes), settings, folder })
+        Ok(Self { file: ConfigFile::new(path.display().to_string(), &bytes), settings, folder, is_found })
     }
 
     /// A path that the file names under `key`: relative to the file, and never inside of `judged` or beside it.
@@ -97,6 +108,27 @@ impl Config {
         let path = self.folder.join(written);
         outside(&format!("{}: {key}", self.file.path), &path, judged)?;
         Ok(path)
+    }
+
+    /// Path and bytes of a file that says whom to trust: as [`Config::path`], and held to the same rules as the file that
+    /// names it. Who may write the one decides as much as who may write the other.
+    #[cfg(feature = "signing")]
+    pub(crate) fn read_trusted(
+        &self,
+        key: &str,
+        written: &str,
+        judged: &Path,
+        limit: u64,
+    ) -> anyhow::Result<(PathBuf, Vec<u8>)> {
+        let path = self.path(key, written, judged)?;
+        let what = format!("{}: {key} {}", self.file.path, path.display());
+        let file = if self.is_found {
+            find::ours(&path, &what)?
+        } else {
+            ringfence_inventory::open_named(&path).map_err(|error| Wrong::new(what.clone(), error))?
+        };
+        let bytes = ringfence_inventory::read_opened(file, limit).map_err(|error| Wrong::new(what, error))?;
+        Ok((path, bytes))
     }
 }
 

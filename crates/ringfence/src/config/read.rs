@@ -109,6 +109,10 @@ fn shape(value: Value<'_>, key: &Key) -> Result<(), Wrong> {
             None => format!("one of {} was expected", words.join(", ")),
         },
         Shape::Day => match value.text().unwrap_or_default().parse::<Date>() {
+            // No clock that is asked shows an earlier one. Programs write a day of the year 1 for none.
+            Ok(day) if Date::new(1970, 1, 1).is_some_and(|first| day < first) => {
+                format!("`{day}` is before 1970; for no last day leave the key out")
+            }
             Ok(_) => return Ok(()),
             Err(error) => error.to_string(),
         },

@@ -15,8 +15,10 @@ mod known;
 mod openssl;
 mod peer;
 mod places;
+mod planted;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 
 use std::path::Path;
 use std::process::Command;

@@ -128,6 +128,7 @@ fn what_changes_while_it_is_signed_is_not_signed() {
     let change = |_| once.call_once(|| std::fs::write(bench.folder.join("code/new"), "evil").unwrap());
     let signing = Signing {
         path: &bench.folder,
+        key_file: None,
         key: &bench.key,
         chain: &[],
         ignore: &[],

@@ -2,7 +2,6 @@
 //!
 //! A name is written only if it was named: whoever types it has read the code behind it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -106,7 +105,7 @@ impl Allow {
         anyhow::ensure!(is_meant, "{}: would not say what was meant", file.display());
         let added: String = additions.iter().map(Addition::to_toml).collect();
         add(&mut policy, &added, names.today, &file)?;
-        replace(&file, &entries.text)?;
+        output::write(Some(&file), |out| out.write_all(entries.text.as_bytes()))?;
         report(&file, &additions, entries.renewed, &wanted, &self.scan(&policy)?)
     }
 
@@ -322,11 +321,4 @@ fn read(file: &Path) -> anyhow::Result<String> {
 
 fn add(policy: &mut Policy, text: &str, today: Date, file: &Path) -> anyhow::Result<()> {
     Ok(policy.add(text, today).map_err(|error| Wrong::new(file.display().to_string(), error))?)
-}
-
-/// Writes the file whole or not at all, with the rights it had; a link stays one.
-fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
-    let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let rights = fs::metadata(&real).map(|metadata| metadata.permissions()).ok();
-    output::replace(&real, rights, |out| out.write_all(text.as_bytes()))
 }

@@ -1,5 +1,6 @@
 //! `ringfence model keygen`: a new key pair -> two files.
 
+use std::fs;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -26,7 +27,7 @@ use crate::output;
   ringfence model keygen --key-format pem --out release
   ringfence model keygen --password-file secret.txt
 
-The password comes from --password-file, COSIGN_PASSWORD or the terminal, never from an argument.
+The password comes from --password-file, COSIGN_PASSWORD or the terminal, which asks twice; never from an argument.
 
 Exit codes: 0 both files written, 2 usage, 5 internal error.")]
 pub(crate) struct Keygen {
@@ -90,11 +91,15 @@ impl Keygen {
         // Whoever compares fingerprints later must not be told a wrong one.
         ringfence_attest::checked()?;
         let what = secret.display().to_string();
-        let password = password::ask(self.password_file.as_deref(), &what)?;
+        let password = password::ask_new(self.password_file.as_deref(), &what)?;
         let (key, file) = PrivateKey::generate(curve, format, &password)?;
         let text: Zeroizing<String> = file;
         create(&secret, text.as_bytes(), 0o600)?;
-        create(&public, key.public().to_pem().as_bytes(), 0o644)?;
+        if let Err(error) = create(&public, key.public().to_pem().as_bytes(), 0o644) {
+            // Half a pair is of no use, and stands in the way of the next one.
+            let _ = fs::remove_file(&secret);
+            return Err(error);
+        }
         let open = match (password.is_empty(), self.key_format) {
             (false, _) => "",
             (true, KeyFormat::Pem) => "; not encrypted: whoever reads it can sign",
@@ -117,9 +122,15 @@ impl Keygen {
     }
 }
 
-/// A new file; one that is there stays as it is.
+/// A new file, whole or not at all; one that is there stays as it is.
 fn create(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let what = || path.display().to_string();
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let written = file.and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|error| Wrong::new(path.display().to_string(), error).into())
+    let mut file = file.map_err(|error| output::unopened(what(), error))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // That it cannot be removed either changes nothing.
+        let _ = fs::remove_file(path);
+    }
+    written.map_err(|error| output::unopened(what(), error))
 }

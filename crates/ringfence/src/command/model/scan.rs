@@ -22,6 +22,7 @@ use ringfence_report::Style;
 use super::names::NameFlags;
 use super::names::Names;
 use crate::cli::Color;
+use crate::exit;
 use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
@@ -118,12 +119,12 @@ impl Scan {
             Format::Sarif => ModelFormat::Sarif,
             Format::Junit => ModelFormat::Junit,
         };
-        output::write(self.output.as_deref(), |out| {
+        let written = output::write(self.output.as_deref(), |out| {
             ringfence_report::write_models(&scan, exit, format, &style, out)
-        })?;
+        });
         // The process ends here: to free ten thousand results one by one is work that nobody waits for in parallel.
         std::mem::forget(scan);
-        Ok(exit)
+        exit::after(exit, written)
     }
 
     /// Writes files while others are still being looked at.

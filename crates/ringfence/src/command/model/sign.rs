@@ -1,5 +1,6 @@
 //! `ringfence model sign PATH`: files and a key -> a signature file.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use ringfence_inventory::read_named;
 use ringfence_report::SignedModel;
 
 use super::password;
+use crate::config::leads_through;
 use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::output;
@@ -89,6 +91,7 @@ impl Sign {
         let key = key.map_err(|error| no_password.unwrap_or_else(|| of_key(&error)))?;
         let chain = self.certificates(&key)?;
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
+        let here = self.is_foreign(&out)?;
         self.keeps_another(&out)?;
         let mut ignore = Vec::new();
         for path in &self.ignore {
@@ -104,12 +107,19 @@ impl Sign {
                 key: &key,
                 chain: &chain,
                 ignore: &ignore,
+                // By what it is, not by its name: it may be in the model under another one.
+                key_file: std::fs::metadata(&self.key).ok().map(|key| (key.dev(), key.ino())),
                 threads: None,
                 count: &count,
             })
         });
         let signed = signed.map_err(|error| of_signing(&self.path, error))?;
-        output::write(Some(&out), |file| file.write_all(signed.bundle.as_bytes()))?;
+        let print = |file: &mut dyn std::io::Write| file.write_all(signed.bundle.as_bytes());
+        if here {
+            output::write_here(&out, print)?;
+        } else {
+            output::write(Some(&out), print)?;
+        }
         if !self.quiet {
             let told = SignedModel {
                 source: self.path.display().to_string(),
@@ -126,6 +136,21 @@ impl Sign {
             output::to_stdout(|to| ringfence_report::write_signed(&told, &style, to))?;
         }
         Ok(ExitCode::Clean)
+    }
+
+    /// Whether others may have filled the place of the signature, as it is in the model or was not typed: then what is there
+    /// leads nowhere else, or is refused.
+    fn is_foreign(&self, out: &Path) -> Result<bool, Wrong> {
+        let inside = self.path.is_dir() && leads_through(out, &self.path);
+        let here = inside || self.out.is_none();
+        if here {
+            output::plain(out)?;
+        }
+        if inside && below(&self.path, out).is_none() {
+            let words = "a link of the model leads there: choose another --out";
+            return Err(Wrong::new(format!("cannot write {}", out.display()), words));
+        }
+        Ok(here)
     }
 
     /// Refuses a place where no file can be, and what is there, unless it is a signature of what has the same name.
@@ -174,7 +199,7 @@ impl Sign {
 }
 
 /// Certificates of one file.
-pub(super) fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{option} {}", file.display()), error);
     let bytes = read_named(file, MAX_KEY).map_err(|error| wrong(&error))?;
     Ok(ringfence_attest::certificates(&bytes).map_err(|error| wrong(&error))?)

@@ -15,6 +15,7 @@ use ringfence_attest::VerifyTime;
 use ringfence_finding::TrustInForce;
 use ringfence_inventory::glob_matches;
 use ringfence_inventory::read_named;
+use ringfence_model::Date;
 
 use super::sign;
 use crate::config::Config;
@@ -115,11 +116,15 @@ impl TrustFlags {
     fn of_flags(&self, now: u64) -> anyhow::Result<Whom> {
         let mut signers = Vec::new();
         for file in &self.key {
-            let root = TrustRoot::Key(public_key("--key", file)?);
+            let wrong = |error: std::io::Error| Wrong::new(format!("--key {}", file.display()), error);
+            let bytes = read_named(file, sign::MAX_KEY).map_err(wrong)?;
+            let root = TrustRoot::Key(public_key("--key", file, &bytes)?);
             signers.push(TrustedSigner { name: file.display().to_string(), root, until: None });
         }
         for file in &self.ca {
-            let root = self.authority("--ca", file, self.identity.clone(), now)?;
+            let wrong = |error: std::io::Error| Wrong::new(format!("--ca {}", file.display()), error);
+            let bytes = read_named(file, sign::MAX_KEY).map_err(wrong)?;
+            let root = self.authority("--ca", file, &bytes, self.identity.clone(), now)?;
             signers.push(TrustedSigner { name: file.display().to_string(), root, until: None });
         }
         let require = self.require.unwrap_or_default();
@@ -170,29 +175,39 @@ impl TrustFlags {
         path: &Path,
         now: u64,
     ) -> anyhow::Result<TrustedSigner> {
+        let read = |key: &str, file: &str| {
+            config.read_trusted(&format!("signer {}: {key}", signer.name), file, path, sign::MAX_KEY)
+        };
         let what = |key: &str| format!("{}: signer {}: {key}", config.file.path, signer.name);
         let root = match &signer.root {
             Root::Key(file) => {
-                let what = what("key");
-                TrustRoot::Key(public_key(&what, &config.path(&what, file, path)?)?)
+                let (file, bytes) = read("key", file)?;
+                TrustRoot::Key(public_key(&what("key"), &file, &bytes)?)
             }
             Root::Ca { file, identity } => {
-                let what = what("ca");
-                self.authority(&what, &config.path(&what, file, path)?, identity.clone(), now)?
+                let (file, bytes) = read("ca", file)?;
+                self.authority(&what("ca"), &file, &bytes, identity.clone(), now)?
             }
         };
-        let until = signer.not_after.and_then(|day| ringfence_attest::parse_time(&day.to_string()));
-        Ok(TrustedSigner { name: signer.name.clone(), root, until: until.map(|first| first + REST_OF_DAY) })
+        let last = |day: Date| {
+            let first = ringfence_attest::parse_time(&day.to_string());
+            // A day that no clock shows is never one without an end.
+            first.map(|first| first + REST_OF_DAY).ok_or_else(|| Usage(format!("{} {day}", what("notAfter"))))
+        };
+        let until = signer.not_after.map(last).transpose()?;
+        Ok(TrustedSigner { name: signer.name.clone(), root, until })
     }
 
     fn authority(
         &self,
         what: &str,
         file: &Path,
+        bytes: &[u8],
         identity: Option<String>,
         now: u64,
     ) -> anyhow::Result<TrustRoot> {
-        let roots = sign::certificates(what, file)?;
+        let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
+        let roots = ringfence_attest::certificates(bytes).map_err(|error| wrong(&error))?;
         let time = match self.at.as_deref() {
             None => VerifyTime::Now(now),
             Some("leaf-not-before") => VerifyTime::LeafNotBefore,
@@ -200,16 +215,13 @@ impl TrustFlags {
                 Usage(format!("--at {text}: expected 2026-01-31, 2026-01-31T12:00:00Z or leaf-not-before"))
             })?),
         };
-        let authorities = Authorities::new(roots, time)
-            .map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;
+        let authorities = Authorities::new(roots, time).map_err(|error| wrong(&error))?;
         Ok(TrustRoot::Authority { authorities, identity })
     }
 }
 
-fn public_key(what: &str, file: &Path) -> anyhow::Result<PublicKey> {
-    let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
-    let bytes = read_named(file, sign::MAX_KEY).map_err(|error| wrong(&error))?;
-    Ok(PublicKey::read(&bytes).map_err(|error| wrong(&error))?)
+fn public_key(what: &str, file: &Path, bytes: &[u8]) -> Result<PublicKey, Wrong> {
+    PublicKey::read(bytes).map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))
 }
 
 /// Name of a model: the last two parts of its path, as hubs write it. As it was typed: a link must not choose the signers

@@ -21,6 +21,8 @@ use super::trust::TrustFlags;
 use super::trust::Whom;
 use crate::cli::Color;
 use crate::cli::VerifyFormat;
+use crate::config::leads_through;
+use crate::exit;
 use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::output;
@@ -105,6 +107,7 @@ impl Verify {
             [] => vec![sign::present_signature(&self.path)],
             given => given.to_vec(),
         };
+        self.spares(&files)?;
         let mut result = self.judge(&whom, &files, now)?;
         result.source = self.path.display().to_string();
         let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
@@ -115,10 +118,21 @@ impl Verify {
         result.cpu_seconds = cpu_seconds();
         let color = if self.output.is_some() { Color::Never } else { self.screen.color };
         let style = terminal::style(color, self.verbose, self.quiet);
-        output::write(self.output.as_deref(), |out| {
+        let written = output::write(self.output.as_deref(), |out| {
             ringfence_report::write_verification(&result, self.format.into(), &style, out)
-        })?;
-        Ok(result.exit())
+        });
+        exit::after(result.exit(), written)
+    }
+
+    /// Refuses a result that would take the place of something it speaks of.
+    fn spares(&self, signatures: &[PathBuf]) -> anyhow::Result<()> {
+        let Some(output) = &self.output else { return Ok(()) };
+        let judged = signatures.iter().map(PathBuf::as_path).chain([self.path.as_path()]);
+        if judged.into_iter().any(|judged| leads_through(output, judged)) {
+            let words = "is part of what is verified, or lies in it: choose another place for the result";
+            return Err(Wrong::new(format!("--output {}", output.display()), words).into());
+        }
+        Ok(())
     }
 
     fn judge(&self, whom: &Whom, files: &[PathBuf], now: u64) -> anyhow::Result<Verification> {
@@ -172,7 +186,12 @@ impl Verify {
     /// A signature's bytes. None there is a model that nobody signed; one that cannot be read is another thing.
     fn signature(&self, file: &Path) -> anyhow::Result<Result<Signature, VerifyReason>> {
         let mut bundle = Vec::new();
-        let read = open_named(file).and_then(|file| file.take(MAX_BUNDLE).read_to_end(&mut bundle));
+        let read = open_named(file).and_then(|file| {
+            // A file of the kernel has no length: to read it may take something away (`/proc/kmsg`).
+            let there = file.metadata()?;
+            let most = if there.is_file() { there.len().min(MAX_BUNDLE) } else { MAX_BUNDLE };
+            file.take(most).read_to_end(&mut bundle)
+        });
         let name = file.display().to_string();
         Ok(match read {
             Ok(_) => Ok(Signature { own: sign::below(&self.path, file), name, bundle }),

@@ -26,6 +26,7 @@ use formats::Formats;
 
 use crate::cli::Color;
 use crate::command::explain;
+use crate::exit;
 use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::nearest::nearest;
@@ -162,12 +163,12 @@ impl Scan {
             fail_on: self.fail_on,
             seconds: start.elapsed().as_secs_f64(),
         };
-        for (format, file) in formats {
+        let written = formats.into_iter().try_for_each(|(format, file)| {
             let color = if file.is_some() { Color::Never } else { self.screen.color };
             let style = terminal::style(color, self.verbose, self.quiet);
-            output::write(file.as_deref(), |out| ringfence_report::write(&scan, format, &style, out))?;
-        }
-        Ok(scan.exit)
+            output::write(file.as_deref(), |out| ringfence_report::write(&scan, format, &style, out))
+        });
+        exit::after(scan.exit, written)
     }
 
     fn controls(&self) -> Result<Vec<&'static Control>, Usage> {
