@@ -1,6 +1,7 @@
 //! Room `attest`: OpenSSF Model Signing: files <-> statement <-> bundle, written in the subset that every tool reads, read
 //! with the history there is, and refused where two readers could disagree.
 
+mod again;
 mod agree;
 mod bundle;
 mod left_out;

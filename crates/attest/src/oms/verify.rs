@@ -19,6 +19,7 @@ use ringfence_finding::Verification;
 use ringfence_finding::VerifiedFile;
 use ringfence_finding::VerifyReason;
 
+use super::again;
 use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
@@ -105,7 +106,7 @@ pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     // Behind the last byte of all: minutes may have gone by since the first file was hashed.
     let again = |(mut result, look): (Verification, Option<Look>)| {
         if let Some((rules, tree)) = look {
-            look_again(request, &rules, &tree, &mut result);
+            again::look(request, &rules, &tree, &mut result);
         }
         result
     };
@@ -152,40 +153,6 @@ fn one(
             (result, None)
         }
     }
-}
-
-/// Whether everything is as it was listed, and nothing else is there.
-fn look_again(request: &Request<'_>, rules: &tree::Rules, tree: &Tree, result: &mut Verification) {
-    if tree.is_cut {
-        // Told, and what was seen of it is no measure for a second look.
-        return result.files.sort_by(|a, b| a.path.cmp(&b.path));
-    }
-    let later = match tree::walk(request.path, rules) {
-        Ok(later) => later,
-        Err(error) => {
-            let why = format!("changed while it was read: {error}");
-            return result.reasons.push(VerifyReason::failed("changed", why).of("."));
-        }
-    };
-    let mut statuses: BTreeMap<&str, &mut FileStatus> = BTreeMap::new();
-    for file in &mut result.files {
-        statuses.insert(&file.path, &mut file.status);
-    }
-    let mut others = Vec::new();
-    for (name, how) in tree.changed(&later) {
-        match statuses.get_mut(name.as_str()).map(|status| std::mem::replace(*status, FileStatus::Changed)) {
-            // It is told.
-            Some(FileStatus::Changed) => continue,
-            Some(_) => {}
-            None => others.push(name.clone()),
-        }
-        result.reasons.push(VerifyReason::failed("changed", how).of(name));
-    }
-    let other = |path| VerifiedFile { path, bytes: 0, digest: None, hash: None, status: FileStatus::Changed };
-    result.files.extend(others.into_iter().map(other));
-    result.files.sort_by(|a, b| a.path.cmp(&b.path));
-    result.skipped = later.skipped;
-    result.skipped.sort_by(|a, b| a.path.cmp(&b.path));
 }
 
 /// What is signed, by whom.
