@@ -142,6 +142,9 @@ impl Machine<'_> {
             return self.made(callee, 0, 0);
         };
         self.see_arguments(callee, start, len);
+        if !matches!(self.effect_of(callee), Effect::Dtype | Effect::Encode) {
+            self.arrays.acts += 1;
+        }
         let class = match (self.effect_of(callee), self.cells_of(start, len)) {
             (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
                 self.used(class, Use::New);
@@ -193,10 +196,21 @@ impl Machine<'_> {
                     .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
                 callee
             }
-            (
-                Effect::Plain | Effect::Type | Effect::Dtype | Effect::ArrayWrapper | Effect::FileWrapper,
-                _,
-            )
+            (Effect::Dtype, _) => {
+                self.makes_dtype(callee, start, len);
+                let made = self.made(callee, start, len);
+                if let Value::Object { args, .. } = made {
+                    self.made_dtype(args);
+                }
+                return made;
+            }
+            (Effect::Scalar, &[dtype, _]) => {
+                if !self.is_scalar(dtype) {
+                    self.used(callee, Use::OddArguments);
+                }
+                callee
+            }
+            (Effect::Plain | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper, _)
             | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
             (
                 Effect::Tensor,
@@ -264,6 +278,7 @@ impl Machine<'_> {
         let result = match class {
             Value::Global(index) => {
                 self.used(index, Use::New);
+                self.arrays.acts += 1;
                 let (args, len) = match arguments {
                     Value::Tuple { start, len, .. } => (start, len),
                     _ => (0, 0),
@@ -321,6 +336,7 @@ impl Machine<'_> {
         match target {
             Value::Object { class, args, len } => {
                 self.used(class, Use::Build);
+                self.arrays.acts += u64::from(self.effect_of(class) != Effect::Dtype);
                 let is_second = self.gets_state(args, len);
                 self.see_state(class, state, is_second)?;
                 return self.built(class, args, state, is_second);

@@ -30,6 +30,8 @@ pub(crate) enum Effect {
     Tensor,
     /// `numpy.dtype(text, ...)`: objects may stand in arrays of it.
     Dtype,
+    /// `scalar(dtype, bytes)`: a number, or what it is handed where the dtype is one of objects.
+    Scalar,
     /// joblib's stand-in for an array: its bytes follow in the file.
     ArrayWrapper,
     /// joblib's stand-in for an array in another file.

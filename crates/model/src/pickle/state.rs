@@ -23,7 +23,7 @@ const COMPILED: [&str; 5] = [
 /// Packages whose classes do, too, or have slots: states of these are tuples, and objects.
 const OWN: [&str; 5] = ["numpy", "pandas", "scipy.interpolate", "scipy.spatial", "torch"];
 /// Items that are kept of dicts where attributes are looked at: more than two for each attribute of an estimator.
-const ATTRIBUTES: usize = 512;
+pub(super) const ATTRIBUTES: usize = 512;
 /// `__x__`.
 const SHORTEST: u32 = 5;
 /// Attributes that nobody calls: `typing` leaves the first, pydantic the others.
@@ -266,17 +266,5 @@ impl Machine<'_> {
             }
         }
         Ok(false)
-    }
-
-    /// An array of NumPy, by pickle or by joblib.
-    fn is_array(&self, value: Value) -> bool {
-        match value {
-            Value::Bytes => true,
-            Value::Object { class, .. } => matches!(
-                self.module_of(class),
-                ("numpy", "ndarray") | ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer")
-            ),
-            _ => false,
-        }
     }
 }

@@ -7,6 +7,7 @@ mod differential;
 mod getattr;
 mod hostile;
 mod keys;
+mod libraries;
 mod makers;
 mod memory;
 mod ordinary;
