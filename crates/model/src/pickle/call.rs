@@ -165,7 +165,9 @@ impl Machine<'_> {
                 self.used(factory, Use::Call);
                 callee
             }
-            (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
+            (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ref state @ ..]) => {
+                let state = state.first().copied().unwrap_or(Value::None);
+                self.see_set(callee, state);
                 self.used(function, Use::Call);
                 self.used(class, Use::New);
                 // No writer nests them; followed into each other they would take the stack of the scanner.
@@ -175,6 +177,10 @@ impl Machine<'_> {
                     self.effect(function, inner);
                 }
                 class
+            }
+            (Effect::SetsState, &[_, _, _, state]) => {
+                self.see_set(callee, state);
+                callee
             }
             (Effect::Encode, &[_, encoding]) => {
                 let encoding = self.text_of(encoding).ok().flatten();
@@ -210,7 +216,7 @@ impl Machine<'_> {
                 }
                 callee
             }
-            (Effect::Plain | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper, _)
+            (Effect::Plain | Effect::Value | Effect::Mapping | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper, _)
             | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
             (
                 Effect::Tensor,

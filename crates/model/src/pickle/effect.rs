@@ -21,6 +21,12 @@ pub(crate) enum Effect {
     Factory,
     /// `_rebuild_from_type_v2(f, class, arguments, state)`: calls its first argument, makes its second.
     FromType,
+    /// `_rebuild_parameter_with_state(..., state)`: sets attributes by its fourth argument.
+    SetsState,
+    /// `set(items)`: a value made of what it is handed, by methods of that; what is in it stands nowhere in the stream.
+    Value,
+    /// `dict(pairs)`: a value that is a mapping.
+    Mapping,
     /// `encode(text, encoding)`: an encoding is looked up as a module.
     Encode,
     /// `type(name, bases, attributes)`: makes a class, with methods of the stream's choosing.
@@ -44,6 +50,11 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Whether a call gives a mapping, whose keys no opcode shows.
+    pub(super) fn makes_mapping(self) -> bool {
+        matches!(self, Self::Factory | Self::Mapping)
+    }
+
     pub(super) fn of(module: &str, name: &str) -> Self {
         match (module, name) {
             // What no list allows, and is followed all the same.

@@ -27,6 +27,7 @@ struct Hostile {
     words: &'static str,
 }
 
+const METHOD: &str = "an attribute that the interpreter calls";
 const ODD: &str = "with arguments that no writer of models uses";
 
 fn all() -> Vec<Hostile> {
@@ -48,6 +49,21 @@ fn all() -> Vec<Hostile> {
             Act::Argued,
             call(name("numpy._core.multiarray", "scalar"), &[dtype("O8"), text("x")]),
             ODD,
+        ),
+        // A dict of pairs becomes the attributes, `__class__` among them: joblib takes the object for its own.
+        of("class-in-a-pair", "joblib scipy.interpolate", Act::Runs, class_in_pair(), ODD),
+        of("class-by-pandas", "joblib pandas", Act::Runs, class_by_pandas(), ODD),
+        of("class-by-torch", "joblib torch", Act::Runs, class_by_torch(), METHOD),
+        // The same by the fourth argument of another function (torch/_utils.py, `_set_obj_state`).
+        of(
+            "class-of-a-parameter",
+            "joblib torch",
+            Act::Argued,
+            call(
+                name("torch._utils", "_rebuild_parameter_with_state"),
+                &[none(), b"\x89".to_vec(), none(), dict(&[("__class__", int(1))])],
+            ),
+            METHOD,
         ),
     ]
 }
@@ -177,6 +193,54 @@ fn dtype_alias() -> Vec<u8> {
     inner.extend(b"N.");
     let count = i32::try_from(inner.len() / 8).unwrap();
     last(&[plain, alias, first, wrapper(get(50), count, none(), &inner)])
+}
+
+/// Attributes of a wrapper of one item, as pairs that a call makes a dict of.
+fn pairs(before: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut pairs = before.to_vec();
+    pairs.push(("__class__", name("joblib.numpy_pickle", "NumpyArrayWrapper")));
+    pairs.extend(attributes());
+    let pairs: Vec<_> = pairs.into_iter().map(|(key, value)| tuple(&[text(key), value])).collect();
+    call(name("builtins", "dict"), &[[&b"]("[..], &pairs.concat(), b"e"].concat()])
+}
+
+fn attributes() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("subclass", numpy("ndarray")),
+        ("shape", tuple(&[int(1)])),
+        ("order", text("C")),
+        ("dtype", dtype("i8")),
+        ("allow_mmap", b"\x89".to_vec()),
+        ("numpy_array_alignment_bytes", none()),
+    ]
+}
+
+/// An object, and behind it what is bytes for an unpickler, and for joblib an item of eight bytes and a payload.
+fn taken_for_a_wrapper(object: Vec<u8>) -> Vec<u8> {
+    let payload = b"0cos\nsystem\n(S'echo hi'\ntR0N.";
+    let len = u32::try_from(payload.len() + 3).unwrap();
+    [&object[..], b"B", &len.to_le_bytes(), b"AAA", payload].concat()
+}
+
+fn class_in_pair() -> Vec<u8> {
+    let spline = new(name("scipy.interpolate._bsplines", "BSpline"), &[]);
+    taken_for_a_wrapper(build(spline, tuple(&[none(), pairs(&[])])))
+}
+
+fn class_by_pandas() -> Vec<u8> {
+    let flags = dict(&[("allows_duplicate_labels", b"\x88".to_vec())]);
+    let before = [("_typ", text("dataframe")), ("_flags", flags)];
+    taken_for_a_wrapper(build(new(name("pandas", "DataFrame"), &[]), pairs(&before)))
+}
+
+fn class_by_torch() -> Vec<u8> {
+    let class = || name("argparse", "Namespace");
+    let inner = tuple(&[class(), name("builtins", "object"), none()]);
+    let wrapper = dict(&[("__class__", name("joblib.numpy_pickle", "NumpyArrayWrapper"))]);
+    let state = tuple(&[none(), wrapper]);
+    let make = name("copyreg", "_reconstructor");
+    let object = call(name("torch._tensor", "_rebuild_from_type_v2"), &[make, class(), inner, state]);
+    taken_for_a_wrapper(build(object, dict(&attributes())))
 }
 
 #[test]
