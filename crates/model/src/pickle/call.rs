@@ -163,6 +163,7 @@ impl Machine<'_> {
             }
             (Effect::Factory, &[Value::Global(factory), ..]) => {
                 self.used(factory, Use::Call);
+                self.see_values(callee, start + 1, len - 1);
                 callee
             }
             (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ref state @ ..]) => {
@@ -177,6 +178,24 @@ impl Machine<'_> {
                     self.effect(function, inner);
                 }
                 class
+            }
+            (Effect::Value | Effect::Mapping, _) => {
+                self.see_values(callee, start, len);
+                callee
+            }
+            (Effect::MakesIndex, &[Value::Global(class), ..]) => {
+                self.used(class, Use::New);
+                // Keywords go to `__new__`: of `numpy.ndarray` a buffer.
+                if !self.module_of(class).0.starts_with("pandas") {
+                    self.used(callee, Use::OddArguments);
+                }
+                self.see_zones(callee, start, len);
+                class
+            }
+            (Effect::Block, &[_, placement, _]) if self.is_placement(placement) => callee,
+            (Effect::Table, &[blocks, ..]) => {
+                self.see_blocks(callee, blocks);
+                callee
             }
             (Effect::SetsState, &[_, _, _, state]) => {
                 self.see_set(callee, state);
@@ -216,7 +235,7 @@ impl Machine<'_> {
                 }
                 callee
             }
-            (Effect::Plain | Effect::Value | Effect::Mapping | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper, _)
+            (Effect::Plain | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper, _)
             | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
             (
                 Effect::Tensor,
@@ -280,11 +299,12 @@ impl Machine<'_> {
     }
 
     /// NEWOBJ, NEWOBJ_EX.
-    pub(super) fn new_object(&mut self, class: Value, arguments: Value) {
+    pub(super) fn new_object(&mut self, class: Value, arguments: Value, keywords: Option<Value>) {
         let result = match class {
             Value::Global(index) => {
                 self.used(index, Use::New);
                 self.arrays.acts += 1;
+                self.see_new(index, arguments, keywords);
                 let (args, len) = match arguments {
                     Value::Tuple { start, len, .. } => (start, len),
                     _ => (0, 0),
@@ -396,6 +416,9 @@ impl Machine<'_> {
                 self.used(class, Use::Mutate);
                 if pairs {
                     self.see_items(class, height)?;
+                } else if self.effect_of(class).makes_mapping() {
+                    // `extend` and `append` of a dict may be items of it, which are called.
+                    self.used(class, Use::OddArguments);
                 }
             }
             other => self.fill_other(other),

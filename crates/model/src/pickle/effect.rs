@@ -27,6 +27,12 @@ pub(crate) enum Effect {
     Value,
     /// `dict(pairs)`: a value that is a mapping.
     Mapping,
+    /// `_new_Index(class, attributes)`: as `makes-first`, with texts among what it is handed that may name a file.
+    MakesIndex,
+    /// `_unpickle_block(values, placement, ndim)`: a part of a table, by its place.
+    Block,
+    /// `BlockManager(blocks, axes)`: a table; it takes state as well, and believes it.
+    Table,
     /// `encode(text, encoding)`: an encoding is looked up as a module.
     Encode,
     /// `type(name, bases, attributes)`: makes a class, with methods of the stream's choosing.

@@ -71,6 +71,10 @@ impl Machine<'_> {
                 self.file(state);
                 Ok(())
             }
+            Effect::Table => {
+                self.used(class, Use::OddArguments);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -14,6 +14,7 @@ mod end;
 mod explain;
 pub(crate) mod facts;
 mod framing;
+mod handed;
 mod joblib;
 mod kept;
 mod lookup;

@@ -263,9 +263,9 @@ impl Machine<'_> {
         module.starts_with("sklearn.") && !COMPILED.contains(&module)
     }
 
-    /// A name was looked up: attributes of scikit-learn's classes are looked at.
+    /// A name was looked up: attributes of scikit-learn's classes and of indexes are looked at.
     pub(super) fn expect_attributes(&mut self, module: &str) {
-        if module.starts_with("sklearn.") {
+        if module.starts_with("sklearn.") || module.starts_with("pandas.core.indexes.") {
             self.keep_at_least(ATTRIBUTES);
         }
     }

@@ -13,6 +13,8 @@ enum Act {
     Crashes,
     /// It runs `os.system`.
     Runs,
+    /// It opens the file `/etc/hosts`.
+    Opens,
     /// Nothing that a guard sees: argued beside the fixture.
     Argued,
 }
@@ -65,7 +67,58 @@ fn all() -> Vec<Hostile> {
             ),
             METHOD,
         ),
+        // Bytes that are taken for an object: `numpy.ndarray.__new__(ndarray, (1,), 'O', buffer)`, and with `buffer=`.
+        of(
+            "objects-from-a-buffer",
+            "pickle numpy",
+            Act::Crashes,
+            call(builtin("list"), &[from_buffer()]),
+            ODD,
+        ),
+        of("new-with-a-buffer", "pickle numpy", Act::Crashes, from_buffer(), ODD),
+        of("new-with-keywords", "pickle numpy", Act::Crashes, from_keywords(), ODD),
+        // The memory of the first array is freed under the second one.
+        of("buffer-of-an-array", "pickle numpy", Act::Argued, buffer_of_array(), ODD),
+        // pandas writes where the file says, before it counts.
+        of("places-outside-of-a-table", "pickle pandas", Act::Crashes, table_by_state(), ODD),
+        // A call counts first; it would write there when the table is looked at.
+        of("places-of-a-call", "pickle pandas", Act::Argued, table_by_call(), ODD),
+        of("codes-outside-of-categories", "pickle pandas", Act::Crashes, categorical(), ODD),
+        of("zone-in-a-file", "pickle pandas dateutil", Act::Opens, zone(), ODD),
+        // `__getattr__` gives the item: `numpy.mean([1])` is called (SciPy's _util.py; harmless here).
+        of(
+            "items-for-a-dict",
+            "pickle scipy.optimize",
+            Act::Argued,
+            [
+                new(name("scipy.optimize._optimize", "OptimizeResult"), &[]),
+                text("extend"),
+                numpy("mean"),
+                b"s(K\x01e".to_vec(),
+            ]
+            .concat(),
+            ODD,
+        ),
+        // SciPy's `_ltisys.py`: `__new__` calls `to_tf` of what it is handed.
+        of(
+            "new-that-calls",
+            "pickle scipy.signal",
+            Act::Argued,
+            new(
+                transfer(),
+                &[build(new(transfer(), &[]), dict(&[("to_tf", name("types", "SimpleNamespace"))]))],
+            ),
+            ODD,
+        ),
     ]
+}
+
+fn builtin(attribute: &str) -> Vec<u8> {
+    name("builtins", attribute)
+}
+
+fn transfer() -> Vec<u8> {
+    name("scipy.signal._ltisys", "TransferFunctionContinuous")
 }
 
 fn name(module: &str, name: &str) -> Vec<u8> {
@@ -243,6 +296,85 @@ fn class_by_torch() -> Vec<u8> {
     taken_for_a_wrapper(build(object, dict(&attributes())))
 }
 
+fn from_buffer() -> Vec<u8> {
+    new(numpy("ndarray"), &[tuple(&[int(1)]), dtype("O"), bytes(b"AAAAAAAA")])
+}
+
+fn from_keywords() -> Vec<u8> {
+    let keywords = [("shape", tuple(&[int(1)])), ("dtype", dtype("O")), ("buffer", bytes(b"AAAAAAAA"))];
+    [numpy("ndarray"), tuple(&[]), dict(&keywords), vec![0x92]].concat()
+}
+
+fn buffer_of_array() -> Vec<u8> {
+    let first = put(new(numpy("ndarray"), &[tuple(&[int(100_000)]), dtype("i8")]), 1);
+    let second = put(new(numpy("ndarray"), &[tuple(&[int(100_000)]), dtype("i8"), get(1)]), 2);
+    let state = tuple(&[int(1), tuple(&[int(1)]), dtype("i8"), b"\x89".to_vec(), bytes(b"AAAAAAAA")]);
+    last(&[first, second, build(get(1), state), get(2)])
+}
+
+fn numbers(numbers: &[i64]) -> Vec<u8> {
+    let items: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    array(dtype("i8"), i32::try_from(numbers.len()).unwrap(), &items)
+}
+
+fn index(data: Vec<u8>, more: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let attributes = dict(&[&[("data", data)], more].concat());
+    call(name("pandas.core.indexes.base", "_new_Index"), &[name("pandas", "Index"), attributes])
+}
+
+/// Two columns of three numbers.
+fn columns() -> Vec<u8> {
+    let empty = tuple(&[int(0)]);
+    let made = call(name("numpy._core.multiarray", "_reconstruct"), &[numpy("ndarray"), empty, bytes(b"b")]);
+    let shape = tuple(&[int(2), int(3)]);
+    build(made, tuple(&[int(1), shape, dtype("i8"), b"\x89".to_vec(), bytes(&[65; 48])]))
+}
+
+fn axes() -> Vec<u8> {
+    let name = [("name", none())];
+    [&b"]("[..], &index(numbers(&[0, 1]), &name), &index(numbers(&[0, 1, 2]), &name), b"e"].concat()
+}
+
+fn manager() -> Vec<u8> {
+    name("pandas.core.internals.managers", "BlockManager")
+}
+
+fn table(manager: Vec<u8>) -> Vec<u8> {
+    let flags = dict(&[("allows_duplicate_labels", b"\x88".to_vec())]);
+    let state = [("_mgr", manager), ("_typ", text("dataframe")), ("attrs", b"}".to_vec()), ("_flags", flags)];
+    build(new(name("pandas", "DataFrame"), &[]), dict(&state))
+}
+
+fn table_by_state() -> Vec<u8> {
+    let block = dict(&[("values", columns()), ("mgr_locs", numbers(&[1 << 28, 1 << 29]))]);
+    let of_version = dict(&[("axes", axes()), ("blocks", [&b"]"[..], &block, b"a"].concat())]);
+    let versions = dict(&[("0.14.1", of_version)]);
+    table(build(new(manager(), &[]), tuple(&[tuple(&[]), b"]".to_vec(), b"]".to_vec(), versions])))
+}
+
+fn table_by_call() -> Vec<u8> {
+    let places = call(builtin("slice"), &[int(1 << 28), int((1 << 28) + 2), int(1)]);
+    let block = call(name("pandas._libs.internals", "_unpickle_block"), &[columns(), places, int(2)]);
+    table(call(manager(), &[tuple(&[block]), axes()]))
+}
+
+fn categorical() -> Vec<u8> {
+    let made = name("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked");
+    let made = call(made, &[name("pandas", "Categorical"), int(0x4f1_061f), none()]);
+    let categories = index(numbers(&[1, 2]), &[("name", none())]);
+    let attributes =
+        [("categories", categories), ("_ordered", b"\x89".to_vec()), ("ordered", b"\x89".to_vec())];
+    let of = build(new(name("pandas", "CategoricalDtype"), &[]), dict(&attributes));
+    let codes = [0_i32, 1 << 29, 1 << 30].map(i32::to_le_bytes).concat();
+    let state = tuple(&[of, array(dtype("i4"), 3, &codes), b"}".to_vec()]);
+    call(builtin("list"), &[build(made, state)])
+}
+
+fn zone() -> Vec<u8> {
+    let days = [&b"]"[..], &text("2020-01-01"), b"a"].concat();
+    index(days, &[("dtype", text("datetime64[ns, dateutil//etc/hosts]"))])
+}
+
 #[test]
 fn every_hostile_pickle_for_a_library_is_told() {
     for hostile in all() {
@@ -253,18 +385,20 @@ fn every_hostile_pickle_for_a_library_is_told() {
     }
 }
 
-/// Loads each in a child and prints what it did; `absent` where a library is not there, or is too new to do it.
+/// Loads each in a child and prints what it did; `absent` where a library is not there.
 const LOAD: &str = r"
 import importlib, io, os, pickle, struct, sys
 def load(data, libraries):
     import numpy
     loads = importlib.import_module('joblib').load if 'joblib' in libraries else pickle.load
     def hook(name, args):
-        if name in ('os.system', 'subprocess.Popen'):
+        if name in ('os.system', 'subprocess.Popen') or name == 'open' and '/etc/hosts' in str(args[0]):
             os.write(1, (name + '\n').encode())
             os._exit(3)
     sys.addaudithook(hook)
-    try: repr(list(loads(io.BytesIO(data))))
+    try:
+        value = loads(io.BytesIO(data))
+        repr(value), list(value)
     except Exception: pass
     os._exit(0)
 data, seen = sys.stdin.buffer, {0: 'none', 11: 'crashed', 6: 'crashed', 7: 'crashed'}
@@ -272,8 +406,7 @@ while head := data.read(4):
     libraries = data.read(struct.unpack('<I', head)[0]).decode().split()
     body = data.read(struct.unpack('<I', data.read(4))[0])
     try:
-        for library in libraries: importlib.import_module(library.split('<')[0])
-        if 'joblib<1.2' in libraries and importlib.import_module('joblib').__version__ >= '1.2': raise ImportError
+        for library in libraries: importlib.import_module(library)
     except ImportError:
         os.write(1, b'absent\n')
         continue
@@ -297,6 +430,7 @@ fn libraries_do_what_their_pickles_say() {
         let expected = match hostile.act {
             Act::Crashes => "crashed",
             Act::Runs => "os.system",
+            Act::Opens => "open",
             Act::Argued => "none",
         };
         assert!([expected, "absent"].contains(&line), "{}: {line}", hostile.name);
