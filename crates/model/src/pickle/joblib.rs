@@ -32,8 +32,12 @@ pub(super) struct Arrays {
     pub(super) acts: u64,
     /// Whether bytes were passed over as those of an array.
     pub(super) passed: bool,
+    /// Whether padding was passed over.
+    pub(super) padded: bool,
     /// Read as a loader that knows nothing of joblib.
     ignored: bool,
+    /// Read as joblib before 1.2, which knows nothing of padding.
+    unpadded: bool,
 }
 
 /// What follows the wrapper.
@@ -51,6 +55,10 @@ impl Arrays {
 
     pub(super) fn ignore(&mut self) {
         self.ignored = true;
+    }
+
+    pub(super) fn take_no_padding(&mut self) {
+        self.unpadded = true;
     }
 }
 
@@ -95,7 +103,8 @@ impl Machine<'_> {
         let body = if is_second { Err("that gets state twice") } else { self.body(state)? };
         match body {
             Ok(Body::Raw { bytes, padded }) => {
-                if padded {
+                self.arrays.padded |= padded;
+                if padded && !self.arrays.unpadded {
                     self.padding()?;
                 }
                 self.pass_on(bytes)?;
