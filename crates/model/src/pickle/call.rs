@@ -153,8 +153,15 @@ impl Machine<'_> {
                 self.used(base, if is_called { Use::Call } else { Use::New });
                 class
             }
-            (Effect::MakesFirst, &[Value::Global(class), ..]) => {
+            (Effect::MakesFirst, &[Value::Global(class), ref rest @ ..]) => {
+                let state = rest.get(1).copied().filter(|_| self.module_of(callee).1.starts_with("__pyx_unpickle_"));
                 self.used(class, Use::New);
+                // `__pyx_unpickle_X(class, sum, state)` puts the state into it at once.
+                if let Some(state) = state.filter(|state| *state != Value::None)
+                    && self.see_state(class, state, false).is_err()
+                {
+                    self.used(callee, Use::OddArguments);
+                }
                 class
             }
             (Effect::CallsArguments, _) => {
@@ -181,6 +188,9 @@ impl Machine<'_> {
             }
             (Effect::Value | Effect::Mapping, _) => {
                 self.see_values(callee, start, len);
+                if self.module_of(callee).0.starts_with("pandas") {
+                    self.see_zones(callee, start, len);
+                }
                 callee
             }
             (Effect::MakesIndex, &[Value::Global(class), ..]) => {

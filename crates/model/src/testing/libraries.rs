@@ -79,6 +79,17 @@ fn all() -> Vec<Hostile> {
         of("new-with-keywords", "pickle numpy", Act::Crashes, from_keywords(), ODD),
         // The memory of the first array is freed under the second one.
         of("buffer-of-an-array", "pickle numpy", Act::Argued, buffer_of_array(), ODD),
+        // Cython puts a third argument into the object as its state: `__setstate__` of the next BUILD.
+        of(
+            "state-as-an-argument",
+            "pickle pandas",
+            Act::Argued,
+            call(
+                name("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"),
+                &[name("pandas.arrays", "IntervalArray"), int(0), tuple(&[pairs(&[])])],
+            ),
+            ODD,
+        ),
         // pandas writes where the file says, before it counts.
         of("places-outside-of-a-table", "pickle pandas", Act::Crashes, table_by_state(), ODD),
         // A call counts first; it would write there when the table is looked at.
@@ -373,6 +384,30 @@ fn categorical() -> Vec<u8> {
 fn zone() -> Vec<u8> {
     let days = [&b"]"[..], &text("2020-01-01"), b"a"].concat();
     index(days, &[("dtype", text("datetime64[ns, dateutil//etc/hosts]"))])
+}
+
+#[test]
+fn records_and_times_are_clean_as_their_writers_leave_them() {
+    let record = |size: i32| {
+        let fields = [("a", tuple(&[dtype("i8"), int(0)])), ("b", tuple(&[dtype("f4"), int(8)]))];
+        let of = call(numpy("dtype"), &[numpy("record"), b"\x89".to_vec(), b"\x88".to_vec()]);
+        array(build(of, state(&fields, size, 16)), 1, &[0; 12])
+    };
+    let timestamp = |zone: Vec<u8>| {
+        call(name("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"), &[int(0), none(), zone, int(9)])
+    };
+    let utc = call(name("datetime", "timezone"), &[call(name("datetime", "timedelta"), &[int(0)])]);
+    let verdict = |value: Vec<u8>| judge(&[&b"\x80\x04"[..], &value, b"."].concat()).verdict;
+    for (value, expected) in [
+        (record(12), Verdict::Clean),
+        (record(11), Verdict::Review), // the last field ends behind the item
+        (timestamp(utc), Verdict::Clean),
+        (timestamp(text("dateutil//etc/hosts")), Verdict::Review),
+        (timestamp(new(name("types", "SimpleNamespace"), &[])), Verdict::Review),
+        (call(name("pandas", "Interval"), &[int(1), int(2), text("right")]), Verdict::Clean),
+    ] {
+        assert_eq!(verdict(value.clone()), expected, "{}", String::from_utf8_lossy(&value));
+    }
 }
 
 #[test]
