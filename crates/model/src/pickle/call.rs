@@ -12,16 +12,6 @@ use super::value::Value;
 /// Longest tuple whose items are kept.
 const KEPT: usize = 16;
 
-/// Whether a key is written as IANA writes zones, `America/Argentina/La_Rioja`. Others lead to no other file: CPython
-/// refuses absolute keys and those with `..` before it opens one (3.11, Lib/zoneinfo/_tzpath.py, `_validate_tzfile_path`,
-/// which the C class calls by `find_tzfile` as well); but no writer has them.
-fn is_zone(key: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.chars().all(|char| char.is_ascii_alphanumeric() || "_-+".contains(char))
-    };
-    key.split('/').all(is_part)
-}
-
 /// Whether a class has an `__init__` that does nothing but fill it.
 fn is_plain((module, name): (&str, &str)) -> bool {
     let names = ["object", "dict", "list", "tuple", "int", "float", "str", "set", "frozenset", "bytes"];
@@ -154,7 +144,8 @@ impl Machine<'_> {
                 class
             }
             (Effect::MakesFirst, &[Value::Global(class), ref rest @ ..]) => {
-                let state = rest.get(1).copied().filter(|_| self.module_of(callee).1.starts_with("__pyx_unpickle_"));
+                let state =
+                    rest.get(1).copied().filter(|_| self.module_of(callee).1.starts_with("__pyx_unpickle_"));
                 self.used(class, Use::New);
                 // `__pyx_unpickle_X(class, sum, state)` puts the state into it at once.
                 if let Some(state) = state.filter(|state| *state != Value::None)
@@ -219,10 +210,7 @@ impl Machine<'_> {
                 return Value::Bytes;
             }
             (Effect::Zone, &[key, Value::Int(0 | 1)]) => {
-                let key = self.text_of(key).ok().flatten();
-                if !key.is_some_and(|key| is_zone(&key)) {
-                    self.used(callee, Use::OddArguments);
-                }
+                self.see_key(callee, key);
                 callee
             }
             (Effect::Type, &[_, _, _, ..]) => {
@@ -245,7 +233,10 @@ impl Machine<'_> {
                 }
                 callee
             }
-            (Effect::Plain | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper, _)
+            (
+                Effect::Items | Effect::Plain | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper,
+                _,
+            )
             | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
             (
                 Effect::Tensor,
@@ -261,23 +252,6 @@ impl Machine<'_> {
             }
         };
         self.made(class, start, len)
-    }
-
-    /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
-    fn called(&mut self, callee: u32, arguments: Value) {
-        let Value::Tuple { start, len, .. } = arguments else { return };
-        let mut odd = self.cells_of(start, len).len() != usize::from(len);
-        for at in 0..usize::from(len) {
-            match self.cells_of(start, len).get(at).copied() {
-                Some(Value::Global(name)) => self.used(name, Use::Call),
-                Some(Value::Text { .. }) => {}
-                Some(Value::Object { class, .. }) if self.effect_of(class) == Effect::CallsArguments => {}
-                _ => odd = true,
-            }
-        }
-        if odd {
-            self.used(callee, Use::OddArguments);
-        }
     }
 
     /// An object of its own: its arguments stand in cells that are no other's, and behind them whether it has got state.

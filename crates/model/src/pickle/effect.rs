@@ -25,6 +25,8 @@ pub(crate) enum Effect {
     SetsState,
     /// `set(items)`: a value made of what it is handed, by methods of that; what is in it stands nowhere in the stream.
     Value,
+    /// A tuple with names: `__new__` takes its items, and does nothing with them.
+    Items,
     /// `dict(pairs)`: a value that is a mapping.
     Mapping,
     /// `_new_Index(class, attributes)`: as `makes-first`, with texts among what it is handed that may name a file.

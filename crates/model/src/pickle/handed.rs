@@ -11,7 +11,42 @@ use crate::policy::Policy;
 /// What a text begins a zone in a file with: `datetime64[ns, dateutil//etc/x]`.
 const ZONES: [&str; 3] = ["dateutil", ", /", "tzfile"];
 
+/// Whether a key is written as IANA writes zones, `America/Argentina/La_Rioja`. Others lead to no other file: CPython
+/// refuses absolute keys and those with `..` before it opens one (3.11, Lib/zoneinfo/_tzpath.py, `_validate_tzfile_path`,
+/// which the C class calls by `find_tzfile` as well); but no writer has them.
+fn is_zone(key: &str) -> bool {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|char| char.is_ascii_alphanumeric() || "_-+".contains(char))
+    };
+    key.split('/').all(is_part)
+}
+
 impl Machine<'_> {
+    /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
+    pub(super) fn called(&mut self, callee: u32, arguments: Value) {
+        let Value::Tuple { start, len, .. } = arguments else { return };
+        let mut odd = self.cells_of(start, len).len() != usize::from(len);
+        for at in 0..usize::from(len) {
+            match self.cells_of(start, len).get(at).copied() {
+                Some(Value::Global(name)) => self.used(name, Use::Call),
+                Some(Value::Text { .. }) => {}
+                Some(Value::Object { class, .. }) if self.effect_of(class) == Effect::CallsArguments => {}
+                _ => odd = true,
+            }
+        }
+        if odd {
+            self.used(callee, Use::OddArguments);
+        }
+    }
+
+    /// `ZoneInfo._unpickle(key, from_cache)`.
+    pub(super) fn see_key(&mut self, callee: u32, key: Value) {
+        let key = self.text_of(key).ok().flatten();
+        if !key.is_some_and(|key| is_zone(&key)) {
+            self.used(callee, Use::OddArguments);
+        }
+    }
+
     /// `set(items)`: iterated, hashed, compared or written out, by methods of what it is.
     pub(super) fn see_values(&mut self, callee: u32, start: u32, len: u16) {
         let handed = self.cells_of(start, len);
@@ -46,6 +81,7 @@ impl Machine<'_> {
             (Effect::Value | Effect::Mapping, Value::Tuple { start, len, .. }) if !has_keywords => {
                 self.see_values(class, start, len);
             }
+            (Effect::Items, Value::Tuple { .. }) if !has_keywords => {}
             _ => {
                 let (module, name) = self.module_of(class);
                 if Policy::is_built_in(module, name) {
@@ -100,11 +136,9 @@ impl Machine<'_> {
             }
             [Value::Int(start @ 0..), Value::Int(stop), Value::Int(1..)] if stop == start => Some((0, 0)),
             // Columns in reverse.
-            [
-                Value::Int(start @ 0..),
-                stop @ (Value::None | Value::Int(0..)),
-                Value::Int(step @ ..-1 | step @ -1),
-            ] => {
+            [Value::Int(start @ 0..), stop @ (Value::None | Value::Int(0..)), Value::Int(step)]
+                if step < 0 =>
+            {
                 let stop = if let Value::Int(stop) = stop { stop } else { -1 };
                 let count = start.checked_sub(stop)?.checked_sub(1)? / step.checked_neg()? + 1;
                 Some((count.max(0), start))

@@ -34,10 +34,18 @@ pub(super) struct Arrays {
     pub(super) passed: bool,
     /// Whether padding was passed over.
     pub(super) padded: bool,
-    /// Read as a loader that knows nothing of joblib.
-    ignored: bool,
-    /// Read as joblib before 1.2, which knows nothing of padding.
-    unpadded: bool,
+    reader: Reader,
+}
+
+/// Who reads the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reader {
+    /// joblib before 1.2, which knows nothing of padding.
+    Early,
+    #[default]
+    Joblib,
+    /// A loader that knows nothing of joblib.
+    Plain,
 }
 
 /// What follows the wrapper.
@@ -54,18 +62,19 @@ impl Arrays {
     }
 
     pub(super) fn ignore(&mut self) {
-        self.ignored = true;
+        self.reader = Reader::Plain;
     }
 
     pub(super) fn take_no_padding(&mut self) {
-        self.unpadded = true;
+        self.reader = Reader::Early;
     }
 }
 
 impl Machine<'_> {
     /// A name was looked up: from the first wrapper on, what dicts hold is kept.
     pub(super) fn expect_arrays(&mut self, effect: Effect) {
-        if matches!(effect, Effect::ArrayWrapper | Effect::FileWrapper) && !self.arrays.ignored {
+        if matches!(effect, Effect::ArrayWrapper | Effect::FileWrapper) && self.arrays.reader != Reader::Plain
+        {
             self.keep_at_least(ATTRIBUTES);
         }
     }
@@ -74,8 +83,8 @@ impl Machine<'_> {
     pub(super) fn built(&mut self, class: u32, args: u32, state: Value, is_second: bool) -> Step {
         match self.effect_of(class) {
             Effect::Dtype => self.built_dtype(class, args, state, is_second),
-            Effect::ArrayWrapper if !self.arrays.ignored => self.array(state, is_second),
-            Effect::FileWrapper if !self.arrays.ignored => {
+            Effect::ArrayWrapper if self.arrays.reader != Reader::Plain => self.array(state, is_second),
+            Effect::FileWrapper if self.arrays.reader != Reader::Plain => {
                 self.file(state);
                 Ok(())
             }
@@ -104,7 +113,7 @@ impl Machine<'_> {
         match body {
             Ok(Body::Raw { bytes, padded }) => {
                 self.arrays.padded |= padded;
-                if padded && !self.arrays.unpadded {
+                if padded && self.arrays.reader != Reader::Early {
                     self.padding()?;
                 }
                 self.pass_on(bytes)?;
@@ -180,11 +189,11 @@ impl Machine<'_> {
     /// An array of objects: a stream with an unpickler of its own, which knows nothing of joblib.
     fn nested(&mut self) -> Step {
         let outer = (std::mem::take(&mut self.stack), std::mem::take(&mut self.memo), self.protocol);
-        self.arrays.ignored = true;
+        let reader = std::mem::replace(&mut self.arrays.reader, Reader::Plain);
         (self.protocol, self.frame_end) = (0, NO_FRAME);
         let end = self.run(self.window.at());
         (self.stack, self.memo, self.protocol) = outer;
-        self.arrays.ignored = false;
+        self.arrays.reader = reader;
         self.frame_end = NO_FRAME;
         match end {
             End::Stop => Ok(()),

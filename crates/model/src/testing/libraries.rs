@@ -5,6 +5,19 @@ use ringfence_finding::Verdict;
 
 use super::judge;
 use super::python;
+use super::values::build;
+use super::values::bytes;
+use super::values::call;
+use super::values::dict;
+use super::values::get;
+use super::values::int;
+use super::values::last;
+use super::values::name;
+use super::values::new;
+use super::values::none;
+use super::values::put;
+use super::values::text;
+use super::values::tuple;
 
 /// What a loader does with such a file.
 #[derive(Clone, Copy, PartialEq)]
@@ -132,60 +145,6 @@ fn transfer() -> Vec<u8> {
     name("scipy.signal._ltisys", "TransferFunctionContinuous")
 }
 
-fn name(module: &str, name: &str) -> Vec<u8> {
-    [text(module), text(name), vec![0x93]].concat()
-}
-
-fn text(text: &str) -> Vec<u8> {
-    [&[0x8c, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat()
-}
-
-fn int(number: i32) -> Vec<u8> {
-    [&b"J"[..], &number.to_le_bytes()].concat()
-}
-
-fn bytes(bytes: &[u8]) -> Vec<u8> {
-    [&[b'C', u8::try_from(bytes.len()).unwrap()], bytes].concat()
-}
-
-fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
-    [&b"("[..], &items.concat(), b"t"].concat()
-}
-
-fn dict(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let items: Vec<u8> = items.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
-    [&b"}("[..], &items, b"u"].concat()
-}
-
-fn none() -> Vec<u8> {
-    b"N".to_vec()
-}
-
-fn call(callee: Vec<u8>, arguments: &[Vec<u8>]) -> Vec<u8> {
-    [callee, tuple(arguments), b"R".to_vec()].concat()
-}
-
-fn new(class: Vec<u8>, arguments: &[Vec<u8>]) -> Vec<u8> {
-    [class, tuple(arguments), vec![0x81]].concat()
-}
-
-fn build(object: Vec<u8>, state: Vec<u8>) -> Vec<u8> {
-    [object, state, b"b".to_vec()].concat()
-}
-
-fn put(value: Vec<u8>, key: u8) -> Vec<u8> {
-    [value, vec![b'q', key]].concat()
-}
-
-fn get(key: u8) -> Vec<u8> {
-    vec![b'h', key]
-}
-
-/// One after another; the last one stays.
-fn last(values: &[Vec<u8>]) -> Vec<u8> {
-    values.join(&b'0')
-}
-
 fn numpy(attribute: &str) -> Vec<u8> {
     name("numpy", attribute)
 }
@@ -280,21 +239,21 @@ fn attributes() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// An object, and behind it what is bytes for an unpickler, and for joblib an item of eight bytes and a payload.
-fn taken_for_a_wrapper(object: Vec<u8>) -> Vec<u8> {
+fn taken_for_a_wrapper(object: &[u8]) -> Vec<u8> {
     let payload = b"0cos\nsystem\n(S'echo hi'\ntR0N.";
     let len = u32::try_from(payload.len() + 3).unwrap();
-    [&object[..], b"B", &len.to_le_bytes(), b"AAA", payload].concat()
+    [object, b"B", &len.to_le_bytes(), b"AAA", payload].concat()
 }
 
 fn class_in_pair() -> Vec<u8> {
     let spline = new(name("scipy.interpolate._bsplines", "BSpline"), &[]);
-    taken_for_a_wrapper(build(spline, tuple(&[none(), pairs(&[])])))
+    taken_for_a_wrapper(&build(spline, tuple(&[none(), pairs(&[])])))
 }
 
 fn class_by_pandas() -> Vec<u8> {
     let flags = dict(&[("allows_duplicate_labels", b"\x88".to_vec())]);
     let before = [("_typ", text("dataframe")), ("_flags", flags)];
-    taken_for_a_wrapper(build(new(name("pandas", "DataFrame"), &[]), pairs(&before)))
+    taken_for_a_wrapper(&build(new(name("pandas", "DataFrame"), &[]), pairs(&before)))
 }
 
 fn class_by_torch() -> Vec<u8> {
@@ -304,7 +263,7 @@ fn class_by_torch() -> Vec<u8> {
     let state = tuple(&[none(), wrapper]);
     let make = name("copyreg", "_reconstructor");
     let object = call(name("torch._tensor", "_rebuild_from_type_v2"), &[make, class(), inner, state]);
-    taken_for_a_wrapper(build(object, dict(&attributes())))
+    taken_for_a_wrapper(&build(object, dict(&attributes())))
 }
 
 fn from_buffer() -> Vec<u8> {
@@ -404,6 +363,11 @@ fn records_and_times_are_clean_as_their_writers_leave_them() {
         (timestamp(utc), Verdict::Clean),
         (timestamp(text("dateutil//etc/hosts")), Verdict::Review),
         (timestamp(new(name("types", "SimpleNamespace"), &[])), Verdict::Review),
+        (
+            new(name("sklearn.impute._iterative", "_ImputerTriplet"), &[int(1), none(), none()]),
+            Verdict::Clean,
+        ),
+        (new(name("argparse", "Namespace"), &[int(1)]), Verdict::Review),
         (call(name("pandas", "Interval"), &[int(1), int(2), text("right")]), Verdict::Clean),
     ] {
         assert_eq!(verdict(value.clone()), expected, "{}", String::from_utf8_lossy(&value));

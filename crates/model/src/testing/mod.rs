@@ -13,6 +13,7 @@ mod memory;
 mod ordinary;
 pub(crate) mod python;
 pub(crate) mod random;
+mod values;
 
 use std::sync::Arc;
 
