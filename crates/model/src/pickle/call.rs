@@ -136,7 +136,12 @@ impl Machine<'_> {
             self.arrays.acts += 1;
         }
         let class = match (self.effect_of(callee), self.cells_of(start, len)) {
-            (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
+            (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ref state @ ..]) => {
+                // `base.__new__` and `base.__init__` are handed the state, as `list(state)` is.
+                let is_odd = state.first().is_some_and(|state| !self.is_value(*state));
+                if is_odd && self.module_of(callee).0 == "copyreg" {
+                    self.used(callee, Use::OddArguments);
+                }
                 self.used(class, Use::New);
                 // `copyreg` calls `base.__init__` as well.
                 let is_called = self.module_of(callee).0 == "copyreg" && !is_plain(self.module_of(base));

@@ -56,7 +56,7 @@ impl Machine<'_> {
     }
 
     /// What has no methods but those of Python, NumPy and pandas.
-    fn is_value(&self, value: Value) -> bool {
+    pub(super) fn is_value(&self, value: Value) -> bool {
         match value {
             Value::Object { class, .. } => {
                 let (module, _) = self.module_of(class);

@@ -92,6 +92,17 @@ fn all() -> Vec<Hostile> {
         of("new-with-keywords", "pickle numpy", Act::Crashes, from_keywords(), ODD),
         // The memory of the first array is freed under the second one.
         of("buffer-of-an-array", "pickle numpy", Act::Argued, buffer_of_array(), ODD),
+        // `list.__init__` iterates over what it is handed, by methods of that.
+        of(
+            "base-that-is-handed-an-object",
+            "pickle",
+            Act::Argued,
+            call(
+                name("copyreg", "_reconstructor"),
+                &[builtin("list"), builtin("list"), new(name("types", "SimpleNamespace"), &[])],
+            ),
+            ODD,
+        ),
         // Cython puts a third argument into the object as its state: `__setstate__` of the next BUILD.
         of(
             "state-as-an-argument",
