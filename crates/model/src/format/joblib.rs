@@ -124,6 +124,21 @@ fn what_a_loader_without_joblib_makes_of_an_array_is_judged_too() {
 }
 
 #[test]
+fn the_end_of_a_padded_array_is_judged_as_joblib_before_1_2_reads_it() {
+    // It reads the padding and 32 of the 48 bytes as the items, and runs the rest: memo 5 becomes another name.
+    let told_of = |hidden: &[u8; 16]| {
+        let known = Stream::protocol(4).stack_global("builtins", "list").raw(b"q\x050");
+        let padded = wrapper(known, &[4], "i8", 0).raw(b"\x0f").raw([0xff; 15]).raw([0; 16]).raw(hidden);
+        judge(&padded.raw(b"0h\x05").call("echo hi").stop())
+    };
+    let clean = told_of(&[0; 16]);
+    assert!(!told(&clean).contains("os.system"), "{}", told(&clean));
+    let file = told_of(b"cos\nsystem\nq\x050N0");
+    assert_eq!(file.verdict, Verdict::Malicious, "{}", told(&file));
+    assert!(told(&file).contains("calls os.system"), "{}", told(&file));
+}
+
+#[test]
 fn an_array_of_objects_is_a_pickle_of_its_own() {
     let objects = |dtype, flags, pickle: &[u8]| judge(&objects_as(dtype, flags, pickle));
     let inner = Stream::protocol(5).raw(b"](K\x01K\x02e").stop();

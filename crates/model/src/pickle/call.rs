@@ -12,16 +12,6 @@ use super::value::Value;
 /// Longest tuple whose items are kept.
 const KEPT: usize = 16;
 
-/// Whether a key is written as IANA writes zones, `America/Argentina/La_Rioja`. Others lead to no other file: CPython
-/// refuses absolute keys and those with `..` before it opens one (3.11, Lib/zoneinfo/_tzpath.py, `_validate_tzfile_path`,
-/// which the C class calls by `find_tzfile` as well); but no writer has them.
-fn is_zone(key: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.chars().all(|char| char.is_ascii_alphanumeric() || "_-+".contains(char))
-    };
-    key.split('/').all(is_part)
-}
-
 /// Whether a class has an `__init__` that does nothing but fill it.
 fn is_plain((module, name): (&str, &str)) -> bool {
     let names = ["object", "dict", "list", "tuple", "int", "float", "str", "set", "frozenset", "bytes"];
@@ -142,16 +132,32 @@ impl Machine<'_> {
             return self.made(callee, 0, 0);
         };
         self.see_arguments(callee, start, len);
+        if !matches!(self.effect_of(callee), Effect::Dtype | Effect::Encode) {
+            self.arrays.acts += 1;
+        }
         let class = match (self.effect_of(callee), self.cells_of(start, len)) {
-            (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ..]) => {
+            (Effect::Reconstructs, &[Value::Global(class), Value::Global(base), ref state @ ..]) => {
+                // `base.__new__` and `base.__init__` are handed the state, as `list(state)` is.
+                let is_odd = state.first().is_some_and(|state| !self.is_value(*state));
+                if is_odd && self.module_of(callee).0 == "copyreg" {
+                    self.used(callee, Use::OddArguments);
+                }
                 self.used(class, Use::New);
                 // `copyreg` calls `base.__init__` as well.
                 let is_called = self.module_of(callee).0 == "copyreg" && !is_plain(self.module_of(base));
                 self.used(base, if is_called { Use::Call } else { Use::New });
                 class
             }
-            (Effect::MakesFirst, &[Value::Global(class), ..]) => {
+            (Effect::MakesFirst, &[Value::Global(class), ref rest @ ..]) => {
+                let state =
+                    rest.get(1).copied().filter(|_| self.module_of(callee).1.starts_with("__pyx_unpickle_"));
                 self.used(class, Use::New);
+                // `__pyx_unpickle_X(class, sum, state)` puts the state into it at once.
+                if let Some(state) = state.filter(|state| *state != Value::None)
+                    && self.see_state(class, state, false).is_err()
+                {
+                    self.used(callee, Use::OddArguments);
+                }
                 class
             }
             (Effect::CallsArguments, _) => {
@@ -160,9 +166,12 @@ impl Machine<'_> {
             }
             (Effect::Factory, &[Value::Global(factory), ..]) => {
                 self.used(factory, Use::Call);
+                self.see_values(callee, start + 1, len - 1);
                 callee
             }
-            (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ..]) => {
+            (Effect::FromType, &[Value::Global(function), Value::Global(class), inner, ref state @ ..]) => {
+                let state = state.first().copied().unwrap_or(Value::None);
+                self.see_set(callee, state);
                 self.used(function, Use::Call);
                 self.used(class, Use::New);
                 // No writer nests them; followed into each other they would take the stack of the scanner.
@@ -173,6 +182,31 @@ impl Machine<'_> {
                 }
                 class
             }
+            (Effect::Value | Effect::Mapping, _) => {
+                self.see_values(callee, start, len);
+                if self.module_of(callee).0.starts_with("pandas") {
+                    self.see_zones(callee, start, len);
+                }
+                callee
+            }
+            (Effect::MakesIndex, &[Value::Global(class), ..]) => {
+                self.used(class, Use::New);
+                // Keywords go to `__new__`: of `numpy.ndarray` a buffer.
+                if !self.module_of(class).0.starts_with("pandas") {
+                    self.used(callee, Use::OddArguments);
+                }
+                self.see_zones(callee, start, len);
+                class
+            }
+            (Effect::Block, &[_, placement, _]) if self.is_placement(placement) => callee,
+            (Effect::Table, &[blocks, ..]) => {
+                self.see_blocks(callee, blocks);
+                callee
+            }
+            (Effect::SetsState, &[_, _, _, state]) => {
+                self.see_set(callee, state);
+                callee
+            }
             (Effect::Encode, &[_, encoding]) => {
                 let encoding = self.text_of(encoding).ok().flatten();
                 if !matches!(encoding.as_deref(), Some("latin1" | "latin-1")) {
@@ -181,10 +215,7 @@ impl Machine<'_> {
                 return Value::Bytes;
             }
             (Effect::Zone, &[key, Value::Int(0 | 1)]) => {
-                let key = self.text_of(key).ok().flatten();
-                if !key.is_some_and(|key| is_zone(&key)) {
-                    self.used(callee, Use::OddArguments);
-                }
+                self.see_key(callee, key);
                 callee
             }
             (Effect::Type, &[_, _, _, ..]) => {
@@ -193,8 +224,22 @@ impl Machine<'_> {
                     .fault(FaultKind::MakesClass, at, || "a class that is made while loading".to_owned());
                 callee
             }
+            (Effect::Dtype, _) => {
+                self.makes_dtype(callee, start, len);
+                let made = self.made(callee, start, len);
+                if let Value::Object { args, .. } = made {
+                    self.made_dtype(args);
+                }
+                return made;
+            }
+            (Effect::Scalar, &[dtype, _]) => {
+                if !self.is_scalar(dtype) {
+                    self.used(callee, Use::OddArguments);
+                }
+                callee
+            }
             (
-                Effect::Plain | Effect::Type | Effect::Dtype | Effect::ArrayWrapper | Effect::FileWrapper,
+                Effect::Items | Effect::Plain | Effect::Type | Effect::ArrayWrapper | Effect::FileWrapper,
                 _,
             )
             | (Effect::Factory, &[] | &[Value::None, ..]) => callee,
@@ -212,23 +257,6 @@ impl Machine<'_> {
             }
         };
         self.made(class, start, len)
-    }
-
-    /// Names among the arguments are called; other arguments are texts, and what calls of this kind gave.
-    fn called(&mut self, callee: u32, arguments: Value) {
-        let Value::Tuple { start, len, .. } = arguments else { return };
-        let mut odd = self.cells_of(start, len).len() != usize::from(len);
-        for at in 0..usize::from(len) {
-            match self.cells_of(start, len).get(at).copied() {
-                Some(Value::Global(name)) => self.used(name, Use::Call),
-                Some(Value::Text { .. }) => {}
-                Some(Value::Object { class, .. }) if self.effect_of(class) == Effect::CallsArguments => {}
-                _ => odd = true,
-            }
-        }
-        if odd {
-            self.used(callee, Use::OddArguments);
-        }
     }
 
     /// An object of its own: its arguments stand in cells that are no other's, and behind them whether it has got state.
@@ -260,10 +288,12 @@ impl Machine<'_> {
     }
 
     /// NEWOBJ, NEWOBJ_EX.
-    pub(super) fn new_object(&mut self, class: Value, arguments: Value) {
+    pub(super) fn new_object(&mut self, class: Value, arguments: Value, keywords: Option<Value>) {
         let result = match class {
             Value::Global(index) => {
                 self.used(index, Use::New);
+                self.arrays.acts += 1;
+                self.see_new(index, arguments, keywords);
                 let (args, len) = match arguments {
                     Value::Tuple { start, len, .. } => (start, len),
                     _ => (0, 0),
@@ -321,6 +351,7 @@ impl Machine<'_> {
         match target {
             Value::Object { class, args, len } => {
                 self.used(class, Use::Build);
+                self.arrays.acts += u64::from(self.effect_of(class) != Effect::Dtype);
                 let is_second = self.gets_state(args, len);
                 self.see_state(class, state, is_second)?;
                 return self.built(class, args, state, is_second);
@@ -374,6 +405,9 @@ impl Machine<'_> {
                 self.used(class, Use::Mutate);
                 if pairs {
                     self.see_items(class, height)?;
+                } else if self.effect_of(class).makes_mapping() {
+                    // `extend` and `append` of a dict may be items of it, which are called.
+                    self.used(class, Use::OddArguments);
                 }
             }
             other => self.fill_other(other),

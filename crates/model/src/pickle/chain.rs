@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::facts::FaultKind;
 use super::facts::Name;
 use super::facts::Unread;
+use super::joblib::Arrays;
 use super::machine::Frames;
 use super::machine::Machine;
 use super::search;
@@ -29,15 +30,22 @@ pub(crate) fn read(source: &dyn Source, limits: &Limits) -> Facts {
         flat = join(flat, blocks);
     }
     if flat.has_arrays {
-        flat = join_plain(flat, source, limits);
+        let padded = flat.has_padding;
+        flat = join_plain(flat, source, limits, Arrays::ignore);
+        if padded {
+            // joblib before 1.2 takes the end of a padded array for opcodes.
+            flat = join_plain(flat, source, limits, Arrays::take_no_padding);
+        }
     }
     flat
 }
 
-/// What a loader without joblib makes of arrays inside of the stream: names that it looks up before its first error.
-fn join_plain(mut facts: Facts, source: &dyn Source, limits: &Limits) -> Facts {
+/// What a loader without joblib, or with another one, makes of arrays inside of the stream: names that it looks up before its
+/// first error.
+fn join_plain(mut facts: Facts, source: &dyn Source, limits: &Limits, less: fn(&mut Arrays)) -> Facts {
     let plain = |frames| {
         let mut machine = Machine::new(source, frames, limits);
+        less(&mut machine.arrays);
         machine.plainly(0);
         (machine.straddles, machine.into_facts())
     };
@@ -60,15 +68,23 @@ fn join_plain(mut facts: Facts, source: &dyn Source, limits: &Limits) -> Facts {
     for unread in plain.unread {
         facts.unread(unread);
     }
+    // What numbers are as opcodes is broken soon; these need names, and order.
+    let made = [FaultKind::MakesClass, FaultKind::Method, FaultKind::OtherFile];
+    for fault in plain.faults.into_iter().filter(|fault| made.contains(&fault.kind)) {
+        if !facts.faults.iter().any(|known| known.kind == fault.kind) {
+            facts.faults.push(fault);
+        }
+    }
     facts
 }
 
 fn read_as(source: &dyn Source, frames: Frames, limits: &Limits) -> (Facts, bool) {
     let mut machine = Machine::new(source, frames, limits);
     let explained = Chain { machine: &mut machine, source, bad: 0, explained: 0 }.run();
-    let (straddles, has_arrays) = (machine.straddles, machine.arrays.passed);
+    let straddles = machine.straddles;
+    let (has_arrays, has_padding) = (machine.arrays.passed, machine.arrays.padded);
     let mut facts = machine.into_facts();
-    facts.has_arrays = has_arrays;
+    (facts.has_arrays, facts.has_padding) = (has_arrays, has_padding);
     facts.explained = explained;
     (facts, straddles)
 }
@@ -223,6 +239,7 @@ fn join(mut first: Facts, second: Facts) -> Facts {
     first.readings_differ |= first.names.len() != second.names.len();
     first.readings_differ |= join_names(&mut first, second.names);
     first.has_arrays |= second.has_arrays;
+    first.has_padding |= second.has_padding;
     first.strays = first.strays.saturating_add(second.strays);
     for fault in second.faults {
         if !first.faults.iter().any(|known| known.kind == fault.kind) {

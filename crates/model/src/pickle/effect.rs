@@ -21,6 +21,20 @@ pub(crate) enum Effect {
     Factory,
     /// `_rebuild_from_type_v2(f, class, arguments, state)`: calls its first argument, makes its second.
     FromType,
+    /// `_rebuild_parameter_with_state(..., state)`: sets attributes by its fourth argument.
+    SetsState,
+    /// `set(items)`: a value made of what it is handed, by methods of that; what is in it stands nowhere in the stream.
+    Value,
+    /// A tuple with names: `__new__` takes its items, and does nothing with them.
+    Items,
+    /// `dict(pairs)`: a value that is a mapping.
+    Mapping,
+    /// `_new_Index(class, attributes)`: as `makes-first`, with texts among what it is handed that may name a file.
+    MakesIndex,
+    /// `_unpickle_block(values, placement, ndim)`: a part of a table, by its place.
+    Block,
+    /// `BlockManager(blocks, axes)`: a table; it takes state as well, and believes it.
+    Table,
     /// `encode(text, encoding)`: an encoding is looked up as a module.
     Encode,
     /// `type(name, bases, attributes)`: makes a class, with methods of the stream's choosing.
@@ -30,6 +44,8 @@ pub(crate) enum Effect {
     Tensor,
     /// `numpy.dtype(text, ...)`: objects may stand in arrays of it.
     Dtype,
+    /// `scalar(dtype, bytes)`: a number, or what it is handed where the dtype is one of objects.
+    Scalar,
     /// joblib's stand-in for an array: its bytes follow in the file.
     ArrayWrapper,
     /// joblib's stand-in for an array in another file.
@@ -42,6 +58,11 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Whether a call gives a mapping, whose keys no opcode shows.
+    pub(super) fn makes_mapping(self) -> bool {
+        matches!(self, Self::Factory | Self::Mapping)
+    }
+
     pub(super) fn of(module: &str, name: &str) -> Self {
         match (module, name) {
             // What no list allows, and is followed all the same.

@@ -224,6 +224,8 @@ pub(crate) struct Facts {
     pub(crate) readings_differ: bool,
     /// Bytes of arrays stand between opcodes.
     pub(crate) has_arrays: bool,
+    /// Some of them begin with padding.
+    pub(crate) has_padding: bool,
     /// Where streams begin, and where reading went on behind a broken place.
     pub(crate) starts: Vec<u64>,
     /// Ranges of arrays between opcodes.

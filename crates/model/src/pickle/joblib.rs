@@ -16,27 +16,36 @@ use super::facts::Unread;
 use super::facts::Use;
 use super::machine::Machine;
 use super::machine::NO_FRAME;
+use super::state::ATTRIBUTES;
 use super::value::Value;
-use crate::format::npy;
 
 /// Attributes of a wrapper.
 const KEYS: [&str; 6] = ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"];
-/// Items that are kept of dicts: more than a wrapper has.
-const KEPT: usize = 32;
-/// What a dtype's text may begin with.
-const BYTE_ORDERS: [char; 4] = ['|', '<', '>', '='];
-/// NPY_ITEM_HASOBJECT, numpy/ndarraytypes.h.
-const HAS_OBJECT: i64 = 1;
-
 /// What is known of the arrays of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Arrays {
     /// Whether items of a dtype hold objects, by the first cell of its arguments; none where its state does not say so.
-    objects: HashMap<u32, Option<bool>>,
+    pub(super) objects: HashMap<u32, Option<bool>>,
+    /// Dtypes, by the same, with what was done before they were made.
+    pub(super) made: HashMap<u32, u64>,
+    /// Calls and states so far, but those that make dtypes.
+    pub(super) acts: u64,
     /// Whether bytes were passed over as those of an array.
     pub(super) passed: bool,
-    /// Read as a loader that knows nothing of joblib.
-    ignored: bool,
+    /// Whether padding was passed over.
+    pub(super) padded: bool,
+    reader: Reader,
+}
+
+/// Who reads the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reader {
+    /// joblib before 1.2, which knows nothing of padding.
+    Early,
+    #[default]
+    Joblib,
+    /// A loader that knows nothing of joblib.
+    Plain,
 }
 
 /// What follows the wrapper.
@@ -49,56 +58,42 @@ impl Arrays {
     /// For the next stream of the same file.
     pub(super) fn clear(&mut self) {
         self.objects.clear();
+        self.made.clear();
     }
 
     pub(super) fn ignore(&mut self) {
-        self.ignored = true;
+        self.reader = Reader::Plain;
+    }
+
+    pub(super) fn take_no_padding(&mut self) {
+        self.reader = Reader::Early;
     }
 }
 
 impl Machine<'_> {
     /// A name was looked up: from the first wrapper on, what dicts hold is kept.
     pub(super) fn expect_arrays(&mut self, effect: Effect) {
-        if matches!(effect, Effect::ArrayWrapper | Effect::FileWrapper) && !self.arrays.ignored {
-            self.keep_at_least(KEPT);
+        if matches!(effect, Effect::ArrayWrapper | Effect::FileWrapper) && self.arrays.reader != Reader::Plain
+        {
+            self.keep_at_least(ATTRIBUTES);
         }
     }
 
     /// State was put into an object: of a dtype its flags, of a wrapper what stands behind it.
     pub(super) fn built(&mut self, class: u32, args: u32, state: Value, is_second: bool) -> Step {
         match self.effect_of(class) {
-            Effect::Dtype => {
-                let told = if is_second { None } else { self.told(args, state)? };
-                self.arrays.objects.insert(args, told);
+            Effect::Dtype => self.built_dtype(class, args, state, is_second),
+            Effect::ArrayWrapper if self.arrays.reader != Reader::Plain => self.array(state, is_second),
+            Effect::FileWrapper if self.arrays.reader != Reader::Plain => {
+                self.file(state);
                 Ok(())
             }
-            Effect::ArrayWrapper if !self.arrays.ignored => self.array(state, is_second),
-            Effect::FileWrapper if !self.arrays.ignored => {
-                self.file(state);
+            Effect::Table => {
+                self.used(class, Use::OddArguments);
                 Ok(())
             }
             _ => Ok(()),
         }
-    }
-
-    /// Whether a dtype holds objects, by its state; none where that is not as NumPy writes it, or has items of another size
-    /// than its text says (`arraydescr_setstate` in NumPy's descriptor.c takes the size, and shorter states of old).
-    fn told(&mut self, args: u32, state: Value) -> Step<Option<bool>> {
-        let Value::Tuple { start, len: len @ 8..=9, .. } = state else { return Ok(None) };
-        let &[_, _, base, _, fields, Value::Int(size), _, Value::Int(flags), ..] = self.cells_of(start, len)
-        else {
-            return Ok(None);
-        };
-        let text = self.cells_of(args, 1).first().copied().unwrap_or(Value::Unknown);
-        let Some(text) = self.text_of(text)? else { return Ok(None) };
-        let is_fixed = !text.trim_start_matches(BYTE_ORDERS).starts_with(['S', 'U', 'V', 'a']);
-        let is_said = npy::item_of(&text).is_some_and(|(said, _)| u64::try_from(size) == Ok(said));
-        if !(is_said || is_fixed && size == -1) {
-            return Ok(None);
-        }
-        let is_object = text.trim_start_matches(BYTE_ORDERS).starts_with('O');
-        let inside = self.objects_inside(base, fields)?.map(|inside| inside || is_object);
-        Ok(inside.filter(|inside| *inside == (flags & HAS_OBJECT != 0)))
     }
 
     /// Passes over the array behind a wrapper.
@@ -117,7 +112,8 @@ impl Machine<'_> {
         let body = if is_second { Err("that gets state twice") } else { self.body(state)? };
         match body {
             Ok(Body::Raw { bytes, padded }) => {
-                if padded {
+                self.arrays.padded |= padded;
+                if padded && self.arrays.reader != Reader::Early {
                     self.padding()?;
                 }
                 self.pass_on(bytes)?;
@@ -179,57 +175,6 @@ impl Machine<'_> {
         })
     }
 
-    /// Items of the shape; none where NumPy would count others, because the number does not fit.
-    fn count(&self, shape: Value) -> Option<u64> {
-        let Value::Tuple { start, len, .. } = shape else { return None };
-        let sizes = self.cells_of(start, len);
-        (sizes.len() == usize::from(len)).then_some(())?;
-        let count = sizes.iter().try_fold(1_i64, |count, size| match size {
-            Value::Int(size @ 0..) => count.checked_mul(*size),
-            _ => None,
-        });
-        u64::try_from(count?).ok()
-    }
-
-    /// Bytes of one item, and whether it is or holds an object.
-    fn item(&mut self, dtype: Option<Value>) -> Step<Option<(u64, bool)>> {
-        let Some(Value::Object { class, args, len }) = dtype else { return Ok(None) };
-        let Some(&text) = self.cells_of(args, len).first() else { return Ok(None) };
-        let is_dtype = self.effect_of(class) == Effect::Dtype;
-        let Some(text) = self.text_of(text)?.filter(|_| is_dtype) else { return Ok(None) };
-        let objects = self.holds_objects(&text, args);
-        Ok(npy::item_of(&text).zip(objects).map(|((size, _), objects)| (size, objects)))
-    }
-
-    fn holds_objects(&self, text: &str, args: u32) -> Option<bool> {
-        let told = self.arrays.objects.get(&args).copied();
-        match text.trim_start_matches(BYTE_ORDERS).as_bytes().first() {
-            Some(b'O') => told.unwrap_or(Some(true)),
-            Some(b'V') => told?,
-            _ => told.unwrap_or(Some(false)),
-        }
-    }
-
-    /// Whether the fields or the base of a dtype hold objects; none where they cannot be followed.
-    fn objects_inside(&mut self, base: Value, fields: Value) -> Step<Option<bool>> {
-        let mut parts = Vec::new();
-        if base != Value::None {
-            parts.push(base);
-        }
-        if fields != Value::None {
-            let Some(entries) = self.entries(fields) else { return Ok(None) };
-            parts.extend(entries.into_iter().map(|(_, field)| field));
-        }
-        let mut any = false;
-        for part in parts {
-            let Value::Tuple { start, len, .. } = part else { return Ok(None) };
-            let dtype = self.cells_of(start, len).first().copied();
-            let Some((_, objects)) = self.item(dtype)? else { return Ok(None) };
-            any |= objects;
-        }
-        Ok(Some(any))
-    }
-
     /// A length and so many bytes of 0xff.
     fn padding(&mut self) -> Step {
         let [len] = self.take()?;
@@ -244,11 +189,11 @@ impl Machine<'_> {
     /// An array of objects: a stream with an unpickler of its own, which knows nothing of joblib.
     fn nested(&mut self) -> Step {
         let outer = (std::mem::take(&mut self.stack), std::mem::take(&mut self.memo), self.protocol);
-        self.arrays.ignored = true;
+        let reader = std::mem::replace(&mut self.arrays.reader, Reader::Plain);
         (self.protocol, self.frame_end) = (0, NO_FRAME);
         let end = self.run(self.window.at());
         (self.stack, self.memo, self.protocol) = outer;
-        self.arrays.ignored = false;
+        self.arrays.reader = reader;
         self.frame_end = NO_FRAME;
         match end {
             End::Stop => Ok(()),

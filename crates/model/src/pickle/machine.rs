@@ -346,11 +346,11 @@ impl<'s> Machine<'s> {
             b'o' => self.object(),
             0x81 => {
                 let (arguments, class) = (self.pop(), self.pop());
-                self.new_object(class, arguments);
+                self.new_object(class, arguments, None);
             }
             0x92 => {
-                let (_keywords, arguments, class) = (self.pop(), self.pop(), self.pop());
-                self.new_object(class, arguments);
+                let (keywords, arguments, class) = (self.pop(), self.pop(), self.pop());
+                self.new_object(class, arguments, Some(keywords));
             }
             0x93 => self.stack_global()?,
             0x82 => {

@@ -23,7 +23,7 @@ const COMPILED: [&str; 5] = [
 /// Packages whose classes do, too, or have slots: states of these are tuples, and objects.
 const OWN: [&str; 5] = ["numpy", "pandas", "scipy.interpolate", "scipy.spatial", "torch"];
 /// Items that are kept of dicts where attributes are looked at: more than two for each attribute of an estimator.
-const ATTRIBUTES: usize = 512;
+pub(super) const ATTRIBUTES: usize = 512;
 /// `__x__`.
 const SHORTEST: u32 = 5;
 /// Attributes that nobody calls: `typing` leaves the first, pydantic the others.
@@ -161,14 +161,15 @@ impl Machine<'_> {
     /// State for an object, the first or another one.
     pub(super) fn see_state(&mut self, class: u32, state: Value, is_second: bool) -> Step {
         let worst = match state {
-            // The second part goes by `setattr`: `__class__` and `__dict__` are set, whatever stands there.
-            Value::Tuple { start, len: 2, .. } => match *self.cells_of(start, 2) {
-                [first, second] if self.odd_key(second) == Some(Odd::Dunder) => {
-                    self.odd_key(first).max(Some(Odd::Method))
-                }
-                [first, second] => self.odd_key(first).max(self.odd_key(second)),
-                _ => None,
-            },
+            // Parts behind the first go by `setattr`: `__class__` and `__dict__` are set, whatever stands there.
+            Value::Tuple { start, len, .. } => {
+                let parts = self.cells_of(start, len).iter().map(|part| self.odd_key(*part)).enumerate();
+                let parts = parts.map(|(at, odd)| match odd {
+                    Some(Odd::Dunder) if at > 0 => Some(Odd::Method),
+                    odd => odd,
+                });
+                parts.max().flatten()
+            }
             state => self.odd_key(state),
         };
         match worst {
@@ -177,12 +178,41 @@ impl Machine<'_> {
             None => {}
         }
         let takes = self.takes_attributes(class);
-        let is_odd =
-            takes && self.is_odd_state(state) || self.is_sklearn(class) && self.is_refused(class, state)?;
+        let is_odd = self.is_unseen(state)
+            || takes && self.is_odd_state(state)
+            || self.is_sklearn(class) && self.is_refused(class, state)?;
         if is_second || is_odd {
             self.used(class, Use::OddArguments);
         }
         Ok(())
+    }
+
+    /// Attributes that are set one by one (`_set_obj_state` in torch/_utils.py), so that no dunder is data: a dict, or two.
+    pub(super) fn see_set(&mut self, callee: u32, state: Value) {
+        let parts = match state {
+            Value::Tuple { start, len: 2, .. } => self.cells_of(start, 2).to_vec(),
+            state => vec![state],
+        };
+        for part in parts {
+            match (part, self.odd_key(part)) {
+                (_, Some(Odd::Dunder | Odd::Method)) => self.method(),
+                (Value::None | Value::Fresh { kind: Container::Dict, .. }, None) => {}
+                _ => self.used(callee, Use::OddArguments),
+            }
+        }
+    }
+
+    /// State, or a part of one, whose keys a call has made, so that `__class__` may be among them: `dict([(key, value)])`. Classes
+    /// that take objects for their state have them in a tuple, and none of these is a mapping.
+    fn is_unseen(&self, state: Value) -> bool {
+        match state {
+            Value::Object { .. } | Value::Persistent(_) | Value::Global(_) | Value::Unknown => true,
+            Value::Tuple { start, len, .. } => self.cells_of(start, len).iter().any(|part| match part {
+                Value::Object { class, .. } => self.effect_of(*class).makes_mapping(),
+                _ => false,
+            }),
+            _ => false,
+        }
     }
 
     /// State that BUILD puts nowhere, so that anything may stand there: None for the C unpickler, for the pure-Python one
@@ -233,9 +263,9 @@ impl Machine<'_> {
         module.starts_with("sklearn.") && !COMPILED.contains(&module)
     }
 
-    /// A name was looked up: attributes of scikit-learn's classes are looked at.
+    /// A name was looked up: attributes of scikit-learn's classes and of indexes are looked at.
     pub(super) fn expect_attributes(&mut self, module: &str) {
-        if module.starts_with("sklearn.") {
+        if module.starts_with("sklearn.") || module.starts_with("pandas.core.indexes.") {
             self.keep_at_least(ATTRIBUTES);
         }
     }
@@ -266,17 +296,5 @@ impl Machine<'_> {
             }
         }
         Ok(false)
-    }
-
-    /// An array of NumPy, by pickle or by joblib.
-    fn is_array(&self, value: Value) -> bool {
-        match value {
-            Value::Bytes => true,
-            Value::Object { class, .. } => matches!(
-                self.module_of(class),
-                ("numpy", "ndarray") | ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer")
-            ),
-            _ => false,
-        }
     }
 }

@@ -47,16 +47,16 @@ impl Machine<'_> {
         Trial::Far
     }
 
-    /// Runs from `at` as an unpickler that knows nothing of joblib, to its end or first error.
-    pub(crate) fn plainly(&mut self, at: u64) {
-        self.arrays.ignore();
+    /// Runs from `at` to its end or first error, as an unpickler that knows less of joblib.
+    pub(super) fn plainly(&mut self, at: u64) {
         self.window.seek(at);
         let mut faults = 0;
         loop {
             self.at = self.window.at();
             let result = match self.window.byte() {
+                // Buffers beside the file are there for nobody who reads it so.
+                Ok(Some(0x97) | None) => return,
                 Ok(Some(opcode)) => self.step(opcode),
-                Ok(None) => return,
                 Err(error) => Err(Halt::Read(error)),
             };
             self.facts.opcodes += 1;

@@ -197,6 +197,11 @@ impl Policy {
         allowed.and_then(|allowed| allowed.effect).unwrap_or(Effect::Plain)
     }
 
+    /// Whether the built-in lists allow a name: what it is handed was judged with it.
+    pub(crate) fn is_built_in(module: &str, name: &str) -> bool {
+        Self::embedded().lists.allow.get(module).is_some_and(|of_module| of_module.contains_key(name))
+    }
+
     /// Why a name is denied; sub-modules go with their module.
     pub(crate) fn denied(&self, module: &str, name: &str) -> Option<&Denied> {
         self.lists.denied(module, name)

@@ -8,12 +8,14 @@ mod differential;
 mod getattr;
 mod hostile;
 mod keys;
+mod libraries;
 mod loaders;
 mod makers;
 mod memory;
 mod ordinary;
 pub(crate) mod python;
 pub(crate) mod random;
+mod values;
 
 use std::sync::Arc;
 
