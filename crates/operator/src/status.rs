@@ -140,7 +140,8 @@ pub(crate) fn blocked(domain: &SecurityDomain, words: &str, clock: Timestamp) ->
     Own::status(domain, &status)
 }
 
-/// Halves the longest words until all of it fits: spec and inventory leave at least a quarter of a status to them.
+/// Takes the middle half out of the longest words until all of it fits: they begin with what is wrong and end with why, and spec
+/// and inventory leave at least a quarter of a status to them.
 fn squeeze(status: &mut SecurityDomainStatus) {
     while serde_json::to_vec(status).is_ok_and(|it| it.len() > WHOLE) {
         let simulation =
@@ -148,8 +149,10 @@ fn squeeze(status: &mut SecurityDomainStatus) {
         let words = status.conditions.iter_mut().map(|it| &mut it.message).chain(simulation);
         let longest = words.chain(&mut status.effective_modes.held).max_by_key(|it| it.len());
         let Some(longest) = longest.filter(|it| it.len() > SHORT) else { return };
-        longest.truncate(longest.floor_char_boundary(longest.len() / 2));
-        longest.push('…');
+        let quarter = longest.len() / 4;
+        let middle =
+            longest.floor_char_boundary(quarter)..longest.ceil_char_boundary(longest.len() - quarter);
+        longest.replace_range(middle, "…");
     }
 }
 
@@ -397,7 +400,9 @@ mod tests {
         let length = serde_json::to_vec(&status).unwrap().len();
         assert!((20_000..=WHOLE).contains(&length), "{length}");
         assert_eq!((status.accepted_spec.as_ref(), &status.inventory), (Some(&accepted), &inventory));
-        assert!(status.conditions.iter().all(|it| it.message.len() > SHORT / 2 && it.message.ends_with('…')));
+        assert!(status.conditions.iter().all(|it| it.message.len() > SHORT / 2
+            && it.message.contains('…')
+            && it.message.ends_with("wörter ")));
         let again = status.clone();
         squeeze(&mut status);
         assert_eq!(status, again, "what fits stays as it is");
