@@ -196,6 +196,18 @@ pub(super) fn harmless(
     passed
 }
 
+/// A document with each byte of what stands there in base64 changed, one at a time, and which.
+pub(super) fn of_bytes<'g>(good: &'g Value, path: &'g str) -> impl Iterator<Item = (usize, Value)> + 'g {
+    let bytes = STANDARD.decode(good.pointer(path).unwrap().as_str().unwrap()).unwrap();
+    (0..bytes.len()).map(move |at| {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let mut document = good.clone();
+        *document.pointer_mut(path).unwrap() = Value::from(STANDARD.encode(changed));
+        (at, document)
+    })
+}
+
 /// Of a bundle that is signed with a key.
 pub(super) fn of_key_bundle() -> Rows {
     let mut rows = of_any_bundle();
