@@ -120,7 +120,7 @@ pub struct Skipped {
     pub reason: &'static str,
     /// Files at and below it.
     pub files: u64,
-    /// Those of them that a loader could load, sorted.
+    /// Those of them that are not known to be inert, so that a loader may load them, sorted.
     pub loadable: Vec<String>,
 }
 
@@ -216,14 +216,14 @@ impl Verification {
         self.files.iter().filter(|file| file.status == status).count()
     }
 
-    /// What a loader could load and no signature covers, a sentence for each path that was left out: whoever can write there
+    /// What is not known to be inert and no signature covers, a sentence for each path that was left out: whoever can write there
     /// needs no key. What the caller left out himself is no news to him.
     pub fn uncovered(&self) -> Vec<VerifyReason> {
         let left_out = self.skipped.iter().filter(|it| it.reason != BY_CALLER);
         let told = left_out.filter_map(|it| {
             let first = it.loadable.first()?;
             let (why, count) = (it.reason, it.loadable.len());
-            let message = format!("{why}, and {count} there could be loaded, such as {first}");
+            let message = format!("{why}, and {count} there not known to be inert, such as {first}");
             Some(VerifyReason::failed("uncovered", message).of(&it.path))
         });
         told.collect()

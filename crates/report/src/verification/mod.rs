@@ -194,7 +194,7 @@ fn left_out(verification: &Verification, page: &mut Page<'_>) {
         let mut words = format!("{} ({files}): {}", clean::path(&skipped.path), skipped.reason);
         if let Some(first) = skipped.loadable.first() {
             let more = words::thousands(words::many(skipped.loadable.len()));
-            _ = write!(words, "; {more} of them a loader could load, such as {}", clean::path(first));
+            _ = write!(words, "; {more} of them not known to be inert, such as {}", clean::path(first));
         }
         let tone = if skipped.loadable.is_empty() { Tone::Plain } else { Tone::Warn };
         page.labelled("  not covered", tone, COLUMN, &words);

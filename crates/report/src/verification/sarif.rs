@@ -23,7 +23,7 @@ const RULES: [(&str, &str); 7] = [
     ("missing", "a file that was signed is not there"),
     ("unsigned", "a file is there that nobody signed"),
     ("changed", "a file changed while it was read"),
-    ("uncovered", "a loader could load files that no signature covers"),
+    ("uncovered", "files that are not known to be inert, and that no signature covers"),
     ("refused-file", "a link or another thing that is no regular file stands in the model"),
 ];
 

@@ -77,7 +77,7 @@ fn the_screen_says_who_what_and_what_not() {
       payload     sha256:41d0; root sha256:77aa; named "x"
       files       1 match, 0 differ, 0 missing, 1 unsigned
       unsigned    x: there, and nobody signed it
-      not covered .git (12 files): left out by the signer; 1 of them a loader could load, such as
+      not covered .git (12 files): left out by the signer; 1 of them not known to be inert, such as
                   .git/x.py
       note        x
       hashed      3.0 MB in 0.00 CPU-s, 0.00 s; exit 4

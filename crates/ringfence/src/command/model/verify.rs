@@ -62,8 +62,8 @@ ringfence.yaml:
       repos: [\"acme/*\"]
       notAfter: 2027-06-30
 
-Exit codes: 0 verified, 1 verified, but a loader could load files that no signature covers, 2 usage, 3 something could \
-not be read, 4 something does not hold, 5 internal error.")]
+Exit codes: 0 verified, 1 verified, but no signature covers files that are not known to be inert, 2 usage, 3 something \
+could not be read, 4 something does not hold, 5 internal error.")]
 pub(crate) struct Verify {
     /// Folder or file.
     path: PathBuf,
