@@ -21,8 +21,6 @@ pub use hash::Engine;
 pub use hash::Lane;
 pub use hash::Sha256;
 pub use hash::WrongAnswer;
-#[cfg(target_arch = "x86_64")]
-pub use hash::X86;
 pub use hash::checked;
 pub use json::Refusal;
 pub use keys::Algorithm;

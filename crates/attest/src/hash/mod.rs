@@ -1,4 +1,4 @@
-//! Room `attest`: files and bytes -> SHA-256, two streams at a time; BLAKE2b and BLAKE3 for what others signed.
+//! Room `attest`: files and bytes -> SHA-256, two streams at a time or many; BLAKE2b and BLAKE3 for what others signed.
 
 mod digest;
 mod known;
@@ -7,6 +7,8 @@ mod schedule;
 mod tee;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -18,8 +20,6 @@ pub use known::WrongAnswer;
 pub use known::checked;
 pub use lane::Engine;
 pub use lane::Lane;
-#[cfg(target_arch = "x86_64")]
-pub use lane::X86;
 pub(crate) use schedule::Hashed;
 pub(crate) use schedule::Job;
 pub(crate) use schedule::Unread;

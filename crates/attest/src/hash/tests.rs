@@ -25,7 +25,7 @@ proptest! {
         cuts in proptest::collection::vec(any::<usize>(), 0..6),
         cuts_second in proptest::collection::vec(any::<usize>(), 0..6),
     ) {
-        for engine in [Engine::detect(), Engine::Portable] {
+        for engine in [Engine::detect(), Engine::PORTABLE] {
             let (mut a, mut b) = (Lane::new(engine), Lane::new(engine));
             let (of_a, of_b) = (pieces(&first, &cuts), pieces(&second, &cuts_second));
             for index in 0..of_a.len().max(of_b.len()) {
@@ -34,6 +34,26 @@ proptest! {
             }
             prop_assert_eq!(a.finish(), judge(&first));
             prop_assert_eq!(b.finish(), judge(&second));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn many_lanes_equal_sha2(
+        streams in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..700), 0..=16),
+        cuts in proptest::collection::vec(any::<usize>(), 0..6),
+    ) {
+        for engine in [Engine::detect(), Engine::PORTABLE] {
+            let mut lanes: Vec<Lane> = streams.iter().map(|_| Lane::new(engine)).collect();
+            let cut: Vec<_> = streams.iter().map(|stream| pieces(stream, &cuts)).collect();
+            for index in 0..=cuts.len() {
+                let mut pieces: Vec<_> = lanes.iter_mut().zip(cut.iter().map(|pieces| pieces[index])).collect();
+                Lane::update_many(&mut pieces);
+            }
+            for (lane, stream) in lanes.into_iter().zip(&streams) {
+                prop_assert_eq!(lane.finish(), judge(stream));
+            }
         }
     }
 }
