@@ -1,7 +1,8 @@
 //! Room `attest`: files and parts of files -> digests: which two streams a thread hashes at the same time.
 //!
 //! A thread keeps a few files open and always takes a piece of the two with the most bytes left: they end together, and
-//! no lane idles while another file could fill it. Threads are filled before another one starts, since the aim is few
+//! no lane idles while another file could fill it. Where so many large files fall to each thread that all at once cost less
+//! than two and two, it takes a piece of each. Threads are filled before another one starts, since the aim is few
 //! CPU-seconds: the machine may be serving at the same time.
 
 use std::cmp::Reverse;
@@ -18,6 +19,7 @@ use ringfence_artifact::Source as _;
 
 use super::Lane;
 use super::Sha256;
+use super::lane::WIDTH;
 
 /// Bytes read of a stream at a time: two buffers stay in the second-level cache, larger reads are slower.
 const PIECE: usize = 64 << 10;
@@ -25,6 +27,10 @@ const PIECE: usize = 64 << 10;
 const OPEN: usize = 4;
 /// Below so many bytes in all, a second thread costs more than it gives.
 const WORTH_A_THREAD: u64 = 8 << 20;
+/// Bytes of a file from which on it counts among those that are worth taking all at once.
+const LARGE: u64 = 4 << 20;
+/// Files that all threads keep open: a process may often have 1,024.
+const OPEN_IN_ALL: usize = 512;
 
 /// What to hash: a file, or a part of one.
 #[derive(Clone, Debug)]
@@ -53,6 +59,18 @@ pub(crate) trait Hasher: Send + Sized {
         other.update(others);
     }
 
+    /// From how many streams on [`Hasher::update_many`] costs less; none where it never does.
+    fn many(&self) -> Option<usize> {
+        None
+    }
+
+    /// Takes the next bytes of up to [`WIDTH`] streams.
+    fn update_many(pieces: &mut [(&mut Self, &[u8])]) {
+        for (hasher, bytes) in pieces {
+            hasher.update(bytes);
+        }
+    }
+
     /// The digest of what was taken.
     fn finish(self) -> Self::Digest;
 }
@@ -66,6 +84,14 @@ impl Hasher for Lane {
 
     fn update_two(&mut self, bytes: &[u8], other: &mut Self, others: &[u8]) {
         self.update_two(bytes, other, others);
+    }
+
+    fn many(&self) -> Option<usize> {
+        self.many()
+    }
+
+    fn update_many(pieces: &mut [(&mut Self, &[u8])]) {
+        Self::update_many(pieces);
     }
 
     fn finish(self) -> Sha256 {
@@ -118,28 +144,31 @@ pub(crate) fn run<H: Hasher>(
 ) -> Vec<Hashed<H::Digest>> {
     let lengths: Vec<u64> = jobs.iter().map(|job| job.expected).collect();
     let begin = |index: usize| jobs.get(index).map(|job| Stream::open(index, job, start()));
-    all(&lengths, threads, &begin, count)
+    all(&lengths, threads, &begin, &|| start().many(), count)
 }
 
 /// Hashes what is left of files that were read in part; the results stand in their order. `count` is told of bytes as they
 /// are done.
 pub(super) fn complete(rests: Vec<Rest<Lane>>, count: &(dyn Fn(u64) + Sync)) -> Vec<Hashed> {
     let lengths: Vec<u64> = rests.iter().map(Rest::left).collect();
+    let many = rests.first().map(|rest| rest.state.clone());
     let rests: Vec<_> = rests.into_iter().map(|rest| Mutex::new(Some(rest))).collect();
     let begin = |index: usize| {
         let rest = rests.get(index)?.lock().ok()?.take()?;
         Some(Ok(Stream::go_on(index, rest)))
     };
-    all(&lengths, None, &begin, count)
+    all(&lengths, None, &begin, &|| many.as_ref()?.many(), count)
 }
 
 /// How a stream of work begins, by its number; none where there is no such.
 type Begin<'b, H> = dyn Fn(usize) -> Option<Result<Stream<H>, OpenError>> + Sync + 'b;
 
+/// `many`: as of [`Hasher::many`], asked where there are so many large files that the answer matters.
 fn all<H: Hasher>(
     lengths: &[u64],
     threads: Option<NonZero<usize>>,
     begin: &Begin<'_, H>,
+    many: &dyn Fn() -> Option<usize>,
     count: &(dyn Fn(u64) + Sync),
 ) -> Vec<Hashed<H::Digest>> {
     let mut order: Vec<(u64, usize)> = lengths.iter().copied().zip(0..).collect();
@@ -147,10 +176,17 @@ fn all<H: Hasher>(
     let total: u64 = lengths.iter().fold(0, |sum, length| sum.saturating_add(*length));
     let most = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let workers = if total < WORTH_A_THREAD { 1 } else { most.min(lengths.len() / 2).max(1) };
+    let large = lengths.iter().filter(|length| **length >= LARGE).count();
+    let packed = packed(large, workers, many);
+    let (workers, open) = match packed {
+        Some((workers, _)) => (workers, (large / workers).min(WIDTH)),
+        None if workers == 1 => (1, OPEN),
+        None => (workers, 2),
+    };
+    let many = packed.map(|(_, least)| least);
     let queue = Mutex::new(order);
     let next = || Some(queue.lock().ok()?.pop()?.1);
-    let open = if workers == 1 { OPEN } else { 2 };
-    let work = || Worker { begin, open, count, streams: Vec::new(), done: Vec::new() }.work(&next);
+    let work = || Worker { begin, open, many, count, streams: Vec::new(), done: Vec::new() }.work(&next);
     let done: Vec<(usize, Hashed<H::Digest>)> = if workers == 1 {
         work()
     } else {
@@ -164,6 +200,14 @@ fn all<H: Hasher>(
         results.get_mut(index).into_iter().zip([hashed]).for_each(|(slot, hashed)| *slot = hashed);
     }
     results
+}
+
+/// How many threads take the large files all at once, and from how many streams on each does so; none where two and two
+/// are better. Half the threads are enough: each does more, and CPU-seconds count.
+fn packed(large: usize, workers: usize, many: &dyn Fn() -> Option<usize>) -> Option<(usize, usize)> {
+    let least = if large > 2 { many()? } else { return None };
+    let enough = (large / least).min(workers).min(OPEN_IN_ALL / WIDTH);
+    (enough > 0 && enough * 2 >= workers).then_some((enough, least))
 }
 
 /// A file, or a part of one, on its way.
@@ -234,6 +278,8 @@ struct Worker<'w, H: Hasher> {
     begin: &'w Begin<'w, H>,
     /// Files that are kept open.
     open: usize,
+    /// From how many streams with a whole piece left on they are taken all at once; none: never.
+    many: Option<usize>,
     count: &'w (dyn Fn(u64) + Sync),
     streams: Vec<Stream<H>>,
     done: Vec<(usize, Hashed<H::Digest>)>,
@@ -241,7 +287,7 @@ struct Worker<'w, H: Hasher> {
 
 impl<H: Hasher> Worker<'_, H> {
     fn work(mut self, next: &dyn Fn() -> Option<usize>) -> Vec<(usize, Hashed<H::Digest>)> {
-        let mut buffers = [vec![0; PIECE], vec![0; PIECE]];
+        let mut buffers = vec![vec![0; PIECE]; if self.many.is_some() { WIDTH } else { 2 }];
         loop {
             while self.streams.len() < self.open
                 && let Some(index) = next()
@@ -252,7 +298,12 @@ impl<H: Hasher> Worker<'_, H> {
                 return self.done;
             }
             self.streams.sort_by_key(|stream| Reverse(stream.left()));
-            self.step(&mut buffers);
+            let whole = self.streams.iter().take_while(|stream| stream.left() >= PIECE as u64).count();
+            if self.many.is_some_and(|least| whole >= least) {
+                self.step_many(whole, &mut buffers);
+            } else {
+                self.step(&mut buffers);
+            }
             for stream in self.streams.extract_if(.., |stream| stream.is_over()) {
                 self.done.push((stream.index, stream.finish()));
             }
@@ -268,8 +319,11 @@ impl<H: Hasher> Worker<'_, H> {
     }
 
     /// One piece of the two streams with the most left.
-    fn step(&mut self, [buffer, other_buffer]: &mut [Vec<u8>; 2]) {
-        let Some((first, rest)) = self.streams.split_first_mut() else { return };
+    fn step(&mut self, buffers: &mut [Vec<u8>]) {
+        let (Some((first, rest)), [buffer, other_buffer, ..]) = (self.streams.split_first_mut(), buffers)
+        else {
+            return;
+        };
         let piece = first.read(buffer);
         let mut bytes = piece.len();
         match rest.first_mut() {
@@ -281,5 +335,132 @@ impl<H: Hasher> Worker<'_, H> {
             None => first.hasher.update(piece),
         }
         (self.count)(bytes as u64);
+    }
+
+    /// One piece of each of the `whole` first, which have one; the last of the others, which would wait for all of them, ends.
+    fn step_many(&mut self, whole: usize, buffers: &mut [Vec<u8>]) {
+        let (whole, short) = self.streams.split_at_mut(whole);
+        if let (Some(last), [buffer, ..]) = (short.last_mut(), &mut *buffers) {
+            let piece = last.read(buffer);
+            last.hasher.update(piece);
+            (self.count)(piece.len() as u64);
+        }
+        let mut pieces: Vec<(&mut H, &[u8])> = Vec::with_capacity(WIDTH);
+        for (stream, buffer) in whole.iter_mut().zip(buffers) {
+            let bytes = stream.read(buffer);
+            pieces.push((&mut stream.hasher, bytes));
+        }
+        let bytes: usize = pieces.iter().map(|(_, bytes)| bytes.len()).sum();
+        H::update_many(&mut pieces);
+        (self.count)(bytes as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps what it is given, in pieces of so many streams.
+    #[derive(Default)]
+    struct Kept {
+        bytes: Vec<u8>,
+        /// Bytes that came in the company of others: one other, or more.
+        by_two: usize,
+        by_many: usize,
+    }
+
+    impl Hasher for Kept {
+        type Digest = Self;
+
+        fn update(&mut self, bytes: &[u8]) {
+            self.bytes.extend_from_slice(bytes);
+        }
+
+        fn update_two(&mut self, bytes: &[u8], other: &mut Self, others: &[u8]) {
+            self.update(bytes);
+            other.update(others);
+            self.by_two += bytes.len();
+            other.by_two += others.len();
+        }
+
+        fn many(&self) -> Option<usize> {
+            Some(5)
+        }
+
+        fn update_many(pieces: &mut [(&mut Self, &[u8])]) {
+            assert!((5..=WIDTH).contains(&pieces.len()));
+            for (kept, bytes) in pieces {
+                assert_eq!(bytes.len(), PIECE);
+                kept.update(bytes);
+                kept.by_many += PIECE;
+            }
+        }
+
+        fn finish(self) -> Self {
+            self
+        }
+    }
+
+    #[test]
+    fn threads_are_filled_where_half_of_them_are_enough() {
+        for (large, workers, least, expected) in [
+            (16, 1, Some(11), Some(1)),
+            (16, 2, Some(11), Some(1)),
+            (10, 1, Some(11), None),
+            (30, 2, Some(11), Some(2)),
+            (30, 4, Some(11), Some(2)),
+            (30, 15, Some(11), None),
+            (2000, 64, Some(11), Some(32)),
+            (2000, 128, Some(11), None),
+            (30, 2, None, None),
+            (2, 1, Some(2), None),
+            (3, 1, Some(3), Some(1)),
+        ] {
+            let packed = packed(large, workers, &|| least);
+            assert_eq!(packed, expected.map(|workers| (workers, least.unwrap())), "{large} on {workers}");
+        }
+    }
+
+    #[test]
+    fn many_large_files_are_taken_at_once_and_the_last_of_them_two_and_two() {
+        let folder = std::env::temp_dir().join(format!("ringfence-attest-schedule-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let large = usize::try_from(LARGE).unwrap();
+        // One byte more or less than whole pieces; the last ones are small.
+        let lengths =
+            [0, 1, 2, 3, 4, 5].map(|index| large + index * (PIECE + 1)).into_iter().chain([1000, 0, PIECE]);
+        let contents: Vec<Vec<u8>> = lengths
+            .enumerate()
+            .map(|(index, length)| (0..length).map(|at| (at / 3 + index).to_le_bytes()[0]).collect())
+            .collect();
+        let jobs: Vec<Job> = contents
+            .iter()
+            .enumerate()
+            .map(|(index, bytes)| {
+                let path = folder.join(index.to_string());
+                std::fs::write(&path, bytes).unwrap();
+                let identity = OpenFile::open(&path, false).unwrap().identity();
+                Job {
+                    file: Listed { folder: None, path, identity },
+                    range: (0, None),
+                    expected: bytes.len() as u64,
+                }
+            })
+            .collect();
+        let told = std::sync::atomic::AtomicU64::new(0);
+        let count = |bytes| _ = told.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        let hashed = run(Kept::default, &jobs, NonZero::new(1), &count);
+        let (mut all, mut by_two, mut by_many) = (0, 0, 0);
+        for (hashed, bytes) in hashed.into_iter().zip(&contents) {
+            let (length, kept) = hashed.unwrap();
+            assert_eq!(length, bytes.len() as u64);
+            assert!(kept.bytes == *bytes);
+            all += bytes.len();
+            by_two += kept.by_two;
+            by_many += kept.by_many;
+        }
+        assert_eq!(told.into_inner(), all as u64);
+        assert!(by_many > all * 9 / 10 && by_two > 0, "{by_many} and {by_two} of {all}");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }
