@@ -106,7 +106,7 @@ impl<'p> Walk<'p> {
                 book.format(format.as_str());
             }
         }
-        if let Some(promised) = sniff::promised(path).filter(|_| depth == 0)
+        if let Some(promised) = sniff::promised(path)
             && let Some(format) = formats.iter().find(|format| !promised.contains(format))
         {
             let message = format!("is {} by its content, and its name says otherwise", format.as_str());
@@ -121,6 +121,7 @@ impl<'p> Walk<'p> {
                 judge.found(threat::OTHER_CONTENT, Verdict::Review, 0, None, message);
             });
         }
+        self.other_readers(path, source.as_ref(), &formats);
         let explained = formats.iter().map(|format| self.format(path, source, *format, depth)).max();
         if formats.is_empty() {
             return self.text(path, source, depth).unwrap_or_else(|error| {

@@ -15,6 +15,7 @@ use super::jinja;
 use crate::json;
 use crate::json::Json;
 use crate::json::Value;
+use crate::sniff::Format;
 
 /// Longest JSON that is read; the largest tokenizers take 35 MB.
 const JSON: u64 = 64 << 20;
@@ -52,6 +53,40 @@ const UNREAD: [(&str, &str); 8] = [
 pub(crate) fn is_script(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SCRIPTS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Endings of names that stand for pickles, which protocol 0 writes as text.
+const PICKLES: [&str; 15] = [
+    "bin", "ckpt", "dat", "data", "joblib", "model", "obj", "p", "pcl", "pickle", "pk", "pkl", "pt", "sav",
+    "weights",
+];
+/// Names without an ending that a tool runs or obeys.
+const RUN: [&str; 10] = [
+    "containerfile",
+    "dockerfile",
+    "gemfile",
+    "gnumakefile",
+    "jenkinsfile",
+    "justfile",
+    "makefile",
+    "rakefile",
+    "snakefile",
+    "vagrantfile",
+];
+
+/// Whether a program that goes by the name would read something else than `format` out of it: a shell runs each line that it
+/// understands, and `V=1\n0.` is Python, a shell's script and a pickle.
+pub(crate) fn has_other_reader(path: &str, source: &dyn Source, format: Format) -> Result<bool, ReadError> {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    // Python takes lines of a `.pth` beside its packages, which are text; torch writes bytes under that name.
+    if is_script(&name) && name.rsplit_once('.').is_none_or(|(_, ending)| ending != "pth") {
+        return Ok(true);
+    }
+    let is_data = match name.rsplit_once('.') {
+        Some((_, ending)) => PICKLES.contains(&ending),
+        None => !RUN.contains(&&*name),
+    };
+    Ok(format == Format::Pickle && !is_data && kind(path, source)?.is_some())
 }
 
 /// Names of templates. Prose that begins like one is one, too.

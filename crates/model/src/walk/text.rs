@@ -12,6 +12,7 @@ use super::Walk;
 use crate::format::jinja;
 use crate::format::text;
 use crate::keys::Keys;
+use crate::sniff::Format;
 use crate::threat;
 
 impl Walk<'_> {
@@ -64,6 +65,24 @@ impl Walk<'_> {
                 let message = "a format that is not known: nothing was looked at".to_owned();
                 self.gap(path, GapReason::UnknownFormat, source.len(), message);
                 Ok(0)
+            }
+        }
+    }
+
+    /// What programs that go by the name would read out of the file, beside the formats of its bytes.
+    pub(super) fn other_readers(&mut self, path: &str, source: &dyn Source, formats: &[Format]) {
+        for format in formats.iter().filter(|format| **format != Format::Empty) {
+            match text::has_other_reader(path, source, *format) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let message = format!(
+                        "its name has it run or read as text, and its bytes are {}: what the text does is not read by this \
+                         build",
+                        format.as_str()
+                    );
+                    self.gap(path, GapReason::Unsupported, source.len(), message);
+                }
+                Err(error) => self.tell(path, |judge| judge.read_error(0, &error)),
             }
         }
     }

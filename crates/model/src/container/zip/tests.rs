@@ -188,7 +188,7 @@ fn zip64_of(members: usize, size: usize, offset: usize, place: usize) -> (Vec<u8
 
 /// An archive with a ZIP64 record, and a second one behind it.
 fn hidden_by_zip64() -> Vec<u8> {
-    let good = archive(&[Write { name: "good.npy", data: CLEAN, deflate: false }]);
+    let good = archive(&[Write { name: "good.pkl", data: CLEAN, deflate: false }]);
     let (start, end) = (central(&good), good.len() - 22);
     let (end64, locator) = zip64(end - start, start, end);
     // The locator is in the comment of a second directory: Python finds no ZIP64 record before it and takes that one.
@@ -208,7 +208,7 @@ fn hidden_by_zip64() -> Vec<u8> {
 fn a_zip64_record_elsewhere_hides_no_directory() {
     use crate::testing::judge;
     use ringfence_finding::Verdict;
-    let good = archive(&[Write { name: "good.npy", data: CLEAN, deflate: false }]);
+    let good = archive(&[Write { name: "good.pkl", data: CLEAN, deflate: false }]);
     let (start, end) = (central(&good), good.len() - 22);
     let (end64, locator) = zip64(end - start, start, end);
     // Right before the locator it is an ordinary archive of ZIP64.
@@ -217,7 +217,7 @@ fn a_zip64_record_elsewhere_hides_no_directory() {
     assert_eq!((file.verdict, file.explained), (Verdict::Clean, file.bytes), "{file:#?}");
 
     let hidden = hidden_by_zip64();
-    assert_eq!(names(&read_bytes(&hidden)), ["good.npy", "evil.pkl"]);
+    assert_eq!(names(&read_bytes(&hidden)), ["good.pkl", "evil.pkl"]);
     assert!(read_bytes(&hidden).odd.iter().any(|(.., words)| words.contains("2 central directories")));
     let file = judge(&hidden);
     assert_eq!(file.verdict, Verdict::Malicious, "{file:#?}");

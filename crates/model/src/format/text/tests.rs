@@ -143,6 +143,40 @@ fn text_of_another_encoding_is_no_data_of_a_model() {
 }
 
 #[test]
+fn what_is_a_pickle_too_is_no_less_what_its_name_has_it_read_as() {
+    // A shell and Python run the first line; for pickle these are texts that are thrown away.
+    let both = "V=1;echo ran\nV=1\n0.";
+    for name in ["data.pkl", "weights", "model.bin", "a/model.pt", "DATA.P"] {
+        assert_eq!(verdict(name, both).0, Verdict::Clean, "{name}");
+    }
+    for name in [
+        "modeling_x.py",
+        "run.sh",
+        "site.pth",
+        "x.js",
+        "page.html",
+        "Makefile",
+        "a/Dockerfile",
+        "setup.cfg",
+        ".profile",
+        "chat_template.j2",
+        "chat_template.jinja2",
+        "x.unknown",
+    ] {
+        assert_eq!(verdict(name, both).0, Verdict::Incomplete, "{name}");
+    }
+    // A shell passes over what it does not understand; torch names what it writes `.pth`, and Python reads that as text.
+    let bytes = b"\x80\x02X\x0a\0\0\0\necho ran\n.";
+    for (name, expected) in
+        [("run.sh", Verdict::Incomplete), ("net.pth", Verdict::Clean), ("x.cfg", Verdict::Clean)]
+    {
+        let source: Arc<dyn Source> = Arc::new(Slice::new(bytes.as_slice()));
+        let file = crate::judge(name, &source, Policy::embedded(), &Limits::default());
+        assert_eq!(file.verdict, expected, "{name}: {file:?}");
+    }
+}
+
+#[test]
 fn templates_of_a_configuration_are_read_and_their_bytes_are_those_of_the_file() {
     let evil = "{{ ''.__class__ }}";
     let list = format!(
