@@ -6,7 +6,7 @@
 //! `modular_pipeline.py`, transformers 4.57 `hub.py`, `configuration_utils.py` and `hub_kernels.py`.
 
 use super::jinja;
-use super::onnx;
+use super::onnx::outside;
 use crate::json::Json;
 use crate::json::Value;
 use crate::keys;
@@ -33,21 +33,26 @@ const PIPELINES: [&str; 14] = [
 ];
 /// Where the modules of sentence-transformers stand.
 const MODULES: &str = "sentence_transformers.";
+/// What of torch a configuration may name: layers and functions of tensors. Others run a script (`torch.distributed.run.main`),
+/// a program (`torch.utils.collect_env.main`) or what a file holds (`torch.load`).
+const LAYERS: &str = "torch.nn.";
+/// The networks of nnU-Net, which its plans name.
+const NETWORKS: &str = "dynamic_network_architectures.";
 /// Keys whose value is the dotted name of what is imported.
-const IMPORTED: [&str; 7] = [
+const IMPORTED: [&str; 8] = [
     "activation_fn",
     "activation_function",
     "default_activation_function",
     "megatron_core",
+    "network_class_name",
     "parent_library",
     "sbert_ce_default_activation_function",
     "tokenizer_class",
 ];
 /// Keys that name how attention is computed: by a word of the library, or by code of a repository, `org/name`.
 const KERNELS: [&str; 3] = ["_attn_implementation", "_attn_implementation_internal", "attn_implementation"];
-/// Keys of one object of which the first names what is called with the second: Lightning's command line, and the configurations
-/// of latent-diffusion and its kin.
-const CALLED: [(&str, &str); 2] = [("class_path", "init_args"), ("target", "params")];
+/// Keys that name what is called: Lightning's command line, and the configurations of latent-diffusion and its kin.
+const CALLED: [&str; 2] = ["class_path", "target"];
 
 /// What a configuration names.
 #[derive(Debug, Default)]
@@ -76,11 +81,27 @@ impl Named {
                 self.code.push((value.at as u64, format!("{key} names a library that is loaded on use")));
             }
             "type_hint" => self.component(key, value),
+            // Handed to a loader as it stands, in the arguments of whichever part of a model.
+            "trust_remote_code" if matches!(value.value, Value::Bool(true)) || value.text().is_some() => {
+                self.code
+                    .push((value.at as u64, format!("{key} has Python files of a repository run on use")));
+            }
+            // Of a session of onnxruntime: the beginning of a path.
+            "enable_profiling" if value.text().is_some_and(|path| !path.is_empty()) => {
+                let path = keys::shown(value.text().unwrap_or_default());
+                self.outside.push((value.at as u64, format!("{key} has a file written, at {path}")));
+            }
             // Of a router: a class for each of its modules.
             "types" => {
                 for (_, class) in value.entries().iter().filter(|(_, class)| is_other_class(class)) {
                     self.module(class);
                 }
+            }
+            _ if value.text().is_some_and(is_expression) => {
+                self.code.push((
+                    value.at as u64,
+                    format!("{} is Python that MONAI runs on use", keys::shown(key)),
+                ));
             }
             _ if KERNELS.contains(&key) => {
                 let each = value.entries().iter().map(|(_, value)| value).chain([value]);
@@ -118,17 +139,41 @@ impl Named {
         // `idx` is read by nobody; what stands without it may be something else, but for the name of a class.
         if let (Some(class), Some(_)) = (json.get("type"), json.get("path")) {
             let is_module = json.get("idx").is_some();
-            let is_own = class.text().is_some_and(|name| name.starts_with(MODULES));
+            let is_own = class.text().is_some_and(is_module_class);
             if is_module && !is_own || is_other_class(class) {
                 self.module(class);
             }
+            let folder = json.get("path").filter(|path| is_module && path.text() != Some(""));
+            if let Some((folder, what)) = folder.and_then(|folder| Some((folder, outside(folder.text()?)?))) {
+                let name = keys::shown(folder.text().unwrap_or_default());
+                self.outside.push((folder.at as u64, format!("takes a module from {name}, {what}")));
+            }
         }
-        for (named, with) in CALLED {
-            let called = json.get(named).filter(|name| json.get(with).is_some() && is_other_class(name));
-            if let Some(called) = called {
+        for named in CALLED {
+            if let Some(called) = json.get(named).filter(|name| is_other_class(name)) {
                 let name = keys::shown(called.text().unwrap_or_default());
                 self.code.push((called.at as u64, format!("{named} names {name}, which is called on use")));
             }
+        }
+        if json.get("_kw_requires_import").is_some()
+            && let Some(arguments) = json.get("arch_kwargs")
+        {
+            for (key, value) in arguments.entries() {
+                if let Some(name) = value.text().filter(|name| is_foreign(name, key)) {
+                    let words = format!("{} imports {} on use", keys::shown(key), keys::shown(name));
+                    self.code.push((value.at as u64, words));
+                }
+            }
+        }
+        if let (Some(lc), Some(_), Some(_)) = (json.get("lc"), json.get("type"), json.get("id")) {
+            self.code.push((lc.at as u64, "lc marks what LangChain imports and makes on use".to_owned()));
+        }
+        let format = json.get("template_format").and_then(Json::text);
+        if let Some(template) =
+            json.get("template").filter(|_| format.is_some_and(|format| format != "f-string"))
+        {
+            let words = "template is a template of LangChain that is rendered on use".to_owned();
+            self.code.push((template.at as u64, words));
         }
         if !is_pipeline {
             return;
@@ -168,7 +213,7 @@ impl Named {
                 continue;
             }
             last = file;
-            if let Some(what) = onnx::outside(file) {
+            if let Some(what) = outside(file) {
                 self.outside
                     .push((value.at as u64, format!("takes weights from {}, {what}", keys::shown(file))));
             }
@@ -181,14 +226,22 @@ impl Named {
 fn is_foreign(name: &str, key: &str) -> bool {
     let is_module = matches!(key, "megatron_core" | "parent_library");
     match name.split_once('.') {
+        Some(("torch", _)) => !name.starts_with(LAYERS),
+        Some(_) if name.starts_with(NETWORKS) => false,
         Some((package, _)) => !LIBRARIES.contains(&package),
         None => is_module && !name.is_empty() && !LIBRARIES.contains(&name),
     }
 }
 
+/// Whether it is the dotted name of a class of sentence-transformers, and not of what a module of it has imported.
+fn is_module_class(name: &str) -> bool {
+    let class = name.rsplit('.').next().unwrap_or_default();
+    name.starts_with(MODULES) && class.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
 /// Whether it is the dotted name of something in Python, and not of a module of sentence-transformers.
 fn is_other_class(name: &Json) -> bool {
-    let Some(name) = name.text().filter(|name| name.contains('.') && !name.starts_with(MODULES)) else {
+    let Some(name) = name.text().filter(|name| name.contains('.') && !is_module_class(name)) else {
         return false;
     };
     let is_word = |part: &str| {
@@ -196,4 +249,11 @@ fn is_other_class(name: &Json) -> bool {
             && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
     };
     name.split('.').all(is_word)
+}
+
+/// Whether a bundle of MONAI takes the text for Python: what follows a dollar. Prices and variables of a shell are none.
+fn is_expression(text: &str) -> bool {
+    let Some(code) = text.trim_start().strip_prefix('$') else { return false };
+    code.starts_with("import ")
+        || code.contains(['(', '[', '.', '@']) && !code.starts_with(|first: char| first.is_ascii_digit())
 }

@@ -29,7 +29,11 @@ const SCRIPTS: [&str; 30] = [
     ".xhtml", ".xml", ".zsh",
 ];
 /// Keys of a configuration whose value is code of the repository, or a name that is imported.
-const CODE: [(&str, &str); 6] = [
+const CODE: [(&str, &str); 10] = [
+    ("__kind__", "marks what GluonTS imports and calls on use"),
+    ("_base_", "names a configuration of MMEngine that is run on use"),
+    ("custom_imports", "names modules that are imported on use"),
+    ("backend_path", "names a library that is loaded on use"),
     ("auto_map", "names classes of Python files that are run on use"),
     ("custom_generate", "names Python files that are run on use"),
     ("custom_pipelines", "names Python files that are run on use"),
@@ -38,7 +42,9 @@ const CODE: [(&str, &str); 6] = [
     ("_target_", "names what is called on use"),
 ];
 /// Keys whose value is read by nobody here.
-const UNREAD: [(&str, &str); 8] = [
+const UNREAD: [(&str, &str); 10] = [
+    (":serialized:", "a pickle of Stable-Baselines3"),
+    ("weightsManifest", "a model of TensorFlow.js"),
     ("class_name", "a description of Keras layers"),
     ("nbformat", "a notebook"),
     ("__loader__", "a description of skops objects"),
@@ -266,7 +272,7 @@ impl Facts {
             Value::Null => vec![],
             Value::List(items) => items.iter().map(|item| item.get("template").unwrap_or(item)).collect(),
             Value::Object(entries) => entries.iter().map(|(_, value)| value).collect(),
-            Value::Bool | Value::Number(_) | Value::Text(_) => vec![value],
+            Value::Bool(_) | Value::Number(_) | Value::Text(_) => vec![value],
         };
         for part in parts {
             if part.text().is_some() {

@@ -48,6 +48,14 @@ pub(crate) fn storages(archive: &Archive, root: &str, facts: &Facts) -> Storages
     for storage in &facts.storages {
         let class = usize::try_from(storage.class).ok().and_then(|class| facts.names.get(class));
         let class = class.map_or("", |name| name.imported().1);
+        if storage.key.contains(['/', '\\']) {
+            // PyTorch counts storages. AOTInductor loads a library from `data/aotinductor/model` of the same archive.
+            found.odd.push(format!(
+                "storage {} stands where other loaders look for code",
+                crate::keys::shown(&storage.key)
+            ));
+            continue;
+        }
         let name = format!("{root}data/{}", storage.key);
         let Some(member) =
             by_name.get(name.as_str()).and_then(|index| Some((*index, archive.members.get(*index)?)))
@@ -124,6 +132,30 @@ mod tests {
             .global("collections", "OrderedDict")
             .raw(b")RtRs.")
             .0
+    }
+
+    #[test]
+    fn a_storage_in_a_folder_is_no_storage() {
+        let key = "aotinductor/model/x.so";
+        let text = |key: &str| {
+            [&b"X"[..], &u32::try_from(key.len()).unwrap().to_le_bytes(), key.as_bytes()].concat()
+        };
+        let whole = pickle(6, 0);
+        let at = whole.windows(6).position(|window| window == text("0")).unwrap();
+        let (before, behind) = whole.split_at(at);
+        let renamed = [before, &text(key), &behind[6..]].concat();
+        let member = format!("m/data/{key}");
+        let judged = judge(&archive(&[
+            Write { name: "m/data.pkl", data: &renamed, deflate: false },
+            Write { name: "m/byteorder", data: b"little", deflate: false },
+            Write { name: &member, data: &[0; 24], deflate: false },
+            Write { name: "m/version", data: b"3\n", deflate: false },
+        ]));
+        assert_eq!(judged.verdict, Verdict::Malicious, "{judged:#?}");
+        assert!(
+            judged.findings.iter().any(|finding| finding.message.contains("x.so stands where")),
+            "{judged:#?}"
+        );
     }
 
     fn model(pickle: &[u8], storage: &[u8], extra: &[(&str, &[u8])]) -> Vec<u8> {

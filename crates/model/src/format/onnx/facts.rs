@@ -331,6 +331,9 @@ pub(crate) fn outside(location: &str) -> Option<&'static str> {
         Some("a path from the root of the system")
     } else if location.contains("://") {
         Some("which is no file of the model")
+    } else if location.contains("_MEM_ADDR_") {
+        // onnxruntime's own mark for an address in its memory: `*/_ORT_MEM_ADDR_/*` has it read from the offset as an address.
+        Some("the memory of the process")
     } else if parts().any(|part| part == "..") {
         Some("outside of its folder")
     } else {
@@ -372,6 +375,8 @@ mod tests {
             "file:///x",
             "a\0b",
             "~/x",
+            "*/_ORT_MEM_ADDR_/*",
+            "*/_ORT_NATIVE_ENDIAN_MEM_ADDR_/*",
         ] {
             assert!(outside(location).is_some(), "{location:?}");
         }

@@ -60,6 +60,14 @@ fn what_stands_beside_weights_is_clean() {
         ("model.safetensors.index.json", r#"{"weight_map": {"a": "model-00001-of-00002.safetensors"}}"#),
         ("README.md", "---\nlicense: mit\n---\n# A model\n"),
         ("merges.txt", "#version: 0.2\na b\n"),
+        ("config.json", r#"{"trust_remote_code": false, "price": "$1.50", "home": "$HOME"}"#),
+        ("tokenizer.json", r#"{"model": {"vocab": {"$(": 1, "$.": 2}, "merges": ["$ (", "$ ["]}}"#),
+        ("2_Dense/config.json", r#"{"activation_function": "torch.nn.modules.activation.Tanh"}"#),
+        (
+            "plans.json",
+            r#"{"network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+                "arch_kwargs": {"conv_op": "torch.nn.modules.conv.Conv3d"}, "_kw_requires_import": ["conv_op"]}"#,
+        ),
         ("vocab.txt", "[PAD]\n[UNK]\n##s\n"),
         ("LICENSE", "Permission is granted.\n"),
     ] {
@@ -100,6 +108,24 @@ fn what_names_code_is_review_and_what_is_not_read_incomplete() {
         ),
         ("config.json", r#"{"model": {"target": "os.system", "params": {"command": "echo hi"}}}"#),
         ("config.json", r#"{"class_path": "subprocess.Popen", "init_args": {"args": ["echo"]}}"#),
+        ("config.json", r#"{"model": {"class_path": "evil.Model"}}"#),
+        ("config.json", r#"{"model": {"target": "evil.Model"}}"#),
+        ("config.json", r#"{"backbone": "evil/repo", "backbone_kwargs": {"trust_remote_code": true}}"#),
+        ("2_Dense/config.json", r#"{"activation_function": "torch.distributed.run.main"}"#),
+        ("modules.json", r#"[{"idx": 0, "path": "x.pkl", "type": "sentence_transformers.util.torch"}]"#),
+        (
+            "genai_config.json",
+            r#"{"model": {"decoder": {"session_options": {"provider_options": [{"qnn": {"backend_path": "evil.so"}}]}}}}"#,
+        ),
+        ("prompt.json", r#"{"template_format": "jinja2", "template": "{{ a }}"}"#),
+        ("prompt.json", r#"{"lc": 1, "type": "constructor", "id": ["evil", "Cls"], "kwargs": {}}"#),
+        ("cfg.json", r#"{"custom_imports": {"imports": ["evil"]}}"#),
+        ("cfg.json", r#"{"_base_": "/tmp/evil.py"}"#),
+        ("inference.json", r#"{"x": "$__import__('os').system('echo hi')"}"#),
+        ("inference.json", r#"{"imports": "$import os"}"#),
+        ("predictor.json", r#"{"__kind__": "instance", "class": "os.system", "args": ["echo hi"]}"#),
+        ("plans.json", r#"{"architecture": {"network_class_name": "evil.Net", "arch_kwargs": {}}}"#),
+        ("plans.json", r#"{"arch_kwargs": {"conv_op": "evil.Conv"}, "_kw_requires_import": ["conv_op"]}"#),
     ] {
         assert_eq!(verdict(name, text), (Verdict::Review, vec![149]), "{text}");
     }
@@ -108,6 +134,14 @@ fn what_names_code_is_review_and_what_is_not_read_incomplete() {
         assert_eq!(verdict("model.safetensors.index.json", &index), (Verdict::Malicious, vec![145]));
     }
     for (name, text) in [
+        ("modules.json", r#"[{"idx": 0, "path": "../x", "type": "sentence_transformers.models.Pooling"}]"#),
+        ("genai_config.json", r#"{"session_options": {"enable_profiling": "/tmp/x"}}"#),
+    ] {
+        assert_eq!(verdict(name, text), (Verdict::Malicious, vec![145]), "{text}");
+    }
+    for (name, text) in [
+        ("data", r#"{"policy_class": {":type:": "<class 'abc.ABCMeta'>", ":serialized:": "gAQu"}}"#),
+        ("model.json", r#"{"format": "graph-model", "weightsManifest": [{"paths": ["../x"]}]}"#),
         ("tokenizer_config.json", r#"{"chat_template": 7}"#),
         ("state.json", r#"{"py/repr": "os/os.system('echo hi')"}"#),
         ("modeling.py", "import os\n"),
