@@ -113,10 +113,16 @@ pub(crate) fn promised(path: &str) -> Option<&'static [Format]> {
     let (_, ending) = path.rsplit_once('.')?;
     Some(match ending.to_ascii_lowercase().as_str() {
         "gguf" => &[Format::Gguf],
+        // Formats that no bytes give away, and those whose bytes do.
+        "caffemodel" | "engine" | "mlmodel" | "plan" => &[Format::Empty],
+        "h5" | "hdf5" => &[Format::Hdf5],
+        "keras" => &[Format::Hdf5, Format::Zip],
+        "pte" => &[Format::ExecuTorch],
+        "tflite" => &[Format::TfLite],
         "npy" => &[Format::Npy],
         // The first bytes of an empty archive, or of one of arrays.
         "npz" => &[Format::Zip],
-        "onnx" => &[Format::Onnx],
+        "onnx" | "pb" => &[Format::Onnx],
         "safetensors" => &[Format::Safetensors],
         "csv" | "jinja" | "json" | "jsonl" | "md" | "rst" | "toml" | "txt" | "yaml" | "yml" => {
             &[Format::Empty]

@@ -63,6 +63,8 @@ pub(crate) struct Named {
     pub(crate) handed: Vec<(u64, String)>,
     /// Files outside of the folder: place and words.
     pub(crate) outside: Vec<(u64, String)>,
+    /// The same where a writer may have left a path of its own machine behind.
+    pub(crate) astray: Vec<(u64, String)>,
 }
 
 impl Named {
@@ -85,6 +87,13 @@ impl Named {
             "trust_remote_code" if matches!(value.value, Value::Bool(true)) || value.text().is_some() => {
                 self.code
                     .push((value.at as u64, format!("{key} has Python files of a repository run on use")));
+            }
+            // Of a tokenizer: what stands there wins over the file of the folder. Writers leave other paths of theirs behind.
+            "merges_file" | "spm_file" | "tokenizer_file" | "vocab_file" => {
+                if let Some(what) = value.text().filter(|path| !path.is_empty()).and_then(outside) {
+                    let path = keys::shown(value.text().unwrap_or_default());
+                    self.astray.push((value.at as u64, format!("takes words from {path}, {what}")));
+                }
             }
             // Of a session of onnxruntime: the beginning of a path.
             "enable_profiling" if value.text().is_some_and(|path| !path.is_empty()) => {

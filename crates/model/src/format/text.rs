@@ -255,6 +255,7 @@ impl Facts {
             &mut self.named.code,
             &mut self.named.handed,
             &mut self.named.outside,
+            &mut self.named.astray,
             &mut self.unread,
             &mut self.odd,
         ] {

@@ -97,6 +97,9 @@ impl Walk<'_> {
             for (at, message) in facts.named.outside {
                 judge.found(threat::REACHES_OUT, Verdict::Malicious, at, None, message);
             }
+            for (at, message) in facts.named.astray {
+                judge.found(threat::REACHES_OUT, Verdict::Review, at, None, message);
+            }
             for (at, message) in facts.unread {
                 judge.gap(GapReason::Unsupported, at, None, message);
             }

@@ -331,9 +331,9 @@ pub(crate) fn outside(location: &str) -> Option<&'static str> {
         Some("a path from the root of the system")
     } else if location.contains("://") {
         Some("which is no file of the model")
-    } else if location.contains("_MEM_ADDR_") {
-        // onnxruntime's own mark for an address in its memory: `*/_ORT_MEM_ADDR_/*` has it read from the offset as an address.
-        Some("the memory of the process")
+    } else if location.contains('*') {
+        // onnxruntime's own mark of a tensor in memory, `*/_ORT_MEM_ADDR_/*`, has it take the offset for an address.
+        Some("which is no name of a file")
     } else if parts().any(|part| part == "..") {
         Some("outside of its folder")
     } else {

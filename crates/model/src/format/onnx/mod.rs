@@ -30,8 +30,7 @@ const DEPTH: usize = 100;
 const FIELDS: u64 = 50_000_000;
 /// Longest text that is kept to be judged; longer ones are looked at for keys only.
 const TEXT: u64 = 64 << 10;
-/// Fields of a model that may be unknown, and there in all, before it is taken for something else.
-const UNKNOWN: usize = 8;
+/// Fields that are passed over in search of the two that make a model.
 const OF_MODEL: usize = 1_000_000;
 
 /// A tag and what follows it.
@@ -59,13 +58,13 @@ impl From<ReadError> for Halt {
 }
 
 /// Whether the fields of a `ModelProto` follow each other to the end, or to where the file is cut; a version of the format
-/// and a graph among them.
+/// and a graph among them, and whatever else that readers pass over. With more fields than anyone writes, it may be one.
 pub(crate) fn is_model(source: &dyn Source) -> Result<bool, ReadError> {
     let mut window = Window::new(source, 0);
-    let (mut has_version, mut has_graph, mut unknown) = (false, false, 0);
+    let (mut has_version, mut has_graph) = (false, false);
     for _ in 0..OF_MODEL {
         if window.left() == 0 {
-            break;
+            return Ok(has_version && has_graph);
         }
         let field = match next(&mut window) {
             Ok(field) => field,
@@ -73,21 +72,15 @@ pub(crate) fn is_model(source: &dyn Source) -> Result<bool, ReadError> {
             Err(Halt::Odd(_)) => return Ok(false),
             Err(Halt::Read(error)) => return Err(error),
         };
-        match Message::Model.field(field.number) {
-            Some(kind) if fits(kind, field.wire) => {
-                has_version |= field.number == 1 && (1..=255).contains(&field.value);
-                has_graph |= field.number == 7;
-            }
-            _ => unknown += 1,
-        }
-        if unknown > UNKNOWN {
-            return Ok(false);
+        if Message::Model.field(field.number).is_some_and(|kind| fits(kind, field.wire)) {
+            has_version |= field.number == 1 && (1..=255).contains(&field.value);
+            has_graph |= field.number == 7;
         }
         if field.wire == 2 && !window.skip(field.len) {
             return Ok(has_version && has_graph);
         }
     }
-    Ok(has_version && has_graph)
+    Ok(true)
 }
 
 /// Walks a model; `texts` is given each of its texts with its place, the book its tensors and what it says of itself.

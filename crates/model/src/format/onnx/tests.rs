@@ -249,6 +249,29 @@ fn what_no_schema_explains_is_incomplete_with_its_place() {
 }
 
 #[test]
+fn a_model_among_unknown_fields_inside_of_another_format_is_two() {
+    use crate::testing::judge;
+    let whole = model(&ordinary(), &[]);
+    // For protobuf the length of the header is a field of eight bytes (tag 0x09), with the bracket behind it.
+    let unknown: Vec<u8> = (0..40).flat_map(|_| int(100, 1)).collect();
+    let onnx = [unknown, whole].concat();
+    let name = "\u{400}!";
+    // Tag `"` is field 4, its length the first letters of the name: so much is passed over.
+    let skipped = 0x50 | 0x21 << 14;
+    let header_length = 0x109_usize;
+    let start = 8 + 2 + 3 + skipped;
+    let size = start - 8 - header_length + onnx.len();
+    let header =
+        format!("{{\"{name}\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[0,{size}]}}}}");
+    let mut file = (header_length as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(format!("{header:header_length$}").as_bytes());
+    file.resize(start, 0);
+    file.extend_from_slice(&onnx);
+    let judged = judge(&file);
+    assert!(judged.formats.len() == 2 && judged.verdict > Verdict::Clean, "{judged:#?}");
+}
+
+#[test]
 fn a_truncated_model_is_never_clean() {
     let file = model(&ordinary(), &[]);
     let graph = file.windows(2).position(|pair| pair[0] == 0x3a).unwrap();

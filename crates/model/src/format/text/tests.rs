@@ -60,6 +60,10 @@ fn what_stands_beside_weights_is_clean() {
         ("model.safetensors.index.json", r#"{"weight_map": {"a": "model-00001-of-00002.safetensors"}}"#),
         ("README.md", "---\nlicense: mit\n---\n# A model\n"),
         ("merges.txt", "#version: 0.2\na b\n"),
+        (
+            "tokenizer_config.json",
+            r#"{"special_tokens_map_file": "/root/x.json", "vocab_file": "spiece.model"}"#,
+        ),
         ("config.json", r#"{"trust_remote_code": false, "price": "$1.50", "home": "$HOME"}"#),
         ("tokenizer.json", r#"{"model": {"vocab": {"$(": 1, "$.": 2}, "merges": ["$ (", "$ ["]}}"#),
         ("2_Dense/config.json", r#"{"activation_function": "torch.nn.modules.activation.Tanh"}"#),
@@ -129,6 +133,8 @@ fn what_names_code_is_review_and_what_is_not_read_incomplete() {
     ] {
         assert_eq!(verdict(name, text), (Verdict::Review, vec![149]), "{text}");
     }
+    let elsewhere = r#"{"vocab_file": "/etc/passwd"}"#;
+    assert_eq!(verdict("tokenizer_config.json", elsewhere), (Verdict::Review, vec![145]));
     for file in ["../../x.bin", "/etc/passwd", r"C:\\x", "https://a/b"] {
         let index = format!(r#"{{"weight_map": {{"a": "model-1.safetensors", "b": "{file}"}}}}"#);
         assert_eq!(verdict("model.safetensors.index.json", &index), (Verdict::Malicious, vec![145]));
