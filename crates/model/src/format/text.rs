@@ -66,8 +66,9 @@ const PICKLES: [&str; 15] = [
     "bin", "ckpt", "dat", "data", "joblib", "model", "obj", "p", "pcl", "pickle", "pk", "pkl", "pt", "sav",
     "weights",
 ];
-/// Names without an ending that a tool runs or obeys.
-const RUN: [&str; 10] = [
+/// Names that a tool runs or obeys whatever their ending says.
+const RUN: [&str; 11] = [
+    "cmakelists.txt",
     "containerfile",
     "dockerfile",
     "gemfile",
@@ -88,10 +89,8 @@ pub(crate) fn has_other_reader(path: &str, source: &dyn Source, format: Format) 
     if is_script(&name) && name.rsplit_once('.').is_none_or(|(_, ending)| ending != "pth") {
         return Ok(true);
     }
-    let is_data = match name.rsplit_once('.') {
-        Some((_, ending)) => PICKLES.contains(&ending),
-        None => !RUN.contains(&&*name),
-    };
+    let is_data =
+        !RUN.contains(&&*name) && name.rsplit_once('.').is_none_or(|(_, ending)| PICKLES.contains(&ending));
     Ok(format == Format::Pickle && !is_data && kind(path, source)?.is_some())
 }
 
@@ -115,8 +114,10 @@ pub(crate) enum Kind {
 
 /// Whether the whole source is text, and which; none where it is not.
 pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, ReadError> {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let is_list = name.starts_with("requirements");
     let mut first = None;
-    let (mut begins_like_template, mut is_word) = (false, false);
+    let (mut begins_like_template, mut is_word, mut installs) = (false, false, false);
     let mut at = 0;
     let mut buffer = vec![0; 256 << 10];
     while at < source.len() {
@@ -140,20 +141,32 @@ pub(crate) fn kind(path: &str, source: &dyn Source) -> Result<Option<Kind>, Read
             begins_like_template = MARKS.iter().any(|mark| text.starts_with(mark));
             is_word = begins_with_word(text);
         }
+        installs |= is_list && is_from_elsewhere(text);
         at += valid as u64;
     }
-    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let is_run = is_script(&name) || RUN.contains(&&*name) || installs;
     let is_prose = PROSE.iter().any(|known| name.ends_with(known) || name == *known);
     // A name may only make it stricter: whoever loads a template by such a name reads its text as one.
     let is_template = TEMPLATES.iter().any(|ending| name.ends_with(ending))
         || is_prose && (begins_like_template || name.contains("template"));
     Ok(Some(match first {
-        _ if is_script(&name) => Kind::Other,
+        _ if is_run => Kind::Other,
         _ if is_template => Kind::Jinja,
         Some(b'{' | b'[') if source.len() <= JSON && !is_word => Kind::Json,
         _ if is_prose => Kind::Prose,
         _ => Kind::Other,
     }))
+}
+
+/// Whether a list of packages has a line that asks another index, a repository or a file for them: servers of models install
+/// what stands beside one.
+fn is_from_elsewhere(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| {
+        let line = line.trim_ascii_start();
+        line.starts_with(b"-")
+            || line.starts_with(b".")
+            || !line.starts_with(b"#") && line.windows(3).any(|three| three == b"://")
+    })
 }
 
 /// Whether most of the beginning is text for a reader that takes another encoding, as Python does of what says so in its first

