@@ -37,6 +37,8 @@ use crate::pickle;
 use crate::pickle::Facts;
 use crate::policy::Policy;
 use crate::policy::judge::Judge;
+use crate::policy::told;
+use crate::policy::told::Told;
 use crate::sniff;
 use crate::sniff::Format;
 use crate::threat;
@@ -61,6 +63,8 @@ pub(crate) struct Walk<'p> {
     explains: usize,
     /// Opcodes that may still be gone through again for that.
     opcodes: u64,
+    /// Findings and names that there is still room for.
+    told: Told,
     /// Where what is met is written down, for who inspects.
     pub(crate) book: Option<&'p mut Book>,
 }
@@ -80,6 +84,7 @@ impl<'p> Walk<'p> {
             windows: Limits::WINDOWS,
             explains: EXPLAINS,
             opcodes: pickle::OPCODES,
+            told: Told::default(),
             book: None,
         }
     }
@@ -172,10 +177,17 @@ impl<'p> Walk<'p> {
     }
 
     fn tell(&mut self, path: &str, words: impl FnOnce(&mut Judge<'_>)) {
-        let mut judge = Judge::new(self.policy, path.to_owned());
+        let mut judge = Judge::new(self.policy, told::path(path));
         (judge.explains, judge.opcodes) = (self.explains, self.opcodes);
+        let was_full = self.told.is_full;
+        judge.told = std::mem::take(&mut self.told);
         words(&mut judge);
+        if judge.told.is_full && !was_full {
+            let message = "there are more findings and names than are told".to_owned();
+            judge.gap(GapReason::Budget, 0, None, message);
+        }
         (self.explains, self.opcodes) = (judge.explains, judge.opcodes);
+        self.told = judge.told;
         self.findings.append(&mut judge.findings);
         self.gaps.append(&mut judge.gaps);
         self.lookups.append(&mut judge.lookups);

@@ -27,6 +27,7 @@ use crate::pickle::facts::FaultKind;
 use crate::pickle::facts::Name;
 use crate::pickle::facts::Unread;
 use crate::pickle::facts::Use;
+use crate::policy::told::Told;
 use crate::threat;
 use crate::threat::Threat;
 
@@ -43,6 +44,8 @@ pub(crate) struct Judge<'p> {
     pub(crate) explains: usize,
     /// Opcodes that may still be gone through again for that.
     pub(crate) opcodes: u64,
+    /// What there is still room for.
+    pub(crate) told: Told,
 }
 
 /// Findings of one stream that are explained opcode by opcode, the worst first.
@@ -51,7 +54,7 @@ const EXPLAINED: usize = 64;
 impl<'p> Judge<'p> {
     pub(crate) fn new(policy: &'p Policy, path: String) -> Self {
         let (findings, gaps, lookups, places) = (vec![], vec![], vec![], vec![]);
-        Self { policy, path, findings, gaps, lookups, places, explains: 0, opcodes: 0 }
+        Self { policy, path, findings, gaps, lookups, places, explains: 0, opcodes: 0, told: Told::default() }
     }
 
     /// Judges a pickle; `source` is what its places count in.
@@ -63,7 +66,10 @@ impl<'p> Judge<'p> {
             let uses: Vec<_> = name.uses().map(|(what, _)| what.as_str()).collect();
             let place = self.place(name.first(Use::Import).unwrap_or(0));
             let (module, name) = (module.to_owned(), attribute.to_owned());
-            self.lookups.push(ModelLookup { module, name, uses, place });
+            let lookup = ModelLookup { module, name, uses, place };
+            if self.told.takes_lookup(&lookup) {
+                self.lookups.push(lookup);
+            }
         }
         for fault in &facts.faults {
             self.fault(fault, facts.readings_differ);
@@ -98,8 +104,11 @@ impl<'p> Judge<'p> {
         subject: Option<String>,
         message: String,
     ) {
-        self.places.push((self.findings.len(), place));
+        let index = self.findings.len();
         self.found(threat, verdict, at, subject, message);
+        if self.findings.len() > index {
+            self.places.push((index, place));
+        }
     }
 
     fn name(&mut self, name: &Name) {
@@ -240,7 +249,7 @@ impl<'p> Judge<'p> {
     }
 
     fn key(&mut self, at: u64, severity: Severity, message: String) {
-        self.findings.push(ModelFinding {
+        self.keep(ModelFinding {
             id: ControlId::new(Family::Sec, 1),
             title: "literal-key",
             verdict: Verdict::Clean,
@@ -281,7 +290,13 @@ impl<'p> Judge<'p> {
         message: String,
     ) {
         let place = self.place(at);
-        self.findings.push(ModelFinding { subject, ..threat.finding(verdict, place, message) });
+        self.keep(ModelFinding { subject, ..threat.finding(verdict, place, message) });
+    }
+
+    fn keep(&mut self, finding: ModelFinding) {
+        if self.told.takes_finding(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     pub(crate) fn gap(&mut self, reason: GapReason, at: u64, bytes: Option<u64>, message: String) {

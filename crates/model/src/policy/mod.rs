@@ -7,6 +7,7 @@ mod addition;
 mod date;
 pub(crate) mod judge;
 mod parse;
+pub(crate) mod told;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -20,6 +20,8 @@ use crate::Wish;
 use crate::container::stream::Codec;
 use crate::container::stream::tests::pack;
 use crate::container::tar::tests::Block;
+use crate::container::zip::testing::Write;
+use crate::container::zip::testing::archive;
 use crate::inspect;
 
 const FILE: &str = "RINGFENCE_MEMORY_FILE";
@@ -178,5 +180,30 @@ fn the_way_to_many_items_is_not_kept_for_each_of_them() {
         let peak = inspecting_child(&path);
         println!("{name}: {peak} KiB");
         assert!(peak < most, "{name}: {peak} KiB");
+    }
+}
+
+/// A member's name stands in each finding of it, and each member has findings of its own.
+#[test]
+fn findings_of_one_file_are_bounded_by_number_and_by_their_words() {
+    let folder = Folder::new("findings");
+    let pickle = |names: usize| {
+        let names: Vec<String> = (0..names).map(|name| format!("cm{name}\nn{name}\n0")).collect();
+        [b"\x80\x02", names.concat().as_bytes(), b"N."].concat()
+    };
+    let long = format!("{}.pkl", "f".repeat(65_000));
+    let named = archive(&[Write { name: &long, data: &pickle(20_000), deflate: true }]);
+    let data = pickle(15_000);
+    let padding = vec![0; data.len().next_multiple_of(512) - data.len()];
+    let member = |name: usize| {
+        [Block::new(b'0', &format!("{name}.pkl"), data.len()).sum(), data.clone(), padding.clone()].concat()
+    };
+    let many = [(0..8).flat_map(member).collect(), vec![0; 1024]].concat();
+    for (name, bytes) in [("long.zip", named), ("many.tar.gz", pack(Codec::Gzip, &many))] {
+        let path = folder.write(name, &bytes, None);
+        let ((told, peak), inspected) = (child(&path), inspecting_child(&path));
+        println!("{name}: {told}, {peak} and {inspected} KiB");
+        assert_eq!(told, "review", "{name}");
+        assert!(peak < 2 * PEAK_KIB && inspected < 2 * PEAK_KIB, "{name}: {peak} and {inspected} KiB");
     }
 }
