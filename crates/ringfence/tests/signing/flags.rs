@@ -51,6 +51,7 @@ fn the_reason_is_told_whatever_the_file_is_called() {
     for (arguments, what, reason) in [
         (&["sign", &model, "--key", &sealed, "--password-file", &secret][..], "secret.txt", missing),
         (&["keygen", "--out", &path("new"), "--password-file", &secret], "secret.txt", missing),
+        (&["sign", &model, "--key", &path("secret.key")], "secret.key", "; `ringfence model keygen` makes"),
         (&["verify", &model, "--key", &path("token.pub")], "token.pub", "no public key in it"),
         (&["verify", &model, "--key", &path("api_token")], "api_token", missing),
         (&["sign", &model, "--key", &key, "--cert", &path("token.pub")], "token.pub", "no certificate"),

@@ -1,5 +1,6 @@
 //! `ringfence model sign PATH`: files and a key -> a signature file.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -77,7 +78,11 @@ impl Sign {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let of_key =
             |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
-        let bytes = zeroize::Zeroizing::new(read_named(&self.key, MAX_KEY).map_err(|error| of_key(&error))?);
+        let read = read_named(&self.key, MAX_KEY).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => of_key(&format!("{error}; `ringfence model keygen` makes a key pair")),
+            _ => of_key(&error),
+        });
+        let bytes = zeroize::Zeroizing::new(read?);
         let what = self.key.display().to_string();
         let mut no_password = None;
         let mut ask = || {
