@@ -130,6 +130,8 @@ fn the_example_of_the_documentation_is_a_domain() {
     // Nobody looked for the Service, so it is not called missing.
     assert!(text.contains("no cluster was asked which pods are behind Service store/minio"), "{text}");
     assert!(!text.contains("was not found"), "{text}");
+    // A control can be asked for, by `ringfence explain`; a number of a document that is not named cannot.
+    assert!(text.contains("Namespace/ml-training RF-RUN-004 ") && !text.contains("guide"), "{text}");
     let json = plan(&["--format", "json"]).json();
     assert_eq!(undocumented("domain-plan", &json), [""; 0]);
     assert_eq!(json["schemaVersion"], "1.0");
