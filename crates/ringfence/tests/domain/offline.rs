@@ -45,6 +45,11 @@ fn what_manifests_never_tell_is_said_and_is_no_gap() {
     assert!(out.contains("not seen: spec.namespaces.selector: no cluster was asked"), "{out}");
 }
 
+/// How a file begins that `ringfence scan --save` wrote.
+const SAVED: &str = "{\"apiVersion\":\"ringfence.dev/v1alpha1\",\"kind\":\"SavedInventory\"}\n";
+const SAVED_CURE: &str =
+    "a saved inventory of a cluster, not looked into; simulate in the cluster itself, or name its manifests";
+
 #[test]
 fn manifests_that_cannot_be_read_are_named_and_never_clean() {
     let folder = Folder::new("simulate-blind");
@@ -55,6 +60,7 @@ fn manifests_that_cannot_be_read_are_named_and_never_clean() {
     folder.write("patched/kustomization.yaml", "patches: [{path: zpatch.yaml}]\n");
     folder.write("ztwice.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  a; --b: x\n  a; --b: y\n");
     folder.write("zlatin.yaml", b"kind: \xe9\n");
+    let saved = folder.write("zsaved.json", SAVED);
     let out = simulated("", folder.path(), &[], 3);
     let json = simulated("", folder.path(), &["--format", "json"], 3);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -71,13 +77,16 @@ fn manifests_that_cannot_be_read_are_named_and_never_clean() {
         ("ztwice.yaml:4", "key `a; --b` is written again and hidden by line 5; keep one"),
         ("ztwice.yaml:5", "key `a; --b` hides the value of line 4; keep one"),
         ("zlatin.yaml", "byte 6 is not UTF-8"),
+        ("zsaved.json", SAVED_CURE),
     ] {
         let line = format!("{}/{file}: {words}", folder.path());
         assert!(out.contains(&format!("not seen: {line}")), "{line}: {out}");
         assert!(missing.iter().any(|it| it.as_str().unwrap().starts_with(&line)), "{line}: {missing:?}");
     }
-    assert_eq!(missing.len(), 7, "{missing:?}");
+    assert_eq!(missing.len(), 8, "{missing:?}");
     assert!(!out.contains("--exclude") && !out.contains("ringfence scan"), "{out}");
+    // Named by itself it is no other thing, and no scan of it is told to be one.
+    assert!(simulated("", &saved, &[], 3).contains(&format!("not seen: {saved}: {SAVED_CURE}")));
     // What would be refused goes before what was not seen, and both are told.
     folder.write("web.yaml", deployment("ml", true));
     let out = simulated("", folder.path(), &[], 1);
