@@ -92,7 +92,6 @@ pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<
 }
 
 /// Whether the way to `path` goes through `model`, a folder or a file: it lies in there, or a link in there leads to it.
-#[cfg(feature = "signing")]
 pub(crate) fn leads_through(path: &Path, model: &Path) -> bool {
     let (Ok(trail), Ok(model)) = (trail(path), fs::canonicalize(model)) else { return false };
     let model = [Place::of(model)];

@@ -145,7 +145,7 @@ fn a_result_takes_the_place_of_nothing_that_is_verified() {
         run(&[&["model", "verify", &model, "--key", &public, "-o", output], more].concat())
     };
     for output in [file.as_str(), &format!("{model}/new.json"), &format!("{model}/model.sig"), &link] {
-        refused(&verify(output, &[]), &["--output", "part of what is verified"]);
+        refused(&verify(output, &[]), &["--output", "part of what is judged"]);
     }
     refused(&verify(&signature, &["--signature", &signature]), &["--output"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");

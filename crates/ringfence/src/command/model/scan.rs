@@ -95,6 +95,7 @@ enum Format {
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
+        super::spares(self.output.as_deref(), [self.path.as_path()])?;
         let names = self.names.load(&self.path)?;
         if self.format == Format::Jsonl {
             // Lines that come one by one are their own progress.
