@@ -21,7 +21,9 @@ pub use lane::Lane;
 #[cfg(target_arch = "x86_64")]
 pub use lane::X86;
 pub(crate) use schedule::Hashed;
+pub(crate) use schedule::Hasher;
 pub(crate) use schedule::Job;
+pub(crate) use schedule::PIECE;
 pub(crate) use schedule::Unread;
 pub(crate) use schedule::run;
 pub use tee::Digests;

@@ -20,7 +20,7 @@ use super::Lane;
 use super::Sha256;
 
 /// Bytes read of a stream at a time: two buffers stay in the second-level cache, larger reads are slower.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 /// Files that one thread keeps open, so that the last ones end together.
 const OPEN: usize = 4;
 /// Below so many bytes in all, a second thread costs more than it gives.
