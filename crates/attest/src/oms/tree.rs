@@ -30,7 +30,7 @@ const MAX_NAMES: usize = 64 << 20;
 pub(super) const OWN: &str = "a signature itself";
 
 /// What to leave out, what to make of links, and how much to look at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rules {
     /// Paths below the root, with the reason; all below them too.
     pub(super) ignore: BTreeMap<String, &'static str>,
