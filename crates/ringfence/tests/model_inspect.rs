@@ -127,6 +127,22 @@ fn members_of_archives_are_shown_alone_and_a_folder_is_another_command() {
 }
 
 #[test]
+fn a_result_does_not_take_the_place_of_the_file_that_is_shown() {
+    let folder = Folder::new("inspect-output");
+    let (evil, file) = (folder.write("evil.pkl", EVIL), folder.write("a.tar", tar("evil.pkl", EVIL)));
+    for (path, out) in [(evil.clone(), &evil), (format!("{file}!/evil.pkl"), &file)] {
+        let ran = run(&["model", "inspect", &path, "-o", out]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{path}: {ran:#?}");
+        assert!(ran.err.contains(&format!("--output {out}: is part of what is judged")), "{}", ran.err);
+    }
+    assert_eq!(
+        (std::fs::read(&evil).unwrap(), std::fs::read(&file).unwrap()),
+        (EVIL.to_vec(), tar("evil.pkl", EVIL))
+    );
+    run(&["model", "inspect", &evil, "-o", &format!("{}/out.txt", folder.path())]).ends(1);
+}
+
+#[test]
 fn the_document_of_real_files_validates_against_the_published_schema() {
     let schema = support::root().join("docs/schema/model-inspect.v1.schema.json");
     let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
