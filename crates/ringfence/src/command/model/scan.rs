@@ -43,7 +43,7 @@ use crate::terminal;
   ringfence model scan models/ --format sarif -o models.sarif
   ringfence model scan models/ --format junit -o models.xml
   ringfence model scan models/ --allow names.toml
-  ringfence model scan models/ --sha256          digests, as sha256sum prints them
+  ringfence model scan models/ --sha256          digests as well
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]

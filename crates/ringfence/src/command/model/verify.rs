@@ -22,7 +22,6 @@ use super::trust::Whom;
 use crate::cli::Color;
 use crate::cli::VerifyFormat;
 use crate::exit;
-use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
@@ -148,12 +147,7 @@ impl Verify {
     }
 
     fn verify(&self, whom: &Whom, signatures: &[Signature], now: u64) -> anyhow::Result<Verification> {
-        let mut ignore = Vec::new();
-        for path in &self.ignore {
-            let below = sign::below(&self.path, path)
-                .ok_or_else(|| Usage(format!("--ignore {}: not inside the model", path.display())))?;
-            ignore.push(below);
-        }
+        let ignore = sign::all_below(&self.path, &self.ignore)?;
         let verified = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(done);
             ringfence_attest::verify(&Request {
