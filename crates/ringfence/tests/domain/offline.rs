@@ -104,7 +104,7 @@ fn where_no_workload_is_nothing_was_judged() {
         let words = format!("nothing was judged: no workload of its namespaces in {path}");
         assert!(out.contains(&words) && !out.contains("refuse nothing"), "{out}");
     }
-    assert!(simulated("", "/dev/zero", &[], 3).contains("not seen: /dev/zero: not a regular file"));
+    assert!(simulated("", "/dev/zero", &[], 3).contains("not seen: /dev/zero: a device, where a file was expected"));
 }
 
 #[test]
