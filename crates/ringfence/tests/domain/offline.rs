@@ -104,7 +104,10 @@ fn where_no_workload_is_nothing_was_judged() {
         let words = format!("nothing was judged: no workload of its namespaces in {path}");
         assert!(out.contains(&words) && !out.contains("refuse nothing"), "{out}");
     }
-    assert!(simulated("", "/dev/zero", &[], 3).contains("not seen: /dev/zero: a device, where a file was expected"));
+    assert!(
+        simulated("", "/dev/zero", &[], 3)
+            .contains("not seen: /dev/zero: a device, where a file was expected")
+    );
 }
 
 #[test]
@@ -177,6 +180,18 @@ fn manifests_need_a_file_of_domains_and_are_of_no_cluster() {
     let out = support::run(&["domain", "simulate", "ml", "--manifests", "demo/open"]);
     assert_eq!((out.code, out.out.as_str()), (2, ""), "{out:#?}");
     assert!(out.err.contains("--manifests"), "{out:#?}");
+}
+
+#[test]
+fn what_is_no_domain_is_named_and_nothing_but_that_is_an_error() {
+    let text = "kind: Pod\nmetadata: {name: a}\n---\nkind: List\n---\nwords\n";
+    let plan = |text: &str| support::run_with(&["domain", "plan", "--offline", "-f", "-"], text.as_bytes());
+    let passed = "standard input: passed over, no SecurityDomain: Pod/a, List, a document without a kind\n";
+    let cure = "error: standard input: no SecurityDomain in it; `ringfence domain init NAME -n NAMESPACE` prints one\n";
+    let ran = plan(text);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err), (2, "", format!("{passed}{cure}")));
+    let ran = plan(&format!("{text}---\n{}", domain("ml")));
+    assert_eq!((ran.code, ran.err.as_str()), (0, passed), "{}", ran.out);
 }
 
 #[test]
