@@ -27,7 +27,7 @@ pub struct OpenFile {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A folder, device, pipe or socket: opening it may block, and reading it may never end.
-    #[error("not a regular file")]
+    #[error("a folder, pipe, socket or device, where a file was expected")]
     NotRegular,
     /// It is not the version that was listed, or not there any more.
     #[error("changed since it was listed")]

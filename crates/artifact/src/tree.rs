@@ -146,7 +146,7 @@ impl Walk<'_> {
                 self.file(name, place);
             }
             Ok(kind) if kind.is_symlink() => self.link(name, &entry.path()),
-            Ok(_) => self.gap(&name, "not a regular file: a pipe, socket or device".to_owned(), true),
+            Ok(_) => self.gap(&name, "a pipe, socket or device, where a file was expected".to_owned(), true),
             Err(error) => self.gap(&name, error.to_string(), true),
         }
     }

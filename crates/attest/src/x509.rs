@@ -150,6 +150,8 @@ impl NameKind {
     }
 }
 
+const NO_CERTIFICATE: &str = "no certificate in it: expected PEM with CERTIFICATE, or the DER of one";
+
 /// Reads the certificates of a PEM file, or one DER.
 pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
     let text = str::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN "));
@@ -157,13 +159,13 @@ pub fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, &'static str> {
         return if Certificate::read(bytes).is_some() {
             Ok(vec![bytes.to_vec()])
         } else {
-            Err("no certificate in it")
+            Err(NO_CERTIFICATE)
         };
     };
     let blocks = pem::blocks(text).ok_or("damaged PEM: a block does not end, or is not base64")?;
     let blocks = blocks.into_iter().filter(|block| block.label == "CERTIFICATE").map(|block| block.bytes);
     let found: Vec<Vec<u8>> = blocks.collect();
-    if found.is_empty() { Err("no certificate in it") } else { Ok(found) }
+    if found.is_empty() { Err(NO_CERTIFICATE) } else { Ok(found) }
 }
 
 /// The key of a certificate, to hold it against a private one.

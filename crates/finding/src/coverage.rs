@@ -28,6 +28,8 @@ pub enum Reason {
     TemplateNotRendered,
     /// A chart or kustomization that nobody rendered.
     NotRendered,
+    /// What a scan of a cluster has saved, among manifests: it is a whole cluster.
+    SavedInventory,
     /// The operating system refused to open it.
     NoAccess,
     /// The cluster refused to list a kind.
@@ -76,6 +78,7 @@ impl Reason {
             | Self::AliasLimit
             | Self::TemplateNotRendered
             | Self::NotRendered
+            | Self::SavedInventory
             | Self::NoAccess
             | Self::ListForbidden
             | Self::ListPartial
@@ -107,6 +110,7 @@ impl Reason {
             Self::AliasLimit => "alias-limit",
             Self::TemplateNotRendered => "template-not-rendered",
             Self::NotRendered => "not-rendered",
+            Self::SavedInventory => "saved-inventory",
             Self::NoAccess => "no-access",
             Self::ListForbidden => "list-forbidden",
             Self::ListPartial => "list-partial",
@@ -334,6 +338,7 @@ impl Coverage {
                         | Reason::TooLarge
                         | Reason::Encoding
                         | Reason::NotRendered
+                        | Reason::SavedInventory
                         | Reason::Internal
                 )
             })

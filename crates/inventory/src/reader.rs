@@ -94,7 +94,7 @@ struct Reader<'f> {
 impl Reader<'_> {
     fn text(&mut self, text: &str) {
         if Snapshot::is_saved(text.as_bytes()) {
-            let blind = Blind::new(Reason::NotRendered, "a saved inventory of a cluster, not looked into");
+            let blind = Blind::new(Reason::SavedInventory, "a saved inventory of a cluster, not looked into");
             let blind = blind.scan("scan it by itself").at(Location::whole(Arc::clone(self.file)));
             self.content.blind.push(blind);
             return;

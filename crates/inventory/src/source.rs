@@ -13,6 +13,7 @@ use ringfence_finding::Location;
 use ringfence_finding::Reason;
 
 use crate::assemble::Options;
+use crate::named::open_named;
 use crate::yaml::Value;
 use crate::yaml::read_yaml;
 
@@ -304,11 +305,15 @@ fn is_manifest(path: &Path) -> bool {
 /// Reads a file up to the limit; the error has no place yet.
 pub(crate) fn load(path: &Path, limit: u64) -> Result<Vec<u8>, Box<Blind>> {
     let no = |error: io::Error| Box::new(no_access(&error));
-    let file = fs::File::open(path).map_err(no)?;
+    // Files given by hand may be pipes of a shell (`<(helm template ...)`); one with a name would be waited for.
+    let file = open_named(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            let blind = Blind::new(Reason::NoAccess, error.to_string());
+            Box::new(blind.scan("let what comes out of it go into `ringfence scan -`"))
+        }
+        _ => no(error),
+    })?;
     let metadata = file.metadata().map_err(no)?;
-    if !metadata.is_file() && !metadata.file_type().is_char_device_or_pipe() {
-        return Err(Box::new(Blind::new(Reason::NoAccess, "not a regular file")));
-    }
     if metadata.len() > limit {
         return Err(Box::new(too_large(limit)));
     }
@@ -318,26 +323,6 @@ pub(crate) fn load(path: &Path, limit: u64) -> Result<Vec<u8>, Box<Blind>> {
         return Err(Box::new(too_large(limit)));
     }
     Ok(bytes)
-}
-
-/// Files given by hand may be pipes (`<(helm template ...)`).
-trait FileTypeExt {
-    fn is_char_device_or_pipe(&self) -> bool;
-}
-
-#[cfg(unix)]
-impl FileTypeExt for fs::FileType {
-    fn is_char_device_or_pipe(&self) -> bool {
-        use std::os::unix::fs::FileTypeExt as _;
-        self.is_fifo()
-    }
-}
-
-#[cfg(not(unix))]
-impl FileTypeExt for fs::FileType {
-    fn is_char_device_or_pipe(&self) -> bool {
-        false
-    }
 }
 
 fn too_large(limit: u64) -> Blind {

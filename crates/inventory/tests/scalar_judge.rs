@@ -3,7 +3,7 @@
 //! stake, `serde-saphyr` is a second judge that needs no Go, and `serde_json` judges the JSON reader.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-#[path = "support/awkward.rs"]
+#[path = "support/awkward/mod.rs"]
 mod awkward;
 #[path = "support/tree.rs"]
 mod tree;
@@ -71,7 +71,7 @@ fn every_awkward_text_means_what_the_api_server_takes_it_for() {
         eprintln!("skipped: needs go (install the Go toolchain)");
         return;
     }
-    let answers = judge(TEXTS, &[]);
+    let answers = judge(&TEXTS, &[]);
     assert_eq!(answers.len(), TEXTS.len());
     let (mut wrong, mut read_anyway, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for (text, expected) in TEXTS.iter().zip(answers) {

@@ -2,7 +2,7 @@
 //! that keeps whatever it is given, and read back.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-#[path = "support/awkward.rs"]
+#[path = "support/awkward/mod.rs"]
 mod awkward;
 #[path = "support/tree.rs"]
 mod tree;

@@ -181,6 +181,7 @@ pub(crate) fn blind_place(blind: &Blind, source: &str) -> Option<String> {
         Reason::Encoding
         | Reason::TooLarge
         | Reason::NotRendered
+        | Reason::SavedInventory
         | Reason::NoAccess
         | Reason::NothingFound
         | Reason::Empty
@@ -218,6 +219,7 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::AliasLimit => "above the alias limit",
         Reason::TemplateNotRendered => "not rendered (template)",
         Reason::NotRendered => "not rendered (chart or kustomization)",
+        Reason::SavedInventory => "a saved cluster, not looked into",
         Reason::NoAccess => "not permitted to open",
         Reason::ListForbidden => "not permitted to list",
         Reason::ListPartial => "not listed, or not whole",

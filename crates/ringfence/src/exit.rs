@@ -6,6 +6,14 @@ use std::panic;
 use std::process;
 
 use ringfence_finding::ExitCode;
+#[cfg(feature = "signing")]
+use rustix::process::Signal;
+#[cfg(feature = "signing")]
+use tokio::runtime::Builder;
+#[cfg(feature = "signing")]
+use tokio::signal::unix::SignalKind;
+#[cfg(feature = "signing")]
+use tokio::signal::unix::signal;
 
 /// What the user must change about the call: exit 2.
 #[derive(Debug)]
@@ -90,6 +98,20 @@ pub(crate) fn quiet_panics() {
             .map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
         complain(&format!("internal error{place}; report it, the rest of the input is still processed"));
     }));
+}
+
+/// Makes the limit on the size of files (`ulimit -f`) an error of the write that meets it. The signal that comes with it would
+/// end the process without a word, and half a file would stay. What has caught a signal once never leaves it to the system
+/// again (tokio).
+#[cfg(feature = "signing")]
+pub(crate) fn limits_are_errors() {
+    let caught = || -> io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let _inside = runtime.enter();
+        signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+    };
+    // Where it cannot be caught it does as it always did.
+    let _ = caught();
 }
 
 /// What a command returns that came to `code` and wrote its result like this. That no result can be written sets 5 only if no

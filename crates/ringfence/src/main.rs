@@ -15,6 +15,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     exit::quiet_panics();
+    #[cfg(feature = "signing")]
+    exit::limits_are_errors();
     let name = std::env::args_os().next();
     match cli::parse(name.as_deref(), std::env::args_os()) {
         Ok(command) => exit::finish(command.run()),

@@ -16,8 +16,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-
 use crate::exit::Wrong;
 
 /// Names that are tried for a temporary file: one in 2^64 is there already, unless somebody guesses.
@@ -26,7 +24,8 @@ const TRIES: u32 = 16;
 /// Writes through `print` to stdout.
 pub(crate) fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    print(&mut out).and_then(|()| out.flush()).context("cannot write to standard output")
+    let printed = print(&mut out).and_then(|()| out.flush());
+    printed.map_err(|error| unwritten("cannot write to standard output".to_owned(), error))
 }
 
 /// Writes through `print` to a file, or to stdout.
@@ -83,7 +82,7 @@ fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     if there.as_ref().is_ok_and(|there| !there.is_file()) {
         let file = File::options().write(true).open(path).map_err(|error| unopened(what(), error))?;
         let mut out = BufWriter::new(file);
-        return print(&mut out).and_then(|()| out.flush()).with_context(what);
+        return print(&mut out).and_then(|()| out.flush()).map_err(|error| unwritten(what(), error));
     }
     in_place(path, there.ok().map(|there| there.permissions()), print)
 }
@@ -112,7 +111,7 @@ fn in_place(
         // Half a file must not stay; that it cannot be removed either changes nothing.
         let _ = fs::remove_file(&temporary);
     }
-    written.with_context(what)
+    written.map_err(|error| unwritten(what(), error))
 }
 
 /// A new file beside `path`. Whoever fills the folder may have put links to files of the user there: none is followed, and
@@ -138,10 +137,25 @@ fn temporary(path: &Path, name: &OsStr, private: bool) -> io::Result<(PathBuf, F
 
 /// A place where no file can be is the user's to change; a disk without room is no fault of the call.
 pub(crate) fn unopened(what: String, error: io::Error) -> anyhow::Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => anyhow::Error::new(error).context(what),
-        _ => Wrong::new(what, error).into(),
-    }
+    let cure = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            return unwritten(what, error);
+        }
+        io::ErrorKind::NotFound => "; make its folder first, or name another place",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; name another place",
+        _ => "",
+    };
+    Wrong::new(what, format!("{error}{cure}")).into()
+}
+
+/// What begins and cannot be written to its end. The kind of the error stays: a reader that has left is no error of ours.
+fn unwritten(what: String, error: io::Error) -> anyhow::Error {
+    let cure = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or name another place",
+        io::ErrorKind::FileTooLarge => "the limit on the size of files (ulimit -f) has to be larger",
+        _ => return anyhow::Error::new(error).context(what),
+    };
+    anyhow::Error::new(io::Error::new(error.kind(), format!("{error}; {cure}"))).context(what)
 }
 
 #[cfg(test)]

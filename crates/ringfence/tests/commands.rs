@@ -64,6 +64,9 @@ fn every_class_of_threats_in_models_explains_itself() {
     let list = run(&["controls", "list"]).ends(0).out;
     assert!(!list.contains("RF-MOD-101"), "it is no control");
     assert_eq!(run(&["explain", "RF-MOD-999"]).code, 2);
+    let near = run(&["explain", "RF-GPU-999"]);
+    let words = "no control `RF-GPU-999` in this build (did you mean RF-GPU-001?); all of them: ringfence controls list";
+    assert_eq!((near.code, near.err), (2, format!("error: {words}\n")));
 }
 
 /// A denial, a condition of a status and a purpose in a plan name the controls of a scan: who meets an id anywhere can

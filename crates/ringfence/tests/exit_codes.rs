@@ -5,6 +5,7 @@ mod support;
 
 use support::Folder;
 use support::PRIVILEGED;
+use support::Ran;
 use support::WEB;
 use support::run;
 use support::run_with;
@@ -137,6 +138,25 @@ fn what_never_ends_is_not_read_as_a_file() {
     }
     let endless = run_with(&["domain", "plan", "--offline", "-f", "-"], &vec![b'#'; (16 << 20) + 1]);
     assert!(endless.code == 2 && endless.err.contains("standard input: larger than"), "{endless:#?}");
+}
+
+/// A pipe with a name would be waited for until somebody writes to it; that of a shell has its writer.
+#[test]
+fn what_never_ends_is_no_manifest_and_a_pipe_of_a_shell_is_read() {
+    let folder = Folder::new("endless-manifests");
+    let pipe = format!("{}/pipe", folder.path());
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (path, words) in [(pipe.as_str(), "a pipe, "), ("/dev/zero", "a device, ")] {
+        let out = run(&["scan", path, "--format", "concise"]).ends(3).out;
+        let told = format!("{path}:1:1: INCOMPLETE no-access {words}where a file was expected");
+        assert!(out.contains(&told) && out.contains("`ringfence scan -`"), "{out}");
+    }
+    let manifest = folder.write("web.yaml", WEB);
+    let script = "\"$1\" scan <(cat \"$2\") --format concise";
+    let mut shell = std::process::Command::new("bash");
+    let shell = shell.args(["-c", script, "bash", env!("CARGO_BIN_EXE_ringfence"), &manifest]);
+    let ran: Ran = shell.output().unwrap().into();
+    assert!(!ran.ends(0).out.contains("INCOMPLETE"));
 }
 
 #[cfg(feature = "cluster")]

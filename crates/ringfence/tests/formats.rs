@@ -5,6 +5,7 @@ mod support;
 
 use support::Folder;
 use support::PRIVILEGED;
+use support::WEB;
 use support::command;
 use support::run;
 use support::run_with;
@@ -79,6 +80,21 @@ fn an_output_that_cannot_be_written_leaves_nothing_behind() {
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["out.json"]);
+}
+
+#[test]
+fn a_result_does_not_take_the_place_of_a_manifest_that_is_named() {
+    let folder = Folder::new("result-over-manifest");
+    let (web, other) = (folder.write("web.yaml", WEB), folder.write("other.yaml", WEB));
+    let link = format!("{}/link.json", folder.path());
+    std::os::unix::fs::symlink("web.yaml", &link).unwrap();
+    for out in [&web, &link] {
+        let ran = run(&["scan", &other, &web, "--format", "json", "-o", out, "--format", "text"]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains(&format!("-o {out}: is what is scanned: choose another place")), "{ran:#?}");
+    }
+    assert_eq!(std::fs::read_to_string(&web).unwrap(), WEB);
+    run(&["scan", &web, "-o", &other]).ends(0);
 }
 
 #[test]

@@ -140,11 +140,40 @@ fn json_of_a_real_scan_validates_against_the_published_schema() {
 #[test]
 fn a_file_for_the_result_is_written_whole() {
     let folder = Folder::new("output");
-    let model = folder.write("m.pkl", EVIL);
+    let model = folder.write("m/m.pkl", EVIL);
     let file = format!("{}/result.txt", folder.path());
     assert_eq!(run(&["model", "scan", &model, "--format", "concise", "-o", &file]).ends(1).out, "");
     let line = std::fs::read_to_string(&file).unwrap();
     assert_eq!(line, "m.pkl@0x0: MALICIOUS RF-MOD-101 calls os.system, which starts programs\n");
+}
+
+/// In the model it would be judged by the next run, and be no part of what was signed.
+#[test]
+fn a_result_in_the_model_or_in_its_place_is_refused_before_anything_is_read() {
+    let folder = Folder::new("output-inside");
+    let file = folder.write("m/m.pkl", EVIL);
+    let model = format!("{}/m", folder.path());
+    let links = format!("{}/links", folder.path());
+    std::fs::create_dir(&links).unwrap();
+    std::os::unix::fs::symlink("../m", format!("{links}/to")).unwrap();
+    let into = |place: &str| format!("{}/{place}", folder.path());
+    for format in ["text", "concise", "json", "jsonl", "sarif", "junit"] {
+        for (judged, out) in [
+            (&model, into("m/r.out")),
+            (&model, into("m/../m/r.out")),
+            (&model, into("links/to/r.out")),
+            (&file, file.clone()),
+        ] {
+            let ran = run(&["model", "scan", judged, "--format", format, "-o", &out]);
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{format} {out}: {ran:#?}");
+            let words = format!("--output {out}: is part of what is judged, or lies in it: choose another");
+            assert!(ran.err.contains(&words), "{}", ran.err);
+        }
+        run(&["model", "scan", &file, "--format", format, "-o", &into("m/beside.out")]).ends(1);
+        std::fs::remove_file(into("m/beside.out")).unwrap();
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), EVIL);
+    assert_eq!(std::fs::read_dir(&model).unwrap().count(), 1);
 }
 
 #[test]

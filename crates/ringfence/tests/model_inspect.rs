@@ -2,6 +2,8 @@
 #![cfg(feature = "models")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a wrong assumption must end the test")]
 
+#[path = "../../../fuzz/replay.rs"]
+mod replay;
 mod support;
 
 use std::fmt::Write as _;
@@ -125,27 +127,27 @@ fn members_of_archives_are_shown_alone_and_a_folder_is_another_command() {
 }
 
 #[test]
+fn a_result_does_not_take_the_place_of_the_file_that_is_shown() {
+    let folder = Folder::new("inspect-output");
+    let (evil, file) = (folder.write("evil.pkl", EVIL), folder.write("a.tar", tar("evil.pkl", EVIL)));
+    for (path, out) in [(evil.clone(), &evil), (format!("{file}!/evil.pkl"), &file)] {
+        let ran = run(&["model", "inspect", &path, "-o", out]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{path}: {ran:#?}");
+        assert!(ran.err.contains(&format!("--output {out}: is part of what is judged")), "{}", ran.err);
+    }
+    assert_eq!(
+        (std::fs::read(&evil).unwrap(), std::fs::read(&file).unwrap()),
+        (EVIL.to_vec(), tar("evil.pkl", EVIL))
+    );
+    run(&["model", "inspect", &evil, "-o", &format!("{}/out.txt", folder.path())]).ends(1);
+}
+
+#[test]
 fn the_document_of_real_files_validates_against_the_published_schema() {
     let schema = support::root().join("docs/schema/model-inspect.v1.schema.json");
     let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for format in [
-        "gguf",
-        "joblib",
-        "npy",
-        "onnx",
-        "pickle",
-        "safetensors",
-        "stream",
-        "tar",
-        "torch_legacy",
-        "torch_tar",
-        "zip",
-    ] {
-        let corpus = support::root().join("fuzz/corpus").join(format);
-        let mut files: Vec<_> =
-            std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
+    for files in replay::corpora().into_values() {
         for file in files.iter().take(4) {
             let ran = run(&["model", "inspect", file.to_str().unwrap(), "--coverage", "--format", "json"]);
             assert!(matches!(ran.code, 0 | 1 | 3), "{}: {ran:#?}", file.display());

@@ -22,7 +22,7 @@ use super::Sha256;
 use super::lane::WIDTH;
 
 /// Bytes read of a stream at a time: two buffers stay in the second-level cache, larger reads are slower.
-const PIECE: usize = 64 << 10;
+pub(crate) const PIECE: usize = 64 << 10;
 /// Files that one thread keeps open, so that the last ones end together.
 const OPEN: usize = 4;
 /// Below so many bytes in all, a second thread costs more than it gives.

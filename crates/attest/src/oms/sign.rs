@@ -7,8 +7,6 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ringfence_artifact::Source as _;
-use zeroize::Zeroizing;
 
 use super::bundle;
 use super::statement;
@@ -18,6 +16,8 @@ use crate::KeyError;
 use crate::PrivateKey;
 use crate::Sha256;
 use crate::hash;
+use crate::hash::Engine;
+use crate::hash::Hasher;
 use crate::hash::Job;
 use crate::hash::Lane;
 use crate::hash::WrongAnswer;
@@ -26,8 +26,13 @@ use crate::pem;
 /// What a Git checkout has beside the model, and no loader reads.
 const DEFAULT_IGNORE: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
 
-/// Bytes of a file that may be PEM with a private key; one of RSA with 16384 bits has 13,000.
-const MAX_KEY_FILE: u64 = 64 << 10;
+/// Bytes of a file that may be PEM with a private key; one of RSA with 16384 bits has 13,000. It is read in one piece.
+const MAX_KEY_FILE: u64 = hash::PIECE as u64;
+
+/// Why a file that is secret is no part of a model: it would go wherever the model goes.
+const KEY_THAT_SIGNS: &str =
+    "the private key that signs: move it out of the model, or leave it out with --ignore";
+const A_KEY: &str = "a private key: move it out of the model, or leave it out with --ignore";
 
 /// What to sign, and with what.
 pub struct Signing<'s> {
@@ -110,32 +115,36 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     if let Some((one, other)) = statement::same_name(tree.files.keys()) {
         refused.push((other.to_owned(), format!("the same name as `{one}` after normalisation (NFC)")));
     }
-    let secret = |(name, found): (&String, &tree::Found)| {
-        Some((name.clone(), secret(&tree, found, signing.key_file)?.to_owned()))
-    };
-    refused.extend(tree.files.iter().filter_map(secret));
+    let signs = |found: &tree::Found| signing.key_file == Some(found.identity.place());
+    let signers = tree.files.iter().filter(|(_, found)| signs(found));
+    refused.extend(signers.map(|(name, _)| (name.clone(), KEY_THAT_SIGNS.to_owned())));
+    // Small files first: a key among them is told before hours are spent on the weights.
+    let (small, large): (Vec<_>, Vec<_>) = tree
+        .files
+        .iter()
+        .filter(|(_, found)| !signs(found))
+        .partition(|(_, found)| found.identity.bytes() <= MAX_KEY_FILE);
+    let looked = hash::run(|| Small::new(engine), &jobs(&tree, &small), signing.threads, signing.count);
+    let keys =
+        small.iter().zip(&looked).filter(|(_, looked)| looked.as_ref().is_ok_and(|(_, it)| it.has_key));
+    refused.extend(keys.map(|((name, _), _)| ((*name).clone(), A_KEY.to_owned())));
     if !refused.is_empty() {
         return Err(SignError::Refused(refused));
     }
     if tree.files.is_empty() {
         return Err(SignError::Empty);
     }
-    let job = |found: &tree::Found| Job {
-        file: tree.listed(found),
-        range: (0, None),
-        expected: found.identity.bytes(),
-    };
-    let jobs: Vec<Job> = tree.files.values().map(job).collect();
-    let hashed = hash::run(|| Lane::new(engine), &jobs, signing.threads, signing.count);
+    let looked = looked.into_iter().map(|looked| looked.map(|(length, it)| (length, it.digest)));
+    let hashed = hash::run(|| Lane::new(engine), &jobs(&tree, &large), signing.threads, signing.count);
     let (mut files, mut unread, mut bytes) = (BTreeMap::new(), Vec::new(), 0);
-    for (name, hashed) in tree.files.keys().zip(hashed) {
+    for ((name, _), hashed) in small.iter().zip(looked).chain(large.iter().zip(hashed)) {
         match hashed {
             Ok((length, digest)) => {
                 bytes += length;
                 let name = if tree.single { statement::ALONE } else { name };
                 files.insert(name.to_owned(), digest);
             }
-            Err(error) => unread.push((name.clone(), error.to_string())),
+            Err(error) => unread.push(((*name).clone(), error.to_string())),
         }
     }
     // What was hashed first may be another file by now, or have got a neighbour.
@@ -160,27 +169,58 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     })
 }
 
-/// What is secret about a file, which would go wherever the model goes. What cannot be read is told by the hash.
-fn secret(tree: &Tree, found: &tree::Found, key_file: Option<(u64, u64)>) -> Option<&'static str> {
-    if key_file == Some(found.identity.place()) {
-        return Some("the private key that signs: move it out of the model, or leave it out with --ignore");
+fn jobs(tree: &Tree, files: &[(&String, &tree::Found)]) -> Vec<Job> {
+    let job = |(_, found): &(&String, &tree::Found)| Job {
+        file: tree.listed(found),
+        range: (0, None),
+        expected: found.identity.bytes(),
+    };
+    files.iter().map(job).collect()
+}
+
+/// A small file on its way to its digest; whether it is a private key is seen on the way.
+struct Small {
+    lane: Lane,
+    has_key: bool,
+}
+
+/// What came of it.
+struct Looked {
+    digest: Sha256,
+    has_key: bool,
+}
+
+impl Small {
+    fn new(engine: Engine) -> Self {
+        Self { lane: Lane::new(engine), has_key: false }
     }
-    let length = found.identity.bytes();
-    if length > MAX_KEY_FILE {
-        return None;
+
+    /// OpenSSL writes parameters of the curve before the key.
+    fn look(&mut self, bytes: &[u8]) {
+        let begin = pem::BEGIN.as_bytes();
+        let is_key = |line: &[u8]| line.starts_with(begin) && line.ends_with(b"PRIVATE KEY-----");
+        let mut lines = bytes.split(|byte| *byte == b'\n');
+        self.has_key = bytes.starts_with(begin) && lines.any(|line| is_key(line.trim_ascii()));
     }
-    let file = tree.listed(found).open().ok()?;
-    let mut begin = [0; pem::BEGIN.len()];
-    file.read_at(0, &mut begin).ok()?;
-    if begin != pem::BEGIN.as_bytes() {
-        return None;
+}
+
+impl Hasher for Small {
+    type Digest = Looked;
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.look(bytes);
+        self.lane.update(bytes);
     }
-    let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).ok()?]);
-    file.read_at(0, &mut bytes).ok()?;
-    // OpenSSL writes parameters of the curve before the key.
-    let is_key = |line: &[u8]| line.starts_with(pem::BEGIN.as_bytes()) && line.ends_with(b"PRIVATE KEY-----");
-    let has_key = bytes.split(|byte| *byte == b'\n').any(|line| is_key(line.trim_ascii()));
-    has_key.then_some("a private key: move it out of the model, or leave it out with --ignore")
+
+    fn update_two(&mut self, bytes: &[u8], other: &mut Self, others: &[u8]) {
+        self.look(bytes);
+        other.look(others);
+        self.lane.update_two(bytes, &mut other.lane, others);
+    }
+
+    fn finish(self) -> Looked {
+        Looked { digest: self.lane.finish(), has_key: self.has_key }
+    }
 }
 
 /// Name of the folder, also where it is written `.`, or of the file, as it was typed.
@@ -206,4 +246,53 @@ pub(super) fn envelope(payload: &[u8], key: &PrivateKey, chain: &[Vec<u8>]) -> R
     Ok(format!(
         r#"{{"mediaType":"{media}","verificationMaterial":{{{material},"tlogEntries":[]}},"dsseEnvelope":{{"payload":"{payload}","payloadType":"{kind}","signatures":[{{"sig":"{signature}","keyid":""}}]}}}}"#
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::Curve;
+    use crate::KeyFormat;
+    use crate::Password;
+
+    #[test]
+    fn a_key_is_told_before_large_files_are_read_and_each_byte_is_read_once() {
+        let root = std::env::temp_dir().join(format!("ringfence-attest-small-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        let (key, _) = PrivateKey::generate(Curve::P256, KeyFormat::Pem, &Password::default()).unwrap();
+        let sign = || {
+            let read = AtomicU64::new(0);
+            let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
+            let (chain, ignore, key_file, threads) = (&[], &[], None, None);
+            let path = &root;
+            let signed = sign(&Signing { path, key: &key, chain, ignore, key_file, threads, count: &count });
+            (signed, read.load(Ordering::Relaxed))
+        };
+        fs::write(root.join("config.json"), "{}").unwrap();
+        fs::write(root.join("empty"), "").unwrap();
+        fs::write(root.join("weights"), vec![7; 1 << 20]).unwrap();
+        let (signed, read) = sign();
+        assert_eq!((signed.unwrap().bytes, read), (2 + (1 << 20), 2 + (1 << 20)));
+        let words = ["PRIVATE", "KEY"].join(" ");
+        let pem = format!("-----BEGIN {words}-----\nAAAA\n-----END {words}-----\n");
+        let write = |length: usize| {
+            fs::write(root.join("name"), pem.clone() + &" ".repeat(length - pem.len())).unwrap();
+        };
+        for length in [pem.len(), hash::PIECE] {
+            write(length);
+            let (signed, read) = sign();
+            assert_eq!(read, 2 + length as u64, "nothing of the weights");
+            let Err(SignError::Refused(each)) = signed else { panic!("{length}: {signed:?}") };
+            assert_eq!(each, [("name".to_owned(), A_KEY.to_owned())]);
+        }
+        // No key is so long.
+        write(hash::PIECE + 1);
+        assert!(sign().0.is_ok());
+        fs::remove_dir_all(&root).unwrap();
+    }
 }

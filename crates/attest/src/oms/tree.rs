@@ -26,11 +26,14 @@ pub(super) const BEYOND_SIGNED: usize = if cfg!(test) { 1000 } else { 100_000 };
 /// Bytes of names, and of reasons against them, that are kept; a name may have 4096, and is kept several times over.
 const MAX_NAMES: usize = 64 << 20;
 
+/// Why what is no file is no part of a signed model.
+const NO_FILE: &str = "a pipe, socket or device, where a file was expected: keep it out of the model";
+
 /// Why a signature of this run is left out.
 pub(super) const OWN: &str = "a signature itself";
 
 /// What to leave out, what to make of links, and how much to look at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rules {
     /// Paths below the root, with the reason; all below them too.
     pub(super) ignore: BTreeMap<String, &'static str>,
@@ -122,11 +125,16 @@ fn walk_at_most(root: &Path, rules: &Rules, names: usize) -> io::Result<Tree> {
         Walk { real: &real, rules, tree: &mut tree, entries, names, links }.all();
         return Ok(tree);
     }
+    tree.single = true;
     // As it was typed: a loader goes by this name, and a link in a hub's cache leads to one that is a digest.
     let name = root.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_else(|| statement::ALONE.to_owned());
+    if !metadata.is_file() {
+        tree.refused.push((name, NO_FILE.to_owned()));
+        return Ok(tree);
+    }
     let found = Found { path: root.to_owned(), identity: Identity::of(&metadata), link: None };
-    tree.files.insert(name.unwrap_or_else(|| statement::ALONE.to_owned()), found);
-    tree.single = true;
+    tree.files.insert(name, found);
     Ok(tree)
 }
 
@@ -227,7 +235,7 @@ impl Walk<'_> {
                 Err(error) => self.tree.unseen.push((name.to_owned(), error.to_string())),
             }
         } else {
-            self.refuse(name, "not a regular file: a pipe, socket or device".to_owned());
+            self.refuse(name, NO_FILE.to_owned());
         }
     }
 

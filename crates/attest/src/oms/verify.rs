@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::num::NonZero;
 use std::path::Path;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use ringfence_artifact::Identity;
 use ringfence_artifact::OpenError;
@@ -19,7 +20,7 @@ use ringfence_finding::Verification;
 use ringfence_finding::VerifiedFile;
 use ringfence_finding::VerifyReason;
 
-use super::again;
+use super::again::Look;
 use super::agree;
 use super::bundle;
 use super::bundle::Bundle;
@@ -89,9 +90,6 @@ const NO_SHARD: &str =
 /// Most notes of one kind: a note decides nothing, and must not hide the others.
 const FEW: usize = 20;
 
-/// What was hashed, and by which rules it was found.
-type Look = (tree::Rules, Tree);
-
 /// Verifies; everything that does not hold is in the result. The error is about this machine, not about the model.
 pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     let engine = hash::checked()?;
@@ -99,14 +97,14 @@ pub fn verify(request: &Request<'_>) -> Result<Verification, WrongAnswer> {
     let over: Vec<String> = over.collect();
     let trust: Vec<&TrustedSigner> =
         request.trust.iter().filter(|signer| signer.is_over(request.now).is_none()).collect();
-    let mut digests = Digests::new();
+    let (mut looks, mut digests) = (Vec::new(), Digests::new());
     let each = request.signatures.iter();
-    let each = each.map(|signature| one(request, engine, signature, &trust, &mut digests));
-    let each: Vec<(Verification, Option<Look>)> = each.collect();
+    let each = each.map(|signature| one(request, engine, signature, &trust, &mut looks, &mut digests));
+    let each: Vec<(Verification, Option<Rc<Look>>)> = each.collect();
     // Behind the last byte of all: minutes may have gone by since the first file was hashed.
-    let again = |(mut result, look): (Verification, Option<Look>)| {
-        if let Some((rules, tree)) = look {
-            again::look(request, &rules, &tree, &mut result);
+    let again = |(mut result, look): (Verification, Option<Rc<Look>>)| {
+        if let Some(look) = look {
+            look.again(request.path, &mut result);
         }
         result
     };
@@ -127,8 +125,9 @@ fn one(
     engine: Engine,
     signature: &Signature,
     trust: &[&TrustedSigner],
+    looks: &mut Vec<Rc<Look>>,
     digests: &mut Digests,
-) -> (Verification, Option<Look>) {
+) -> (Verification, Option<Rc<Look>>) {
     let mut result = Verification::default();
     let (bundle, signer, statement) = match believed(&signature.bundle, trust, request.oms_v02) {
         Ok(read) => read,
@@ -142,11 +141,10 @@ fn one(
     };
     result.payload = Some(bundle.payload_digest().to_string());
     tell(signature, &signer, &statement, trust, &mut result);
-    let rules = rules(request, &statement);
-    match tree::walk(request.path, &rules) {
-        Ok(tree) => {
-            compare(request, engine, statement, &tree, digests, &mut result);
-            (result, Some((rules, tree)))
+    match Look::by(rules(request, &statement), request.path, looks) {
+        Ok(look) => {
+            compare(request, engine, statement, &look.tree, digests, &mut result);
+            (result, Some(look))
         }
         Err(error) => {
             result.reasons.push(VerifyReason::incomplete("unread", error.to_string()));

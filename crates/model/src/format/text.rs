@@ -8,7 +8,6 @@ mod tests;
 
 use ringfence_artifact::ReadError;
 use ringfence_artifact::Source;
-use ringfence_finding::Verdict;
 
 use super::configuration::Named;
 use super::jinja;
@@ -216,12 +215,6 @@ pub(crate) fn json(path: &str, source: &dyn Source) -> Result<Facts, ReadError> 
             for template in templates.iter().take(MOST) {
                 facts.template(text, template);
             }
-            let handed = std::mem::take(&mut facts.named.handed).into_iter();
-            facts.templates.extend(handed.map(|(at, message)| jinja::Found {
-                at: usize::try_from(at).unwrap_or_default(),
-                verdict: Verdict::Review,
-                message,
-            }));
             facts.budget.extend(templates.get(MOST).map(|template| (template.at as u64, "templates")));
             // One object on each line is a form of its own, and so is what follows it.
             if end < text.len() {

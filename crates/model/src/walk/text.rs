@@ -94,6 +94,9 @@ impl Walk<'_> {
             for (at, message) in facts.named.code {
                 judge.found(threat::CODE_ON_USE, Verdict::Review, at, None, message);
             }
+            for (at, message) in facts.named.handed {
+                judge.found(threat::TEMPLATE, Verdict::Review, at, None, message);
+            }
             for (at, message) in facts.named.outside {
                 judge.found(threat::REACHES_OUT, Verdict::Malicious, at, None, message);
             }

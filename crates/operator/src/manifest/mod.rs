@@ -44,7 +44,7 @@ pub struct Manifest {
     pub domains: Vec<SecurityDomain>,
     /// What is wrong, in the order of the text.
     pub faults: Vec<Fault>,
-    /// Objects of other kinds, as `Kind/name`: they are passed over.
+    /// Objects of other kinds, as `Kind/name` where they have a name: they are passed over.
     pub others: Vec<String>,
 }
 
@@ -73,10 +73,14 @@ pub fn read_manifest(text: &str) -> Manifest {
 
 /// One document.
 fn one(root: Node<'_>, place: &dyn Fn(usize) -> (usize, usize), manifest: &mut Manifest) {
-    let kind = root.str_at("kind").unwrap_or("object");
-    let name = root.at(&["metadata", "name"]).and_then(Node::as_str).unwrap_or_default();
-    if kind != "SecurityDomain" {
-        manifest.others.push(format!("{kind}/{name}"));
+    let kind = root.str_at("kind");
+    if kind != Some("SecurityDomain") {
+        let name = root.at(&["metadata", "name"]).and_then(Node::as_str);
+        manifest.others.push(match (kind, name) {
+            (Some(kind), Some(name)) => format!("{kind}/{name}"),
+            (Some(kind), None) => kind.to_owned(),
+            (None, _) => "a document without a kind".to_owned(),
+        });
         return;
     }
     let fault = |node: Node<'_>, field: String, message: String| {

@@ -118,10 +118,13 @@ fn unread(blind: &Blind) -> String {
     let (what, cure) = match blind.reason {
         Reason::Unparsable => ("not readable as YAML or JSON: ", ""),
         Reason::NotRendered | Reason::TemplateNotRendered => ("", "; render it and name what comes out"),
+        Reason::SavedInventory => ("", "; simulate in the cluster itself, or name its manifests"),
         _ => ("", ""),
     };
-    let is_whole_file =
-        matches!(blind.reason, Reason::Encoding | Reason::TooLarge | Reason::NotRendered | Reason::NoAccess);
+    let is_whole_file = matches!(
+        blind.reason,
+        Reason::Encoding | Reason::TooLarge | Reason::NotRendered | Reason::SavedInventory | Reason::NoAccess
+    );
     match &blind.location {
         Some(place) if is_whole_file => format!("{}: {what}{cause}{cure}", place.file),
         Some(place) => format!("{}:{}: {what}{cause}{cure}", place.file, place.line),

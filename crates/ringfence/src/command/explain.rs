@@ -84,6 +84,6 @@ pub(crate) fn find<'c>(controls: &'c [ControlInfo], text: &str) -> Result<&'c Co
     let ids: Vec<String> = controls.iter().map(|control| control.id.to_string()).collect();
     let known = ids.iter().map(String::as_str).chain(controls.iter().map(|control| control.slug));
     let hint = nearest(&id.map_or_else(|| text.to_owned(), |id| id.to_string()), known);
-    let hint = hint.map_or_else(String::new, |hint| format!(", did you mean {hint}?"));
+    let hint = hint.map_or_else(String::new, |hint| format!(" (did you mean {hint}?)"));
     Err(Usage(format!("no control `{text}` in this build{hint}; all of them: ringfence controls list")))
 }

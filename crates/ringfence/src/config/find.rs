@@ -31,7 +31,8 @@ pub(super) struct Found {
 /// The file that was named, if it does not lie inside of what it would judge.
 pub(super) fn named(path: &Path, judged: &Path) -> anyhow::Result<Found> {
     outside("--config", path, judged)?;
-    let file = ringfence_inventory::open_named(path).map_err(|error| unread(path, &error))?;
+    let file = ringfence_inventory::open_named(path)
+        .map_err(|error| Wrong::new(format!("--config {}", path.display()), error))?;
     Ok(Found { file: Some((path.to_owned(), file)), passed_over: Vec::new() })
 }
 
@@ -92,7 +93,6 @@ pub(crate) fn outside(what: &str, path: &Path, judged: &Path) -> anyhow::Result<
 }
 
 /// Whether the way to `path` goes through `model`, a folder or a file: it lies in there, or a link in there leads to it.
-#[cfg(feature = "signing")]
 pub(crate) fn leads_through(path: &Path, model: &Path) -> bool {
     let (Ok(trail), Ok(model)) = (trail(path), fs::canonicalize(model)) else { return false };
     let model = [Place::of(model)];

@@ -99,7 +99,7 @@ const SIGNER: &[Key] = &[
         name: "notAfter",
         shape: Shape::Day,
         needed: false,
-        says: "Last day (UTC) on which it is trusted.",
+        says: "Last day (UTC) on which it is trusted, from 1970 on.",
     },
 ];
 
@@ -119,14 +119,15 @@ mod tests {
 
     use super::*;
 
+    /// From 1970 on, as long as each month is. Which February has 29 days is left to the format.
+    const DAY: &str = "^(19[7-9][0-9]|[2-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))$";
+
     fn schema_of(key: &Key) -> Value {
         let text = json!({"type": "string", "minLength": 1, "pattern": "\\S"});
         let mut schema = match &key.shape {
             Shape::Entries(keys) => json!({"type": "array", "items": mapping(keys)}),
             Shape::Flag => json!({"type": "boolean"}),
-            Shape::Day => {
-                json!({"type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
-            }
+            Shape::Day => json!({"type": "string", "format": "date", "pattern": DAY}),
             Shape::Text => text,
             Shape::Texts => json!({"type": "array", "minItems": 1, "items": text}),
             Shape::Number => json!({"anyOf": [{"enum": ["any", "all"]}, {"type": "integer", "minimum": 1}]}),
@@ -181,6 +182,7 @@ mod tests {
     fn the_schema_and_the_reader_agree() {
         let validator = jsonschema::validator_for(&schema()).unwrap();
         let signer = |more: &str| format!(r#"{{"signers": [{{"name": "a", "scheme": "oms", {more}}}]}}"#);
+        let day = |day: &str| signer(&format!(r#""key": "k", "repos": ["a/*"], "notAfter": "{day}""#));
         for (text, good) in [
             ("{}".to_owned(), true),
             (
@@ -203,6 +205,20 @@ mod tests {
             (signer(r#""key": "k""#), false),
             (signer(r#""key": "k", "repos": ["a/*"], "notAfter": "soon""#), false),
             (signer(r#""key": "k", "repos": ["a/*"], "schema": "oms""#), false),
+            (day("1970-01-01"), true),
+            (day("2000-02-29"), true),
+            (day("9999-12-31"), true),
+            (day("1969-12-31"), false),
+            (day("0001-01-01"), false),
+            (day("1870-01-01"), false),
+            (day("2027-00-10"), false),
+            (day("2027-13-10"), false),
+            (day("2027-01-00"), false),
+            (day("2027-01-32"), false),
+            (day("2027-02-30"), false),
+            (day("2027-04-31"), false),
+            (day("2027-1-31"), false),
+            (day("12027-01-31"), false),
         ] {
             let value: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(validator.is_valid(&value), good, "the schema on {text}");

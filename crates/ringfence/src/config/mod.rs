@@ -21,7 +21,6 @@ use std::path::PathBuf;
 use clap::Args;
 use ringfence_finding::ConfigFile;
 
-#[cfg(feature = "signing")]
 pub(crate) use find::leads_through;
 pub(crate) use find::outside;
 #[cfg(feature = "signing")]

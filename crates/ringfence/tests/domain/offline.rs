@@ -45,6 +45,11 @@ fn what_manifests_never_tell_is_said_and_is_no_gap() {
     assert!(out.contains("not seen: spec.namespaces.selector: no cluster was asked"), "{out}");
 }
 
+/// How a file begins that `ringfence scan --save` wrote.
+const SAVED: &str = "{\"apiVersion\":\"ringfence.dev/v1alpha1\",\"kind\":\"SavedInventory\"}\n";
+const SAVED_CURE: &str =
+    "a saved inventory of a cluster, not looked into; simulate in the cluster itself, or name its manifests";
+
 #[test]
 fn manifests_that_cannot_be_read_are_named_and_never_clean() {
     let folder = Folder::new("simulate-blind");
@@ -55,6 +60,7 @@ fn manifests_that_cannot_be_read_are_named_and_never_clean() {
     folder.write("patched/kustomization.yaml", "patches: [{path: zpatch.yaml}]\n");
     folder.write("ztwice.yaml", "apiVersion: v1\nkind: ConfigMap\ndata:\n  a; --b: x\n  a; --b: y\n");
     folder.write("zlatin.yaml", b"kind: \xe9\n");
+    let saved = folder.write("zsaved.json", SAVED);
     let out = simulated("", folder.path(), &[], 3);
     let json = simulated("", folder.path(), &["--format", "json"], 3);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -71,13 +77,16 @@ fn manifests_that_cannot_be_read_are_named_and_never_clean() {
         ("ztwice.yaml:4", "key `a; --b` is written again and hidden by line 5; keep one"),
         ("ztwice.yaml:5", "key `a; --b` hides the value of line 4; keep one"),
         ("zlatin.yaml", "byte 6 is not UTF-8"),
+        ("zsaved.json", SAVED_CURE),
     ] {
         let line = format!("{}/{file}: {words}", folder.path());
         assert!(out.contains(&format!("not seen: {line}")), "{line}: {out}");
         assert!(missing.iter().any(|it| it.as_str().unwrap().starts_with(&line)), "{line}: {missing:?}");
     }
-    assert_eq!(missing.len(), 7, "{missing:?}");
+    assert_eq!(missing.len(), 8, "{missing:?}");
     assert!(!out.contains("--exclude") && !out.contains("ringfence scan"), "{out}");
+    // Named by itself it is no other thing, and no scan of it is told to be one.
+    assert!(simulated("", &saved, &[], 3).contains(&format!("not seen: {saved}: {SAVED_CURE}")));
     // What would be refused goes before what was not seen, and both are told.
     folder.write("web.yaml", deployment("ml", true));
     let out = simulated("", folder.path(), &[], 1);
@@ -95,7 +104,10 @@ fn where_no_workload_is_nothing_was_judged() {
         let words = format!("nothing was judged: no workload of its namespaces in {path}");
         assert!(out.contains(&words) && !out.contains("refuse nothing"), "{out}");
     }
-    assert!(simulated("", "/dev/zero", &[], 3).contains("not seen: /dev/zero: not a regular file"));
+    assert!(
+        simulated("", "/dev/zero", &[], 3)
+            .contains("not seen: /dev/zero: a device, where a file was expected")
+    );
 }
 
 #[test]
@@ -130,6 +142,8 @@ fn the_example_of_the_documentation_is_a_domain() {
     // Nobody looked for the Service, so it is not called missing.
     assert!(text.contains("no cluster was asked which pods are behind Service store/minio"), "{text}");
     assert!(!text.contains("was not found"), "{text}");
+    // A control can be asked for, by `ringfence explain`; a number of a document that is not named cannot.
+    assert!(text.contains("Namespace/ml-training RF-RUN-004 ") && !text.contains("guide"), "{text}");
     let json = plan(&["--format", "json"]).json();
     assert_eq!(undocumented("domain-plan", &json), [""; 0]);
     assert_eq!(json["schemaVersion"], "1.0");
@@ -166,6 +180,18 @@ fn manifests_need_a_file_of_domains_and_are_of_no_cluster() {
     let out = support::run(&["domain", "simulate", "ml", "--manifests", "demo/open"]);
     assert_eq!((out.code, out.out.as_str()), (2, ""), "{out:#?}");
     assert!(out.err.contains("--manifests"), "{out:#?}");
+}
+
+#[test]
+fn what_is_no_domain_is_named_and_nothing_but_that_is_an_error() {
+    let text = "kind: Pod\nmetadata: {name: a}\n---\nkind: List\n---\nwords\n";
+    let plan = |text: &str| support::run_with(&["domain", "plan", "--offline", "-f", "-"], text.as_bytes());
+    let passed = "standard input: passed over, no SecurityDomain: Pod/a, List, a document without a kind\n";
+    let cure = "error: standard input: no SecurityDomain in it; `ringfence domain init NAME -n NAMESPACE` prints one\n";
+    let ran = plan(text);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err), (2, "", format!("{passed}{cure}")));
+    let ran = plan(&format!("{text}---\n{}", domain("ml")));
+    assert_eq!((ran.code, ran.err.as_str()), (0, passed), "{}", ran.out);
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn the_reason_is_told_whatever_the_file_is_called() {
     for (arguments, what, reason) in [
         (&["sign", &model, "--key", &sealed, "--password-file", &secret][..], "secret.txt", missing),
         (&["keygen", "--out", &path("new"), "--password-file", &secret], "secret.txt", missing),
+        (&["sign", &model, "--key", &path("secret.key")], "secret.key", "; `ringfence model keygen` makes"),
         (&["verify", &model, "--key", &path("token.pub")], "token.pub", "no public key in it"),
         (&["verify", &model, "--key", &path("api_token")], "api_token", missing),
         (&["sign", &model, "--key", &key, "--cert", &path("token.pub")], "token.pub", "no certificate"),
@@ -70,6 +71,61 @@ fn the_reason_is_told_whatever_the_file_is_called() {
     assert!(
         signed.err.contains("replace it by what it leads to") && !signed.err.contains("masked"),
         "{signed:#?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_or_written_says_why_and_what_to_do() {
+    let folder = Folder::new("flags-cures");
+    let [model, key, public] = signed(&folder);
+    let (pipe, nowhere) = (pipe(&folder), format!("{}/nowhere/x", folder.path()));
+    let empty = folder.write("empty", "");
+    let make = "No such file or directory (os error 2); make its folder first, or name another place";
+    let no_place = format!("cannot write {nowhere}: {make}");
+    let outside =
+        format!("--ignore weights.bin: not inside the model: as seen from here it would begin with {model}");
+    for (arguments, words) in [
+        (&["sign", &pipe, "--key", &key][..], "pipe: a pipe, socket or device, where a file was expected"),
+        (&["sign", &model, "--key", &key, "--out", &nowhere], &no_place),
+        (&["keygen", "--out", &nowhere, "--password-file", &empty], &no_place.replace("/x:", "/x.key:")),
+        (&["verify", &model, "--key", &public, "-o", &nowhere], &no_place),
+        (&["scan", &format!("{model}/model.sig"), "-o", &nowhere], &no_place),
+        (&["sign", &model, "--key", &key, "--ignore", "weights.bin"], &outside),
+        (&["verify", &model, "--key", &public, "--ignore", "weights.bin"], &outside),
+        (
+            &["verify", &model, "--ca", &public],
+            "no certificate in it: expected PEM with CERTIFICATE, or the DER",
+        ),
+        (&["scan", &model, "--config", &nowhere], &format!("--config {nowhere}: No such file")),
+        (
+            &["inspect", &pipe],
+            &format!("{pipe}: a folder, pipe, socket or device, where a file was expected"),
+        ),
+        (
+            &[
+                "allow",
+                &model,
+                "--name",
+                "acme.x",
+                "--owner",
+                "a",
+                "--reason",
+                "b",
+                "--expires",
+                "2099-01-01",
+                "--to",
+                &nowhere,
+            ],
+            "--name acme.x: is not looked up; without --name those that are looked up are listed",
+        ),
+    ] {
+        refused(&run(&[&["model"], arguments].concat()), &[words]);
+    }
+    // Nothing is in the list, and something is wrong all the same.
+    let out = run(&["model", "allow", &model]).ends(3).out;
+    assert!(
+        out.ends_with("with these names: incomplete, exit 3: `ringfence model scan` says why\n"),
+        "{out}"
     );
 }
 

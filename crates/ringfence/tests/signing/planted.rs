@@ -145,7 +145,7 @@ fn a_result_takes_the_place_of_nothing_that_is_verified() {
         run(&[&["model", "verify", &model, "--key", &public, "-o", output], more].concat())
     };
     for output in [file.as_str(), &format!("{model}/new.json"), &format!("{model}/model.sig"), &link] {
-        refused(&verify(output, &[]), &["--output", "part of what is verified"]);
+        refused(&verify(output, &[]), &["--output", "part of what is judged"]);
     }
     refused(&verify(&signature, &["--signature", &signature]), &["--output"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");
@@ -179,19 +179,38 @@ fn a_disk_without_room_is_left_without_half_a_pair() {
     let folder = Folder::new("planted-disk");
     let empty = folder.write("empty", "");
     let prefix = format!("{}/k", folder.path());
-    let keygen = |room: &str| {
-        // Files that grow beyond this many KiB fail as on a full disk, where the signal for it is ignored.
-        let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+    // Files that grow beyond this many KiB fail, as on a full disk; the signal for it must not end the process.
+    let within = |room: &str, arguments: &[&str]| {
+        let script = "ulimit -f \"$1\"; shift; exec \"$@\"";
         let mut shell = std::process::Command::new("bash");
-        shell.args(["-c", script, "bash", room, env!("CARGO_BIN_EXE_ringfence"), "model", "keygen"]);
-        let output =
-            shell.args(["--out", &prefix, "--password-file", &empty, "--key-format", "pem"]).output();
-        Ran::from(output.unwrap())
+        shell.args(["-c", script, "bash", room, env!("CARGO_BIN_EXE_ringfence"), "model"]);
+        Ran::from(shell.args(arguments).output().unwrap())
+    };
+    let keygen = |room: &str| {
+        within(room, &["keygen", "--out", &prefix, "--password-file", &empty, "--key-format", "pem"])
+    };
+    let words = |file: &str| {
+        format!(
+            "error: cannot write {file}: File too large (os error 27); the limit on the size of files (ulimit -f)"
+        )
     };
     let ran = keygen("0");
-    assert!(ran.code != 0 && ran.err.contains("k.key"), "{ran:#?}");
+    assert!(ran.code == 5 && ran.err.starts_with(&words(&format!("{prefix}.key"))), "{ran:#?}");
     for ending in ["key", "pub"] {
         assert!(!Path::new(&format!("{prefix}.{ending}")).try_exists().unwrap(), "{ending}");
     }
     keygen("64").ends(0);
+    // Nor is half a result left, nor half a signature.
+    let model = folder.write("m/weights.json", "{}");
+    let (key, out) = (format!("{prefix}.key"), format!("{}/out/file", folder.path()));
+    std::fs::create_dir(format!("{}/out", folder.path())).unwrap();
+    for arguments in [
+        &["scan", &model, "--format", "json", "-o", &out][..],
+        &["scan", &model, "--format", "jsonl", "-o", &out],
+        &["sign", &model, "--key", &key, "--out", &out],
+    ] {
+        let ran = within("0", arguments);
+        assert!(ran.code == 5 && ran.err.starts_with(&words(&out)), "{arguments:?}: {ran:#?}");
+        assert_eq!(std::fs::read_dir(format!("{}/out", folder.path())).unwrap().count(), 0, "{arguments:?}");
+    }
 }

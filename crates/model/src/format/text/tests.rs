@@ -241,12 +241,17 @@ fn templates_of_a_configuration_are_read_and_their_bytes_are_those_of_the_file()
         let at = usize::try_from(file.findings[0].place.offset).unwrap();
         assert_eq!(text.find("''").unwrap(), at, "{name}");
     }
-    for text in [
-        r#"{"extra_special_tokens": {"foo": "__globals__"}}"#,
-        r#"{"additional_special_tokens": ["<s>", {"content": "__globals__"}]}"#,
-        r#"{"bos_token": "__globals__"}"#,
+    for (text, at) in [
+        (r#"{"extra_special_tokens": {"foo": "__globals__"}}"#, "\"__glo"),
+        (r#"{"additional_special_tokens": ["<s>", {"content": "__globals__"}]}"#, "{\"content"),
+        (r#"{"bos_token": "__globals__"}"#, "\"__glo"),
     ] {
         assert_eq!(verdict("tokenizer_config.json", text), (Verdict::Review, vec![146]), "{text}");
+        let source: Arc<dyn Source> = Arc::new(Slice::new(text.as_bytes()));
+        let finding = &crate::judge("tokenizer_config.json", &source, Policy::embedded(), &Limits::default())
+            .findings[0];
+        assert_eq!(finding.place.offset, text.find(at).unwrap() as u64, "{text}");
+        assert!(finding.message.starts_with("hands __globals__, a name of the interpreter"), "{finding:?}");
     }
     let languages = r#"{"additional_special_tokens": ["__en__", "__de__"], "bos_token": {"content": "<s>"}}"#;
     assert_eq!(verdict("special_tokens_map.json", languages), (Verdict::Clean, vec![]));

@@ -35,7 +35,7 @@ impl Files {
         let mut domains: Vec<SecurityDomain> = Vec::new();
         let mut faults = 0;
         for file in &self.files {
-            let name = if is_stdin(file) { "standard input".into() } else { file.display().to_string() };
+            let name = called(file);
             let manifest = read_manifest(&text(file)?);
             for fault in &manifest.faults {
                 complain(&format!("{name}:{fault}"));
@@ -60,13 +60,17 @@ impl Files {
             return Err(Usage(format!("{words} in the files above; nothing was done")).into());
         }
         if domains.is_empty() {
-            return Err(Usage(
-                "no SecurityDomain in these files; `ringfence domain init NAME` prints one".into(),
-            )
-            .into());
+            let names: Vec<_> = self.files.iter().map(|file| called(file)).collect();
+            let cure = "`ringfence domain init NAME -n NAMESPACE` prints one";
+            return Err(Wrong::new(names.join(", "), format!("no SecurityDomain in it; {cure}")).into());
         }
         Ok(domains)
     }
+}
+
+/// The name of a file in messages.
+fn called(file: &Path) -> String {
+    if is_stdin(file) { "standard input".into() } else { file.display().to_string() }
 }
 
 fn is_stdin(file: &Path) -> bool {

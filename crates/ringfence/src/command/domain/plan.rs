@@ -256,15 +256,9 @@ impl Seen<'_> {
     }
 }
 
-/// Controls and statements of the guide that an object answers.
+/// Controls that an object answers: `ringfence explain` tells of each. What of the guide it answers is for programs.
 fn reasons(object: &DesiredObject) -> String {
-    let controls: Vec<_> = object.controls.iter().map(ToString::to_string).collect();
-    let guide: Vec<_> = object.guide.iter().map(ToString::to_string).collect();
-    if guide.is_empty() {
-        controls.join(" ")
-    } else {
-        format!("{}  guide {}", controls.join(" "), guide.join(", "))
-    }
+    object.controls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// An effect in a word.

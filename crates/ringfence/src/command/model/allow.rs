@@ -168,7 +168,10 @@ impl Allow {
         let Some(lookup) = lookups().find(|one| is_called(name, &one.module, &one.name)) else {
             let known: Vec<String> = lookups().map(|one| format!("{}.{}", one.module, one.name)).collect();
             let near = nearest(name, known.iter().map(String::as_str));
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let hint = near.map_or_else(
+                || "; without --name those that are looked up are listed".to_owned(),
+                |near| format!("; did you mean {near}?"),
+            );
             return Err(wrong(name, format!("is not looked up{hint}")));
         };
         let old = seen.policy.additions().iter();
@@ -303,7 +306,9 @@ fn words(uses: &[Use]) -> String {
 }
 
 fn closing(scan: &ModelScan, exit: ExitCode, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(out, "with these names: {}, exit {}", scan.verdict(), exit.code())
+    // What is left is no name, or none that is listed here.
+    let why = if exit == ExitCode::Clean { "" } else { ": `ringfence model scan` says why" };
+    writeln!(out, "with these names: {}, exit {}{why}", scan.verdict(), exit.code())
 }
 
 fn line(text: &str) -> String {

@@ -55,7 +55,12 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
-        let inspection = self.inspect()?;
+        let (file, member) = match split(&self.path) {
+            Some((file, member)) => (file, Some(member)),
+            None => (self.path.clone(), None),
+        };
+        super::spares(self.output.as_deref(), [file.as_path()])?;
+        let inspection = self.inspect(&file, member)?;
         let exit = match inspection.scan.exit(false) {
             // A list that was ended early is not the whole file.
             ExitCode::Clean if inspection.is_cut => ExitCode::Incomplete,
@@ -70,20 +75,17 @@ impl Inspect {
         Ok(exit)
     }
 
-    fn inspect(&self) -> anyhow::Result<ModelInspection> {
+    fn inspect(&self, file: &Path, member: Option<String>) -> anyhow::Result<ModelInspection> {
         let shown = self.path.display().to_string();
-        let (file, member) = match split(&self.path) {
-            Some((file, member)) => (file, Some(member)),
-            None => (self.path.clone(), None),
-        };
         if file.is_dir() {
             let hint = "a folder: `ringfence model scan` judges all of it, `model inspect` shows one file";
             return Err(Wrong::new(shown, hint).into());
         }
-        let wish = Wish { limit: self.limit.max(1), coverage: self.coverage, member: member.clone() };
-        let inspected = ringfence_model::inspect(&file, Policy::embedded(), &Limits::default(), &wish);
+        let is_member = member.is_some();
+        let wish = Wish { limit: self.limit.max(1), coverage: self.coverage, member };
+        let inspected = ringfence_model::inspect(file, Policy::embedded(), &Limits::default(), &wish);
         let inspection = inspected.map_err(|error| Wrong::new(file.display().to_string(), error))?;
-        if member.is_some() && !inspection.is_met {
+        if is_member && !inspection.is_met {
             let hint =
                 format!("there is no such member in {} that holds anything of its own", file.display());
             return Err(Wrong::new(shown, hint).into());

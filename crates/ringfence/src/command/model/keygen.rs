@@ -124,7 +124,7 @@ impl Keygen {
 
 /// A new file, whole or not at all; one that is there stays as it is.
 fn create(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
-    let what = || path.display().to_string();
+    let what = || format!("cannot write {}", path.display());
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = file.map_err(|error| output::unopened(what(), error))?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());

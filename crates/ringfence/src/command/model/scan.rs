@@ -43,7 +43,7 @@ use crate::terminal;
   ringfence model scan models/ --format sarif -o models.sarif
   ringfence model scan models/ --format junit -o models.xml
   ringfence model scan models/ --allow names.toml
-  ringfence model scan models/ --sha256          digests, as sha256sum prints them
+  ringfence model scan models/ --sha256          digests as well
 
 Exit codes: 0 clean, 1 review or malicious, 2 usage, 3 incomplete or nothing to scan, 5 internal error.")]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
@@ -95,6 +95,7 @@ enum Format {
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
+        super::spares(self.output.as_deref(), [self.path.as_path()])?;
         let names = self.names.load(&self.path)?;
         if self.format == Format::Jsonl {
             // Lines that come one by one are their own progress.

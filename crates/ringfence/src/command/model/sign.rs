@@ -1,5 +1,6 @@
 //! `ringfence model sign PATH`: files and a key -> a signature file.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,7 +16,6 @@ use ringfence_report::SignedModel;
 
 use super::password;
 use crate::config::leads_through;
-use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
@@ -40,7 +40,8 @@ pub(super) const MAX_KEY: u64 = 1 << 20;
 #[command(after_help = "Examples:
   ringfence model sign llama/ --key model.key          writes llama/model.sig
   ringfence model sign a.gguf --key model.key          writes a.gguf.sig
-  ringfence model sign llama/ --key model.key --out llama.sig --ignore README.md
+  ringfence model sign llama/ --key model.key --out llama.sig \\
+      --ignore llama/README.md
   ringfence model sign llama/ --key leaf.key --cert leaf.pem \\
       --chain intermediate.pem
 
@@ -77,7 +78,11 @@ impl Sign {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let of_key =
             |error: &dyn std::fmt::Display| Wrong::new(format!("--key {}", self.key.display()), error);
-        let bytes = zeroize::Zeroizing::new(read_named(&self.key, MAX_KEY).map_err(|error| of_key(&error))?);
+        let read = read_named(&self.key, MAX_KEY).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => of_key(&format!("{error}; `ringfence model keygen` makes a key pair")),
+            _ => of_key(&error),
+        });
+        let bytes = zeroize::Zeroizing::new(read?);
         let what = self.key.display().to_string();
         let mut no_password = None;
         let mut ask = || {
@@ -93,12 +98,7 @@ impl Sign {
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
         let here = self.is_foreign(&out)?;
         self.keeps_another(&out)?;
-        let mut ignore = Vec::new();
-        for path in &self.ignore {
-            let below = below(&self.path, path)
-                .ok_or_else(|| Usage(format!("--ignore {}: not inside the model", path.display())))?;
-            ignore.push(below);
-        }
+        let mut ignore = all_below(&self.path, &self.ignore)?;
         ignore.extend(below(&self.path, &out));
         let signed = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(done);
@@ -158,7 +158,7 @@ impl Sign {
         // Before anything is hashed: that may take minutes.
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(Err(error)) = folder.map(std::fs::metadata) {
-            return Err(Wrong::new(format!("cannot write {}", out.display()), error).into());
+            return Err(output::unopened(format!("cannot write {}", out.display()), error));
         }
         // An empty one says nothing, and what is no file (`/dev/null`, a pipe) is never replaced.
         if !std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
@@ -232,6 +232,17 @@ pub(super) fn below(model: &Path, path: &Path) -> Option<String> {
     let real = std::fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned()).join(own);
     let below = real.strip_prefix(model).ok()?.to_str()?;
     (!below.is_empty()).then(|| below.to_owned())
+}
+
+/// The same of all that --ignore names.
+pub(super) fn all_below(model: &Path, paths: &[PathBuf]) -> Result<Vec<String>, Wrong> {
+    let one = |path: &PathBuf| {
+        below(model, path).ok_or_else(|| {
+            let cure = format!("as seen from here it would begin with {}", model.display());
+            Wrong::new(format!("--ignore {}", path.display()), format!("not inside the model: {cure}"))
+        })
+    };
+    paths.iter().map(one).collect()
 }
 
 fn of_signing(path: &Path, error: SignError) -> anyhow::Error {

@@ -21,9 +21,7 @@ use super::trust::TrustFlags;
 use super::trust::Whom;
 use crate::cli::Color;
 use crate::cli::VerifyFormat;
-use crate::config::leads_through;
 use crate::exit;
-use crate::exit::Usage;
 use crate::exit::Wrong;
 use crate::output;
 use crate::progress;
@@ -107,7 +105,8 @@ impl Verify {
             [] => vec![sign::present_signature(&self.path)],
             given => given.to_vec(),
         };
-        self.spares(&files)?;
+        let judged = files.iter().chain([&self.path]);
+        super::spares(self.output.as_deref(), judged.map(PathBuf::as_path))?;
         let mut result = self.judge(&whom, &files, now)?;
         result.source = self.path.display().to_string();
         let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
@@ -122,17 +121,6 @@ impl Verify {
             ringfence_report::write_verification(&result, self.format.into(), &style, out)
         });
         exit::after(result.exit(), written)
-    }
-
-    /// Refuses a result that would take the place of something it speaks of.
-    fn spares(&self, signatures: &[PathBuf]) -> anyhow::Result<()> {
-        let Some(output) = &self.output else { return Ok(()) };
-        let judged = signatures.iter().map(PathBuf::as_path).chain([self.path.as_path()]);
-        if judged.into_iter().any(|judged| leads_through(output, judged)) {
-            let words = "is part of what is verified, or lies in it: choose another place for the result";
-            return Err(Wrong::new(format!("--output {}", output.display()), words).into());
-        }
-        Ok(())
     }
 
     fn judge(&self, whom: &Whom, files: &[PathBuf], now: u64) -> anyhow::Result<Verification> {
@@ -159,12 +147,7 @@ impl Verify {
     }
 
     fn verify(&self, whom: &Whom, signatures: &[Signature], now: u64) -> anyhow::Result<Verification> {
-        let mut ignore = Vec::new();
-        for path in &self.ignore {
-            let below = sign::below(&self.path, path)
-                .ok_or_else(|| Usage(format!("--ignore {}: not inside the model", path.display())))?;
-            ignore.push(below);
-        }
+        let ignore = sign::all_below(&self.path, &self.ignore)?;
         let verified = progress::during("hashing", Total::Bytes(self.path.clone()), self.quiet, |done| {
             let count = progress::bytes(done);
             ringfence_attest::verify(&Request {

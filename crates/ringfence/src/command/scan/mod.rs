@@ -129,6 +129,7 @@ impl Scan {
         }
         let start = Instant::now();
         let formats = self.formats.pairs(matches)?;
+        self.spares(formats.iter().filter_map(|(_, file)| file.as_deref()))?;
         let controls = self.controls()?;
         let needs = self.needs()?;
         let prices = self.price_table()?;

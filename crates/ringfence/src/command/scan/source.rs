@@ -15,6 +15,7 @@ use ringfence_inventory::Source;
 use super::Scan;
 use crate::exit::Unreachable;
 use crate::exit::Usage;
+use crate::exit::Wrong;
 use crate::progress;
 use crate::progress::Total;
 
@@ -41,6 +42,19 @@ impl Scan {
     /// `ringfence scan cluster`.
     fn names_the_cluster(&self) -> bool {
         matches!(self.paths.as_slice(), [only] if only.as_os_str() == "cluster")
+    }
+
+    /// Refuses a result in the place of a file that is scanned.
+    pub(super) fn spares<'f>(&self, mut results: impl Iterator<Item = &'f Path>) -> Result<(), Wrong> {
+        let ends = self.paths.iter().filter_map(|path| path.canonicalize().ok());
+        let scanned: Vec<PathBuf> = ends.filter(|end| end.is_file()).collect();
+        match results.find(|result| result.canonicalize().is_ok_and(|end| scanned.contains(&end))) {
+            Some(result) => {
+                let words = "is what is scanned: choose another place for the result";
+                Err(Wrong::new(format!("-o {}", result.display()), words))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn read(&self) -> anyhow::Result<Read> {
