@@ -8,6 +8,7 @@ mod burst;
 mod call;
 mod chain;
 mod compat;
+mod container;
 mod dtype;
 pub(crate) mod effect;
 mod end;
