@@ -11,6 +11,15 @@ use super::value::Value;
 /// Longest tuple whose items are kept.
 pub(super) const KEPT: usize = 16;
 
+/// How much a container holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// What it refers to when everything is written out, and itself.
+    refs: u32,
+    /// Items of a list.
+    items: u32,
+}
+
 impl Machine<'_> {
     pub(super) fn cells_of(&self, start: u32, len: u16) -> &[Value] {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
@@ -19,18 +28,25 @@ impl Machine<'_> {
 
     /// Adds a symbolic size and gives its index.
     #[inline]
-    pub(super) fn new_size(&mut self, size: u32) -> u32 {
+    pub(super) fn new_size(&mut self, refs: u32, items: usize) -> u32 {
         let index = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
-        self.sizes.push(size);
+        self.sizes.push(Size { refs, items: u32::try_from(items).unwrap_or(u32::MAX) });
         index
+    }
+
+    fn size(&self, index: u32) -> Option<Size> {
+        self.sizes.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// Items of a list that this stream has made.
+    pub(super) fn list_len(&self, list: u32) -> Option<u64> {
+        self.size(list).map(|size| size.items.into())
     }
 
     pub(super) fn size_of(&self, value: Value) -> u32 {
         match value {
             Value::Tuple { size, .. } => size,
-            Value::Fresh { size, .. } => {
-                usize::try_from(size).ok().and_then(|at| self.sizes.get(at)).copied().unwrap_or(1)
-            }
+            Value::Fresh { size, .. } => self.size(size).map_or(1, |size| size.refs),
             _ => 1,
         }
     }
@@ -40,17 +56,17 @@ impl Machine<'_> {
     }
 
     pub(super) fn container(&mut self, kind: Container) {
-        let size = self.new_size(1);
+        let size = self.new_size(1, 0);
         self.stack.push(Value::Fresh { kind, size });
     }
 
     pub(super) fn container_from_mark(&mut self, kind: Container) -> Step {
         let height = self.end_mark();
-        let size = self.size_above(height);
-        if kind == Container::Dict && !self.stack.above(height).len().is_multiple_of(2) {
+        let (refs, items) = (self.size_above(height), self.stack.above(height).len());
+        if kind == Container::Dict && !items.is_multiple_of(2) {
             self.odd_items();
         }
-        let size = self.new_size(size);
+        let size = self.new_size(refs, items);
         self.keep(size, height);
         if kind == Container::Dict {
             self.see_keys(size, height)?;
@@ -119,9 +135,12 @@ impl Machine<'_> {
                     self.see_keys(size, height)?;
                 }
                 let added = self.size_above(height);
+                // Pairs are put over items of a list that it has.
+                let items = if pairs { 0 } else { u32::try_from(items).unwrap_or(u32::MAX) };
                 if let Some(size) = usize::try_from(size).ok().and_then(|at| self.sizes.get_mut(at)) {
-                    *size = size.saturating_add(added);
-                    if *size > self.limits.expansion {
+                    size.refs = size.refs.saturating_add(added);
+                    size.items = size.items.saturating_add(items);
+                    if size.refs > self.limits.expansion {
                         return Err(Halt::Budget("objects when written out"));
                     }
                 }

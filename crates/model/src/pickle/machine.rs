@@ -6,6 +6,7 @@
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use super::container::Size;
 use super::end::End;
 use super::end::Halt;
 use super::end::Step;
@@ -52,7 +53,7 @@ pub(crate) struct Machine<'s> {
     /// Items of tuples.
     pub(super) cells: Vec<Value>,
     /// Symbolic sizes of containers.
-    pub(super) sizes: Vec<u32>,
+    pub(super) sizes: Vec<Size>,
     pub(super) index: Index,
     pub(super) facts: Facts,
     pub(super) limits: &'s Limits,
@@ -197,9 +198,9 @@ impl<'s> Machine<'s> {
     }
 
     pub(super) fn over_budget(&self) -> Option<&'static str> {
-        // A symbolic size takes four bytes, a value sixteen.
+        // A symbolic size takes eight bytes, a value sixteen.
         let kept = self.kept.len() + self.keys.len();
-        let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 4;
+        let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 2;
         if self.facts.opcodes > self.limits.opcodes {
             Some("opcodes")
         } else if values > self.limits.values {

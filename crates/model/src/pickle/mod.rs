@@ -4,6 +4,7 @@
 //! anything; judgement is elsewhere.
 
 mod access;
+mod array;
 mod burst;
 mod call;
 mod chain;

@@ -179,6 +179,7 @@ impl Machine<'_> {
         }
         let takes = self.takes_attributes(class);
         let is_odd = self.is_unseen(state)
+            || self.is_odd_array(state)
             || takes && self.is_odd_state(state)
             || self.is_sklearn(class) && self.is_refused(class, state)?;
         if is_second || is_odd {
