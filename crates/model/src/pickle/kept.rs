@@ -17,7 +17,9 @@ pub(super) struct Kept {
     /// Containers before this one were filled when less was kept.
     since: u32,
     /// Most items that are kept of one container; nothing is kept at 0.
-    pub(super) most: usize,
+    most: usize,
+    /// What names that were looked up ask for: they are known in all later streams.
+    asked: usize,
 }
 
 /// Containers whose items are kept at once: whoever asks, asks soon.
@@ -28,6 +30,11 @@ impl Kept {
         self.items.clear();
         self.dropped.clear();
         (self.total, self.since) = (0, 0);
+    }
+
+    /// For the next stream, of which somebody looks at so many items.
+    pub(super) fn begin(&mut self, most: usize) {
+        self.most = most.max(self.asked);
     }
 
     fn drop_all(&mut self) {
@@ -44,7 +51,10 @@ impl Kept {
     pub(super) fn of(&self, container: Value) -> Option<&[Value]> {
         let Value::Fresh { size, .. } = container else { return None };
         let items = self.items.get(&size).map_or(&[][..], Vec::as_slice);
-        let is_whole = items.len() <= self.most && size >= self.since && !self.dropped.contains(&size);
+        let is_whole = self.most > 0
+            && items.len() <= self.most
+            && size >= self.since
+            && !self.dropped.contains(&size);
         is_whole.then_some(items)
     }
 }
@@ -52,6 +62,7 @@ impl Kept {
 impl Machine<'_> {
     /// From here on so many items of each container are kept.
     pub(super) fn keep_at_least(&mut self, most: usize) {
+        self.kept.asked = self.kept.asked.max(most);
         if self.kept.most < most {
             self.kept.most = most;
             self.kept.since = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
