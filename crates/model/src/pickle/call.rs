@@ -146,6 +146,12 @@ impl Machine<'_> {
                 }
                 return made;
             }
+            (Effect::Strings, &[Value::Int(0 | 1), ref missing @ ..])
+                if missing.len() < 2 && missing.iter().all(|missing| self.is_word(*missing)) =>
+            {
+                self.watch();
+                callee
+            }
             (Effect::Scalar, &[dtype, _]) => {
                 if !self.is_scalar(dtype) {
                     self.used(callee, Use::OddArguments);

@@ -161,6 +161,10 @@ impl Machine<'_> {
         let Some(count) = shape.and_then(|shape| self.count(shape)) else {
             return Ok(Err("whose shape cannot be followed"));
         };
+        // It has objects, as joblib sees it.
+        if dtype.is_some_and(|dtype| self.is_strings(dtype)) {
+            return Ok(Ok(Body::Pickle));
+        }
         let Some((item, objects)) = self.item(dtype)? else {
             return Ok(Err("whose dtype cannot be followed"));
         };

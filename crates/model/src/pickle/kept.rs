@@ -20,6 +20,10 @@ pub(super) struct Kept {
     most: usize,
     /// What names that were looked up ask for: they are known in all later streams.
     asked: usize,
+    /// From this container on it is known which hold more than words.
+    watched: Option<u32>,
+    /// Those that do.
+    others: HashSet<u32>,
 }
 
 /// Containers whose items are kept at once: whoever asks, asks soon.
@@ -29,7 +33,8 @@ impl Kept {
     pub(super) fn clear(&mut self) {
         self.items.clear();
         self.dropped.clear();
-        (self.total, self.since) = (0, 0);
+        self.others.clear();
+        (self.total, self.since, self.watched) = (0, 0, None);
     }
 
     /// For the next stream, of which somebody looks at so many items.
@@ -44,17 +49,15 @@ impl Kept {
 
     /// Values that are kept, for the budget.
     pub(super) fn len(&self) -> usize {
-        self.total + self.dropped.len() / 2
+        self.total + self.dropped.len() / 2 + self.others.len() / 2
     }
 
     /// Keys and values of a dict, or items of a list, in order; none where they were not all kept.
     pub(super) fn of(&self, container: Value) -> Option<&[Value]> {
         let Value::Fresh { size, .. } = container else { return None };
         let items = self.items.get(&size).map_or(&[][..], Vec::as_slice);
-        let is_whole = self.most > 0
-            && items.len() <= self.most
-            && size >= self.since
-            && !self.dropped.contains(&size);
+        let is_whole =
+            self.most > 0 && items.len() <= self.most && size >= self.since && !self.dropped.contains(&size);
         is_whole.then_some(items)
     }
 }
@@ -69,6 +72,22 @@ impl Machine<'_> {
         }
     }
 
+    /// From here on it is known of each list whether it holds words alone.
+    pub(super) fn watch(&mut self) {
+        self.keep_at_least(1);
+        let next = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+        self.kept.watched.get_or_insert(next);
+    }
+
+    pub(super) fn is_watching(&self) -> bool {
+        self.kept.watched.is_some()
+    }
+
+    /// Whether a list was made since then, and holds words alone.
+    pub(super) fn holds_words(&self, list: u32) -> bool {
+        self.kept.watched.is_some_and(|since| list >= since) && !self.kept.others.contains(&list)
+    }
+
     /// Keeps what stands from `height` up as items of the container.
     #[inline]
     pub(super) fn keep(&mut self, size: u32, height: usize) {
@@ -79,6 +98,9 @@ impl Machine<'_> {
 
     #[cold]
     fn keep_items(&mut self, size: u32, height: usize) {
+        if self.is_watching() && !self.stack.above(height).iter().all(|item| self.is_word(*item)) {
+            self.kept.others.insert(size);
+        }
         if self.kept.items.len() > CONTAINERS {
             self.kept.drop_all();
         }

@@ -107,7 +107,10 @@ impl Machine<'_> {
                 self.method();
             }
         }
-        if len > 0 && self.module_of(callee) == ("types", "SimpleNamespace") {
+        // No writer hands a `StringDType` to a call: what it is made of there, items of any class, would be written out.
+        let hands_strings =
+            self.is_watching() && self.cells_of(start, len).iter().any(|cell| self.is_strings(*cell));
+        if hands_strings || len > 0 && self.module_of(callee) == ("types", "SimpleNamespace") {
             self.used(callee, Use::OddArguments);
         }
     }

@@ -13,15 +13,20 @@ use super::libraries::state;
 use super::values::build;
 use super::values::bytes;
 use super::values::call;
+use super::values::dict;
+use super::values::get;
 use super::values::int;
+use super::values::last;
 use super::values::name;
 use super::values::new;
 use super::values::none;
+use super::values::put;
 use super::values::text;
 use super::values::tuple;
 
 /// Each proved by NumPy, where it crashes.
 pub(super) fn hostile() -> Vec<Hostile> {
+    let of_texts = |count| of(tuple(&[int(count)]), strings(&[]), list(&[text("a")]));
     let of = |name, act, value: Vec<u8>| Hostile::new(name, "pickle numpy", act, &value, ODD);
     let count = 1 << 20;
     // Two items are put over the only one: `list[0] = None`, twice.
@@ -39,6 +44,7 @@ pub(super) fn hostile() -> Vec<Hostile> {
             let state = tuple(&[tuple(&[int(count)]), dtype("O8"), b"\x89".to_vec(), list(&[])]);
             build(made(), state)
         }),
+        of("fewer-texts-than-places", Act::Crashes, of_texts(count)),
         of("fewer-items-behind-a-mask", Act::Crashes, masked(count, dtype("O8"), list(&[]))),
     ]
 }
@@ -117,4 +123,55 @@ fn arrays_of_objects_are_clean_with_an_item_for_each_place() {
     ] {
         assert_eq!(verdict(&value), expected, "{}", String::from_utf8_lossy(&value));
     }
+}
+
+#[test]
+fn texts_are_clean_as_their_dtype_gives_them() {
+    let pandas = || name("pandas", "NA");
+    let of_texts = |items: &[Vec<u8>]| of(tuple(&[int(2)]), strings(&[]), list(items));
+    let nothing = || new(name("types", "SimpleNamespace"), &[]);
+    let number = || [&b"G"[..], &f64::NAN.to_be_bytes()].concat();
+    for (value, expected) in [
+        (of_texts(&[text("a"), text("b")]), Verdict::Clean),
+        (of(tuple(&[int(2)]), strings(&[none()]), list(&[text("a"), none()])), Verdict::Clean),
+        (of(tuple(&[int(1)]), strings(&[number()]), list(&[number()])), Verdict::Clean),
+        (of(tuple(&[int(1)]), strings(&[pandas()]), list(&[pandas()])), Verdict::Clean),
+        (masked(2, strings(&[]), list(&[text("a"), text("b")])), Verdict::Clean),
+        (list(&[strings(&[]), strings(&[text("-")])]), Verdict::Clean),
+        (of_texts(&[text("a")]), Verdict::Review),
+        (of_texts(&[text("a"), nothing()]), Verdict::Review),
+        (of_texts(&[text("a"), list(&[nothing()])]), Verdict::Review),
+        (of_texts(&[text("a"), name("numpy", "mean")]), Verdict::Review),
+        (strings(&[nothing()]), Verdict::Review),
+        (strings(&[none(), none()]), Verdict::Review),
+        // The list is older than the dtype: nobody has looked at its items.
+        (last(&[put(list(&[text("a"), nothing()]), 1), of_again(1)]), Verdict::Review),
+        (build(strings(&[]), state(&[], 16, 0)), Verdict::Malicious),
+        // By its letter, and as an argument, where items of any class are written out.
+        (of(tuple(&[int(1)]), dtype("T"), list(&[nothing()])), Verdict::Review),
+        (call(name("numpy._core.multiarray", "scalar"), &[strings(&[]), nothing()]), Verdict::Review),
+        (
+            call(
+                name("pandas.core.indexes.base", "_new_Index"),
+                &[
+                    name("pandas", "Index"),
+                    dict(&[("data", list(&[nothing()])), ("dtype", strings(&[])), ("name", none())]),
+                ],
+            ),
+            Verdict::Review,
+        ),
+    ] {
+        assert_eq!(verdict(&value), expected, "{}", String::from_utf8_lossy(&value));
+    }
+}
+
+/// A `StringDType`, with what stands for a missing text.
+fn strings(missing: &[Vec<u8>]) -> Vec<u8> {
+    let function = name("numpy._core._internal", "_convert_to_stringdtype_kwargs");
+    call(function, &[&[b"\x88".to_vec()], missing].concat())
+}
+
+/// Texts of a list that the memo has.
+fn of_again(key: u8) -> Vec<u8> {
+    of(tuple(&[int(2)]), strings(&[]), get(key))
 }

@@ -16,7 +16,7 @@ mod memory;
 mod ordinary;
 pub(crate) mod python;
 pub(crate) mod random;
-mod values;
+pub(crate) mod values;
 
 use std::sync::Arc;
 
