@@ -192,6 +192,7 @@ impl Machine<'_> {
             }
         };
         self.cells.push(Value::None);
+        self.refers_to(class);
         Value::Object { class, args, len }
     }
 

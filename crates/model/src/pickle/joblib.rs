@@ -194,10 +194,11 @@ impl Machine<'_> {
     fn nested(&mut self) -> Step {
         let outer = (std::mem::take(&mut self.stack), std::mem::take(&mut self.memo), self.protocol);
         let reader = std::mem::replace(&mut self.arrays.reader, Reader::Plain);
+        let scorers = std::mem::take(&mut self.scorers);
         (self.protocol, self.frame_end) = (0, NO_FRAME);
         let end = self.run(self.window.at());
         (self.stack, self.memo, self.protocol) = outer;
-        self.arrays.reader = reader;
+        (self.arrays.reader, self.scorers) = (reader, scorers);
         self.frame_end = NO_FRAME;
         match end {
             End::Stop => Ok(()),

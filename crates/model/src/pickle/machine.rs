@@ -17,6 +17,7 @@ use super::joblib::Arrays;
 use super::kept::Kept;
 use super::lookup::Index;
 use super::memo::Memo;
+use super::scorer::Scorers;
 use super::stack::Stack;
 use super::state::Keys;
 use super::value::Coding;
@@ -72,6 +73,7 @@ pub(crate) struct Machine<'s> {
     pub(super) kept: Kept,
     pub(super) arrays: Arrays,
     pub(super) keys: Keys,
+    pub(super) scorers: Scorers,
 }
 
 /// No frame is open.
@@ -101,6 +103,7 @@ impl<'s> Machine<'s> {
             kept: Kept::default(),
             arrays: Arrays::default(),
             keys: Keys::default(),
+            scorers: Scorers::default(),
         }
     }
 
@@ -113,6 +116,7 @@ impl<'s> Machine<'s> {
         self.kept.clear();
         self.arrays.clear();
         self.keys.clear();
+        self.scorers = Scorers::default();
         self.protocol = 0;
         self.frame_end = NO_FRAME;
     }
@@ -151,6 +155,7 @@ impl<'s> Machine<'s> {
                 Ok(()) => {}
                 Err(Halt::Stop) => {
                     self.close_frame();
+                    self.close_scorers();
                     return End::Stop;
                 }
                 Err(halt) => return self.halted(halt),

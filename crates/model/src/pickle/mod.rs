@@ -26,6 +26,7 @@ mod number;
 mod opcode;
 mod operand;
 mod python;
+mod scorer;
 mod search;
 mod session;
 mod stack;

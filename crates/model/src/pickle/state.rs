@@ -183,12 +183,13 @@ impl Machine<'_> {
         let takes = self.takes_attributes(class);
         let is_odd = self.is_unseen(state)
             || self.is_odd_array(state)
+            || self.is_odd_scorer(class, state)?
             || takes && self.is_odd_state(state)
             || self.is_sklearn(class) && self.is_refused(class, state)?;
         if is_second || is_odd {
             self.used(class, Use::OddArguments);
         }
-        Ok(())
+        self.place_scorers(class, state)
     }
 
     /// Attributes that are set one by one (`_set_obj_state` in torch/_utils.py), so that no dunder is data: a dict, or two.
