@@ -19,6 +19,11 @@ impl Machine<'_> {
             [shape, dtype, _, items, ..] if self.is_dtype(dtype) => (shape, dtype, items),
             _ => return false,
         };
+        // What stands for masked texts is written out as well.
+        let fill = self.cells_of(start, len).get(6);
+        if self.is_strings(dtype) && !fill.is_none_or(|fill| self.is_word(*fill)) {
+            return true;
+        }
         match items {
             Value::Fresh { kind: Container::List, size } => {
                 self.count(shape) != self.list_len(size) || self.is_strings(dtype) && !self.holds_words(size)

@@ -67,11 +67,16 @@ fn of(shape: Vec<u8>, dtype: Vec<u8>, items: Vec<u8>) -> Vec<u8> {
 }
 
 fn masked(count: i32, dtype: Vec<u8>, items: Vec<u8>) -> Vec<u8> {
+    filled(count, dtype, items, none())
+}
+
+/// A masked array with what stands for its masked items.
+fn filled(count: i32, dtype: Vec<u8>, items: Vec<u8>, fill: Vec<u8>) -> Vec<u8> {
     let class = name("numpy.ma", "MaskedArray");
     let arguments = [class, numpy("ndarray"), tuple(&[int(0)]), text("b")];
     let made = call(name("numpy.ma.core", "_mareconstruct"), &arguments);
     let shape = tuple(&[int(count)]);
-    build(made, tuple(&[int(1), shape, dtype, b"\x89".to_vec(), items, bytes(&[0, 1]), none()]))
+    build(made, tuple(&[int(1), shape, dtype, b"\x89".to_vec(), items, bytes(&[0, 1]), fill]))
 }
 
 fn verdict(value: &[u8]) -> Verdict {
@@ -137,6 +142,8 @@ fn texts_are_clean_as_their_dtype_gives_them() {
         (of(tuple(&[int(1)]), strings(&[number()]), list(&[number()])), Verdict::Clean),
         (of(tuple(&[int(1)]), strings(&[pandas()]), list(&[pandas()])), Verdict::Clean),
         (masked(2, strings(&[]), list(&[text("a"), text("b")])), Verdict::Clean),
+        (filled(1, strings(&[]), list(&[text("a")]), text("-")), Verdict::Clean),
+        (filled(1, strings(&[]), list(&[text("a")]), nothing()), Verdict::Review),
         (list(&[strings(&[]), strings(&[text("-")])]), Verdict::Clean),
         (of_texts(&[text("a")]), Verdict::Review),
         (of_texts(&[text("a"), nothing()]), Verdict::Review),
