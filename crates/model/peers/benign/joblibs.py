@@ -14,6 +14,7 @@ objects = {
     "record": np.array([(1, 2.5, "a"), (2, 3.5, "b")], dtype=[("n", "i4"), ("x", "f8"), ("t", "U3")]),
     "stages": [{"mean": rng.random(3), "std": rng.random(3)}, np.arange(6, dtype=">i4").reshape(2, 3), "ridge"],
     "objects": np.array([{"a": 1}, "two", None], dtype=object),
+    "texts": np.array(["cat", "dog"], dtype=np.dtypes.StringDType()),
     "plain": {"labels": ["cat", "dog"], "threshold": 0.5},
 }
 for name, value in objects.items():

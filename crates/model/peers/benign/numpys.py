@@ -26,7 +26,11 @@ np.save(out / "objects.npy", np.array([{"a": 1}, [2], "three", None], dtype=obje
 np.savez(out / "weights.npz", w=rng.random((8, 8)), b=rng.random(8))
 np.savez_compressed(out / "packed.npz", **{f"layer{n}": rng.random((4, 4)) for n in range(5)})
 np.savez(out / "objects.npz", vocabulary=np.array(["a", {"b": 1}], dtype=object))
+texts = np.dtypes.StringDType
 others = {
+    "texts": np.array(["a", "ß", "a text that is too long for its place"], dtype=texts()),
+    "missing-texts": np.array([["a", np.nan], [np.nan, "b"]], dtype=texts(na_object=np.nan)),
+    "masked-texts": np.ma.masked_array(np.array(["a", "b"], dtype=texts()), mask=[0, 1]),
     "scalars": [np.float32(1.5), np.int64(7), np.bool_(True), np.datetime64("2026-01-01"), np.str_("x")],
     "dtypes": [np.dtype("f4"), np.dtype([("a", "i4")]), np.dtype("M8[us]")],
     "masked": np.ma.masked_array([1, 2, 3], mask=[0, 1, 0]),

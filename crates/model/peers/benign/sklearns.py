@@ -4,7 +4,8 @@ import inspect, pathlib, pickle, sys, warnings
 import joblib
 import numpy as np
 import sklearn
-from sklearn import base, compose, datasets, ensemble, feature_extraction, linear_model, model_selection, pipeline, preprocessing
+from sklearn import base, compose, datasets, ensemble, feature_extraction, linear_model, metrics, model_selection, pipeline
+from sklearn import preprocessing
 from sklearn.utils import all_estimators
 
 warnings.filterwarnings("ignore")
@@ -82,6 +83,18 @@ whole = pipeline.make_pipeline(
 joblib.dump(whole, out / "pipeline.joblib.gz")
 search = model_selection.GridSearchCV(whole, {"randomforestclassifier__max_depth": [2, 3]}, cv=2).fit(X, classes)
 (out / "search.pkl").write_bytes(pickle.dumps(search))
+own = metrics.make_scorer(metrics.f1_score, average="macro")
+searches = {
+    name: model_selection.GridSearchCV(one, {"C": [1.0, 2.0]}, scoring=scoring, refit=refit, cv=2).fit(X, classes)
+    for name, scoring, refit in (
+        ("accuracy", "accuracy", True), ("log-loss", "neg_log_loss", True), ("own", own, True),
+        ("several", ["accuracy", "f1_macro"], "accuracy"),
+    )
+}
+searches["threshold"] = model_selection.TunedThresholdClassifierCV(one, cv=2).fit(X, classes > 0)
+for name, search in searches.items():
+    (out / f"search-{name}.pkl").write_bytes(pickle.dumps(search))
+    joblib.dump(search, out / f"search-{name}.joblib")
 print(f"scikit-learn {sklearn.__version__}: {written} estimators, {len(left)} not trained on so small a table")
 for line in left:
     print(f"left out: {line}", file=sys.stderr)

@@ -54,8 +54,10 @@ impl Machine<'_> {
     /// Pushes a value that stands elsewhere as well.
     #[inline]
     pub(super) fn push_again(&mut self, value: Value) {
-        if let Value::Global(index) = value {
-            self.passes(index);
+        match value {
+            Value::Global(index) => self.passes(index),
+            Value::Object { class, .. } => self.refers_to(class),
+            _ => {}
         }
         self.stack.push(value);
     }

@@ -39,13 +39,13 @@ impl Machine<'_> {
                 [b'N', ref after @ ..] => (Some(Value::None), after),
                 // A name is left to `step`, which looks whether it is one to be followed.
                 [b'h', key, ref after @ ..] => match self.memo.get(key.into()) {
-                    None | Some(Value::Global(_)) => break,
-                    Some(value) => (Some(value), after),
+                    Some(value) if !self.is_followed(value) => (Some(value), after),
+                    _ => break,
                 },
                 [b'j', a, b, c, d, ref after @ ..] => {
                     match self.memo.get(u32::from_le_bytes([a, b, c, d]).into()) {
-                        None | Some(Value::Global(_)) => break,
-                        Some(value) => (Some(value), after),
+                        Some(value) if !self.is_followed(value) => (Some(value), after),
+                        _ => break,
                     }
                 }
                 [0x94, ref after @ ..] => {

@@ -27,8 +27,11 @@ impl Machine<'_> {
         match first {
             Some(text @ Value::Text { .. }) => {
                 let text = self.text_of(text).ok().flatten();
-                if text.is_some_and(|text| is_structure(&text)) {
-                    self.keep_at_least(ATTRIBUTES);
+                match text.as_deref().map(|text| text.trim_start_matches(BYTE_ORDERS).as_bytes()) {
+                    Some([b'V', ..]) => self.keep_at_least(ATTRIBUTES),
+                    // A `StringDType`, which its writer makes by a function of its own.
+                    Some([b'T', ..]) => self.used(callee, Use::OddArguments),
+                    _ => {}
                 }
             }
             Some(Value::Global(class)) if self.is_record(class) => self.keep_at_least(ATTRIBUTES),

@@ -44,8 +44,12 @@ pub(crate) enum Effect {
     Tensor,
     /// `numpy.dtype(text, ...)`: objects may stand in arrays of it.
     Dtype,
+    /// `_convert_to_stringdtype_kwargs(coerce, na_object)`: a dtype, whose arrays write their items out.
+    Strings,
     /// `scalar(dtype, bytes)`: a number, or what it is handed where the dtype is one of objects.
     Scalar,
+    /// Calls methods of what it is handed, when it is called: it may stand in a search and nowhere else.
+    Scorer,
     /// joblib's stand-in for an array: its bytes follow in the file.
     ArrayWrapper,
     /// joblib's stand-in for an array in another file.

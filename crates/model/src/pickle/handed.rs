@@ -100,6 +100,7 @@ impl Machine<'_> {
                 Some(entries) => {
                     // What a call makes a text of stands nowhere.
                     is_odd |= entries.iter().any(|(_, value)| self.is_made_text(*value));
+                    is_odd |= entries.iter().any(|(_, value)| self.is_strings(*value));
                     open.extend(entries.into_iter().map(|(_, value)| value));
                 }
                 None => is_odd |= matches!(value, Value::Fresh { kind: Container::Dict, .. }),

@@ -161,6 +161,10 @@ impl Machine<'_> {
         let Some(count) = shape.and_then(|shape| self.count(shape)) else {
             return Ok(Err("whose shape cannot be followed"));
         };
+        // It has objects, as joblib sees it.
+        if dtype.is_some_and(|dtype| self.is_strings(dtype)) {
+            return Ok(Ok(Body::Pickle));
+        }
         let Some((item, objects)) = self.item(dtype)? else {
             return Ok(Err("whose dtype cannot be followed"));
         };
@@ -190,10 +194,11 @@ impl Machine<'_> {
     fn nested(&mut self) -> Step {
         let outer = (std::mem::take(&mut self.stack), std::mem::take(&mut self.memo), self.protocol);
         let reader = std::mem::replace(&mut self.arrays.reader, Reader::Plain);
+        let scorers = std::mem::take(&mut self.scorers);
         (self.protocol, self.frame_end) = (0, NO_FRAME);
         let end = self.run(self.window.at());
         (self.stack, self.memo, self.protocol) = outer;
-        self.arrays.reader = reader;
+        (self.arrays.reader, self.scorers) = (reader, scorers);
         self.frame_end = NO_FRAME;
         match end {
             End::Stop => Ok(()),

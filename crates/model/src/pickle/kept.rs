@@ -17,7 +17,13 @@ pub(super) struct Kept {
     /// Containers before this one were filled when less was kept.
     since: u32,
     /// Most items that are kept of one container; nothing is kept at 0.
-    pub(super) most: usize,
+    most: usize,
+    /// What names that were looked up ask for: they are known in all later streams.
+    asked: usize,
+    /// From this container on it is known which hold more than words.
+    watched: Option<u32>,
+    /// Those that do.
+    others: HashSet<u32>,
 }
 
 /// Containers whose items are kept at once: whoever asks, asks soon.
@@ -27,7 +33,13 @@ impl Kept {
     pub(super) fn clear(&mut self) {
         self.items.clear();
         self.dropped.clear();
-        (self.total, self.since) = (0, 0);
+        self.others.clear();
+        (self.total, self.since, self.watched) = (0, 0, None);
+    }
+
+    /// For the next stream, of which somebody looks at so many items.
+    pub(super) fn begin(&mut self, most: usize) {
+        self.most = most.max(self.asked);
     }
 
     fn drop_all(&mut self) {
@@ -37,14 +49,15 @@ impl Kept {
 
     /// Values that are kept, for the budget.
     pub(super) fn len(&self) -> usize {
-        self.total + self.dropped.len() / 2
+        self.total + self.dropped.len() / 2 + self.others.len() / 2
     }
 
     /// Keys and values of a dict, or items of a list, in order; none where they were not all kept.
     pub(super) fn of(&self, container: Value) -> Option<&[Value]> {
         let Value::Fresh { size, .. } = container else { return None };
         let items = self.items.get(&size).map_or(&[][..], Vec::as_slice);
-        let is_whole = items.len() <= self.most && size >= self.since && !self.dropped.contains(&size);
+        let is_whole =
+            self.most > 0 && items.len() <= self.most && size >= self.since && !self.dropped.contains(&size);
         is_whole.then_some(items)
     }
 }
@@ -52,10 +65,27 @@ impl Kept {
 impl Machine<'_> {
     /// From here on so many items of each container are kept.
     pub(super) fn keep_at_least(&mut self, most: usize) {
+        self.kept.asked = self.kept.asked.max(most);
         if self.kept.most < most {
             self.kept.most = most;
             self.kept.since = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
         }
+    }
+
+    /// From here on it is known of each list whether it holds words alone.
+    pub(super) fn watch(&mut self) {
+        self.keep_at_least(1);
+        let next = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+        self.kept.watched.get_or_insert(next);
+    }
+
+    pub(super) fn is_watching(&self) -> bool {
+        self.kept.watched.is_some()
+    }
+
+    /// Whether a list was made since then, and holds words alone.
+    pub(super) fn holds_words(&self, list: u32) -> bool {
+        self.kept.watched.is_some_and(|since| list >= since) && !self.kept.others.contains(&list)
     }
 
     /// Keeps what stands from `height` up as items of the container.
@@ -68,6 +98,9 @@ impl Machine<'_> {
 
     #[cold]
     fn keep_items(&mut self, size: u32, height: usize) {
+        if self.is_watching() && !self.stack.above(height).iter().all(|item| self.is_word(*item)) {
+            self.kept.others.insert(size);
+        }
         if self.kept.items.len() > CONTAINERS {
             self.kept.drop_all();
         }

@@ -184,7 +184,10 @@ impl Machine<'_> {
     }
 
     pub(super) fn used(&mut self, index: u32, what: Use) {
-        let at = self.at;
+        self.used_at(index, what, self.at);
+    }
+
+    pub(super) fn used_at(&mut self, index: u32, what: Use, at: u64) {
         if let Some(name) = usize::try_from(index).ok().and_then(|index| self.facts.names.get_mut(index)) {
             name.used(what, at);
         }

@@ -6,6 +6,7 @@
 use ringfence_artifact::Source;
 use ringfence_artifact::Window;
 
+use super::container::Size;
 use super::end::End;
 use super::end::Halt;
 use super::end::Step;
@@ -16,6 +17,7 @@ use super::joblib::Arrays;
 use super::kept::Kept;
 use super::lookup::Index;
 use super::memo::Memo;
+use super::scorer::Scorers;
 use super::stack::Stack;
 use super::state::Keys;
 use super::value::Coding;
@@ -52,7 +54,7 @@ pub(crate) struct Machine<'s> {
     /// Items of tuples.
     pub(super) cells: Vec<Value>,
     /// Symbolic sizes of containers.
-    pub(super) sizes: Vec<u32>,
+    pub(super) sizes: Vec<Size>,
     pub(super) index: Index,
     pub(super) facts: Facts,
     pub(super) limits: &'s Limits,
@@ -71,6 +73,7 @@ pub(crate) struct Machine<'s> {
     pub(super) kept: Kept,
     pub(super) arrays: Arrays,
     pub(super) keys: Keys,
+    pub(super) scorers: Scorers,
 }
 
 /// No frame is open.
@@ -100,6 +103,7 @@ impl<'s> Machine<'s> {
             kept: Kept::default(),
             arrays: Arrays::default(),
             keys: Keys::default(),
+            scorers: Scorers::default(),
         }
     }
 
@@ -112,6 +116,7 @@ impl<'s> Machine<'s> {
         self.kept.clear();
         self.arrays.clear();
         self.keys.clear();
+        self.scorers = Scorers::default();
         self.protocol = 0;
         self.frame_end = NO_FRAME;
     }
@@ -150,6 +155,7 @@ impl<'s> Machine<'s> {
                 Ok(()) => {}
                 Err(Halt::Stop) => {
                     self.close_frame();
+                    self.close_scorers();
                     return End::Stop;
                 }
                 Err(halt) => return self.halted(halt),
@@ -197,9 +203,9 @@ impl<'s> Machine<'s> {
     }
 
     pub(super) fn over_budget(&self) -> Option<&'static str> {
-        // A symbolic size takes four bytes, a value sixteen.
+        // A symbolic size takes eight bytes, a value sixteen.
         let kept = self.kept.len() + self.keys.len();
-        let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 4;
+        let values = self.stack.len() + self.memo.len() + self.cells.len() + kept + self.sizes.len() / 2;
         if self.facts.opcodes > self.limits.opcodes {
             Some("opcodes")
         } else if values > self.limits.values {

@@ -4,10 +4,12 @@
 //! anything; judgement is elsewhere.
 
 mod access;
+mod array;
 mod burst;
 mod call;
 mod chain;
 mod compat;
+mod container;
 mod dtype;
 pub(crate) mod effect;
 mod end;
@@ -24,6 +26,7 @@ mod number;
 mod opcode;
 mod operand;
 mod python;
+mod scorer;
 mod search;
 mod session;
 mod stack;

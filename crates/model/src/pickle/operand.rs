@@ -114,7 +114,7 @@ impl Machine<'_> {
         self.pass_on(count)?;
         let value = match value {
             Value::Fresh { kind: Container::Array, .. } => {
-                Value::Fresh { kind: Container::Array, size: self.new_size(1) }
+                Value::Fresh { kind: Container::Array, size: self.new_size(1, 0) }
             }
             value => value,
         };

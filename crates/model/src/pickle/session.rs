@@ -27,7 +27,7 @@ impl<'s> Session<'s> {
     /// loader does; what was seen until then is in the facts. `keep` is how many items of its lists are looked at.
     pub(crate) fn stream(&mut self, at: u64, keep: usize) -> Option<(Value, u64)> {
         self.machine.fresh();
-        self.machine.kept.most = keep;
+        self.machine.kept.begin(keep);
         let end = self.machine.run(at);
         let whole = matches!(end, End::Stop) && !self.machine.straddles && !self.machine.facts.ends_loading();
         whole.then(|| (self.machine.result, self.machine.window.at()))
@@ -67,5 +67,29 @@ impl<'s> Session<'s> {
 
     pub(crate) fn into_facts(self) -> Facts {
         self.machine.into_facts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_artifact::Slice;
+
+    use super::*;
+    use crate::pickle::facts::Use;
+
+    #[test]
+    fn attributes_are_looked_at_in_every_stream() {
+        // The first stream looks the class up; `__setstate__` calls the attribute of the second one.
+        let class = &b"csklearn.isotonic\nIsotonicRegression\n"[..];
+        let bytes = [class, b".", class, b")\x81}X\x08\0\0\0_build_fNsb."].concat();
+        let (source, limits) = (Slice::new(bytes), Limits::default());
+        let mut session = Session::new(&source, Dialect::TorchLegacy, &limits);
+        let (_, at) = session.stream(0, 0).unwrap();
+        let odd = |session: &Session<'_>| {
+            session.facts().names[0].uses().find(|(what, _)| *what == Use::OddArguments).map(|(_, at)| at)
+        };
+        assert_eq!(odd(&session), None);
+        let (_, end) = session.stream(at, 0).unwrap();
+        assert_eq!(odd(&session), Some(end - 2), "at BUILD");
     }
 }

@@ -107,7 +107,10 @@ impl Machine<'_> {
                 self.method();
             }
         }
-        if len > 0 && self.module_of(callee) == ("types", "SimpleNamespace") {
+        // No writer hands a `StringDType` to a call: what it is made of there, items of any class, would be written out.
+        let hands_strings =
+            self.is_watching() && self.cells_of(start, len).iter().any(|cell| self.is_strings(*cell));
+        if hands_strings || len > 0 && self.module_of(callee) == ("types", "SimpleNamespace") {
             self.used(callee, Use::OddArguments);
         }
     }
@@ -179,12 +182,14 @@ impl Machine<'_> {
         }
         let takes = self.takes_attributes(class);
         let is_odd = self.is_unseen(state)
+            || self.is_odd_array(state)
+            || self.is_odd_scorer(class, state)?
             || takes && self.is_odd_state(state)
             || self.is_sklearn(class) && self.is_refused(class, state)?;
         if is_second || is_odd {
             self.used(class, Use::OddArguments);
         }
-        Ok(())
+        self.place_scorers(class, state)
     }
 
     /// Attributes that are set one by one (`_set_obj_state` in torch/_utils.py), so that no dunder is data: a dict, or two.

@@ -3,6 +3,7 @@
 
 use ringfence_finding::Verdict;
 
+use super::arrays;
 use super::judge;
 use super::python;
 use super::values::build;
@@ -21,7 +22,7 @@ use super::values::tuple;
 
 /// What a loader does with such a file.
 #[derive(Clone, Copy, PartialEq)]
-enum Act {
+pub(super) enum Act {
     /// It reads or writes outside of its memory, at the latest when the value is looked at.
     Crashes,
     /// It runs `os.system`.
@@ -32,7 +33,7 @@ enum Act {
     Argued,
 }
 
-struct Hostile {
+pub(super) struct Hostile {
     name: &'static str,
     /// `pickle`, or `joblib`, and what else has to be there.
     libraries: &'static str,
@@ -42,15 +43,24 @@ struct Hostile {
     words: &'static str,
 }
 
+impl Hostile {
+    pub(super) fn new(
+        name: &'static str,
+        libraries: &'static str,
+        act: Act,
+        value: &[u8],
+        words: &'static str,
+    ) -> Self {
+        Self { name, libraries, act, bytes: [&b"\x80\x04"[..], value, b"."].concat(), words }
+    }
+}
+
 const METHOD: &str = "an attribute that the interpreter calls";
-const ODD: &str = "with arguments that no writer of models uses";
+pub(super) const ODD: &str = "with arguments that no writer of models uses";
 
 fn all() -> Vec<Hostile> {
-    let of = |name, libraries, act, value: Vec<u8>, words| {
-        let bytes = [&b"\x80\x04"[..], &value, b"."].concat();
-        Hostile { name, libraries, act, bytes, words }
-    };
-    vec![
+    let of = |name, libraries, act, value: Vec<u8>, words| Hostile::new(name, libraries, act, &value, words);
+    let mut all = vec![
         // NumPy gives the same dtype back: its second name gets flags that speak of objects, and joblib reads a pickle.
         of("dtype-by-two-names", "joblib", Act::Runs, dtype_alias(), ODD),
         of("objects-without-a-flag", "pickle numpy", Act::Crashes, lying_array("O8", 0), ODD),
@@ -145,7 +155,9 @@ fn all() -> Vec<Hostile> {
             ),
             ODD,
         ),
-    ]
+    ];
+    all.extend(arrays::hostile());
+    all
 }
 
 fn builtin(attribute: &str) -> Vec<u8> {
@@ -156,23 +168,23 @@ fn transfer() -> Vec<u8> {
     name("scipy.signal._ltisys", "TransferFunctionContinuous")
 }
 
-fn numpy(attribute: &str) -> Vec<u8> {
+pub(super) fn numpy(attribute: &str) -> Vec<u8> {
     name("numpy", attribute)
 }
 
-fn dtype(of: &str) -> Vec<u8> {
+pub(super) fn dtype(of: &str) -> Vec<u8> {
     call(numpy("dtype"), &[text(of), b"\x89".to_vec(), b"\x88".to_vec()])
 }
 
 /// State of a dtype: fields, size and flags.
-fn state(fields: &[(&str, Vec<u8>)], size: i32, flags: i32) -> Vec<u8> {
+pub(super) fn state(fields: &[(&str, Vec<u8>)], size: i32, flags: i32) -> Vec<u8> {
     let names: Vec<_> = fields.iter().map(|(name, _)| text(name)).collect();
     let (names, fields) = if fields.is_empty() { (none(), none()) } else { (tuple(&names), dict(fields)) };
     let align = int(if size < 0 { -1 } else { 1 });
     tuple(&[int(3), text("|"), none(), names, fields, int(size), align, int(flags)])
 }
 
-fn array(dtype: Vec<u8>, count: i32, items: &[u8]) -> Vec<u8> {
+pub(super) fn array(dtype: Vec<u8>, count: i32, items: &[u8]) -> Vec<u8> {
     let empty = tuple(&[int(0)]);
     let made = call(name("numpy._core.multiarray", "_reconstruct"), &[numpy("ndarray"), empty, bytes(b"b")]);
     build(made, tuple(&[int(1), tuple(&[int(count)]), dtype, b"\x89".to_vec(), bytes(items)]))
@@ -354,35 +366,6 @@ fn categorical() -> Vec<u8> {
 fn zone() -> Vec<u8> {
     let days = [&b"]"[..], &text("2020-01-01"), b"a"].concat();
     index(days, &[("dtype", text("datetime64[ns, dateutil//etc/hosts]"))])
-}
-
-#[test]
-fn records_and_times_are_clean_as_their_writers_leave_them() {
-    let record = |size: i32| {
-        let fields = [("a", tuple(&[dtype("i8"), int(0)])), ("b", tuple(&[dtype("f4"), int(8)]))];
-        let of = call(numpy("dtype"), &[numpy("record"), b"\x89".to_vec(), b"\x88".to_vec()]);
-        array(build(of, state(&fields, size, 16)), 1, &[0; 12])
-    };
-    let timestamp = |zone: Vec<u8>| {
-        call(name("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"), &[int(0), none(), zone, int(9)])
-    };
-    let utc = call(name("datetime", "timezone"), &[call(name("datetime", "timedelta"), &[int(0)])]);
-    let verdict = |value: Vec<u8>| judge(&[&b"\x80\x04"[..], &value, b"."].concat()).verdict;
-    for (value, expected) in [
-        (record(12), Verdict::Clean),
-        (record(11), Verdict::Review), // the last field ends behind the item
-        (timestamp(utc), Verdict::Clean),
-        (timestamp(text("dateutil//etc/hosts")), Verdict::Review),
-        (timestamp(new(name("types", "SimpleNamespace"), &[])), Verdict::Review),
-        (
-            new(name("sklearn.impute._iterative", "_ImputerTriplet"), &[int(1), none(), none()]),
-            Verdict::Clean,
-        ),
-        (new(name("argparse", "Namespace"), &[int(1)]), Verdict::Review),
-        (call(name("pandas", "Interval"), &[int(1), int(2), text("right")]), Verdict::Clean),
-    ] {
-        assert_eq!(verdict(value.clone()), expected, "{}", String::from_utf8_lossy(&value));
-    }
 }
 
 #[test]

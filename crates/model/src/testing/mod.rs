@@ -1,6 +1,7 @@
 //! Room `model`, tests: hostile and ordinary files, made by code, and CPython as the judge of what they do.
 
 mod archives;
+mod arrays;
 mod benign;
 pub(crate) mod build;
 mod containers;
@@ -15,7 +16,7 @@ mod memory;
 mod ordinary;
 pub(crate) mod python;
 pub(crate) mod random;
-mod values;
+pub(crate) mod values;
 
 use std::sync::Arc;
 
