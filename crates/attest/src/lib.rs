@@ -3,7 +3,7 @@
 //! Room `attest`: models and keys enter, signatures leave; signatures enter, what they cover and what not leaves. It has no
 //! network, and knows neither formats nor clusters.
 //!
-//! `unsafe` stands in one file, `hash/x86.rs`: calls of functions that need CPU features, after these were looked for.
+//! `unsafe` stands in two files, `hash/{x86,wide}.rs`: calls of functions that need CPU features, after these were looked for.
 #![deny(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
