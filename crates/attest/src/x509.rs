@@ -1,7 +1,6 @@
 //! Room `attest`: certificates -> the key of a leaf that a given authority stands behind, at a given time. RFC 5280.
 
 use crate::PublicKey;
-use crate::Refusal;
 use crate::Sha256;
 use crate::pem;
 use crate::time;
@@ -184,31 +183,28 @@ impl Authorities {
         &self,
         chain: &[Vec<u8>],
         identity: Option<&str>,
-    ) -> Result<(PublicKey, VerifiedLeaf, usize), Refusal> {
-        let refuse =
-            |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
-        let (first, rest) = chain.split_first().ok_or_else(|| refuse("no certificates".to_owned()))?;
+    ) -> Result<(PublicKey, VerifiedLeaf, usize), String> {
+        let (first, rest) = chain.split_first().ok_or("no certificates")?;
         if chain.iter().any(|it| it.len() > LONGEST) {
-            return Err(refuse(format!("a certificate of more than {LONGEST} bytes")));
+            return Err(format!("a certificate of more than {LONGEST} bytes"));
         }
-        let leaf =
-            Certificate::read(first).ok_or_else(|| refuse("the first certificate is damaged".to_owned()))?;
+        let leaf = Certificate::read(first).ok_or("the first certificate is damaged")?;
         let seconds = match self.time {
             VerifyTime::Now(seconds) | VerifyTime::At(seconds) => seconds,
             VerifyTime::LeafNotBefore => leaf.not_before,
         };
         if let Some(why) = leaf.why_not_sign() {
-            return Err(refuse(format!("the first certificate may not sign: {why}")));
+            return Err(format!("the first certificate may not sign: {why}"));
         }
         if seconds < leaf.not_before || seconds > leaf.not_after {
             let (from, to, at) =
                 (time::text(leaf.not_before), time::text(leaf.not_after), time::text(seconds));
-            return Err(refuse(format!(
+            return Err(format!(
                 "the first certificate is valid from {from} to {to}, not at {at} (--at sets the time)"
-            )));
+            ));
         }
-        let key = PublicKey::from_der(leaf.key).map_err(|error| refuse(error.to_string()))?;
-        let (between, held) = self.roots.path(Purpose::Code, first, rest, seconds).map_err(refuse)?;
+        let key = PublicKey::from_der(leaf.key).map_err(|error| error.to_string())?;
+        let (between, held) = self.roots.path(Purpose::Code, first, rest, seconds)?;
         let beside = rest.iter().filter(|der| !between.contains(der) && !self.roots.contain(der)).count();
         let leaf = VerifiedLeaf {
             fingerprint: Sha256::of(first),
@@ -218,7 +214,7 @@ impl Authorities {
             held,
         };
         match identity.and_then(|identity| leaf.not_for(identity)) {
-            Some(why) => Err(refuse(why)),
+            Some(why) => Err(why),
             None => Ok((key, leaf, beside)),
         }
     }

@@ -25,6 +25,11 @@ const MOST_VALUES: usize = 4096;
 /// Most certificates of a chain.
 const MAX_CHAIN: usize = 10;
 
+/// Where the certificates stand, and where one alone does: model-transparency-go writes it so, as keyless bundles do, but
+/// without a log entry.
+const CHAIN: &str = "$.verificationMaterial.x509CertificateChain";
+const ALONE: &str = "$.verificationMaterial.certificate";
+
 /// A bundle as read: nothing of it is believed yet.
 #[derive(Debug)]
 pub(super) struct Bundle {
@@ -37,8 +42,15 @@ pub(super) struct Bundle {
 
 #[derive(Debug)]
 enum Method {
-    Key { hint: Option<String>, carried: Option<Carried> },
-    Certificates(Vec<Vec<u8>>),
+    Key {
+        hint: Option<String>,
+        carried: Option<Carried>,
+    },
+    /// Leaf first, and where they stand.
+    Certificates {
+        chain: Vec<Vec<u8>>,
+        path: &'static str,
+    },
 }
 
 /// Over what a signature is, and with which hash.
@@ -98,7 +110,7 @@ impl Bundle {
     pub(super) fn verify(&self, trust: &[&TrustedSigner], form: Form) -> Result<Signer, Refusal> {
         let signer = match &self.method {
             Method::Key { hint, carried } => self.by_key(hint.as_deref(), carried.as_ref(), trust, form)?,
-            Method::Certificates(chain) => self.by_certificate(chain, trust, form)?,
+            Method::Certificates { chain, path } => self.by_certificate(chain, path, trust, form)?,
         };
         match &self.key_id {
             Some((path, id)) if *id != signer.key.hint() && *id != signer.key.cosign_hint() => {
@@ -159,6 +171,7 @@ impl Bundle {
     fn by_certificate(
         &self,
         chain: &[Vec<u8>],
+        path: &str,
         trust: &[&TrustedSigner],
         form: Form,
     ) -> Result<Signer, Refusal> {
@@ -175,7 +188,7 @@ impl Bundle {
                     return Ok(Signer { name, key, leaf: Some(leaf), notes });
                 }
                 Ok(_) => refusals.push((signer, wrong_signature("the key of its certificate"))),
-                Err(refusal) => refusals.push((signer, refusal)),
+                Err(rule) => refusals.push((signer, refuse(path, &rule))),
             }
         }
         if refusals.len() > 1 {
@@ -203,7 +216,7 @@ impl Method {
             Some(entries) => entries.list()?.len(),
             None => 0,
         };
-        if entries > 0 || material.get("certificate")?.is_some() {
+        if entries > 0 {
             return Err(material.refuse(
                 "a keyless signature with a log entry, which this version does not verify: use `cosign` or `model_signing`",
             ));
@@ -211,11 +224,18 @@ impl Method {
         if let Some(data) = material.get("timestampVerificationData")? {
             return Err(data.refuse("a timestamp, which this version does not verify"));
         }
-        material.only(&["publicKey", "x509CertificateChain", "tlogEntries"])?;
-        match (material.get("publicKey")?, material.get("x509CertificateChain")?) {
-            (Some(key), None) => Self::key(&key),
-            (None, Some(chain)) => Self::chain(&chain),
-            _ => Err(material.refuse("one of `publicKey` and `x509CertificateChain` was expected")),
+        material.only(&["publicKey", "x509CertificateChain", "certificate", "tlogEntries"])?;
+        let get = |name| material.get(name);
+        match (get("publicKey")?, get("x509CertificateChain")?, get("certificate")?) {
+            (Some(key), None, None) => Self::key(&key),
+            (None, Some(chain), None) => Self::chain(&chain),
+            (None, None, Some(alone)) => {
+                Ok(Self::Certificates { chain: vec![certificate(&alone)?], path: ALONE })
+            }
+            _ => {
+                let words = "one of `publicKey`, `x509CertificateChain` and `certificate` was expected";
+                Err(material.refuse(words))
+            }
         }
     }
 
@@ -243,11 +263,8 @@ impl Method {
             return Err(list
                 .refuse(format!("1 to {MAX_CHAIN} certificates were expected, not {}", certificates.len())));
         }
-        let read = |certificate: Place<'_>| {
-            certificate.only(&["rawBytes"])?;
-            base64(&certificate.required("rawBytes")?)
-        };
-        certificates.map(read).collect::<Result<_, _>>().map(Self::Certificates)
+        let chain = certificates.map(|it| certificate(&it)).collect::<Result<_, _>>()?;
+        Ok(Self::Certificates { chain, path: CHAIN })
     }
 }
 
@@ -288,6 +305,11 @@ pub(super) fn pre_authentication(payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
+}
+
+fn certificate(place: &Place<'_>) -> Result<Vec<u8>, Refusal> {
+    place.only(&["rawBytes"])?;
+    base64(&place.required("rawBytes")?)
 }
 
 fn base64(place: &Place<'_>) -> Result<Vec<u8>, Refusal> {
