@@ -8,9 +8,9 @@ use crate::time;
 mod certificate;
 mod path;
 
-use certificate::Certificate;
-use path::Purpose;
-use path::Roots;
+pub(crate) use certificate::Certificate;
+pub(crate) use path::Purpose;
+pub(crate) use path::Roots;
 
 /// Longest certificate of a bundle, bytes: nobody has signed for its length before it is read.
 const LONGEST: usize = 64 << 10;
@@ -164,6 +164,12 @@ impl Authorities {
         Ok(Self { roots: Roots::new(roots)?, time })
     }
 
+    /// Asks about another time, for tests.
+    #[cfg(test)]
+    pub(crate) fn ask(&mut self, time: VerifyTime) {
+        self.time = time;
+    }
+
     /// Options in force that say yes to more than the default does.
     pub(crate) fn relaxed(&self) -> Option<String> {
         match self.time {
@@ -177,12 +183,19 @@ impl Authorities {
         }
     }
 
+    /// Whether it is the clock that says when certificates must be valid; a time that was asked for says it otherwise.
+    pub(crate) fn goes_by_clock(&self) -> bool {
+        matches!(self.time, VerifyTime::Now(_))
+    }
+
     /// The key of the first certificate, if a path of valid ones leads from it to a root and it is for `identity`; and how many
-    /// certificates are on no such path, which makes them free to change.
+    /// certificates are on no such path, which makes them free to change. Where the signature is known to have been there at
+    /// `stamped`, that takes the place of the clock.
     pub(crate) fn verify(
         &self,
         chain: &[Vec<u8>],
         identity: Option<&str>,
+        stamped: Option<u64>,
     ) -> Result<(PublicKey, VerifiedLeaf, usize), String> {
         let (first, rest) = chain.split_first().ok_or("no certificates")?;
         if chain.iter().any(|it| it.len() > LONGEST) {
@@ -190,7 +203,8 @@ impl Authorities {
         }
         let leaf = Certificate::read(first).ok_or("the first certificate is damaged")?;
         let seconds = match self.time {
-            VerifyTime::Now(seconds) | VerifyTime::At(seconds) => seconds,
+            VerifyTime::Now(seconds) => stamped.unwrap_or(seconds),
+            VerifyTime::At(seconds) => seconds,
             VerifyTime::LeafNotBefore => leaf.not_before,
         };
         if let Some(why) = leaf.why_not_sign() {
@@ -200,7 +214,7 @@ impl Authorities {
             let (from, to, at) =
                 (time::text(leaf.not_before), time::text(leaf.not_after), time::text(seconds));
             return Err(format!(
-                "the first certificate is valid from {from} to {to}, not at {at} (--at sets the time)"
+                "the first certificate is valid from {from} to {to}, not at {at} (--at sets the time, and so does a timestamp with --tsa-ca)"
             ));
         }
         let key = PublicKey::from_der(leaf.key).map_err(|error| error.to_string())?;

@@ -1,5 +1,6 @@
 //! Room `attest`: public keys, and the ways in which bundles name one.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature;
 use aws_lc_rs::signature::UnparsedPublicKey;
 use aws_lc_rs::signature::VerificationAlgorithm;
@@ -62,14 +63,44 @@ impl Algorithm {
         }
     }
 
-    /// With SHA-256, whatever the curve.
-    fn verification_sha256(self) -> Option<&'static dyn VerificationAlgorithm> {
-        match self {
-            Self::P256 => Some(&signature::ECDSA_P256_SHA256_ASN1),
-            Self::P384 => Some(&signature::ECDSA_P384_SHA256_ASN1),
-            Self::P521 => Some(&signature::ECDSA_P521_SHA256_ASN1),
-            Self::Ed25519 | Self::Rsa => None,
-        }
+    /// With this hash, whatever belongs to the kind of key; none where they do not go together (RFC 8419, section 3.1:
+    /// Ed25519 goes with SHA-512 alone).
+    fn verification_with(self, hash: Sha2) -> Option<&'static dyn VerificationAlgorithm> {
+        Some(match (self, hash) {
+            (Self::P256, Sha2::Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
+            (Self::P256, Sha2::Sha384) => &signature::ECDSA_P256_SHA384_ASN1,
+            (Self::P256, Sha2::Sha512) => &signature::ECDSA_P256_SHA512_ASN1,
+            (Self::P384, Sha2::Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
+            (Self::P384, Sha2::Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
+            (Self::P384, Sha2::Sha512) => &signature::ECDSA_P384_SHA512_ASN1,
+            (Self::P521, Sha2::Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+            (Self::P521, Sha2::Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
+            (Self::P521, Sha2::Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
+            (Self::Rsa, Sha2::Sha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            (Self::Rsa, Sha2::Sha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
+            (Self::Rsa, Sha2::Sha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
+            (Self::Ed25519, Sha2::Sha512) => &signature::ED25519,
+            (Self::Ed25519, Sha2::Sha256 | Sha2::Sha384) => return None,
+        })
+    }
+}
+
+/// A hash that a signature names beside its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sha2 {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Sha2 {
+    pub(crate) fn digest(self, bytes: &[u8]) -> Vec<u8> {
+        let how = match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        };
+        digest::digest(how, bytes).as_ref().to_vec()
     }
 }
 
@@ -188,8 +219,14 @@ impl PublicKey {
 
     /// Whether `signature` of `message` is by this key with SHA-256, whatever its curve; never for keys on none.
     pub(crate) fn verifies_with_sha256(&self, message: &[u8], signature: &[u8]) -> bool {
+        let is_on_curve = matches!(self.algorithm, Algorithm::P256 | Algorithm::P384 | Algorithm::P521);
+        is_on_curve && self.verifies_with(Sha2::Sha256, message, signature)
+    }
+
+    /// Whether `signature` of `message` is by this key with this hash.
+    pub(crate) fn verifies_with(&self, hash: Sha2, message: &[u8], signature: &[u8]) -> bool {
         let verify = |how| UnparsedPublicKey::new(how, &self.key).verify(message, signature).is_ok();
-        self.algorithm.verification_sha256().is_some_and(verify)
+        self.algorithm.verification_with(hash).is_some_and(verify)
     }
 
     /// Whether `signature` (DER for ECDSA) of `message` is by this key.

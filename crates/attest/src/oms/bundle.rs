@@ -12,6 +12,7 @@ use crate::json::Place;
 use crate::oms::trust::TrustRoot;
 use crate::oms::trust::TrustedSigner;
 use crate::oms::v02;
+use crate::time;
 use crate::x509::VerifiedLeaf;
 
 /// The one media type that key and certificate bundles have.
@@ -30,12 +31,17 @@ const MAX_CHAIN: usize = 10;
 const CHAIN: &str = "$.verificationMaterial.x509CertificateChain";
 const ALONE: &str = "$.verificationMaterial.certificate";
 
+const TIMESTAMP: &str =
+    "$.verificationMaterial.timestampVerificationData.rfc3161Timestamps[0].signedTimestamp";
+
 /// A bundle as read: nothing of it is believed yet.
 #[derive(Debug)]
 pub(super) struct Bundle {
     method: Method,
     pub(super) payload: Vec<u8>,
     signature: Vec<u8>,
+    /// A `TimeStampResp` of the signature.
+    timestamp: Option<Vec<u8>>,
     /// Path and value of `keyid`, unless it says nothing.
     key_id: Option<(String, String)>,
 }
@@ -88,7 +94,9 @@ impl Bundle {
         }
         root.only(&["mediaType", "verificationMaterial", "dsseEnvelope"])?;
         root.required("mediaType")?.exactly(MEDIA_TYPE)?;
-        let method = Method::read(&root.required("verificationMaterial")?)?;
+        let material = root.required("verificationMaterial")?;
+        let method = Method::read(&material)?;
+        let timestamp = timestamp(&material)?;
         let envelope = root.required("dsseEnvelope")?;
         envelope.only(&["payload", "payloadType", "signatures"])?;
         envelope.required("payloadType")?.exactly(PAYLOAD_TYPE)?;
@@ -103,14 +111,16 @@ impl Bundle {
             _ => None,
         };
         let signature = base64(&signature.required("sig")?)?;
-        Ok(Self { method, payload, signature, key_id })
+        Ok(Self { method, payload, signature, timestamp, key_id })
     }
 
-    /// The trusted signer whose signature this is, or why there is none.
-    pub(super) fn verify(&self, trust: &[&TrustedSigner], form: Form) -> Result<Signer, Refusal> {
+    /// The trusted signer whose signature this is, or why there is none; `now` in seconds since 1970.
+    pub(super) fn verify(&self, trust: &[&TrustedSigner], form: Form, now: u64) -> Result<Signer, Refusal> {
         let signer = match &self.method {
-            Method::Key { hint, carried } => self.by_key(hint.as_deref(), carried.as_ref(), trust, form)?,
-            Method::Certificates { chain, path } => self.by_certificate(chain, path, trust, form)?,
+            Method::Key { hint, carried } => {
+                self.by_key(hint.as_deref(), carried.as_ref(), trust, form, now)?
+            }
+            Method::Certificates { chain, path } => self.by_certificate(chain, path, trust, form, now)?,
         };
         match &self.key_id {
             Some((path, id)) if *id != signer.key.hint() && *id != signer.key.cosign_hint() => {
@@ -126,13 +136,14 @@ impl Bundle {
         carried: Option<&Carried>,
         trust: &[&TrustedSigner],
         form: Form,
+        now: u64,
     ) -> Result<Signer, Refusal> {
         let mut notes = Vec::new();
         let keys = trust.iter().filter_map(|signer| match &signer.root {
-            TrustRoot::Key(key) => Some((&signer.name, key)),
+            TrustRoot::Key(key) => Some((*signer, key)),
             TrustRoot::Authority { .. } => None,
         });
-        let mut candidates: Vec<(&String, &PublicKey)> = keys.collect();
+        let mut candidates: Vec<(&TrustedSigner, &PublicKey)> = keys.collect();
         if candidates.is_empty() {
             let why = "signed with a key, and certificates alone are trusted: trust the key as well (--key)";
             return Err(refuse("$.verificationMaterial", why));
@@ -157,15 +168,16 @@ impl Bundle {
         }
         let message = form.message(&self.payload);
         let found = candidates.iter().find(|(_, key)| form.verifies(key, &message, &self.signature));
-        let (name, key) = found.ok_or_else(|| {
+        let (signer, key) = *found.ok_or_else(|| {
             let is_edwards = |(_, key): &(_, &PublicKey)| key.algorithm() == Algorithm::Ed25519;
             let hashed =
                 "; Ed25519 is verified over the message, and what hashes it first (Ed25519ph) is not";
             let more = if candidates.iter().any(is_edwards) { hashed } else { "" };
             wrong_signature(&format!("any key given{more}"))
         })?;
-        let (name, key) = (*name, *key);
-        Ok(Signer { name: name.clone(), key: key.clone(), leaf: None, notes })
+        let (_, told) = self.stamp(signer, now)?;
+        notes.extend(told);
+        Ok(Signer { name: signer.name.clone(), key: key.clone(), leaf: None, notes })
     }
 
     fn by_certificate(
@@ -174,22 +186,35 @@ impl Bundle {
         path: &str,
         trust: &[&TrustedSigner],
         form: Form,
+        now: u64,
     ) -> Result<Signer, Refusal> {
         let message = form.message(&self.payload);
         let mut refusals = Vec::new();
         for signer in trust {
             let TrustRoot::Authority { authorities, identity } = &signer.root else { continue };
-            match authorities.verify(chain, identity.as_deref()) {
-                Ok((key, leaf, beside)) if form.verifies(&key, &message, &self.signature) => {
-                    let beside = (beside > 0)
-                        .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
-                    let (name, notes) =
-                        (signer.name.clone(), signer.is_wide().into_iter().chain(beside).collect());
-                    return Ok(Signer { name, key, leaf: Some(leaf), notes });
+            // First of all: when a certificate must be valid rests on it.
+            let (stamped, told) = match self.stamp(signer, now) {
+                Ok(stamp) => stamp,
+                Err(refusal) => {
+                    refusals.push((signer, refusal));
+                    continue;
                 }
-                Ok(_) => refusals.push((signer, wrong_signature("the key of its certificate"))),
-                Err(rule) => refusals.push((signer, refuse(path, &rule))),
+            };
+            let (key, leaf, beside) = match authorities.verify(chain, identity.as_deref(), stamped) {
+                Ok(verified) => verified,
+                Err(rule) => {
+                    refusals.push((signer, refuse(path, &rule)));
+                    continue;
+                }
+            };
+            if !form.verifies(&key, &message, &self.signature) {
+                refusals.push((signer, wrong_signature("the key of its certificate")));
+                continue;
             }
+            let beside = (beside > 0)
+                .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
+            let notes = signer.is_wide().into_iter().chain(beside).chain(told).collect();
+            return Ok(Signer { name: signer.name.clone(), key, leaf: Some(leaf), notes });
         }
         if refusals.len() > 1 {
             let each = refusals.iter().map(|(signer, refusal)| format!("{}: {}", signer.name, refusal.rule));
@@ -202,6 +227,29 @@ impl Bundle {
             },
             |(_, refusal)| refusal,
         ))
+    }
+
+    /// When the signature was there at the latest, for one who trusts this signer, and what is to be told of it. Who trusts
+    /// nobody to tell the time has nothing from a timestamp: it is not looked at, whatever it is.
+    fn stamp(&self, signer: &TrustedSigner, now: u64) -> Result<(Option<u64>, Option<String>), Refusal> {
+        let (response, tsa) = match (&self.timestamp, &signer.tsa) {
+            (Some(response), Some(tsa)) => (response, tsa),
+            (Some(_), None) => {
+                let told = "its timestamp was not looked at: nobody is trusted to tell the time (--tsa-ca)";
+                return Ok((None, Some(told.to_owned())));
+            }
+            (None, Some(_)) => return Ok((None, Some("there is no timestamp in it".to_owned()))),
+            (None, None) => return Ok((None, None)),
+        };
+        let stamp = tsa.verify(response, &self.signature, now).map_err(|rule| refuse(TIMESTAMP, &rule))?;
+        let judged = match &signer.root {
+            TrustRoot::Authority { authorities, .. } if authorities.goes_by_clock() => {
+                "; certificates were judged as of then"
+            }
+            _ => "",
+        };
+        let told = format!("signed at {} or before, says {}{judged}", time::text(stamp.seconds), stamp.by);
+        Ok((Some(stamp.seconds), Some(told)))
     }
 
     /// Identity of what is signed: the root digest has no names in it.
@@ -221,10 +269,13 @@ impl Method {
                 "a keyless signature with a log entry, which this version does not verify: use `cosign` or `model_signing`",
             ));
         }
-        if let Some(data) = material.get("timestampVerificationData")? {
-            return Err(data.refuse("a timestamp, which this version does not verify"));
-        }
-        material.only(&["publicKey", "x509CertificateChain", "certificate", "tlogEntries"])?;
+        material.only(&[
+            "publicKey",
+            "x509CertificateChain",
+            "certificate",
+            "tlogEntries",
+            "timestampVerificationData",
+        ])?;
         let get = |name| material.get(name);
         match (get("publicKey")?, get("x509CertificateChain")?, get("certificate")?) {
             (Some(key), None, None) => Self::key(&key),
@@ -305,6 +356,19 @@ pub(super) fn pre_authentication(payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
+}
+
+/// The one `TimeStampResp` of the signature, if there is any.
+fn timestamp(material: &Place<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    let Some(data) = material.get("timestampVerificationData")? else { return Ok(None) };
+    data.only(&["rfc3161Timestamps"])?;
+    let Some(list) = data.get("rfc3161Timestamps")? else { return Ok(None) };
+    if list.list()?.len() == 0 {
+        return Ok(None);
+    }
+    let one = list.single()?;
+    one.only(&["signedTimestamp"])?;
+    base64(&one.required("signedTimestamp")?).map(Some)
 }
 
 fn certificate(place: &Place<'_>) -> Result<Vec<u8>, Refusal> {

@@ -130,7 +130,7 @@ fn one(
     digests: &mut Digests,
 ) -> (Verification, Option<Look>) {
     let mut result = Verification::default();
-    let (bundle, signer, statement) = match believed(&signature.bundle, trust, request.oms_v02) {
+    let (bundle, signer, statement) = match believed(request, &signature.bundle, trust) {
         Ok(read) => read,
         Err(refusal) => {
             // Of several signatures each reason names its own. Behind the words: a name may read like that of a key.
@@ -157,10 +157,11 @@ fn one(
 
 /// What is signed, by whom.
 fn believed(
+    request: &Request<'_>,
     bytes: &[u8],
     trust: &[&TrustedSigner],
-    oms_v02: bool,
 ) -> Result<(Bundle, Signer, Statement), Refusal> {
+    let oms_v02 = request.oms_v02;
     let whole = |rule: String| Refusal { path: "$".to_owned(), rule };
     if bytes.len() as u64 > bundle::MAX_BYTES {
         return Err(whole(format!("larger than {} bytes", bundle::MAX_BYTES)));
@@ -171,7 +172,7 @@ fn believed(
     let bundle = Bundle::read(bytes)?;
     // Chosen before anything is verified, and once: no signature is held against one form and then against the other.
     let form = if oms_v02 && v02::is(&bundle.payload) { Form::V02 } else { Form::Dsse };
-    let signer = bundle.verify(trust, form).map_err(|refusal| {
+    let signer = bundle.verify(trust, form, request.now).map_err(|refusal| {
         if !oms_v02 && v02::is(&bundle.payload) {
             let why = "in the form of model-signing 0.2, which counts with --oms-v02 alone: better have it signed again";
             whole(why.to_owned())

@@ -16,24 +16,27 @@ use super::Held;
 use super::certificate::ANY_PURPOSE;
 use super::certificate::CODE_SIGNING;
 use super::certificate::Certificate;
+use super::certificate::TIME_STAMPING;
 use crate::KeyError;
 use crate::PublicKey;
 use crate::time;
 
 /// Certificates that are trusted.
-#[derive(Debug)]
-pub(super) struct Roots(Vec<CertificateDer<'static>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Roots(Vec<CertificateDer<'static>>);
 
 /// What a leaf signs. Where leaf or issuer say what keys are for, that is it: both extensions have to allow it (RFC 5280,
 /// section 4.2.1.12). The rest of a leaf's usage is judged by [`Certificate::why_not_sign`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Code, and models.
     Code,
+    /// Times.
+    Time,
 }
 
 impl Roots {
-    pub(super) fn new(roots: Vec<Vec<u8>>) -> Result<Self, &'static str> {
+    pub(crate) fn new(roots: Vec<Vec<u8>>) -> Result<Self, &'static str> {
         let roots: Vec<_> = roots.into_iter().map(CertificateDer::from).collect();
         if roots.iter().any(|root| webpki::anchor_from_trusted_cert(root).is_err()) {
             return Err("a damaged certificate");
@@ -41,13 +44,18 @@ impl Roots {
         Ok(Self(roots))
     }
 
-    pub(super) fn contain(&self, der: &[u8]) -> bool {
-        self.0.iter().any(|root| root.as_ref() == der)
+    /// DER of each.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn contain(&self, der: &[u8]) -> bool {
+        self.each().any(|root| root == der)
     }
 
     /// The certificates between leaf and root, and what their issuers are held to; or why there is no path, with what rules the
     /// given certificates out.
-    pub(super) fn path(
+    pub(crate) fn path(
         &self,
         purpose: Purpose,
         leaf: &[u8],
@@ -72,7 +80,7 @@ impl Roots {
             (!root.is_valid(seconds))
                 .then(|| format!("{name} is valid from {from} to {to}, not at {}", time::text(seconds)))
         });
-        let issuers = self.0.iter().map(AsRef::as_ref).chain(rest.iter().map(Vec::as_slice));
+        let issuers = self.each().chain(rest.iter().map(Vec::as_slice));
         let weak = issuers.filter_map(|issuer| {
             let issuer = Certificate::read(issuer)?;
             let error = PublicKey::from_der(issuer.key).err()?;
@@ -171,6 +179,7 @@ impl Purpose {
     fn oid(self) -> &'static [u8] {
         match self {
             Self::Code => CODE_SIGNING,
+            Self::Time => TIME_STAMPING,
         }
     }
 }

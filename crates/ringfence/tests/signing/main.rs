@@ -19,6 +19,7 @@ mod planted;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod timestamp;
 
 use std::path::Path;
 use std::process::Command;

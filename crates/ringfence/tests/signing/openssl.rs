@@ -16,7 +16,7 @@ use crate::support::Ran;
 use crate::support::run;
 
 /// What openssl says, in the folder, of these bytes.
-fn openssl(folder: &Folder, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+pub(crate) fn openssl(folder: &Folder, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut openssl = Command::new("openssl");
     openssl.args(arguments).current_dir(folder.path()).stdin(Stdio::piped());
     let mut child = openssl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -32,7 +32,7 @@ fn words(out: &[u8]) -> String {
 }
 
 /// A screen without its line breaks.
-fn told(ran: &Ran) -> String {
+pub(crate) fn told(ran: &Ran) -> String {
     ran.out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -90,7 +90,7 @@ pub(super) fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Ben
 pub(super) fn trust(bench: &mut Bench, roots: Vec<Vec<u8>>, time: VerifyTime) {
     let authorities = Authorities::new(roots, time).unwrap();
     let root = TrustRoot::Authority { authorities, identity: Some("release 2026".to_owned()) };
-    bench.trust = vec![TrustedSigner { name: "authority".to_owned(), root, until: None }];
+    bench.trust = vec![TrustedSigner { name: "authority".to_owned(), root, until: None, tsa: None }];
 }
 
 impl Bench {

@@ -41,8 +41,12 @@ fn rsa_signature(pair: &RsaKeyPair, how: &'static dyn signature::RsaEncoding, me
 /// A bench that trusts this key, and what it signs: the payload and the bundle without a signature of its own.
 fn bench(name: &str, public: &PublicKey) -> (Bench, Vec<u8>, Value) {
     let mut bench = Bench::new(name);
-    bench.trust =
-        vec![TrustedSigner { name: "release".to_owned(), root: TrustRoot::Key(public.clone()), until: None }];
+    bench.trust = vec![TrustedSigner {
+        name: "release".to_owned(),
+        root: TrustRoot::Key(public.clone()),
+        until: None,
+        tsa: None,
+    }];
     let payload = bench.payload().to_string();
     let mut bundle: Value =
         serde_json::from_str(&sign::envelope(payload.as_bytes(), &bench.key, &[]).unwrap()).unwrap();

@@ -51,6 +51,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
   ringfence model verify llama/ --ca root.pem --identity release@acme.example
   ringfence model verify llama/ --key model.pub --format junit -o verify.xml
   ringfence model verify llama/ --ca root.pem --at 2026-01-31     as of then
+  ringfence model verify llama/ --ca root.pem --tsa-ca tsa.pem    as of its timestamp
   ringfence model verify llama/ --signature a.sig --signature b.sig \\
       --key a.pub --key b.pub --require all
 
