@@ -6,6 +6,9 @@ use aws_lc_rs::signature::UnparsedPublicKey;
 use aws_lc_rs::signature::VerificationAlgorithm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::Signature;
+use ed25519_dalek::VerifyingKey;
+use sha2::Digest as _;
 
 use super::KeyError;
 use super::rsa;
@@ -21,7 +24,7 @@ pub enum Algorithm {
     P384,
     /// ECDSA on P-521 with SHA-512.
     P521,
-    /// Ed25519 over the message itself (RFC 8032, section 5.1; not Ed25519ph): verified, never used to sign.
+    /// Ed25519 (RFC 8032, section 5.1) over the message itself, or over its SHA-512 (Ed25519ph): verified, never used to sign.
     Ed25519,
     /// RSASSA-PKCS1-v1_5 with SHA-256, whatever the size: verified, never used to sign.
     Rsa,
@@ -227,6 +230,17 @@ impl PublicKey {
     pub(crate) fn verifies_with(&self, hash: Sha2, message: &[u8], signature: &[u8]) -> bool {
         let verify = |how| UnparsedPublicKey::new(how, &self.key).verify(message, signature).is_ok();
         self.algorithm.verification_with(hash).is_some_and(verify)
+    }
+
+    /// Whether `signature` is by this key over SHA-512 of `message`: Ed25519ph without a context (RFC 8032, section 5.1); never
+    /// for keys of other kinds.
+    pub(crate) fn verifies_prehashed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key =
+            <[u8; 32]>::try_from(self.key.as_slice()).ok().filter(|_| self.algorithm == Algorithm::Ed25519);
+        let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok());
+        let (Some(key), Ok(signature)) = (key, Signature::from_slice(signature)) else { return false };
+        let digest = sha2::Sha512::new_with_prefix(message);
+        key.verify_prehashed_strict(digest, None, &signature).is_ok()
     }
 
     /// Whether `signature` (DER for ECDSA) of `message` is by this key.

@@ -68,6 +68,9 @@ pub(super) enum Form {
     V02,
 }
 
+/// What bundles call Ed25519ph, and what results do.
+const PREHASHED: (&str, &str) = ("PKIX_ED25519_PH", "Ed25519ph");
+
 /// A key inside the bundle, as old ones have it: compared, never trusted.
 #[derive(Debug)]
 struct Carried {
@@ -81,6 +84,8 @@ pub(super) struct Signer {
     /// Name of the trusted one that it is.
     pub(super) name: String,
     pub(super) key: PublicKey,
+    /// How it signs, as people write it.
+    pub(super) algorithm: &'static str,
     pub(super) leaf: Option<VerifiedLeaf>,
     pub(super) notes: Vec<String>,
 }
@@ -167,17 +172,14 @@ impl Bundle {
             }
         }
         let message = form.message(&self.payload);
-        let found = candidates.iter().find(|(_, key)| form.verifies(key, &message, &self.signature));
-        let (signer, key) = *found.ok_or_else(|| {
-            let is_edwards = |(_, key): &(_, &PublicKey)| key.algorithm() == Algorithm::Ed25519;
-            let hashed =
-                "; Ed25519 is verified over the message, and what hashes it first (Ed25519ph) is not";
-            let more = if candidates.iter().any(is_edwards) { hashed } else { "" };
-            wrong_signature(&format!("any key given{more}"))
-        })?;
+        let details = carried.and_then(|carried| carried.details.as_deref());
+        let mut found = candidates.iter().filter_map(|(signer, key)| {
+            Some((*signer, *key, form.verifies(key, &message, &self.signature, details)?))
+        });
+        let (signer, key, algorithm) = found.next().ok_or_else(|| wrong_signature("any key given"))?;
         let (_, told) = self.stamp(signer, now)?;
         notes.extend(told);
-        Ok(Signer { name: signer.name.clone(), key: key.clone(), leaf: None, notes })
+        Ok(Signer { name: signer.name.clone(), key: key.clone(), algorithm, leaf: None, notes })
     }
 
     fn by_certificate(
@@ -207,14 +209,14 @@ impl Bundle {
                     continue;
                 }
             };
-            if !form.verifies(&key, &message, &self.signature) {
+            let Some(algorithm) = form.verifies(&key, &message, &self.signature, None) else {
                 refusals.push((signer, wrong_signature("the key of its certificate")));
                 continue;
-            }
+            };
             let beside = (beside > 0)
                 .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
             let notes = signer.is_wide().into_iter().chain(beside).chain(told).collect();
-            return Ok(Signer { name: signer.name.clone(), key, leaf: Some(leaf), notes });
+            return Ok(Signer { name: signer.name.clone(), key, algorithm, leaf: Some(leaf), notes });
         }
         if refusals.len() > 1 {
             let each = refusals.iter().map(|(signer, refusal)| format!("{}: {}", signer.name, refusal.rule));
@@ -327,10 +329,23 @@ impl Form {
         }
     }
 
-    fn verifies(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    /// How the key has signed it; `details` is what the bundle says of that. Where it says nothing, Ed25519 may have signed in
+    /// two ways: no signature holds in both, whatever its message, and a key may be used for both (RFC 8032, "Mixing Different Prehashes").
+    fn verifies(
+        self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+        details: Option<&str>,
+    ) -> Option<&'static str> {
+        let own = key.algorithm().as_str();
         match self {
-            Self::Dsse => key.verifies(message, signature),
-            Self::V02 => key.verifies_with_sha256(message, signature),
+            Self::V02 => key.verifies_with_sha256(message, signature).then_some(own),
+            Self::Dsse if details != Some(PREHASHED.0) && key.verifies(message, signature) => Some(own),
+            Self::Dsse if details.is_none_or(|it| it == PREHASHED.0) => {
+                key.verifies_prehashed(message, signature).then_some(PREHASHED.1)
+            }
+            Self::Dsse => None,
         }
     }
 }
@@ -339,8 +354,10 @@ impl Carried {
     fn is(&self, key: &PublicKey, form: Form) -> bool {
         let bytes = self.bytes == key.to_der() || self.bytes == key.to_pem().as_bytes();
         // 0.2 wrote that a key is on P-256 whatever it was.
-        let details =
-            |told: &String| told == key.key_details() || form == Form::V02 && told == v02::KEY_DETAILS;
+        let details = |told: &String| {
+            let is_prehashed = told == PREHASHED.0 && key.algorithm() == Algorithm::Ed25519;
+            told == key.key_details() || is_prehashed || form == Form::V02 && told == v02::KEY_DETAILS
+        };
         bytes && self.details.as_ref().is_none_or(details)
     }
 }

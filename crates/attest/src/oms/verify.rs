@@ -204,7 +204,7 @@ fn tell(
         signer: signer.name.clone(),
         signature: signature.name.clone(),
         method: if signer.leaf.is_some() { "certificate" } else { "key" },
-        algorithm: signer.key.algorithm().as_str(),
+        algorithm: signer.algorithm,
         key: signer.key.fingerprint().to_string(),
         certificate: signer.leaf.as_ref().map(|leaf| leaf.fingerprint.to_string()),
         subject: signer.leaf.as_ref().and_then(|leaf| leaf.name.clone()),

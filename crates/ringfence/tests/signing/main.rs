@@ -16,6 +16,7 @@ mod openssl;
 mod peer;
 mod places;
 mod planted;
+mod prehashed;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;

@@ -14,6 +14,7 @@ use crate::FILES;
 use crate::cosign::accepts;
 use crate::keys;
 use crate::model;
+use crate::openssl::base64;
 use crate::openssl::openssl;
 use crate::openssl::told;
 use crate::refused;
@@ -74,10 +75,6 @@ fn stamp(folder: &Folder, bytes: &[u8], query: &[&str], config: &str) -> Vec<u8>
     folder.write("stamped", bytes);
     let query = openssl(folder, &[&["ts", "-query", "-data", "stamped"], query].concat(), &[]);
     reply(folder, &query, config)
-}
-
-fn base64(folder: &Folder, bytes: &[u8]) -> String {
-    String::from_utf8(openssl(folder, &["base64", "-A"], bytes)).unwrap().trim().to_owned()
 }
 
 /// A bundle, and the signature in it.

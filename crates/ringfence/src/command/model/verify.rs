@@ -36,7 +36,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
 /// Verify that a model is what a trusted signer signed: every file, by name and digest.
 ///
 /// Reads OpenSSF Model Signing bundles, of `ringfence model sign`, of PyPI's model-signing and of others, by SHA-256, BLAKE2b
-/// and BLAKE3, of keys on curves and RSA. Files that nobody
+/// and BLAKE3, of keys on curves and RSA, with timestamps. Files that nobody
 /// signed fail, files that are gone fail, links fail, and what the signature does not cover is named. Nothing is asked of
 /// the network, and no certificate authority is trusted but those given.
 ///
