@@ -13,6 +13,7 @@ use crate::oms::trust::TrustRoot;
 use crate::oms::trust::TrustedSigner;
 use crate::oms::v02;
 use crate::time;
+use crate::x509::Authorities;
 use crate::x509::VerifiedLeaf;
 
 /// The one media type that key and certificate bundles have.
@@ -190,33 +191,13 @@ impl Bundle {
         form: Form,
         now: u64,
     ) -> Result<Signer, Refusal> {
-        let message = form.message(&self.payload);
         let mut refusals = Vec::new();
         for signer in trust {
             let TrustRoot::Authority { authorities, identity } = &signer.root else { continue };
-            // First of all: when a certificate must be valid rests on it.
-            let (stamped, told) = match self.stamp(signer, now) {
-                Ok(stamp) => stamp,
-                Err(refusal) => {
-                    refusals.push((signer, refusal));
-                    continue;
-                }
-            };
-            let (key, leaf, beside) = match authorities.verify(chain, identity.as_deref(), stamped) {
-                Ok(verified) => verified,
-                Err(rule) => {
-                    refusals.push((signer, refuse(path, &rule)));
-                    continue;
-                }
-            };
-            let Some(algorithm) = form.verifies(&key, &message, &self.signature, None) else {
-                refusals.push((signer, wrong_signature("the key of its certificate")));
-                continue;
-            };
-            let beside = (beside > 0)
-                .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
-            let notes = signer.is_wide().into_iter().chain(beside).chain(told).collect();
-            return Ok(Signer { name: signer.name.clone(), key, algorithm, leaf: Some(leaf), notes });
+            match self.certified((chain, path), signer, authorities, identity.as_deref(), form, now) {
+                Ok(signer) => return Ok(signer),
+                Err(refusal) => refusals.push((signer, refusal)),
+            }
         }
         if refusals.len() > 1 {
             let each = refusals.iter().map(|(signer, refusal)| format!("{}: {}", signer.name, refusal.rule));
@@ -229,6 +210,29 @@ impl Bundle {
             },
             |(_, refusal)| refusal,
         ))
+    }
+
+    /// The signer, if these authorities stand behind the chain, which stands at this path.
+    fn certified(
+        &self,
+        (chain, path): (&[Vec<u8>], &str),
+        signer: &TrustedSigner,
+        authorities: &Authorities,
+        identity: Option<&str>,
+        form: Form,
+        now: u64,
+    ) -> Result<Signer, Refusal> {
+        // First of all: when a certificate must be valid rests on it.
+        let (stamped, told) = self.stamp(signer, now)?;
+        let verified = authorities.verify(chain, identity, stamped);
+        let (key, leaf, beside) = verified.map_err(|rule| refuse(path, &rule))?;
+        let algorithm = form
+            .verifies(&key, &form.message(&self.payload), &self.signature, None)
+            .ok_or_else(|| wrong_signature("the key of its certificate"))?;
+        let beside =
+            (beside > 0).then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
+        let notes = signer.is_wide().into_iter().chain(beside).chain(told).collect();
+        Ok(Signer { name: signer.name.clone(), key, algorithm, leaf: Some(leaf), notes })
     }
 
     /// When the signature was there at the latest, for one who trusts this signer, and what is to be told of it. Who trusts
