@@ -5,8 +5,13 @@ pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
 pub(crate) const OID: u8 = 0x06;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+/// What an extension has as BOOLEAN, where it is critical: DER writes true in one way.
+pub(crate) const TRUE: &[u8] = &[0xff];
 
 /// Elements that follow each other.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +62,13 @@ impl<'d> Der<'d> {
             *self = ahead;
             content
         })
+    }
+
+    /// The next element, which has this tag, with tag and length.
+    pub(crate) fn whole(&mut self, tag: u8) -> Option<&'d [u8]> {
+        let before = self.0;
+        self.take(tag)?;
+        before.get(..before.len() - self.0.len())
     }
 
     /// Elements inside the next one, which is a sequence.
@@ -111,6 +123,10 @@ mod tests {
             let bytes = element(OCTET_STRING, &vec![7; length]);
             let mut der = Der::new(&bytes);
             assert_eq!((der.take(OCTET_STRING).unwrap().len(), der.is_empty()), (length, true));
+            let mut two = [bytes.as_slice(), &[NULL, 0]].concat();
+            assert_eq!(Der::new(&two).whole(OCTET_STRING), Some(bytes.as_slice()));
+            two[0] = SEQUENCE;
+            assert_eq!(Der::new(&two).whole(OCTET_STRING), None);
         }
     }
 }

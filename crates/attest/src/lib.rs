@@ -14,6 +14,7 @@ mod keys;
 mod oms;
 mod pem;
 mod time;
+mod timestamp;
 mod x509;
 
 pub use hash::Digests;
@@ -45,6 +46,9 @@ pub use oms::sign;
 pub use oms::signs_another;
 pub use oms::verify;
 pub use time::parse as parse_time;
+pub use timestamp::Stamp;
+pub use timestamp::TimeAuthorities;
+pub use timestamp::read_timestamp;
 pub use x509::Alternative;
 pub use x509::Authorities;
 pub use x509::Held;

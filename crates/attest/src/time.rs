@@ -20,6 +20,15 @@ pub(crate) fn from_der((tag, text): (u8, &[u8])) -> Option<u64> {
     seconds([year, part(0)?, part(2)?, part(4)?, part(6)?, part(8)?])
 }
 
+/// Reads the GeneralizedTime of a timestamp, which may have a fraction, and never one that ends in 0 (RFC 3161, section 2.4.2):
+/// whole seconds, rounded down.
+pub(crate) fn from_stamp(text: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(text).ok()?;
+    let Some((whole, fraction)) = text.split_once('.') else { return from_der((0x18, text.as_bytes())) };
+    digits(fraction.strip_suffix('Z').filter(|it| !it.is_empty() && it.len() < 10 && !it.ends_with('0'))?)?;
+    from_der((0x18, format!("{whole}Z").as_bytes()))
+}
+
 /// Reads `2026-01-31` (its first second) or `2026-01-31T12:00:00Z`.
 pub fn parse(text: &str) -> Option<u64> {
     let (date, clock) = match text.split_once('T') {
@@ -109,5 +118,16 @@ mod tests {
         assert_eq!(from_der((0x17, b"000301000000Z")), Some(951_868_800));
         assert_eq!(from_der((0x18, b"20000301000000Z")), Some(951_868_800));
         assert_eq!(from_der((0x18, b"20000301000000+01")), None);
+        for (written, seconds) in [
+            ("20000301000000Z", Some(951_868_800)),
+            ("20000301000000.999Z", Some(951_868_800)),
+            ("20000301000000.10Z", None),
+            ("20000301000000.Z", None),
+            ("20000301000000.1", None),
+            ("20000301000000.1.1Z", None),
+            ("200003010000Z", None),
+        ] {
+            assert_eq!(from_stamp(written.as_bytes()), seconds, "{written}");
+        }
     }
 }

@@ -1,29 +1,16 @@
 //! Room `attest`: certificates -> the key of a leaf that a given authority stands behind, at a given time. RFC 5280.
-//!
-//! The path is `rustls-webpki`'s; it ignores what a key may be used for, so those rules are ours.
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::TrustAnchor;
-use rustls_pki_types::UnixTime;
-use webpki::Cert;
-use webpki::EndEntityCert;
-use webpki::KeyPurposeId;
-use webpki::KeyPurposeIdIter;
-use webpki::RequiredEkuNotFoundContext;
-use webpki::VerifiedPath;
-
-use crate::KeyError;
 use crate::PublicKey;
-use crate::Refusal;
 use crate::Sha256;
 use crate::pem;
 use crate::time;
 
 mod certificate;
+mod path;
 
-use certificate::ANY_PURPOSE;
-use certificate::CODE_SIGNING;
-use certificate::Certificate;
+pub(crate) use certificate::Certificate;
+pub(crate) use path::Purpose;
+pub(crate) use path::Roots;
 
 /// Longest certificate of a bundle, bytes: nobody has signed for its length before it is read.
 const LONGEST: usize = 64 << 10;
@@ -42,7 +29,7 @@ pub enum VerifyTime {
 /// Certificates that are trusted, and when.
 #[derive(Debug)]
 pub struct Authorities {
-    roots: Vec<CertificateDer<'static>>,
+    roots: Roots,
     time: VerifyTime,
 }
 
@@ -176,11 +163,13 @@ pub fn certificate_key(der: &[u8]) -> Option<PublicKey> {
 impl Authorities {
     /// Trusts these roots, and nobody else.
     pub fn new(roots: Vec<Vec<u8>>, time: VerifyTime) -> Result<Self, &'static str> {
-        let roots: Vec<_> = roots.into_iter().map(CertificateDer::from).collect();
-        if roots.iter().any(|root| webpki::anchor_from_trusted_cert(root).is_err()) {
-            return Err("a damaged certificate");
-        }
-        Ok(Self { roots, time })
+        Ok(Self { roots: Roots::new(roots)?, time })
+    }
+
+    /// Asks about another time, for tests.
+    #[cfg(test)]
+    pub(crate) fn ask(&mut self, time: VerifyTime) {
+        self.time = time;
     }
 
     /// Options in force that say yes to more than the default does.
@@ -196,43 +185,43 @@ impl Authorities {
         }
     }
 
+    /// Whether it is the clock that says when certificates must be valid; a time that was asked for says it otherwise.
+    pub(crate) fn goes_by_clock(&self) -> bool {
+        matches!(self.time, VerifyTime::Now(_))
+    }
+
     /// The key of the first certificate, if a path of valid ones leads from it to a root and it is for `identity`; and how many
-    /// certificates are on no such path, which makes them free to change.
+    /// certificates are on no such path, which makes them free to change. Where the signature is known to have been there at
+    /// `stamped`, that takes the place of the clock.
     pub(crate) fn verify(
         &self,
         chain: &[Vec<u8>],
         identity: Option<&str>,
-    ) -> Result<(PublicKey, VerifiedLeaf, usize), Refusal> {
-        let refuse =
-            |rule: String| Refusal { path: "$.verificationMaterial.x509CertificateChain".to_owned(), rule };
-        let (first, rest) = chain.split_first().ok_or_else(|| refuse("no certificates".to_owned()))?;
+        stamped: Option<u64>,
+    ) -> Result<(PublicKey, VerifiedLeaf, usize), String> {
+        let (first, rest) = chain.split_first().ok_or("no certificates")?;
         if chain.iter().any(|it| it.len() > LONGEST) {
-            return Err(refuse(format!("a certificate of more than {LONGEST} bytes")));
+            return Err(format!("a certificate of more than {LONGEST} bytes"));
         }
-        let leaf =
-            Certificate::read(first).ok_or_else(|| refuse("the first certificate is damaged".to_owned()))?;
+        let leaf = Certificate::read(first).ok_or("the first certificate is damaged")?;
         let seconds = match self.time {
-            VerifyTime::Now(seconds) | VerifyTime::At(seconds) => seconds,
+            VerifyTime::Now(seconds) => stamped.unwrap_or(seconds),
+            VerifyTime::At(seconds) => seconds,
             VerifyTime::LeafNotBefore => leaf.not_before,
         };
         if let Some(why) = leaf.why_not_sign() {
-            return Err(refuse(format!("the first certificate may not sign: {why}")));
+            return Err(format!("the first certificate may not sign: {why}"));
         }
         if seconds < leaf.not_before || seconds > leaf.not_after {
             let (from, to, at) =
                 (time::text(leaf.not_before), time::text(leaf.not_after), time::text(seconds));
-            return Err(refuse(format!(
-                "the first certificate is valid from {from} to {to}, not at {at} (--at sets the time)"
-            )));
+            return Err(format!(
+                "the first certificate is valid from {from} to {to}, not at {at} (--at sets the time, and so does a timestamp with --tsa-ca)"
+            ));
         }
-        let key = PublicKey::from_der(leaf.key).map_err(|error| refuse(error.to_string()))?;
-        // A leaf that is itself trusted needs no path; webpki has no word for that.
-        let (between, held) = if self.is_root(first) {
-            (Vec::new(), None)
-        } else {
-            self.path(first, rest, seconds).map_err(|error| refuse(self.no_path(&error, rest, seconds)))?
-        };
-        let beside = rest.iter().filter(|der| !between.contains(der) && !self.is_root(der)).count();
+        let key = PublicKey::from_der(leaf.key).map_err(|error| error.to_string())?;
+        let (between, held) = self.roots.path(Purpose::Code, first, rest, seconds)?;
+        let beside = rest.iter().filter(|der| !between.contains(der) && !self.roots.contain(der)).count();
         let leaf = VerifiedLeaf {
             fingerprint: Sha256::of(first),
             name: leaf.name,
@@ -241,123 +230,9 @@ impl Authorities {
             held,
         };
         match identity.and_then(|identity| leaf.not_for(identity)) {
-            Some(why) => Err(refuse(why)),
+            Some(why) => Err(why),
             None => Ok((key, leaf, beside)),
         }
-    }
-
-    fn is_root(&self, der: &[u8]) -> bool {
-        self.roots.iter().any(|root| root.as_ref() == der)
-    }
-
-    /// Why there is no path, with what rules the given certificates out.
-    fn no_path(&self, error: &webpki::Error, rest: &[Vec<u8>], seconds: u64) -> String {
-        let out = self.roots.iter().filter_map(|root| {
-            let root = Certificate::read(root)?;
-            let name = root.name.clone().unwrap_or_else(|| "a given certificate".to_owned());
-            if !root.is_authority() {
-                return Some(format!("{name} may not issue certificates, and stands for itself alone"));
-            }
-            let (from, to) = (time::text(root.not_before), time::text(root.not_after));
-            (!root.is_valid(seconds))
-                .then(|| format!("{name} is valid from {from} to {to}, not at {}", time::text(seconds)))
-        });
-        let issuers = self.roots.iter().map(AsRef::as_ref).chain(rest.iter().map(Vec::as_slice));
-        let weak = issuers.filter_map(|issuer| {
-            let issuer = Certificate::read(issuer)?;
-            let error = PublicKey::from_der(issuer.key).err()?;
-            let name = issuer.name.as_deref().unwrap_or("an issuer");
-            matches!(error, KeyError::RsaSize(..2048)).then(|| format!("{name} has {error}"))
-        });
-        let out: Vec<String> = out.chain(weak).collect();
-        let why = if out.is_empty() { error.to_string() } else { out.join("; ") };
-        format!("no valid path to a given authority: {why}")
-    }
-
-    /// The certificates between leaf and root, and what their issuers are held to.
-    fn path(
-        &self,
-        leaf: &[u8],
-        rest: &[Vec<u8>],
-        seconds: u64,
-    ) -> Result<(Vec<Vec<u8>>, Held), webpki::Error> {
-        // webpki takes an anchor for a name and a key: what its certificate says of itself is judged here.
-        let stands = |root: &&CertificateDer<'static>| {
-            Certificate::read(root).is_some_and(|root| root.is_authority() && root.is_valid(seconds))
-        };
-        let roots: Vec<&CertificateDer<'static>> = self.roots.iter().filter(stands).collect();
-        let anchors =
-            roots.iter().map(|root| webpki::anchor_from_trusted_cert(root)).collect::<Result<Vec<_>, _>>()?;
-        let between: Vec<CertificateDer<'_>> =
-            rest.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-        let leaf = CertificateDer::from(leaf);
-        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
-        let leaf = EndEntityCert::try_from(&leaf)?;
-        let path = leaf.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &anchors,
-            &between,
-            time,
-            SignsCode,
-            None,
-            Some(&|path: &VerifiedPath<'_>| may_certify(path, root_of(path, &roots, &anchors))),
-        )?;
-        let root = root_of(&path, &roots, &anchors).and_then(|root| root.constrains);
-        let between: Vec<Vec<u8>> =
-            path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect();
-        let issuers = between.iter().filter_map(|der| Certificate::read(der)?.constrains);
-        // From the leaf upwards: who is held nearest to the root may have written the constraints of those below.
-        let held = issuers.chain(root).last();
-        Ok((between, held))
-    }
-}
-
-/// The certificate that a path ends at. Of two with one name and one key the stricter cannot be told: the first.
-fn root_of<'r>(
-    path: &VerifiedPath<'_>,
-    roots: &[&'r CertificateDer<'static>],
-    anchors: &[TrustAnchor<'_>],
-) -> Option<Certificate<'r>> {
-    let at = anchors.iter().position(|anchor| anchor == path.anchor())?;
-    Certificate::read(roots.get(at)?)
-}
-
-/// RFC 5280, 6.1.4: where an issuer says what its key is for, that is signing certificates (n); the root's limit of how many
-/// may follow holds as those of the others do, which webpki has counted (l, m).
-fn may_certify(path: &VerifiedPath<'_>, root: Option<Certificate<'_>>) -> Result<(), webpki::Error> {
-    let may = |issuer: &Cert<'_>| Certificate::read(&issuer.der()).is_some_and(|issuer| issuer.may_certify());
-    if !path.intermediate_certificates().all(may) {
-        return Err(webpki::Error::EndEntityUsedAsCa);
-    }
-    let between = path.intermediate_certificates().count();
-    let most = root.ok_or(webpki::Error::UnknownIssuer)?.path_len;
-    if most.is_some_and(|most| between > most) {
-        Err(webpki::Error::PathLenConstraintViolated)
-    } else {
-        Ok(())
-    }
-}
-
-/// Where leaf or issuer say what keys are for, that is signing code: both extensions have to allow it (RFC 5280, section
-/// 4.2.1.12). The rest of a leaf's usage is judged by [`Certificate::why_not_sign`].
-struct SignsCode;
-
-impl webpki::ExtendedKeyUsageValidator for SignsCode {
-    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let allowed = [CODE_SIGNING, ANY_PURPOSE].map(KeyPurposeId::new);
-        let mut present = Vec::new();
-        for purpose in purposes {
-            let purpose = purpose?;
-            if allowed.contains(&purpose) {
-                return Ok(());
-            }
-            present.push(purpose.to_decoded_oid());
-        }
-        if present.is_empty() {
-            return Ok(());
-        }
-        let required = webpki::KeyUsage::required(CODE_SIGNING);
-        Err(webpki::Error::RequiredEkuNotFoundContext(RequiredEkuNotFoundContext { required, present }))
     }
 }
 

@@ -45,3 +45,8 @@ fn key_holds_on_its_corpus() {
 fn certificate_holds_on_its_corpus() {
     replay("certificate", entry::certificate);
 }
+
+#[test]
+fn timestamp_holds_on_its_corpus() {
+    replay("timestamp", entry::timestamp);
+}

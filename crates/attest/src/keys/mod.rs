@@ -13,6 +13,7 @@ pub use private::KeyFormat;
 pub use private::PrivateKey;
 pub use public::Algorithm;
 pub use public::PublicKey;
+pub(crate) use public::Sha2;
 
 /// A password, wiped when it is dropped.
 pub type Password = zeroize::Zeroizing<Vec<u8>>;

@@ -1,10 +1,14 @@
 //! Room `attest`: public keys, and the ways in which bundles name one.
 
+use aws_lc_rs::digest;
 use aws_lc_rs::signature;
 use aws_lc_rs::signature::UnparsedPublicKey;
 use aws_lc_rs::signature::VerificationAlgorithm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::Signature;
+use ed25519_dalek::VerifyingKey;
+use sha2::Digest as _;
 
 use super::KeyError;
 use super::rsa;
@@ -20,7 +24,7 @@ pub enum Algorithm {
     P384,
     /// ECDSA on P-521 with SHA-512.
     P521,
-    /// Ed25519 over the message itself (RFC 8032, section 5.1; not Ed25519ph): verified, never used to sign.
+    /// Ed25519 (RFC 8032, section 5.1) over the message itself, or over its SHA-512 (Ed25519ph): verified, never used to sign.
     Ed25519,
     /// RSASSA-PKCS1-v1_5 with SHA-256, whatever the size: verified, never used to sign.
     Rsa,
@@ -62,14 +66,44 @@ impl Algorithm {
         }
     }
 
-    /// With SHA-256, whatever the curve.
-    fn verification_sha256(self) -> Option<&'static dyn VerificationAlgorithm> {
-        match self {
-            Self::P256 => Some(&signature::ECDSA_P256_SHA256_ASN1),
-            Self::P384 => Some(&signature::ECDSA_P384_SHA256_ASN1),
-            Self::P521 => Some(&signature::ECDSA_P521_SHA256_ASN1),
-            Self::Ed25519 | Self::Rsa => None,
-        }
+    /// With this hash, whatever belongs to the kind of key; none where they do not go together (RFC 8419, section 3.1:
+    /// Ed25519 goes with SHA-512 alone).
+    fn verification_with(self, hash: Sha2) -> Option<&'static dyn VerificationAlgorithm> {
+        Some(match (self, hash) {
+            (Self::P256, Sha2::Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
+            (Self::P256, Sha2::Sha384) => &signature::ECDSA_P256_SHA384_ASN1,
+            (Self::P256, Sha2::Sha512) => &signature::ECDSA_P256_SHA512_ASN1,
+            (Self::P384, Sha2::Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
+            (Self::P384, Sha2::Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
+            (Self::P384, Sha2::Sha512) => &signature::ECDSA_P384_SHA512_ASN1,
+            (Self::P521, Sha2::Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+            (Self::P521, Sha2::Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
+            (Self::P521, Sha2::Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
+            (Self::Rsa, Sha2::Sha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            (Self::Rsa, Sha2::Sha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
+            (Self::Rsa, Sha2::Sha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
+            (Self::Ed25519, Sha2::Sha512) => &signature::ED25519,
+            (Self::Ed25519, Sha2::Sha256 | Sha2::Sha384) => return None,
+        })
+    }
+}
+
+/// A hash that a signature names beside its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sha2 {
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+impl Sha2 {
+    pub(crate) fn digest(self, bytes: &[u8]) -> Vec<u8> {
+        let how = match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        };
+        digest::digest(how, bytes).as_ref().to_vec()
     }
 }
 
@@ -188,8 +222,25 @@ impl PublicKey {
 
     /// Whether `signature` of `message` is by this key with SHA-256, whatever its curve; never for keys on none.
     pub(crate) fn verifies_with_sha256(&self, message: &[u8], signature: &[u8]) -> bool {
+        let is_on_curve = matches!(self.algorithm, Algorithm::P256 | Algorithm::P384 | Algorithm::P521);
+        is_on_curve && self.verifies_with(Sha2::Sha256, message, signature)
+    }
+
+    /// Whether `signature` of `message` is by this key with this hash.
+    pub(crate) fn verifies_with(&self, hash: Sha2, message: &[u8], signature: &[u8]) -> bool {
         let verify = |how| UnparsedPublicKey::new(how, &self.key).verify(message, signature).is_ok();
-        self.algorithm.verification_sha256().is_some_and(verify)
+        self.algorithm.verification_with(hash).is_some_and(verify)
+    }
+
+    /// Whether `signature` is by this key over SHA-512 of `message`: Ed25519ph without a context (RFC 8032, section 5.1); never
+    /// for keys of other kinds.
+    pub(crate) fn verifies_prehashed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key =
+            <[u8; 32]>::try_from(self.key.as_slice()).ok().filter(|_| self.algorithm == Algorithm::Ed25519);
+        let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok());
+        let (Some(key), Ok(signature)) = (key, Signature::from_slice(signature)) else { return false };
+        let digest = sha2::Sha512::new_with_prefix(message);
+        key.verify_prehashed_strict(digest, None, &signature).is_ok()
     }
 
     /// Whether `signature` (DER for ECDSA) of `message` is by this key.

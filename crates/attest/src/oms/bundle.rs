@@ -12,6 +12,8 @@ use crate::json::Place;
 use crate::oms::trust::TrustRoot;
 use crate::oms::trust::TrustedSigner;
 use crate::oms::v02;
+use crate::time;
+use crate::x509::Authorities;
 use crate::x509::VerifiedLeaf;
 
 /// The one media type that key and certificate bundles have.
@@ -25,20 +27,37 @@ const MOST_VALUES: usize = 4096;
 /// Most certificates of a chain.
 const MAX_CHAIN: usize = 10;
 
+/// Where the certificates stand, and where one alone does: model-transparency-go writes it so, as keyless bundles do, but
+/// without a log entry.
+const CHAIN: &str = "$.verificationMaterial.x509CertificateChain";
+const ALONE: &str = "$.verificationMaterial.certificate";
+
+const TIMESTAMP: &str =
+    "$.verificationMaterial.timestampVerificationData.rfc3161Timestamps[0].signedTimestamp";
+
 /// A bundle as read: nothing of it is believed yet.
 #[derive(Debug)]
 pub(super) struct Bundle {
     method: Method,
     pub(super) payload: Vec<u8>,
     signature: Vec<u8>,
+    /// A `TimeStampResp` of the signature.
+    timestamp: Option<Vec<u8>>,
     /// Path and value of `keyid`, unless it says nothing.
     key_id: Option<(String, String)>,
 }
 
 #[derive(Debug)]
 enum Method {
-    Key { hint: Option<String>, carried: Option<Carried> },
-    Certificates(Vec<Vec<u8>>),
+    Key {
+        hint: Option<String>,
+        carried: Option<Carried>,
+    },
+    /// Leaf first, and where they stand.
+    Certificates {
+        chain: Vec<Vec<u8>>,
+        path: &'static str,
+    },
 }
 
 /// Over what a signature is, and with which hash.
@@ -49,6 +68,9 @@ pub(super) enum Form {
     /// That of model-signing 0.2: SHA-256 on each curve.
     V02,
 }
+
+/// What bundles call Ed25519ph, and what results do.
+const PREHASHED: (&str, &str) = ("PKIX_ED25519_PH", "Ed25519ph");
 
 /// A key inside the bundle, as old ones have it: compared, never trusted.
 #[derive(Debug)]
@@ -63,6 +85,8 @@ pub(super) struct Signer {
     /// Name of the trusted one that it is.
     pub(super) name: String,
     pub(super) key: PublicKey,
+    /// How it signs, as people write it.
+    pub(super) algorithm: &'static str,
     pub(super) leaf: Option<VerifiedLeaf>,
     pub(super) notes: Vec<String>,
 }
@@ -76,7 +100,9 @@ impl Bundle {
         }
         root.only(&["mediaType", "verificationMaterial", "dsseEnvelope"])?;
         root.required("mediaType")?.exactly(MEDIA_TYPE)?;
-        let method = Method::read(&root.required("verificationMaterial")?)?;
+        let material = root.required("verificationMaterial")?;
+        let method = Method::read(&material)?;
+        let timestamp = timestamp(&material)?;
         let envelope = root.required("dsseEnvelope")?;
         envelope.only(&["payload", "payloadType", "signatures"])?;
         envelope.required("payloadType")?.exactly(PAYLOAD_TYPE)?;
@@ -91,14 +117,16 @@ impl Bundle {
             _ => None,
         };
         let signature = base64(&signature.required("sig")?)?;
-        Ok(Self { method, payload, signature, key_id })
+        Ok(Self { method, payload, signature, timestamp, key_id })
     }
 
-    /// The trusted signer whose signature this is, or why there is none.
-    pub(super) fn verify(&self, trust: &[&TrustedSigner], form: Form) -> Result<Signer, Refusal> {
+    /// The trusted signer whose signature this is, or why there is none; `now` in seconds since 1970.
+    pub(super) fn verify(&self, trust: &[&TrustedSigner], form: Form, now: u64) -> Result<Signer, Refusal> {
         let signer = match &self.method {
-            Method::Key { hint, carried } => self.by_key(hint.as_deref(), carried.as_ref(), trust, form)?,
-            Method::Certificates(chain) => self.by_certificate(chain, trust, form)?,
+            Method::Key { hint, carried } => {
+                self.by_key(hint.as_deref(), carried.as_ref(), trust, form, now)?
+            }
+            Method::Certificates { chain, path } => self.by_certificate(chain, path, trust, form, now)?,
         };
         match &self.key_id {
             Some((path, id)) if *id != signer.key.hint() && *id != signer.key.cosign_hint() => {
@@ -114,13 +142,14 @@ impl Bundle {
         carried: Option<&Carried>,
         trust: &[&TrustedSigner],
         form: Form,
+        now: u64,
     ) -> Result<Signer, Refusal> {
         let mut notes = Vec::new();
         let keys = trust.iter().filter_map(|signer| match &signer.root {
-            TrustRoot::Key(key) => Some((&signer.name, key)),
+            TrustRoot::Key(key) => Some((*signer, key)),
             TrustRoot::Authority { .. } => None,
         });
-        let mut candidates: Vec<(&String, &PublicKey)> = keys.collect();
+        let mut candidates: Vec<(&TrustedSigner, &PublicKey)> = keys.collect();
         if candidates.is_empty() {
             let why = "signed with a key, and certificates alone are trusted: trust the key as well (--key)";
             return Err(refuse("$.verificationMaterial", why));
@@ -144,37 +173,29 @@ impl Bundle {
             }
         }
         let message = form.message(&self.payload);
-        let found = candidates.iter().find(|(_, key)| form.verifies(key, &message, &self.signature));
-        let (name, key) = found.ok_or_else(|| {
-            let is_edwards = |(_, key): &(_, &PublicKey)| key.algorithm() == Algorithm::Ed25519;
-            let hashed =
-                "; Ed25519 is verified over the message, and what hashes it first (Ed25519ph) is not";
-            let more = if candidates.iter().any(is_edwards) { hashed } else { "" };
-            wrong_signature(&format!("any key given{more}"))
-        })?;
-        let (name, key) = (*name, *key);
-        Ok(Signer { name: name.clone(), key: key.clone(), leaf: None, notes })
+        let details = carried.and_then(|carried| carried.details.as_deref());
+        let mut found = candidates.iter().filter_map(|(signer, key)| {
+            Some((*signer, *key, form.verifies(key, &message, &self.signature, details)?))
+        });
+        let (signer, key, algorithm) = found.next().ok_or_else(|| wrong_signature("any key given"))?;
+        let (_, told) = self.stamp(signer, now)?;
+        notes.extend(told);
+        Ok(Signer { name: signer.name.clone(), key: key.clone(), algorithm, leaf: None, notes })
     }
 
     fn by_certificate(
         &self,
         chain: &[Vec<u8>],
+        path: &str,
         trust: &[&TrustedSigner],
         form: Form,
+        now: u64,
     ) -> Result<Signer, Refusal> {
-        let message = form.message(&self.payload);
         let mut refusals = Vec::new();
         for signer in trust {
             let TrustRoot::Authority { authorities, identity } = &signer.root else { continue };
-            match authorities.verify(chain, identity.as_deref()) {
-                Ok((key, leaf, beside)) if form.verifies(&key, &message, &self.signature) => {
-                    let beside = (beside > 0)
-                        .then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
-                    let (name, notes) =
-                        (signer.name.clone(), signer.is_wide().into_iter().chain(beside).collect());
-                    return Ok(Signer { name, key, leaf: Some(leaf), notes });
-                }
-                Ok(_) => refusals.push((signer, wrong_signature("the key of its certificate"))),
+            match self.certified((chain, path), signer, authorities, identity.as_deref(), form, now) {
+                Ok(signer) => return Ok(signer),
                 Err(refusal) => refusals.push((signer, refusal)),
             }
         }
@@ -191,6 +212,52 @@ impl Bundle {
         ))
     }
 
+    /// The signer, if these authorities stand behind the chain, which stands at this path.
+    fn certified(
+        &self,
+        (chain, path): (&[Vec<u8>], &str),
+        signer: &TrustedSigner,
+        authorities: &Authorities,
+        identity: Option<&str>,
+        form: Form,
+        now: u64,
+    ) -> Result<Signer, Refusal> {
+        // First of all: when a certificate must be valid rests on it.
+        let (stamped, told) = self.stamp(signer, now)?;
+        let verified = authorities.verify(chain, identity, stamped);
+        let (key, leaf, beside) = verified.map_err(|rule| refuse(path, &rule))?;
+        let algorithm = form
+            .verifies(&key, &form.message(&self.payload), &self.signature, None)
+            .ok_or_else(|| wrong_signature("the key of its certificate"))?;
+        let beside =
+            (beside > 0).then(|| format!("certificates of the bundle on no path to an authority: {beside}"));
+        let notes = signer.is_wide().into_iter().chain(beside).chain(told).collect();
+        Ok(Signer { name: signer.name.clone(), key, algorithm, leaf: Some(leaf), notes })
+    }
+
+    /// When the signature was there at the latest, for one who trusts this signer, and what is to be told of it. Who trusts
+    /// nobody to tell the time has nothing from a timestamp: it is not looked at, whatever it is.
+    fn stamp(&self, signer: &TrustedSigner, now: u64) -> Result<(Option<u64>, Option<String>), Refusal> {
+        let (response, tsa) = match (&self.timestamp, &signer.tsa) {
+            (Some(response), Some(tsa)) => (response, tsa),
+            (Some(_), None) => {
+                let told = "its timestamp was not looked at: nobody is trusted to tell the time (--tsa-ca)";
+                return Ok((None, Some(told.to_owned())));
+            }
+            (None, Some(_)) => return Ok((None, Some("there is no timestamp in it".to_owned()))),
+            (None, None) => return Ok((None, None)),
+        };
+        let stamp = tsa.verify(response, &self.signature, now).map_err(|rule| refuse(TIMESTAMP, &rule))?;
+        let judged = match &signer.root {
+            TrustRoot::Authority { authorities, .. } if authorities.goes_by_clock() => {
+                "; certificates were judged as of then"
+            }
+            _ => "",
+        };
+        let told = format!("signed at {} or before, says {}{judged}", time::text(stamp.seconds), stamp.by);
+        Ok((Some(stamp.seconds), Some(told)))
+    }
+
     /// Identity of what is signed: the root digest has no names in it.
     pub(super) fn payload_digest(&self) -> Sha256 {
         Sha256::of(&self.payload)
@@ -203,19 +270,29 @@ impl Method {
             Some(entries) => entries.list()?.len(),
             None => 0,
         };
-        if entries > 0 || material.get("certificate")?.is_some() {
+        if entries > 0 {
             return Err(material.refuse(
                 "a keyless signature with a log entry, which this version does not verify: use `cosign` or `model_signing`",
             ));
         }
-        if let Some(data) = material.get("timestampVerificationData")? {
-            return Err(data.refuse("a timestamp, which this version does not verify"));
-        }
-        material.only(&["publicKey", "x509CertificateChain", "tlogEntries"])?;
-        match (material.get("publicKey")?, material.get("x509CertificateChain")?) {
-            (Some(key), None) => Self::key(&key),
-            (None, Some(chain)) => Self::chain(&chain),
-            _ => Err(material.refuse("one of `publicKey` and `x509CertificateChain` was expected")),
+        material.only(&[
+            "publicKey",
+            "x509CertificateChain",
+            "certificate",
+            "tlogEntries",
+            "timestampVerificationData",
+        ])?;
+        let get = |name| material.get(name);
+        match (get("publicKey")?, get("x509CertificateChain")?, get("certificate")?) {
+            (Some(key), None, None) => Self::key(&key),
+            (None, Some(chain), None) => Self::chain(&chain),
+            (None, None, Some(alone)) => {
+                Ok(Self::Certificates { chain: vec![certificate(&alone)?], path: ALONE })
+            }
+            _ => {
+                let words = "one of `publicKey`, `x509CertificateChain` and `certificate` was expected";
+                Err(material.refuse(words))
+            }
         }
     }
 
@@ -243,11 +320,8 @@ impl Method {
             return Err(list
                 .refuse(format!("1 to {MAX_CHAIN} certificates were expected, not {}", certificates.len())));
         }
-        let read = |certificate: Place<'_>| {
-            certificate.only(&["rawBytes"])?;
-            base64(&certificate.required("rawBytes")?)
-        };
-        certificates.map(read).collect::<Result<_, _>>().map(Self::Certificates)
+        let chain = certificates.map(|it| certificate(&it)).collect::<Result<_, _>>()?;
+        Ok(Self::Certificates { chain, path: CHAIN })
     }
 }
 
@@ -259,10 +333,23 @@ impl Form {
         }
     }
 
-    fn verifies(self, key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    /// How the key has signed it; `details` is what the bundle says of that. Where it says nothing, Ed25519 may have signed in
+    /// two ways: no signature holds in both, whatever its message, and a key may be used for both (RFC 8032, "Mixing Different Prehashes").
+    fn verifies(
+        self,
+        key: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+        details: Option<&str>,
+    ) -> Option<&'static str> {
+        let own = key.algorithm().as_str();
         match self {
-            Self::Dsse => key.verifies(message, signature),
-            Self::V02 => key.verifies_with_sha256(message, signature),
+            Self::V02 => key.verifies_with_sha256(message, signature).then_some(own),
+            Self::Dsse if details != Some(PREHASHED.0) && key.verifies(message, signature) => Some(own),
+            Self::Dsse if details.is_none_or(|it| it == PREHASHED.0) => {
+                key.verifies_prehashed(message, signature).then_some(PREHASHED.1)
+            }
+            Self::Dsse => None,
         }
     }
 }
@@ -271,8 +358,10 @@ impl Carried {
     fn is(&self, key: &PublicKey, form: Form) -> bool {
         let bytes = self.bytes == key.to_der() || self.bytes == key.to_pem().as_bytes();
         // 0.2 wrote that a key is on P-256 whatever it was.
-        let details =
-            |told: &String| told == key.key_details() || form == Form::V02 && told == v02::KEY_DETAILS;
+        let details = |told: &String| {
+            let is_prehashed = told == PREHASHED.0 && key.algorithm() == Algorithm::Ed25519;
+            told == key.key_details() || is_prehashed || form == Form::V02 && told == v02::KEY_DETAILS
+        };
         bytes && self.details.as_ref().is_none_or(details)
     }
 }
@@ -288,6 +377,24 @@ pub(super) fn pre_authentication(payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
+}
+
+/// The one `TimeStampResp` of the signature, if there is any.
+fn timestamp(material: &Place<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    let Some(data) = material.get("timestampVerificationData")? else { return Ok(None) };
+    data.only(&["rfc3161Timestamps"])?;
+    let Some(list) = data.get("rfc3161Timestamps")? else { return Ok(None) };
+    if list.list()?.len() == 0 {
+        return Ok(None);
+    }
+    let one = list.single()?;
+    one.only(&["signedTimestamp"])?;
+    base64(&one.required("signedTimestamp")?).map(Some)
+}
+
+fn certificate(place: &Place<'_>) -> Result<Vec<u8>, Refusal> {
+    place.only(&["rawBytes"])?;
+    base64(&place.required("rawBytes")?)
 }
 
 fn base64(place: &Place<'_>) -> Result<Vec<u8>, Refusal> {

@@ -9,6 +9,8 @@ mod names;
 mod old;
 mod races;
 mod single;
+mod stamps;
+mod tsa;
 
 use std::path::PathBuf;
 
@@ -33,7 +35,7 @@ const NOW: u64 = 1_795_600_000;
 
 fn trusted(name: &str, key: &PrivateKey) -> TrustedSigner {
     let root = TrustRoot::Key(key.public().clone());
-    TrustedSigner { name: name.to_owned(), root, until: None }
+    TrustedSigner { name: name.to_owned(), root, until: None, tsa: None }
 }
 
 struct Bench {

@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::str::FromStr;
 
 use crate::PublicKey;
+use crate::TimeAuthorities;
 use crate::time;
 use crate::x509::Authorities;
 
@@ -17,6 +18,8 @@ pub struct TrustedSigner {
     pub root: TrustRoot,
     /// Last second in which it is trusted, since 1970; for ever where none is said.
     pub until: Option<u64>,
+    /// Who is believed of the time of its signatures. Where nobody is, no timestamp is looked at, and it helps nothing.
+    pub tsa: Option<TimeAuthorities>,
 }
 
 /// What a signature is held against.

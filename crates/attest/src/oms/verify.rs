@@ -129,7 +129,7 @@ fn one(
     digests: &mut Digests,
 ) -> (Verification, Option<Rc<Look>>) {
     let mut result = Verification::default();
-    let (bundle, signer, statement) = match believed(&signature.bundle, trust, request.oms_v02) {
+    let (bundle, signer, statement) = match believed(request, &signature.bundle, trust) {
         Ok(read) => read,
         Err(refusal) => {
             // Of several signatures each reason names its own. Behind the words: a name may read like that of a key.
@@ -155,10 +155,11 @@ fn one(
 
 /// What is signed, by whom.
 fn believed(
+    request: &Request<'_>,
     bytes: &[u8],
     trust: &[&TrustedSigner],
-    oms_v02: bool,
 ) -> Result<(Bundle, Signer, Statement), Refusal> {
+    let oms_v02 = request.oms_v02;
     let whole = |rule: String| Refusal { path: "$".to_owned(), rule };
     if bytes.len() as u64 > bundle::MAX_BYTES {
         return Err(whole(format!("larger than {} bytes", bundle::MAX_BYTES)));
@@ -169,7 +170,7 @@ fn believed(
     let bundle = Bundle::read(bytes)?;
     // Chosen before anything is verified, and once: no signature is held against one form and then against the other.
     let form = if oms_v02 && v02::is(&bundle.payload) { Form::V02 } else { Form::Dsse };
-    let signer = bundle.verify(trust, form).map_err(|refusal| {
+    let signer = bundle.verify(trust, form, request.now).map_err(|refusal| {
         if !oms_v02 && v02::is(&bundle.payload) {
             let why = "in the form of model-signing 0.2, which counts with --oms-v02 alone: better have it signed again";
             whole(why.to_owned())
@@ -201,7 +202,7 @@ fn tell(
         signer: signer.name.clone(),
         signature: signature.name.clone(),
         method: if signer.leaf.is_some() { "certificate" } else { "key" },
-        algorithm: signer.key.algorithm().as_str(),
+        algorithm: signer.algorithm,
         key: signer.key.fingerprint().to_string(),
         certificate: signer.leaf.as_ref().map(|leaf| leaf.fingerprint.to_string()),
         subject: signer.leaf.as_ref().and_then(|leaf| leaf.name.clone()),

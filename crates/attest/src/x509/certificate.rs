@@ -8,12 +8,16 @@ use crate::time;
 
 const KEY_USAGE: &[u8] = b"\x55\x1d\x0f";
 const DIGITAL_SIGNATURE: u8 = 0x80;
+const NON_REPUDIATION: u8 = 0x40;
 const KEY_CERT_SIGN: u8 = 0x04;
 const EXTENDED_KEY_USAGE: &[u8] = b"\x55\x1d\x25";
 /// `id-kp-codeSigning`.
 pub(super) const CODE_SIGNING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x03";
+/// `id-kp-timeStamping`.
+pub(super) const TIME_STAMPING: &[u8] = b"\x2b\x06\x01\x05\x05\x07\x03\x08";
 /// `anyExtendedKeyUsage`.
 pub(super) const ANY_PURPOSE: &[u8] = b"\x55\x1d\x25\x00";
+const KEY_IDENTIFIER: &[u8] = b"\x55\x1d\x0e";
 const COMMON_NAME: &[u8] = b"\x55\x04\x03";
 const ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
 const BASIC_CONSTRAINTS: &[u8] = b"\x55\x1d\x13";
@@ -23,17 +27,22 @@ const TEXTS: [u8; 3] = [0x0c, 0x13, 0x16];
 
 /// What is asked of a certificate.
 #[derive(Debug)]
-pub(super) struct Certificate<'d> {
-    pub(super) not_before: u64,
-    pub(super) not_after: u64,
-    pub(super) name: Option<String>,
+pub(crate) struct Certificate<'d> {
+    /// DER of its serial number and of its issuer's name: together they name it.
+    pub(crate) serial: &'d [u8],
+    pub(crate) issuer: &'d [u8],
+    /// Its subject key identifier, which names it as well.
+    pub(crate) key_identifier: Option<&'d [u8]>,
+    pub(crate) not_before: u64,
+    pub(crate) not_after: u64,
+    pub(crate) name: Option<String>,
     pub(super) alternatives: Vec<Alternative>,
     /// DER of its SubjectPublicKeyInfo.
-    pub(super) key: &'d [u8],
+    pub(crate) key: &'d [u8],
     /// First octet of its key usage, RFC 5280, 4.2.1.3.
     usage: Option<u8>,
-    /// Whether its extended key usage allows signing code; none: it has none.
-    code_signing: Option<bool>,
+    /// Its extended key usage, and whether that is critical; none: it has none.
+    purposes: Option<(Vec<&'d [u8]>, bool)>,
     /// It has alternative names, of whatever kind.
     pub(super) has_alternatives: bool,
     /// It may issue certificates: `cA` of its basic constraints.
@@ -46,26 +55,28 @@ pub(super) struct Certificate<'d> {
 
 impl<'d> Certificate<'d> {
     /// Reads one; none if it is damaged.
-    pub(super) fn read(bytes: &'d [u8]) -> Option<Self> {
+    pub(crate) fn read(bytes: &'d [u8]) -> Option<Self> {
         let mut outer = Der::new(bytes);
         let mut body = outer.sequence()?.sequence()?;
         body.take(0xa0)?; // version: extensions exist from 3 on
-        body.take(der::INTEGER)?; // serial number
+        let serial = body.whole(der::INTEGER)?;
         body.sequence()?; // signature algorithm
-        body.sequence()?; // issuer
+        let issuer = body.whole(der::SEQUENCE)?;
         let mut validity = body.sequence()?;
         let (not_before, not_after) = (time::from_der(validity.any()?)?, time::from_der(validity.any()?)?);
         let name = common_name(body.sequence()?);
-        let content = body.take(der::SEQUENCE)?;
-        let key = whole(bytes, content)?;
+        let key = body.whole(der::SEQUENCE)?;
         let mut certificate = Self {
+            serial,
+            issuer,
+            key_identifier: None,
             not_before,
             not_after,
             name,
             alternatives: Vec::new(),
             key,
             usage: None,
-            code_signing: None,
+            purposes: None,
             has_alternatives: false,
             is_ca: false,
             path_len: None,
@@ -89,9 +100,10 @@ impl<'d> Certificate<'d> {
 
     fn extension(&mut self, mut extension: Der<'d>) -> Option<()> {
         let oid = extension.take(der::OID)?;
-        if extension.peek() == Some(der::BOOLEAN) {
-            extension.take(der::BOOLEAN)?;
-        }
+        let critical = match extension.peek() {
+            Some(der::BOOLEAN) => extension.take(der::BOOLEAN)? == der::TRUE,
+            _ => false,
+        };
         let mut value = Der::new(extension.take(der::OCTET_STRING)?);
         match oid {
             KEY_USAGE => {
@@ -100,14 +112,13 @@ impl<'d> Certificate<'d> {
                 self.usage = Some(bits.get(1).copied().unwrap_or(0));
             }
             EXTENDED_KEY_USAGE => {
-                let mut purposes = value.sequence()?;
-                let mut allows = false;
-                while !purposes.is_empty() {
-                    let purpose = purposes.take(der::OID)?;
-                    allows |= purpose == CODE_SIGNING || purpose == ANY_PURPOSE;
+                let (mut list, mut purposes) = (value.sequence()?, Vec::new());
+                while !list.is_empty() {
+                    purposes.push(list.take(der::OID)?);
                 }
-                self.code_signing = Some(allows);
+                self.purposes = Some((purposes, critical));
             }
+            KEY_IDENTIFIER => self.key_identifier = Some(value.take(der::OCTET_STRING)?),
             BASIC_CONSTRAINTS => {
                 let mut basic = value.sequence()?;
                 if basic.peek() == Some(der::BOOLEAN) {
@@ -154,11 +165,31 @@ impl<'d> Certificate<'d> {
     /// Why a leaf may not sign; none if it may. One of its usages has to say so, and the other not to deny it: the key of a
     /// web server signs no models.
     pub(super) fn why_not_sign(&self) -> Option<&'static str> {
-        match (self.usage.map(|bits| bits & DIGITAL_SIGNATURE != 0), self.code_signing) {
+        let code = |(purposes, _): &(Vec<&[u8]>, bool)| {
+            purposes.iter().any(|purpose| *purpose == CODE_SIGNING || *purpose == ANY_PURPOSE)
+        };
+        let code = self.purposes.as_ref().map(code);
+        match (self.usage.map(|bits| bits & DIGITAL_SIGNATURE != 0), code) {
             (Some(true), None | Some(true)) | (None, Some(true)) => None,
             (_, Some(false)) => Some("its extended key usage is for other things than codeSigning"),
             (Some(false), _) => Some("its key usage is without digitalSignature"),
             (None, None) => Some("neither key usage digitalSignature nor codeSigning"),
+        }
+    }
+
+    /// Why it may not sign times; none if it may. Its key does nothing else, and whoever does not understand that must not use
+    /// it (RFC 3161, section 2.3).
+    pub(crate) fn why_not_stamp(&self) -> Option<&'static str> {
+        let signs = |bits| bits & (DIGITAL_SIGNATURE | NON_REPUDIATION) != 0;
+        match &self.purposes {
+            None => Some("it has no extended key usage timeStamping"),
+            Some((purposes, _)) if *purposes != [TIME_STAMPING] => {
+                Some("its extended key usage is not timeStamping alone")
+            }
+            Some((_, false)) => Some("its extended key usage timeStamping is not critical"),
+            Some(_) if self.is_ca => Some("it is an authority"),
+            Some(_) if !self.usage.is_none_or(signs) => Some("its key usage is without digitalSignature"),
+            Some(_) => None,
         }
     }
 
@@ -167,26 +198,13 @@ impl<'d> Certificate<'d> {
         self.is_ca && self.may_certify()
     }
 
-    pub(super) fn is_valid(&self, seconds: u64) -> bool {
+    pub(crate) fn is_valid(&self, seconds: u64) -> bool {
         (self.not_before..=self.not_after).contains(&seconds)
     }
 
     pub(super) fn may_certify(&self) -> bool {
         self.usage.is_none_or(|bits| bits & KEY_CERT_SIGN != 0)
     }
-}
-
-/// An element with its tag and length, from its content: both lie in `bytes`.
-fn whole<'d>(bytes: &'d [u8], content: &[u8]) -> Option<&'d [u8]> {
-    let at = bytes
-        .windows(content.len().max(1))
-        .position(|window| std::ptr::eq(window.as_ptr(), content.as_ptr()))?;
-    let header = match content.len() {
-        0..=0x7f => 2,
-        0x80..=0xff => 3,
-        _ => 4,
-    };
-    bytes.get(at.checked_sub(header)?..at + content.len())
 }
 
 /// What a GeneralName with this tag names somebody as: `rfc822Name`, `dNSName`, `uniformResourceIdentifier`.

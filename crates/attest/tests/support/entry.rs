@@ -28,6 +28,12 @@ pub(crate) fn statement(bytes: &[u8]) {
     refused_with_words(&ringfence_attest::read_statement(bytes), &ringfence_attest::read_statement(bytes));
 }
 
+/// The same for timestamps.
+#[allow(dead_code, reason = "each target uses its own")]
+pub(crate) fn timestamp(bytes: &[u8]) {
+    refused_with_words(&ringfence_attest::read_timestamp(bytes), &ringfence_attest::read_timestamp(bytes));
+}
+
 /// Keys and certificates of any bytes; a public key that is read is written back as it was.
 #[allow(dead_code, reason = "each target uses its own")]
 pub(crate) fn key(bytes: &[u8]) {
@@ -55,7 +61,7 @@ pub(crate) fn certificate(bytes: &[u8]) {
     for (time, identity) in [(VerifyTime::LeafNotBefore, None), (VerifyTime::At(1_795_596_000), Some("x"))] {
         let Ok(authorities) = Authorities::new(vec![root.to_vec()], time) else { return };
         let root = TrustRoot::Authority { authorities, identity: identity.map(str::to_owned) };
-        let trust = [TrustedSigner { name: "ours".to_owned(), root, until: None }];
+        let trust = [TrustedSigner { name: "ours".to_owned(), root, until: None, tsa: None }];
         let signature = Signature { name: "x.sig".to_owned(), bundle: bundle_of(&chain), own: None };
         let verified = ringfence_attest::verify(&Request {
             path: Path::new(""),

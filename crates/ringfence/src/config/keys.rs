@@ -90,6 +90,12 @@ const SIGNER: &[Key] = &[
         says: "With `ca`: whom the certificate must be for, letter by letter: one of its alternative names (mail, host, URI), or its common name where it has none. Without it anybody whom the authority has certified may sign.",
     },
     Key {
+        name: "tsa",
+        shape: Shape::Text,
+        needed: false,
+        says: "File with the certificates of those who are trusted to tell the time, as seen from this file: what a timestamp of a signature tells takes the place of the clock, and one that does not hold is a failure. Without it no timestamp is looked at.",
+    },
+    Key {
         name: "repos",
         shape: Shape::Texts,
         needed: true,
@@ -191,7 +197,9 @@ mod tests {
                 true,
             ),
             (signer(r#""key": "k", "repos": ["a/*"], "notAfter": "2027-01-31""#), true),
-            (signer(r#""ca": "k", "repos": ["a/*"], "identity": "x""#), true),
+            (signer(r#""ca": "k", "repos": ["a/*"], "identity": "x", "tsa": "t""#), true),
+            (signer(r#""key": "k", "repos": ["a/*"], "tsa": "t""#), true),
+            (signer(r#""key": "k", "repos": ["a/*"], "tsa": [1]"#), false),
             (r#"{"require": 2}"#.to_owned(), true),
             (r#"{"require": 0}"#.to_owned(), false),
             (r#"{"require": "some"}"#.to_owned(), false),

@@ -26,6 +26,8 @@ pub(crate) struct Signer {
     pub(crate) root: Root,
     pub(crate) repos: Vec<String>,
     pub(crate) not_after: Option<Date>,
+    /// The file of those who tell the time.
+    pub(crate) tsa: Option<String>,
 }
 
 /// What signatures of a signer are held against.
@@ -151,7 +153,7 @@ fn signers(list: Value<'_>) -> Result<Vec<Signer>, Wrong> {
             return Err(wrong(item, format!("a second signer named `{name}`")));
         }
         let not_after = text("notAfter").and_then(|day| day.parse().ok());
-        signers.push(Signer { name, root, repos: texts(item, "repos"), not_after });
+        signers.push(Signer { name, root, repos: texts(item, "repos"), not_after, tsa: text("tsa") });
     }
     Ok(signers)
 }
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_meant() {
         let settings = read(
-            "# ours\nsigners:\n  - {name: release, scheme: oms, key: keys/release.pub, repos: [\"acme/*\"]}\n  - name: build\n    scheme: oms\n    ca: ca.pem\n    identity: build@acme.example\n    repos: [\"**\"]\n    notAfter: 2027-01-31\nrequire: 2\nallowUnsignedFiles: yes\nmodelAllow: [names.toml]\n",
+            "# ours\nsigners:\n  - {name: release, scheme: oms, key: keys/release.pub, repos: [\"acme/*\"]}\n  - name: build\n    scheme: oms\n    ca: ca.pem\n    identity: build@acme.example\n    tsa: tsa.pem\n    repos: [\"**\"]\n    notAfter: 2027-01-31\nrequire: 2\nallowUnsignedFiles: yes\nmodelAllow: [names.toml]\n",
         )
         .unwrap();
         let signers = settings.signers.unwrap();
@@ -183,6 +185,7 @@ mod tests {
         let identity = Some("build@acme.example".to_owned());
         assert_eq!(signers[1].root, Root::Ca { file: "ca.pem".to_owned(), identity });
         assert_eq!((signers[0].not_after, signers[1].not_after), (None, Date::new(2027, 1, 31)));
+        assert_eq!((signers[0].tsa.as_deref(), signers[1].tsa.as_deref()), (None, Some("tsa.pem")));
         assert_eq!(signers[1].repos, ["**"]);
         assert_eq!((settings.require.as_deref(), settings.allow_unsigned_files), (Some("2"), true));
         assert_eq!(settings.model_allow, ["names.toml"]);

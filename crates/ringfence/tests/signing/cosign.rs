@@ -26,7 +26,7 @@ fn cosign(folder: &Folder, arguments: &[&str]) -> Output {
     output
 }
 
-fn accepts(folder: &Folder, arguments: &[&str]) -> bool {
+pub(crate) fn accepts(folder: &Folder, arguments: &[&str]) -> bool {
     cosign(folder, arguments).status.success()
 }
 

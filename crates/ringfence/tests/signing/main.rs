@@ -16,9 +16,11 @@ mod openssl;
 mod peer;
 mod places;
 mod planted;
+mod prehashed;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+mod timestamp;
 
 use std::path::Path;
 use std::process::Command;

@@ -16,7 +16,7 @@ use crate::support::Ran;
 use crate::support::run;
 
 /// What openssl says, in the folder, of these bytes.
-fn openssl(folder: &Folder, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+pub(crate) fn openssl(folder: &Folder, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut openssl = Command::new("openssl");
     openssl.args(arguments).current_dir(folder.path()).stdin(Stdio::piped());
     let mut child = openssl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -31,20 +31,24 @@ fn words(out: &[u8]) -> String {
     String::from_utf8(out.to_vec()).unwrap().trim().to_owned()
 }
 
+pub(crate) fn base64(folder: &Folder, bytes: &[u8]) -> String {
+    words(&openssl(folder, &["base64", "-A"], bytes))
+}
+
 /// A screen without its line breaks.
-fn told(ran: &Ran) -> String {
+pub(crate) fn told(ran: &Ran) -> String {
     ran.out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A bundle that we signed with another key: what it says is signed anew.
-struct Signed {
+pub(crate) struct Signed {
     bundle: Value,
     /// What a signature is over (DSSE v1).
-    message: Vec<u8>,
+    pub(crate) message: Vec<u8>,
 }
 
 impl Signed {
-    fn new(folder: &Folder, model: &str) -> Self {
+    pub(crate) fn new(folder: &Folder, model: &str) -> Self {
         let (key, _) = keys(folder, "p256", "pem", "");
         let file = format!("{}/ours.sig", folder.path());
         run(&["model", "sign", model, "--key", &key, "--out", &file]).ends(0);
@@ -59,11 +63,14 @@ impl Signed {
 
     /// A signature file with this material, signed by openssl with these arguments.
     fn by(&self, folder: &Folder, material: Value, arguments: &[&str]) -> String {
-        let signature = openssl(folder, arguments, &self.message);
+        self.with(folder, material, &openssl(folder, arguments, &self.message))
+    }
+
+    /// A signature file with this material and this signature.
+    pub(crate) fn with(&self, folder: &Folder, material: Value, signature: &[u8]) -> String {
         let mut bundle = self.bundle.clone();
         bundle["verificationMaterial"] = material;
-        bundle["dsseEnvelope"]["signatures"][0]["sig"] =
-            words(&openssl(folder, &["base64", "-A"], &signature)).into();
+        bundle["dsseEnvelope"]["signatures"][0]["sig"] = base64(folder, signature).into();
         folder.write("theirs.sig", bundle.to_string())
     }
 }

@@ -82,10 +82,15 @@ pub(super) fn bench(name: &str, authority: &Authority, time: VerifyTime) -> (Ben
     let mut bench = Bench::new(name);
     let (certificates, key) = authority.issue();
     bench.key = key;
-    let authorities = Authorities::new(vec![certificates[0].clone()], time).unwrap();
-    let root = TrustRoot::Authority { authorities, identity: Some("release 2026".to_owned()) };
-    bench.trust = vec![TrustedSigner { name: "authority".to_owned(), root, until: None }];
+    trust(&mut bench, vec![certificates[0].clone()], time);
     (bench, certificates)
+}
+
+/// Trusts these certificates, and nobody else.
+pub(super) fn trust(bench: &mut Bench, roots: Vec<Vec<u8>>, time: VerifyTime) {
+    let authorities = Authorities::new(roots, time).unwrap();
+    let root = TrustRoot::Authority { authorities, identity: Some("release 2026".to_owned()) };
+    bench.trust = vec![TrustedSigner { name: "authority".to_owned(), root, until: None, tsa: None }];
 }
 
 impl Bench {
@@ -162,7 +167,8 @@ fn every_change_of_one_field_is_refused_but_for_the_harmless_with_certificates_t
     let mut row = |path: String, what, told: &str| rows.push((path, what, told.to_owned()));
     let (of_chain, told) =
         (CHAIN.trim_end_matches("/certificates"), "$.verificationMaterial.x509CertificateChain");
-    let one = "$.verificationMaterial: one of `publicKey` and `x509CertificateChain` was expected";
+    let one =
+        "$.verificationMaterial: one of `publicKey`, `x509CertificateChain` and `certificate` was expected";
     row(of_chain.to_owned(), "removed", one);
     row(of_chain.to_owned(), "", &format!("{told}: unknown key `x`"));
     row(CHAIN.to_owned(), "", &format!("{told}.certificates[0]: an object was expected, not a string"));
@@ -182,6 +188,55 @@ fn every_change_of_one_field_is_refused_but_for_the_harmless_with_certificates_t
     let verify = |bundle: &Value| bench.verify(bundle.to_string().as_bytes());
     let passed = changes::still_verify("$", &good, &[("a byte", json!("AA=="))], &rows, &verify);
     assert_eq!(passed, HARMLESS);
+}
+
+#[test]
+fn a_certificate_that_stands_alone_is_a_chain_of_one_where_no_log_is_spoken_of() {
+    let (mut bench, [root, upper, lower, leaf]) =
+        bench("cert-alone", &Authority::new(), VerifyTime::Now(NOW));
+    let payload = bench.payload().to_string();
+    let good = sign::envelope(payload.as_bytes(), &bench.key, std::slice::from_ref(&leaf)).unwrap();
+    let mut good: Value = serde_json::from_str(&good).unwrap();
+    good["verificationMaterial"] = json!({"certificate": {"rawBytes": STANDARD.encode(&leaf)}});
+    // There is no place for the authorities between: who trusts the root alone has no path.
+    let told = bench.verify(good.to_string().as_bytes()).reasons[0].message();
+    assert!(told.starts_with("$.verificationMaterial.certificate: no valid path"), "{told}");
+    trust(&mut bench, vec![root, upper, lower], VerifyTime::Now(NOW));
+    let result = bench.verify(good.to_string().as_bytes());
+    verified(&result);
+    assert_eq!(result.signed_by.unwrap().method, "certificate");
+    let mut rows = changes::of_any_bundle();
+    rows.retain(|row| row.0 != "/verificationMaterial/tlogEntries");
+    let (path, told) = ("/verificationMaterial/certificate", "$.verificationMaterial.certificate");
+    let one =
+        "$.verificationMaterial: one of `publicKey`, `x509CertificateChain` and `certificate` was expected";
+    for (path, what, told) in [
+        (path.to_owned(), "removed", one.to_owned()),
+        (path.to_owned(), "", format!("{told}: unknown key `x`")),
+        (format!("{path}/rawBytes"), "free text", format!("{told}.rawBytes: not strict base64")),
+        (format!("{path}/rawBytes"), "", format!("{told}: the first certificate is damaged")),
+    ] {
+        rows.push((path, what, told));
+    }
+    let verify = |bundle: &Value| bench.verify(bundle.to_string().as_bytes());
+    let passed = changes::still_verify("$", &good, &[("a byte", json!("AA=="))], &rows, &verify);
+    assert_eq!(passed, HARMLESS[..2]);
+    for (at, bundle) in changes::of_bytes(&good, "/verificationMaterial/certificate/rawBytes") {
+        assert!(!bench.verifies(&bundle), "byte {at}");
+    }
+    // With a log entry it is keyless, and beside another method it is two stories.
+    for (field, value, rule) in [
+        ("tlogEntries", json!([{}]), "$.verificationMaterial: a keyless signature with a log entry"),
+        ("publicKey", json!({"hint": ""}), one),
+        ("x509CertificateChain", json!({"certificates": []}), one),
+    ] {
+        let mut lie = good.clone();
+        lie["verificationMaterial"][field] = value;
+        let told = bench.verify(lie.to_string().as_bytes()).reasons[0].message();
+        assert!(told.starts_with(rule), "{field}: {told}");
+    }
+    good["verificationMaterial"]["tlogEntries"] = json!([]);
+    assert!(bench.verifies(&good));
 }
 
 #[test]

@@ -212,7 +212,10 @@ pub(super) fn of_bytes<'g>(good: &'g Value, path: &'g str) -> impl Iterator<Item
 pub(super) fn of_key_bundle() -> Rows {
     let mut rows = of_any_bundle();
     for (what, told) in [
-        ("removed", "$.verificationMaterial: one of `publicKey` and `x509CertificateChain` was expected"),
+        (
+            "removed",
+            "$.verificationMaterial: one of `publicKey`, `x509CertificateChain` and `certificate` was expected",
+        ),
         ("", "$.verificationMaterial.publicKey: unknown key `x`"),
     ] {
         rows.push(("/verificationMaterial/publicKey".to_owned(), what, told.to_owned()));

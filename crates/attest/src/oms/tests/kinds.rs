@@ -1,4 +1,5 @@
-//! Room `attest`, tests: kinds of keys that others sign with: RSA by one padding and one hash, Ed25519 over the message itself.
+//! Room `attest`, tests: kinds of keys that others sign with: RSA by one padding and one hash, Ed25519 over the message or its
+//! SHA-512.
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::encoding::Pkcs8V1Der;
@@ -8,6 +9,9 @@ use aws_lc_rs::signature;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use aws_lc_rs::signature::KeyPair as _;
 use aws_lc_rs::signature::RsaKeyPair;
+use ed25519_dalek::Signer as _;
+use ed25519_dalek::SigningKey;
+use sha2::Digest as _;
 
 use super::*;
 use crate::KeyError;
@@ -41,8 +45,12 @@ fn rsa_signature(pair: &RsaKeyPair, how: &'static dyn signature::RsaEncoding, me
 /// A bench that trusts this key, and what it signs: the payload and the bundle without a signature of its own.
 fn bench(name: &str, public: &PublicKey) -> (Bench, Vec<u8>, Value) {
     let mut bench = Bench::new(name);
-    bench.trust =
-        vec![TrustedSigner { name: "release".to_owned(), root: TrustRoot::Key(public.clone()), until: None }];
+    bench.trust = vec![TrustedSigner {
+        name: "release".to_owned(),
+        root: TrustRoot::Key(public.clone()),
+        until: None,
+        tsa: None,
+    }];
     let payload = bench.payload().to_string();
     let mut bundle: Value =
         serde_json::from_str(&sign::envelope(payload.as_bytes(), &bench.key, &[]).unwrap()).unwrap();
@@ -88,13 +96,17 @@ fn rsa_verifies_by_one_padding_and_one_hash_whatever_its_size() {
 #[test]
 fn every_change_of_a_bundle_by_rsa_or_ed25519_is_refused_but_for_the_harmless() {
     let (pair, public) = rsa(KeySize::Rsa2048);
-    let edwards = Ed25519KeyPair::generate().unwrap();
-    let edwards_public = PublicKey::read(edwards.public_key().as_der().unwrap().as_ref()).unwrap();
+    let pure = Ed25519KeyPair::generate().unwrap();
+    let edwards_public = PublicKey::read(pure.public_key().as_der().unwrap().as_ref()).unwrap();
     let by_rsa = |message: &[u8]| rsa_signature(&pair, &signature::RSA_PKCS1_SHA256, message);
-    let by_edwards = |message: &[u8]| edwards.sign(message).as_ref().to_vec();
-    for (public, sign, algorithm) in
-        [(&public, &by_rsa as &dyn Fn(&[u8]) -> Vec<u8>, "RSA"), (&edwards_public, &by_edwards, "Ed25519")]
-    {
+    let by_edwards = |message: &[u8]| pure.sign(message).as_ref().to_vec();
+    let (prehashing, prehashing_public) = edwards(&[9; 32]);
+    let by_digest = |message: &[u8]| prehashed(&prehashing, message, None);
+    for (public, sign, algorithm) in [
+        (&public, &by_rsa as &dyn Fn(&[u8]) -> Vec<u8>, "RSA"),
+        (&edwards_public, &by_edwards, "Ed25519"),
+        (&prehashing_public, &by_digest, "Ed25519ph"),
+    ] {
         let (bench, message, bundle) = bench("kinds", public);
         let good = signed(&bundle, &sign(&message));
         let result = bench.verify(good.to_string().as_bytes());
@@ -123,15 +135,82 @@ fn every_change_of_a_bundle_by_rsa_or_ed25519_is_refused_but_for_the_harmless() 
     }
 }
 
+/// An Ed25519 key, and ours for its public half.
+fn edwards(seed: &[u8; 32]) -> (SigningKey, PublicKey) {
+    let key = SigningKey::from_bytes(seed);
+    let prefix = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".as_slice();
+    let der = [prefix, &key.verifying_key().to_bytes()].concat();
+    (key, PublicKey::read(&der).unwrap())
+}
+
+fn prehashed(key: &SigningKey, message: &[u8], context: Option<&[u8]>) -> Vec<u8> {
+    key.sign_prehashed(sha2::Sha512::new_with_prefix(message), context).unwrap().to_bytes().to_vec()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
 #[test]
-fn ed25519_over_a_digest_is_refused_and_the_reason_says_which_is_not_read() {
-    let edwards = Ed25519KeyPair::generate().unwrap();
-    let public = PublicKey::read(edwards.public_key().as_der().unwrap().as_ref()).unwrap();
+fn ed25519ph_is_what_rfc_8032_signs() {
+    // Section 7.3.
+    let seed = bytes("833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42");
+    let signature = bytes(
+        "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
+    );
+    let (_, public) = edwards(&seed.try_into().unwrap());
+    assert!(public.verifies_prehashed(b"abc", &signature) && !public.verifies(b"abc", &signature));
+    for at in 0..signature.len() {
+        let mut changed = signature.clone();
+        changed[at] ^= 1;
+        assert!(!public.verifies_prehashed(b"abc", &changed), "byte {at}");
+        assert!(!public.verifies_prehashed(b"abc", &signature[..at]), "{at} bytes");
+    }
+    assert!(!public.verifies_prehashed(b"abd", &signature));
+}
+
+#[test]
+fn ed25519_verifies_in_the_way_in_which_it_signed_and_in_no_other() {
+    let (key, public) = edwards(&[7; 32]);
     let (bench, message, bundle) = bench("prehashed", &public);
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, &message);
-    let result = bench.verify(signed(&bundle, edwards.sign(digest.as_ref()).as_ref()).to_string().as_bytes());
-    assert_eq!(result.outcome(), VerifyOutcome::Failed);
-    assert!(result.reasons[0].message().contains("(Ed25519ph) is not"), "{:?}", result.reasons);
+    let digest = sha2::Sha512::digest(&message);
+    let (over_message, over_digest) = (key.sign(&message).to_bytes(), prehashed(&key, &message, None));
+    assert!(!public.verifies_prehashed(&message, &over_message) && !public.verifies(&message, &over_digest));
+    assert!(!public.verifies(&digest, &over_digest));
+    let pem = STANDARD.encode(public.to_pem());
+    let carried = |details: &str| json!({"rawBytes": pem, "keyDetails": details});
+    let hint = bundle["verificationMaterial"]["publicKey"].clone();
+    for (signature, algorithm, details, other) in [
+        (&over_message[..], "Ed25519", "PKIX_ED25519", "PKIX_ED25519_PH"),
+        (&over_digest, "Ed25519ph", "PKIX_ED25519_PH", "PKIX_ED25519"),
+    ] {
+        for (named, verifies) in [(&hint, true), (&carried(details), true), (&carried(other), false)] {
+            let mut bundle = signed(&bundle, signature);
+            bundle["verificationMaterial"]["publicKey"] = named.clone();
+            let result = bench.verify(bundle.to_string().as_bytes());
+            if verifies {
+                assert_eq!(result.outcome(), VerifyOutcome::Verified, "{algorithm}: {:?}", result.reasons);
+                assert_eq!(result.signed_by.unwrap().algorithm, algorithm);
+            } else {
+                failed(&result, "not a signature of this payload by any key given");
+            }
+        }
+    }
+    // A digest that is signed as a message, and a context, which nobody has asked for.
+    let as_message = key.sign(&digest).to_bytes();
+    for wrong in [&as_message[..], &prehashed(&key, &message, Some(b"x")), &prehashed(&key, &digest, None)] {
+        failed(
+            &bench.verify(signed(&bundle, wrong).to_string().as_bytes()),
+            "not a signature of this payload",
+        );
+    }
+    // What the bundle says of another kind of key is no way of this one.
+    let mut other = bundle;
+    other["verificationMaterial"]["publicKey"] = carried("PKIX_ECDSA_P256_SHA_256");
+    failed(
+        &bench.verify(signed(&other, &over_digest).to_string().as_bytes()),
+        "the key that the bundle carries",
+    );
 }
 
 /// A public key whose modulus has so many bits; no signature is by it.

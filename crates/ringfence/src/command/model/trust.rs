@@ -9,6 +9,7 @@ use clap::Args;
 use ringfence_attest::Authorities;
 use ringfence_attest::PublicKey;
 use ringfence_attest::Require;
+use ringfence_attest::TimeAuthorities;
 use ringfence_attest::TrustRoot;
 use ringfence_attest::TrustedSigner;
 use ringfence_attest::VerifyTime;
@@ -44,6 +45,11 @@ pub(super) struct TrustFlags {
     /// leaf-not-before, which lets expired ones through.
     #[arg(long, value_name = "TIME", conflicts_with = "key")]
     at: Option<String>,
+    /// Certificates of those who are trusted to tell the time, with --key and --ca: authorities above them, or their own. What a timestamp (RFC
+    /// 3161) of the signature tells takes the place of the clock, and one that does not hold is a failure. Without it no
+    /// timestamp is looked at.
+    #[arg(long, value_name = "FILE")]
+    tsa_ca: Option<PathBuf>,
     /// How many of the trusted have to agree: any, all or a number.
     #[arg(long, value_name = "COUNT")]
     require: Option<Require>,
@@ -101,6 +107,13 @@ impl TrustFlags {
             }
             return Err(Usage(words).into());
         };
+        if self.tsa_ca.is_some() {
+            let file = &config.file.path;
+            return Err(Usage(format!(
+                "--tsa-ca: {file} says whom to trust, and with `tsa` also of the time"
+            ))
+            .into());
+        }
         let mut whom = self.of_config(&config, path, now)?;
         let has_certificates = |signer: &TrustedSigner| matches!(signer.root, TrustRoot::Authority { .. });
         if self.at.is_some() && !whom.signers.is_empty() && !whom.signers.iter().any(has_certificates) {
@@ -115,17 +128,32 @@ impl TrustFlags {
 
     fn of_flags(&self, now: u64) -> anyhow::Result<Whom> {
         let mut signers = Vec::new();
+        let tsa = self.tsa_ca.as_ref().map(|file| {
+            let wrong = |error: std::io::Error| Wrong::new(format!("--tsa-ca {}", file.display()), error);
+            time_authorities("--tsa-ca", file, &read_named(file, sign::MAX_KEY).map_err(wrong)?)
+        });
+        let tsa = tsa.transpose()?;
         for file in &self.key {
             let wrong = |error: std::io::Error| Wrong::new(format!("--key {}", file.display()), error);
             let bytes = read_named(file, sign::MAX_KEY).map_err(wrong)?;
             let root = TrustRoot::Key(public_key("--key", file, &bytes)?);
-            signers.push(TrustedSigner { name: file.display().to_string(), root, until: None });
+            signers.push(TrustedSigner {
+                name: file.display().to_string(),
+                root,
+                until: None,
+                tsa: tsa.clone(),
+            });
         }
         for file in &self.ca {
             let wrong = |error: std::io::Error| Wrong::new(format!("--ca {}", file.display()), error);
             let bytes = read_named(file, sign::MAX_KEY).map_err(wrong)?;
             let root = self.authority("--ca", file, &bytes, self.identity.clone(), now)?;
-            signers.push(TrustedSigner { name: file.display().to_string(), root, until: None });
+            signers.push(TrustedSigner {
+                name: file.display().to_string(),
+                root,
+                until: None,
+                tsa: tsa.clone(),
+            });
         }
         let require = self.require.unwrap_or_default();
         let allow_unsigned = self.allow_unsigned_files.unwrap_or(false);
@@ -189,13 +217,18 @@ impl TrustFlags {
                 self.authority(&what("ca"), &file, &bytes, identity.clone(), now)?
             }
         };
+        let tsa = signer.tsa.as_deref().map(|file| {
+            let (file, bytes) = read("tsa", file)?;
+            anyhow::Ok(time_authorities(&what("tsa"), &file, &bytes)?)
+        });
+        let tsa = tsa.transpose()?;
         let last = |day: Date| {
             let first = ringfence_attest::parse_time(&day.to_string());
             // A day that no clock shows is never one without an end.
             first.map(|first| first + REST_OF_DAY).ok_or_else(|| Usage(format!("{} {day}", what("notAfter"))))
         };
         let until = signer.not_after.map(last).transpose()?;
-        Ok(TrustedSigner { name: signer.name.clone(), root, until })
+        Ok(TrustedSigner { name: signer.name.clone(), root, until, tsa })
     }
 
     fn authority(
@@ -222,6 +255,11 @@ impl TrustFlags {
 
 fn public_key(what: &str, file: &Path, bytes: &[u8]) -> Result<PublicKey, Wrong> {
     PublicKey::read(bytes).map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))
+}
+
+fn time_authorities(what: &str, file: &Path, bytes: &[u8]) -> Result<TimeAuthorities, Wrong> {
+    let read = ringfence_attest::certificates(bytes).and_then(TimeAuthorities::new);
+    read.map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))
 }
 
 /// Name of a model: the last two parts of its path, as hubs write it. As it was typed: a link must not choose the signers

@@ -34,7 +34,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
 /// Verify that a model is what a trusted signer signed: every file, by name and digest.
 ///
 /// Reads OpenSSF Model Signing bundles, of `ringfence model sign`, of PyPI's model-signing and of others, by SHA-256, BLAKE2b
-/// and BLAKE3, of keys on curves and RSA. Files that nobody
+/// and BLAKE3, of keys on curves and RSA, with timestamps. Files that nobody
 /// signed fail, files that are gone fail, links fail, and what the signature does not cover is named. Nothing is asked of
 /// the network, and no certificate authority is trusted but those given.
 ///
@@ -49,6 +49,7 @@ const MAX_BUNDLE: u64 = (16 << 20) + 1;
   ringfence model verify llama/ --ca root.pem --identity release@acme.example
   ringfence model verify llama/ --key model.pub --format junit -o verify.xml
   ringfence model verify llama/ --ca root.pem --at 2026-01-31     as of then
+  ringfence model verify llama/ --ca root.pem --tsa-ca tsa.pem    as of its timestamp
   ringfence model verify llama/ --signature a.sig --signature b.sig \\
       --key a.pub --key b.pub --require all
 
