@@ -8,6 +8,7 @@ mod differential;
 mod getattr;
 mod hostile;
 mod keys;
+mod lent;
 mod libraries;
 mod loaders;
 mod makers;
