@@ -48,6 +48,7 @@ impl Machine<'_> {
             self.facts.fault(FaultKind::Memo, at, || "a key that is not in the memo".to_owned());
             Value::Unknown
         });
+        self.shares(value);
         self.push_again(value);
     }
 

@@ -37,6 +37,8 @@ impl Machine<'_> {
                     (Some(Value::Int(i32::from_le_bytes([a, b, c, d]).into())), after)
                 }
                 [b'N', ref after @ ..] => (Some(Value::None), after),
+                [b'h', key, ..] if self.may_share(key.into()) => break,
+                [b'j', a, b, c, d, ..] if self.may_share(u32::from_le_bytes([a, b, c, d]).into()) => break,
                 // A name is left to `step`, which looks whether it is one to be followed.
                 [b'h', key, ref after @ ..] => match self.memo.get(key.into()) {
                     Some(value) if !self.is_followed(value) => (Some(value), after),

@@ -7,6 +7,7 @@ use super::facts::FaultKind;
 use super::facts::Use;
 use super::machine::Machine;
 use super::value::Value;
+use super::waiting::is_buffer;
 
 /// Whether a class has an `__init__` that does nothing but fill it.
 fn is_plain((module, name): (&str, &str)) -> bool {
@@ -128,6 +129,7 @@ impl Machine<'_> {
                 }
                 return Value::Bytes;
             }
+            (Effect::Views, &[buffer, ..]) if is_buffer(buffer) => callee,
             (Effect::Zone, &[key, Value::Int(0 | 1)]) => {
                 self.see_key(callee, key);
                 callee
@@ -176,7 +178,9 @@ impl Machine<'_> {
                 callee
             }
         };
-        self.made(class, start, len)
+        let made = self.made(class, start, len);
+        self.made_array(callee, made);
+        made
     }
 
     /// An object of its own: its arguments stand in cells that are no other's, and behind them whether it has got state.
@@ -272,6 +276,7 @@ impl Machine<'_> {
         match target {
             Value::Object { class, args, len } => {
                 self.used(class, Use::Build);
+                self.gets_buffer(class, args);
                 self.arrays.acts += u64::from(self.effect_of(class) != Effect::Dtype);
                 let is_second = self.gets_state(args, len);
                 self.see_state(class, state, is_second)?;

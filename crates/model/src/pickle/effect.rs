@@ -59,6 +59,8 @@ pub(crate) enum Effect {
     Gets,
     /// `ZoneInfo._unpickle(key, from_cache)`: reads the rules of a zone, by the key that is its name.
     Zone,
+    /// `_frombuffer(bytes, dtype, shape, order)`: an array over the memory of what it is handed.
+    Views,
 }
 
 impl Effect {

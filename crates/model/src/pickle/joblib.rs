@@ -18,6 +18,7 @@ use super::machine::Machine;
 use super::machine::NO_FRAME;
 use super::state::ATTRIBUTES;
 use super::value::Value;
+use super::waiting::Waiting;
 
 /// Attributes of a wrapper.
 const KEYS: [&str; 6] = ["subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"];
@@ -30,6 +31,8 @@ pub(super) struct Arrays {
     pub(super) made: HashMap<u32, u64>,
     /// Calls and states so far, but those that make dtypes.
     pub(super) acts: u64,
+    /// Arrays of NumPy that have no state yet.
+    pub(super) waiting: Waiting,
     /// Whether bytes were passed over as those of an array.
     pub(super) passed: bool,
     /// Whether padding was passed over.
@@ -59,6 +62,7 @@ impl Arrays {
     pub(super) fn clear(&mut self) {
         self.objects.clear();
         self.made.clear();
+        self.waiting.clear();
     }
 
     pub(super) fn ignore(&mut self) {

@@ -237,6 +237,7 @@ impl<'s> Machine<'s> {
             }
             b'2' => {
                 let top = self.top();
+                self.shares(top);
                 self.push_again(top);
             }
             b'F' => self.float_line()?,

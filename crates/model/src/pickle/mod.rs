@@ -35,6 +35,7 @@ mod strict;
 pub(crate) mod tree;
 mod value;
 mod view;
+mod waiting;
 mod ways;
 
 pub(crate) use chain::is_pickle;

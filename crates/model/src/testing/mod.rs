@@ -9,6 +9,7 @@ mod differential;
 mod getattr;
 mod hostile;
 mod keys;
+mod lent;
 mod libraries;
 mod loaders;
 mod makers;

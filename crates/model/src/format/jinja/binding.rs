@@ -14,7 +14,10 @@ use minijinja::machinery::ast::CallArg;
 use minijinja::machinery::ast::Expr;
 use minijinja::machinery::ast::Stmt;
 
+use super::changed;
 use super::fold::Folder;
+use super::free;
+use super::given::Given;
 use super::held;
 use super::held::Held;
 use super::names;
@@ -39,8 +42,10 @@ pub(super) struct Bindings<'t> {
     /// Names of what has attributes and no items: functions, macros, what `namespace()` gives.
     pub(super) objects: HashSet<String>,
     built: HashSet<String>,
-    /// Names of what comes from outside: see `is_given`.
-    pub(super) given: HashSet<String>,
+    /// Names of what comes from outside.
+    pub(super) given: Given,
+    /// Parameters that `**dict` may fill.
+    pub(super) spilled: HashSet<String>,
     held: Held,
     /// What `caller(...)` and `loop(...)` hand their arguments to.
     late: BTreeSet<String>,
@@ -52,7 +57,7 @@ pub(super) struct Bindings<'t> {
 pub(super) type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
 
 impl<'t> Bindings<'t> {
-    pub(super) fn read(source: &'t str, statements: &[&Stmt<'_>]) -> Self {
+    pub(super) fn read(source: &'t str, root: &Stmt<'_>, statements: &[&Stmt<'_>]) -> Self {
         let folder = Folder::new(source);
         let (macros, blocks) = (HashMap::new(), HashSet::new());
         let mut read = Self {
@@ -64,7 +69,8 @@ impl<'t> Bindings<'t> {
             callable: HashSet::new(),
             objects: HashSet::new(),
             built: HashSet::new(),
-            given: HashSet::new(),
+            given: Given::new(free::free(root)),
+            spilled: HashSet::new(),
             held: Held::default(),
             late: BTreeSet::new(),
             is_over: false,
@@ -81,14 +87,26 @@ impl<'t> Bindings<'t> {
                 _ => {}
             }
         }
-        let mut all: Vec<Binding<'_, '_>> = Vec::new();
+        let (mut all, mut changes): (Vec<Binding<'_, '_>>, Vec<_>) = (Vec::new(), Vec::new());
         for statement in statements {
             read.of_statement(statement, &mut all);
             let mut rest = tree::parts(statement);
             while let Some(expr) = rest.pop() {
                 rest.extend(tree::children(expr));
                 read.of_expr(expr, &mut all);
+                if let Expr::Call(call) = expr {
+                    changes.extend(changed::of_call(call));
+                }
             }
+            match statement {
+                Stmt::CallBlock(block) => changes.extend(changed::of_call(&block.call)),
+                Stmt::Do(each) => changes.extend(changed::of_call(&each.call)),
+                _ => {}
+            }
+        }
+        match changed::spread(&read.folder, &all, &changes, BINDINGS) {
+            Some(more) => all.extend(more),
+            None => read.is_over = true,
         }
         read.constants(&all);
         read.spread(&all);
@@ -167,8 +185,9 @@ impl<'t> Bindings<'t> {
             Expr::Var(var) => (self.macros.get(var.id), &none),
             _ => (None, &none),
         };
+        let rest: &[&str] = if late.is_empty() { &[] } else { &["varargs", "kwargs"] };
         let each =
-            late.len() + parameters.into_iter().flatten().map(|names| names.len() + 1).sum::<usize>() + 4;
+            late.len() + parameters.into_iter().flatten().map(|names| names.len() + 1).sum::<usize>() + 6;
         if each.saturating_mul(call.args.len()).saturating_add(all.len()) > BINDINGS {
             self.is_over = true;
             return;
@@ -185,6 +204,7 @@ impl<'t> Bindings<'t> {
                         all.push(("kwargs".to_owned(), value, true));
                     }
                     all.extend(late.iter().map(|name| (name.clone(), value, true)));
+                    all.extend(rest.iter().map(|name| ((*name).to_owned(), value, true)));
                 }
                 CallArg::Pos(value) => {
                     for names in parameters.into_iter().flatten() {
@@ -192,15 +212,13 @@ impl<'t> Bindings<'t> {
                         all.push((name.to_owned(), value, name == "varargs"));
                     }
                     all.extend(late.iter().map(|name| (name.clone(), value, true)));
-                    // `list.append(text)`: the list holds it from then on.
-                    if let Expr::GetAttr(method) = &call.expr
-                        && matches!(method.name, "append" | "extend" | "insert" | "setdefault" | "update")
-                    {
-                        all.extend(targets(&method.expr).into_iter().map(|name| (name, value, true)));
-                    }
+                    all.extend(rest.iter().map(|name| ((*name).to_owned(), value, true)));
                 }
                 CallArg::PosSplat(value) | CallArg::KwargSplat(value) => {
                     let names = parameters.into_iter().flatten().flatten().chain(late);
+                    if matches!(argument, CallArg::KwargSplat(_)) {
+                        self.spilled.extend(names.clone().cloned());
+                    }
                     all.extend(names.map(|name| (name.clone(), value, true)));
                     all.extend(["varargs", "kwargs"].map(|name| (name.to_owned(), value, true)));
                 }
@@ -229,6 +247,7 @@ impl<'t> Bindings<'t> {
             if once
                 && !is_element
                 && !self.bound.contains(name)
+                && !self.given.is_free(name)
                 && let Some(folded) = self.folder.fold(value)
             {
                 self.folder.constant(name, folded);
@@ -293,6 +312,8 @@ impl<'t> Bindings<'t> {
                     BinOpKind::Add | BinOpKind::Mul => {
                         (of(&binary.left) || of(&binary.right)) && self.folder.fold(expr).is_none()
                     }
+                    // Of the keys of a dict.
+                    BinOpKind::Sub => self.is_built(&binary.left) || self.is_built(&binary.right),
                     BinOpKind::Rem => of(&binary.left) && self.folder.fold(expr).is_none(),
                     BinOpKind::ScAnd | BinOpKind::ScOr => {
                         self.is_built(&binary.left) || self.is_built(&binary.right)
@@ -305,7 +326,10 @@ impl<'t> Bindings<'t> {
                     || each.false_expr.as_ref().is_some_and(|expr| self.is_built(expr))
             }
             Expr::Filter(filter) => match filter.name {
-                "abs" | "count" | "float" | "int" | "length" | "round" | "wordcount" => false,
+                name if held::gives_number(name) => {
+                    held::gives_default(name)
+                        && filter.args.iter().any(|argument| self.is_built(tree::value(argument)))
+                }
                 "batch" | "capitalize" | "d" | "default" | "dictsort" | "first" | "items" | "last"
                 | "list" | "lower" | "max" | "min" | "reject" | "rejectattr" | "reverse" | "select"
                 | "selectattr" | "slice" | "sort" | "sum" | "title" | "trim" | "unique" | "upper" => {
@@ -331,11 +355,12 @@ impl<'t> Bindings<'t> {
 
     fn is_built_call(&self, call: &Call<'_>) -> bool {
         match &call.expr {
-            Expr::Var(var) => !matches!(var.id, "range" | "namespace" | "raise_exception"),
+            Expr::Var(var) if var.id == "namespace" => {
+                tree::without_names(call).any(|argument| self.is_built(argument))
+            }
+            Expr::Var(var) => !matches!(var.id, "range" | "raise_exception"),
+            Expr::GetAttr(method) if held::is_asking(method.name) => false,
             Expr::GetAttr(method) => match method.name {
-                "count" | "endswith" | "find" | "index" | "isdigit" | "rfind" | "rindex" | "startswith" => {
-                    false
-                }
                 "copy" | "get" | "items" | "keys" | "lower" | "lstrip" | "partition" | "pop"
                 | "removeprefix" | "removesuffix" | "rpartition" | "rsplit" | "rstrip" | "split"
                 | "splitlines" | "strip" | "title" | "upper" | "values" => {
@@ -384,7 +409,7 @@ fn may_be_called(value: &Expr<'_>) -> bool {
 }
 
 /// Names that a target binds; an attribute is kept as `.x`.
-fn targets(target: &Expr<'_>) -> Vec<String> {
+pub(super) fn targets(target: &Expr<'_>) -> Vec<String> {
     match target {
         Expr::Var(var) => vec![var.id.to_owned()],
         Expr::GetAttr(attribute) => vec![format!(".{}", attribute.name)],

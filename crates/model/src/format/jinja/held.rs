@@ -95,7 +95,10 @@ impl Held {
                 let mut ends = [&each.true_expr].into_iter().chain(&each.false_expr);
                 ends.any(|end| self.is_within(folder, end))
             }
-            Expr::Filter(filter) if gives_number(filter.name) => false,
+            Expr::Filter(filter) if gives_number(filter.name) => {
+                gives_default(filter.name)
+                    && filter.args.iter().any(|argument| self.is_within(folder, tree::value(argument)))
+            }
             Expr::Call(call) => self.is_call_within(folder, call),
             Expr::BinOp(_) | Expr::Filter(_) | Expr::List(_) | Expr::Tuple(_) | Expr::Map(_) => {
                 tree::children(expr).into_iter().any(|child| self.is_within(folder, child))
@@ -106,11 +109,12 @@ impl Held {
     fn is_call_within(&self, folder: &Folder<'_>, call: &Call<'_>) -> bool {
         let of_arguments = || call.args.iter().any(|argument| self.is_within(folder, tree::value(argument)));
         match &call.expr {
-            Expr::Var(var) if matches!(var.id, "namespace" | "range" | "raise_exception") => false,
+            Expr::Var(var) if matches!(var.id, "range" | "raise_exception") => false,
+            Expr::Var(var) if var.id == "namespace" => {
+                tree::without_names(call).any(|argument| self.is_within(folder, argument))
+            }
+            Expr::GetAttr(method) if is_asking(method.name) => false,
             Expr::GetAttr(method) => match method.name {
-                "count" | "endswith" | "find" | "index" | "isdigit" | "rfind" | "rindex" | "startswith" => {
-                    false
-                }
                 // What these are given says where to cut.
                 "copy" | "items" | "keys" | "lower" | "lstrip" | "partition" | "removeprefix"
                 | "removesuffix" | "rpartition" | "rsplit" | "rstrip" | "split" | "splitlines" | "strip"
@@ -131,6 +135,8 @@ fn gives_operands(op: BinOpKind) -> bool {
             | BinOpKind::Rem
             | BinOpKind::ScAnd
             | BinOpKind::ScOr
+            // Of the keys of a dict.
+            | BinOpKind::Sub
     )
 }
 
@@ -163,4 +169,14 @@ pub(super) fn gives_list(name: &str) -> bool {
 
 pub(super) fn gives_number(name: &str) -> bool {
     matches!(name, "abs" | "count" | "float" | "int" | "length" | "round" | "wordcount")
+}
+
+/// Of those, the filters that give their argument where there is no number.
+pub(super) fn gives_default(name: &str) -> bool {
+    matches!(name, "float" | "int")
+}
+
+/// Methods that give a number, or whether something is so.
+pub(super) fn is_asking(name: &str) -> bool {
+    matches!(name, "count" | "endswith" | "find" | "index" | "isdigit" | "rfind" | "rindex" | "startswith")
 }

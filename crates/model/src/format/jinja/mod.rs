@@ -9,8 +9,11 @@
 
 mod binding;
 mod call;
+mod changed;
 mod check;
 mod fold;
+mod free;
+mod given;
 mod held;
 mod literal;
 mod names;
@@ -101,7 +104,7 @@ fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
         return (vec![literal::unparsed(source)], None);
     };
     let statements = tree::statements(&root);
-    let bindings = Bindings::read(source, &statements);
+    let bindings = Bindings::read(source, &root, &statements);
     let mut check = Check::new(source, &bindings);
     for statement in &statements {
         check.statement(statement);

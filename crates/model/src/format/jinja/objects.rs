@@ -1,6 +1,5 @@
 //! Room `model`, format `jinja`: what a subscript by a variable may reach. Where an object has no such item, Jinja2 takes the
-//! attribute of that name, and the name may come from elsewhere: a message, or a token of the tokenizer's configuration, which
-//! stays one under each name that the template gives it.
+//! attribute of that name, and the name may come from elsewhere: a message, or a token of the tokenizer's configuration.
 
 use minijinja::machinery::ast::BinOpKind;
 use minijinja::machinery::ast::Expr;
@@ -9,17 +8,10 @@ use super::binding::Binding;
 use super::binding::Bindings;
 use super::binding::ROUNDS;
 use super::fold::Folder;
-use super::held;
 use super::names;
-use super::tree;
 
 /// Calls that give something without items that a text could name.
 const OBJECTS: [&str; 5] = ["cycler", "joiner", "lipsum", "namespace", "range"];
-
-/// Variables that are no text of the tokenizer's configuration: transformers refuses it under the names of its own arguments,
-/// and the others are Jinja's.
-const NOT_GIVEN: [&str; 8] =
-    ["add_generation_prompt", "caller", "documents", "kwargs", "loop", "messages", "tools", "varargs"];
 
 impl Bindings<'_> {
     pub(super) fn spread_objects(&mut self, all: &[Binding<'_, '_>]) {
@@ -65,54 +57,6 @@ impl Bindings<'_> {
             Expr::Tuple(tuple) => tuple.items.iter().any(is_one),
             Expr::Map(map) => map.values.iter().any(is_one),
             Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) | Expr::BinOp(_) => false,
-        }
-    }
-
-    /// Names that hold what is given, until no more are found.
-    pub(super) fn spread_given(&mut self, all: &[Binding<'_, '_>]) {
-        for _ in 0..ROUNDS {
-            let before = self.given.len();
-            for (name, value, _) in all {
-                if !self.given.contains(name) && self.is_given(value) {
-                    self.given.insert(name.clone());
-                }
-            }
-            if self.given.len() == before {
-                return;
-            }
-        }
-        self.given.extend(all.iter().map(|(name, ..)| name.clone()));
-    }
-
-    /// Whether an expression may give a text of a variable that nothing in the template sets, or a list of such: who configures
-    /// the tokenizer can give it any value (`extra_special_tokens` of transformers are variables of every template).
-    pub(super) fn is_given(&self, expr: &Expr<'_>) -> bool {
-        let is_given = |expr: &Expr<'_>| self.folder.step() && self.is_given(expr);
-        match expr {
-            Expr::Var(var) => {
-                let is_free = !self.bound.contains(var.id) && !names::is_function(var.id);
-                is_free && !NOT_GIVEN.contains(&var.id) || self.given.contains(var.id)
-            }
-            Expr::GetAttr(attribute) => self.given.contains(&format!(".{}", attribute.name)),
-            Expr::GetItem(item) => match self.folder.text(&item.subscript_expr) {
-                Some(key) => self.given.contains(&format!(".{key}")),
-                None => is_given(&item.expr),
-            },
-            Expr::Slice(slice) => is_given(&slice.expr),
-            Expr::IfExpr(each) => is_given(&each.true_expr) || each.false_expr.as_ref().is_some_and(is_given),
-            Expr::BinOp(binary) => is_given(&binary.left) || is_given(&binary.right),
-            Expr::Filter(filter) => {
-                !held::gives_number(filter.name) && filter.expr.as_ref().is_some_and(is_given)
-            }
-            Expr::Call(call) => match &call.expr {
-                Expr::GetAttr(method) => is_given(&method.expr),
-                Expr::Var(var) if var.id == "dict" => call.args.iter().map(tree::value).any(is_given),
-                _ => false,
-            },
-            Expr::List(list) => list.items.iter().any(is_given),
-            Expr::Tuple(tuple) => tuple.items.iter().any(is_given),
-            Expr::Map(map) => map.values.iter().any(is_given),
-            Expr::Const(_) | Expr::Compare(_) | Expr::Test(_) | Expr::UnaryOp(_) => false,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Room `model`, format `jinja`: a syntax tree -> its statements and expressions, one behind another, without recursion.
 
 use minijinja::machinery::Span;
+use minijinja::machinery::ast::BinOpKind;
+use minijinja::machinery::ast::Call;
 use minijinja::machinery::ast::CallArg;
 use minijinja::machinery::ast::Expr;
 use minijinja::machinery::ast::Stmt;
@@ -90,6 +92,25 @@ pub(super) fn value<'t, 's>(argument: &'t CallArg<'s>) -> &'t Expr<'s> {
         | CallArg::PosSplat(value)
         | CallArg::KwargSplat(value) => value,
     }
+}
+
+/// Arguments of a call but those that it gives by a name.
+pub(super) fn without_names<'t, 's>(call: &'t Call<'s>) -> impl Iterator<Item = &'t Expr<'s>> {
+    call.args.iter().filter(|argument| !matches!(argument, CallArg::Kwarg(..))).map(value)
+}
+
+/// Whether an operator says if something is so.
+pub(super) fn is_comparison(op: BinOpKind) -> bool {
+    matches!(
+        op,
+        BinOpKind::Eq
+            | BinOpKind::Ne
+            | BinOpKind::Lt
+            | BinOpKind::Lte
+            | BinOpKind::Gt
+            | BinOpKind::Gte
+            | BinOpKind::In
+    )
 }
 
 /// First byte of a span.

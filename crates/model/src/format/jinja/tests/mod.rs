@@ -1,5 +1,6 @@
 //! Room `model`, format `jinja`, tests: ordinary templates are clean, hostile ones are not, and Jinja2 itself shows what they do.
 
+mod given;
 mod hostile;
 mod jinja2;
 mod ordinary;
