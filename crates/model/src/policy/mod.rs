@@ -353,7 +353,8 @@ mod tests {
         }
         let got = Stream::protocol(4).stack_global("builtins", "getattr").stack_global("random", "_os");
         let file = judge(&got.text("system").raw(b"\x86R").text("id").raw(b"\x85R").stop());
-        let subjects: Vec<_> = file.findings.iter().filter(|finding| finding.title == "denied-name").collect();
+        let subjects: Vec<_> =
+            file.findings.iter().filter(|finding| finding.title == "denied-name").collect();
         assert!(
             subjects.iter().any(|finding| finding.subject.as_deref() == Some("random._os.system")),
             "{file:#?}"
@@ -384,6 +385,8 @@ mod tests {
             (good.replace("acme.nn", "os.path"), "os.path"),
             (good.replace("owner", "ownr"), "ownr"),
             (good.replace("ml-platform", " "), "owner"),
+            (good.replace("ml-platform", "\u{200b}\\u3164 "), "owner"),
+            (good.replace("our own layer", "\u{2060}"), "reason"),
             ("[[deny]]\nmodules = []\n".to_owned(), "deny"),
             ("[[allow]\n".to_owned(), "line 1"),
         ] {
