@@ -351,6 +351,8 @@ pub(crate) fn outside(location: &str) -> Option<&'static str> {
         Some("which is no name of a file")
     } else if parts().any(|part| part == "..") {
         Some("outside of its folder")
+    } else if parts().any(|part| part.eq_ignore_ascii_case(".git")) {
+        Some("in a folder that no tool looks into")
     } else {
         None
     }
@@ -392,10 +394,13 @@ mod tests {
             "~/x",
             "*/_ORT_MEM_ADDR_/*",
             "*/_ORT_NATIVE_ENDIAN_MEM_ADDR_/*",
+            ".git/x",
+            "a/.git/d",
+            "a\\.GIT",
         ] {
             assert!(outside(location).is_some(), "{location:?}");
         }
-        for location in ["model.onnx.data", "weights/a.bin", "a..b", "./x"] {
+        for location in ["model.onnx.data", "weights/a.bin", "a..b", "./x", "a.git/x"] {
             assert_eq!(outside(location), None, "{location}");
         }
     }
