@@ -20,6 +20,7 @@ mod model;
 mod resource;
 mod scan;
 mod verification;
+mod visible;
 
 pub use assessment::Assessment;
 pub use assessment::Door;
@@ -90,3 +91,4 @@ pub use verification::Verification;
 pub use verification::VerifiedFile;
 pub use verification::VerifyOutcome;
 pub use verification::VerifyReason;
+pub use visible::is_unprintable;

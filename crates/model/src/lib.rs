@@ -14,6 +14,7 @@
 mod container;
 mod file;
 mod format;
+mod hidden;
 mod inspect;
 mod json;
 mod keys;

@@ -25,6 +25,7 @@ use ringfence_finding::ModelScan;
 use ringfence_finding::Verdict;
 
 use crate::file;
+use crate::hidden;
 use crate::limits::Limits;
 use crate::line::Line;
 use crate::line::Tell;
@@ -33,9 +34,6 @@ use crate::queue::Queue;
 use crate::repository;
 use crate::repository::Judged;
 use crate::results::Results;
-use crate::sniff;
-use crate::sniff::Format;
-use crate::threat;
 
 /// Bytes that are left of a file from which on its rest waits for others, so that two are taken at a time.
 const WORTH_WAITING: u64 = 1 << 20;
@@ -84,19 +82,21 @@ pub fn scan_with<T: Taker>(
     } else {
         repository::together(judged)
     };
-    let mut hidden = Vec::new();
+    let mut out_of_sight = Vec::new();
     // Without this, a file alone would wait for threads to start.
     if !listing.hidden.is_empty() {
-        let loadable = listing.hidden.par_iter().filter(|entry| is_loadable_there(entry));
-        let judged = settle(loadable.map(|entry| look(entry, false)).collect(), taker.as_ref());
-        hidden.extend(judged.into_iter().map(out_of_sight));
+        let told: Vec<_> =
+            listing.hidden.par_iter().filter_map(|entry| Some((entry, hidden::why(entry)?))).collect();
+        let looked = told.par_iter().map(|(entry, _)| look(entry, false)).collect();
+        let judged = settle(looked, taker.as_ref());
+        out_of_sight.extend(judged.into_iter().zip(told).map(|(judged, (_, why))| hidden::told(judged, why)));
     }
     if let Some(tell) = tell {
         let late = files.iter().zip(is_told).filter(|(_, is_told)| !is_told).map(|(file, _)| file);
-        late.chain(&hidden).for_each(tell);
+        late.chain(&out_of_sight).for_each(tell);
     }
-    if !hidden.is_empty() {
-        files.extend(hidden);
+    if !out_of_sight.is_empty() {
+        files.extend(out_of_sight);
         files.sort_by(|one, other| one.path.cmp(&other.path));
     }
     let (counting, passed_over): (Vec<_>, Vec<_>) = listing.gaps.into_iter().partition(|gap| gap.counts);
@@ -260,46 +260,6 @@ fn note(file: &mut ModelFile, taken: Result<String, ReadError>) {
     file.verdict = file.verdict.max(Verdict::Incomplete);
 }
 
-/// Whether a file where tools do not look is told: if a loader could load it. What git and its extensions keep there is not.
-fn is_loadable_there(entry: &Entry) -> bool {
-    // joblib loads a packed file whatever it is called; git packs each of its own objects.
-    let is_object = is_object(&entry.name);
-    let counts = |format: Format| format.is_loadable() || format.is_packed() && !is_object;
-    // What cannot be opened or recognised here is not part of what is loaded.
-    let open = OpenFile::open(entry.path(), false);
-    open.map(Head::new)
-        .is_ok_and(|source| sniff::formats(&source).is_ok_and(|all| all.into_iter().any(counts)))
-}
-
-fn out_of_sight(judged: Judged) -> ModelFile {
-    let mut file = repository::alone(judged);
-    if !is_cached(&file.path) {
-        let message = "a file that can be loaded, in a folder that no tool looks into".to_owned();
-        let place = ModelPlace { path: file.path.clone(), offset: 0 };
-        file.findings.push(threat::OTHER_CONTENT.finding(Verdict::Review, place, message));
-        file.verdict = file.verdict.max(Verdict::Review);
-    }
-    file
-}
-
-/// Large files as git-lfs keeps them beside those of the work tree: `.git/lfs/objects/ab/cd/` and a digest.
-fn is_cached(name: &str) -> bool {
-    let Some((_, object)) = name.rsplit_once(".git/lfs/objects/") else { return false };
-    let parts: Vec<&str> = object.split('/').collect();
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    matches!(parts.as_slice(), [first, second, digest]
-        if digest.len() == 64 && is_hex(digest) && digest.starts_with(&format!("{first}{second}")))
-}
-
-/// Loose objects of git: `.git/objects/ab/` and the rest of a digest of 20 or 32 bytes.
-fn is_object(name: &str) -> bool {
-    let Some((_, object)) = name.rsplit_once(".git/objects/") else { return false };
-    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    object.split_once('/').is_some_and(|(first, rest)| {
-        first.len() == 2 && matches!(rest.len(), 38 | 62) && is_hex(first) && is_hex(rest)
-    })
-}
-
 fn unread(entry: &Entry, gap: ModelGap) -> Judged {
     let path = entry.name.clone();
     let file = ModelFile { path, verdict: Verdict::Incomplete, gaps: vec![gap], ..ModelFile::default() };
@@ -329,6 +289,41 @@ mod tests {
         let names: Vec<&str> = found.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(names, [".git/model.joblib", ".git/objects/ab/0a", ".git/objects/model"]);
         assert!(found.files.iter().all(|file| file.verdict == Verdict::Malicious));
+    }
+
+    #[test]
+    fn what_git_does_not_make_is_told_and_what_it_makes_is_not() {
+        let (folder, write) = folder("git-foreign");
+        let digest = "0a".repeat(20);
+        write(
+            "modules.json",
+            br#"[{"idx": 0, "name": "0", "path": ".git/d", "type": "sentence_transformers.models.Dense"}]"#,
+        );
+        write(".git/d/config.json", br#"{"activation_function": "os.abort"}"#);
+        for (name, bytes) in [
+            ("x.py", b"pass\n".as_slice()),
+            ("refs/chat_template.jinja", b"{{ x }}"),
+            ("d/card.md", b"# card\n"),
+            ("HEAD", b"ref: refs/heads/main\n"),
+            ("config", b"[core]\n\tbare = false\n"),
+            ("refs/heads/main", format!("{digest}\n").as_bytes()),
+            ("hooks/update.sample", b"#!/bin/sh\n"),
+        ] {
+            write(&format!(".git/{name}"), bytes);
+        }
+        let found = scan(&folder, Policy::embedded(), &Limits::default(), &|| ()).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        let told: Vec<_> = found.files.iter().map(|file| (file.path.as_str(), file.verdict)).collect();
+        assert_eq!(
+            told,
+            [
+                (".git/d/card.md", Verdict::Incomplete),
+                (".git/d/config.json", Verdict::Review),
+                (".git/refs/chat_template.jinja", Verdict::Incomplete),
+                (".git/x.py", Verdict::Incomplete),
+                ("modules.json", Verdict::Malicious),
+            ]
+        );
     }
 
     /// Writes into an empty folder, and gives that.

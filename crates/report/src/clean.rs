@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::ops::Range;
 
+pub(crate) use ringfence_finding::is_unprintable;
 use ringfence_secret::Redactor;
 
 /// Characters of a name that are printed; a Kubernetes name has at most 253.
@@ -144,23 +145,6 @@ pub(crate) fn source(text: &str) -> String {
         }
     }
     clean
-}
-
-/// Characters that act on the reader's screen, or that cannot be seen on it.
-pub(crate) fn is_unprintable(char: char) -> bool {
-    char.is_control() // C0, DEL, C1
-        || matches!(char,
-            '\u{ad}' // soft hyphen
-            | '\u{34f}' | '\u{61c}' // joiner, Arabic letter mark
-            | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' // Hangul fillers
-            | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' // zero width, directional marks
-            | '\u{2028}'..='\u{202e}' // separators, embeddings and overrides
-            | '\u{2060}'..='\u{206f}' // joiners, isolates, deprecated controls
-            | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' // variation selectors
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e007f}') // tags
 }
 
 #[cfg(test)]

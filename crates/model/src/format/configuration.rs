@@ -49,6 +49,8 @@ const IMPORTED: [&str; 8] = [
     "sbert_ce_default_activation_function",
     "tokenizer_class",
 ];
+/// Files that a router of sentence-transformers is read from: its own, and that of versions before.
+const ROUTERS: [&str; 2] = ["config.json", "router_config.json"];
 /// Keys that name how attention is computed: by a word of the library, or by code of a repository, `org/name`.
 const KERNELS: [&str; 3] = ["_attn_implementation", "_attn_implementation_internal", "attn_implementation"];
 /// Keys that name what is called: Lightning's command line, and the configurations of latent-diffusion and its kin.
@@ -100,12 +102,6 @@ impl Named {
                 let path = keys::shown(value.text().unwrap_or_default());
                 self.outside.push((value.at as u64, format!("{key} has a file written, at {path}")));
             }
-            // Of a router: a class for each of its modules.
-            "types" => {
-                for (_, class) in value.entries().iter().filter(|(_, class)| is_other_class(class)) {
-                    self.module(class);
-                }
-            }
             _ if value.text().is_some_and(is_expression) => {
                 self.code.push((
                     value.at as u64,
@@ -134,6 +130,20 @@ impl Named {
                 let words = format!("hands {text}, a name of the interpreter, to templates to look up by");
                 self.handed.push((token.at as u64, words));
             }
+        }
+    }
+
+    /// A class for each module of a router, which Router.py imports before it looks for the `structure` beside them. The word is a
+    /// common one: other files need that too.
+    pub(crate) fn router(&mut self, path: &str, root: &Json) {
+        let own = path.rsplit('/').next().unwrap_or(path);
+        let Some(types) =
+            root.get("types").filter(|_| ROUTERS.contains(&own) || root.get("structure").is_some())
+        else {
+            return;
+        };
+        for (_, class) in types.entries().iter().filter(|(_, class)| is_other_class(class)) {
+            self.module(class);
         }
     }
 

@@ -211,6 +211,7 @@ pub(crate) fn json(path: &str, source: &dyn Source) -> Result<Facts, ReadError> 
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
     match json::read(text) {
         Ok((root, end)) => {
+            facts.named.router(path, &root);
             let templates = facts.walk(&root, path.ends_with("model_index.json"));
             for template in templates.iter().take(MOST) {
                 facts.template(text, template);

@@ -7,6 +7,7 @@ use ringfence_finding::ModelAddition;
 use ringfence_finding::ModelLookup;
 use ringfence_finding::ModelPlace;
 use ringfence_finding::ModelScan;
+use ringfence_finding::is_unprintable;
 
 use super::Date;
 use super::Policy;
@@ -61,14 +62,22 @@ impl Addition {
     }
 }
 
-/// A basic string of TOML 1.0: names come from models and may hold anything.
+/// A basic string of TOML 1.0: names come from models and may hold anything. What nobody sees is escaped, for who reviews the
+/// file has to see the name that it allows.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for char in text.chars() {
         match char {
             '"' | '\\' => quoted.extend(['\\', char]),
             // Writing to a String cannot fail.
-            _ if char.is_control() => _ = write!(quoted, "\\u{:04X}", u32::from(char)),
+            _ if is_unprintable(char) => {
+                let code = u32::from(char);
+                _ = if code > 0xffff {
+                    write!(quoted, "\\U{code:08X}")
+                } else {
+                    write!(quoted, "\\u{code:04X}")
+                };
+            }
             _ => quoted.push(char),
         }
     }
@@ -154,10 +163,14 @@ mod tests {
 
     use super::*;
 
+    /// Directions, blanks without width, a filler that is a letter, and a tag beyond four digits.
+    const UNSEEN: &str = "a\u{202e}b\u{200b}c\u{3164}d\u{e0041}\u{85}";
+
     #[test]
     fn an_entry_says_what_was_meant_whatever_the_name_holds() {
         let today = Date::new(2026, 11, 25).unwrap();
-        for hostile in ["Block", "a\"]\nuses = [\"call\"", "\\u0041", "x\u{7f}\u{1}\ty", "Å𝔸", "a.b"] {
+        for hostile in ["Block", "a\"]\nuses = [\"call\"", "\\u0041", "x\u{7f}\u{1}\ty", "Å𝔸", "a.b", UNSEEN]
+        {
             let addition = Addition {
                 module: format!("acme.{hostile}"),
                 name: hostile.to_owned(),
@@ -166,7 +179,10 @@ mod tests {
                 reason: format!("it is {hostile}"),
                 expires: Date::new(2027, 1, 31).unwrap(),
             };
-            let policy = Policy::with_additions(&addition.to_toml(), today).unwrap();
+            let text = addition.to_toml();
+            assert!(text.chars().all(|char| char == '\n' || !is_unprintable(char)), "{text:?}");
+            assert_eq!(hostile == "Å𝔸", text.contains("Å𝔸"), "what is seen is written as it is");
+            let policy = Policy::with_additions(&text, today).unwrap();
             assert_eq!(policy.additions, [addition], "{hostile:?}");
         }
         let import = Addition { uses: vec![], ..policy_of_one(today) };

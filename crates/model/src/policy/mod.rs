@@ -62,6 +62,9 @@ struct Lists {
     digest: String,
 }
 
+/// Most parts of the name of a module that is denied, `numpy.testing._private.utils`.
+const DEEPEST: usize = 4;
+
 /// A set of uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Uses(u16);
@@ -222,8 +225,29 @@ impl Policy {
 }
 
 impl Lists {
-    /// Why a name is denied; sub-modules go with their module.
+    /// Why a name is denied, by itself or by what it ends in: `torch.serial` has imported `os`, so its `os.system` starts
+    /// programs as well.
     fn denied(&self, module: &str, name: &str) -> Option<&Denied> {
+        let dots = name.match_indices('.').map(|(at, _)| at + 1);
+        let mut tails = std::iter::once(0).chain(dots).filter_map(|at| name.get(at..));
+        self.denied_itself(module, name).or_else(|| {
+            // What a module imports for itself it calls `_os`.
+            tails.find_map(|tail| {
+                let own = tail.trim_start_matches('_');
+                self.denied_path(tail).or_else(|| self.denied_path(own).filter(|_| own.len() < tail.len()))
+            })
+        })
+    }
+
+    /// Why a path of attributes is denied that begins with the name of a module, if it does.
+    fn denied_path(&self, path: &str) -> Option<&Denied> {
+        let splits = path.match_indices('.').take(DEEPEST);
+        let mut splits = splits.filter_map(|(at, _)| Some((path.get(..at)?, path.get(at + 1..)?)));
+        splits.find_map(|(module, name)| self.deny.get(module)?.iter().find(|denied| denied.covers(name)))
+    }
+
+    /// Why a name is denied; sub-modules go with their module.
+    fn denied_itself(&self, module: &str, name: &str) -> Option<&Denied> {
         let own = self.deny.get(module).into_iter().flatten();
         let own = own.into_iter().find(|denied| denied.covers(name));
         let parents = module.rmatch_indices('.').map(|(at, _)| module.get(..at).unwrap_or_default());
@@ -260,6 +284,8 @@ fn digest(texts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::build::Stream;
+    use crate::testing::judge;
 
     #[test]
     fn the_built_in_lists_are_read() {
@@ -287,11 +313,59 @@ mod tests {
         for (module, name) in [("osmium", "system"), ("builtins", "set"), ("torch", "Size"), ("a.os", "x")] {
             assert!(policy.denied(module, name).is_none(), "{module}.{name}");
         }
+        let parts = policy.lists.deny.keys().map(|module| module.split('.').count());
+        assert_eq!(parts.max(), Some(DEEPEST));
         let uses = policy.allowed("collections", "OrderedDict").unwrap();
         assert!(uses.has(Use::Build) && uses.has(Use::Mutate) && !uses.has(Use::Persistent));
         assert_eq!(policy.allowed("collections.x", "OrderedDict"), None);
         assert!(policy.reaches_others("__globals__") && policy.reaches_others("getattr"));
         assert!(!policy.reaches_others("__main"));
+    }
+
+    #[test]
+    fn a_name_that_ends_in_a_denied_one_is_denied_as_well() {
+        let policy = Policy::embedded();
+        for (module, name) in [
+            ("random", "_os.system"),
+            ("torch.serial", "os.system"),
+            ("acme.nn", "util.os.path.join"),
+            ("acme.nn", "__builtins.eval"),
+            ("acme.nn", "_pickle.loads"),
+            ("acme.nn", "torch.storage._load_from_bytes"),
+            ("acme.nn", "_io.open_code.__call__"),
+            ("acme.nn", "numpy.testing._private.utils.runstring"),
+            ("acme.nn", "np_utils.numpy.lib.format.read_array"),
+        ] {
+            assert!(policy.denied(module, name).is_some(), "{module}:{name}");
+            let text = entry(module, name);
+            let error =
+                Policy::with_additions(&text, Date::new(2026, 11, 25).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("cannot be allowed"), "{error}");
+        }
+        for (module, name) in [
+            ("random", "_os"),
+            ("acme.nn", "Block.os"),
+            ("acme.nn", "macos.system"),
+            ("acme.nn", "Outer.Inner"),
+            ("acme.nn", "torch.Tensor.new"),
+            ("acme.nn", "builtins.set"),
+        ] {
+            assert!(policy.denied(module, name).is_none(), "{module}:{name}");
+        }
+        let got = Stream::protocol(4).stack_global("builtins", "getattr").stack_global("random", "_os");
+        let file = judge(&got.text("system").raw(b"\x86R").text("id").raw(b"\x85R").stop());
+        let subjects: Vec<_> =
+            file.findings.iter().filter(|finding| finding.title == "denied-name").collect();
+        assert!(
+            subjects.iter().any(|finding| finding.subject.as_deref() == Some("random._os.system")),
+            "{file:#?}"
+        );
+    }
+
+    fn entry(module: &str, name: &str) -> String {
+        format!(
+            "[[allow]]\nmodule = \"{module}\"\nnames = [\"{name}\"]\nuses = [\"call\"]\nowner = \"ml\"\nreason = \"ours\"\nexpires = \"2027-01-31\"\n"
+        )
     }
 
     #[test]
@@ -312,6 +386,8 @@ mod tests {
             (good.replace("acme.nn", "os.path"), "os.path"),
             (good.replace("owner", "ownr"), "ownr"),
             (good.replace("ml-platform", " "), "owner"),
+            (good.replace("ml-platform", "\u{200b}\\u3164 "), "owner"),
+            (good.replace("our own layer", "\u{2060}"), "reason"),
             ("[[deny]]\nmodules = []\n".to_owned(), "deny"),
             ("[[allow]\n".to_owned(), "line 1"),
         ] {

@@ -1,6 +1,7 @@
 //! Room `model`, policy: TOML text -> lists. An unknown key, a use that does not exist and a name that is allowed and
 //! denied at once are errors, for a typing error must not open a door.
 
+use ringfence_finding::is_unprintable;
 use serde::Deserialize;
 
 use super::Addition;
@@ -131,7 +132,8 @@ pub(super) fn additions(policy: &mut Policy, text: &str, today: Date) -> Result<
     for row in additions.allow {
         let wrong = |problem: String| PolicyError::Entry { module: row.module.clone(), problem };
         let blank = [("owner", &row.owner), ("reason", &row.reason)];
-        if let Some((key, _)) = blank.iter().find(|(_, text)| text.trim().is_empty()) {
+        let is_blank = |text: &str| text.chars().all(|char| char.is_whitespace() || is_unprintable(char));
+        if let Some((key, _)) = blank.iter().find(|(_, text)| is_blank(text)) {
             return Err(wrong(format!("{key} is empty")));
         }
         let expires: Date = row.expires.parse().map_err(|error| wrong(format!("expires: {error}")))?;

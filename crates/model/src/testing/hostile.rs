@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<Hostile> {
         os("stack-global", echo().stop()),
         os("global", Stream::bare().raw("cposix\nsystem\n(S'echo hi'\ntR.").0),
         os("escaped-text", p4().raw("V\\u006fs\nS'\\x73ystem'\n").op(0x93).call("echo hi").stop()),
+        os("module-of-a-module", p4().stack_global("random", "_os.system").call("echo hi").stop()),
         os("inst", Stream::bare().raw("(S'echo hi'\nios\nsystem\n.").0),
         os("obj", Stream::bare().raw("(cos\nsystem\nS'echo hi'\no.").0),
         os("result-popped", echo().raw("0N").stop()),
@@ -75,7 +76,7 @@ pub(crate) fn all() -> Vec<Hostile> {
             "dotted",
             p4().stack_global("logging", "os.system").call("echo hi").stop(),
             Malicious,
-            104,
+            101,
             "os.system",
         ),
         // The globals of a module, `__builtins__` among them, for whatever comes next.

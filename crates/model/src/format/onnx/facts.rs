@@ -8,13 +8,16 @@ use std::collections::BTreeSet;
 use ringfence_finding::Verdict;
 
 use super::Field;
+use super::operators;
 use super::schema::Message;
 use crate::Limits;
 use crate::inspect::Book;
 use crate::keys;
 
 /// Domains whose operators are in every runtime and touch nothing but tensors.
-const DOMAINS: [&str; 5] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"];
+const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training"];
+/// Options of the session that onnxruntime takes from a model's own words where `ORT_LOAD_CONFIG_FROM_MODEL` is 1.
+const SESSION: &str = "ort_config";
 /// Names that `ExternalDataInfo` of PyPI's onnx has; it sets whatever else is there as an attribute.
 const KEYS: [&str; 5] = ["location", "offset", "length", "checksum", "basepath"];
 
@@ -110,7 +113,10 @@ impl Frame {
     pub(super) fn keeps(&self, number: u64) -> bool {
         matches!(
             (self.message, number),
-            (Message::Node, 4 | 7 | 8) | (Message::Function, 1 | 10 | 13) | (Message::External, 1 | 2)
+            (Message::Node, 4 | 7 | 8)
+                | (Message::Function, 1 | 10 | 13)
+                | (Message::External, 1 | 2)
+                | (Message::Entry, 1)
         )
     }
 
@@ -181,6 +187,13 @@ impl Facts {
                     parent.tensor.entry(&frame.first, frame.second);
                 }
             }
+            Message::Entry
+                if frame.first == SESSION
+                    && parent.as_ref().is_some_and(|parent| parent.message == Message::Model) =>
+            {
+                let message = format!("{SESSION} sets options of the session that loads it");
+                self.reach(frame.at, Verdict::Review, message);
+            }
             Message::Node => self.node(frame),
             Message::Function => {
                 let at = frame.at;
@@ -205,18 +218,16 @@ impl Facts {
     }
 
     fn node(&mut self, node: Frame) {
-        let operator = node.first.as_str();
-        if matches!(operator, "PyOp" | "PyCustomOp") {
-            let message = format!("operator {operator} runs Python of the host");
-            self.reach(node.at, Verdict::Malicious, message);
-        } else if operator == "EPContext" {
-            let message =
-                "operator EPContext holds or names code that is compiled for an accelerator".to_owned();
-            self.reach(node.at, Verdict::Review, message);
+        let act = operators::act(&node.first);
+        if let Some((verdict, does)) = act {
+            self.reach(node.at, verdict, format!("operator {} {does}", node.first));
         }
         let at = node.at;
         let key = node.operator();
-        if DOMAINS.contains(&key.0.as_str()) || self.custom.contains_key(&key) {
+        let (domain, operator, _) = &key;
+        let is_known = DOMAINS.contains(&domain.as_str())
+            || domain == operators::MICROSOFT && (act.is_some() || operators::touches_tensors(operator));
+        if is_known || self.custom.contains_key(&key) {
             return;
         }
         // All of them: which are the model's own functions is known at the end.
@@ -309,9 +320,13 @@ impl Facts {
         for (key, at) in std::mem::take(&mut self.custom) {
             if !self.functions.contains(&key) {
                 let (domain, operator, _) = key;
+                let what = if domain == operators::MICROSOFT {
+                    "is none of those that are known to touch tensors alone"
+                } else {
+                    "is code of a library that the host has to load"
+                };
                 let (domain, operator) = (keys::shown(&domain), keys::shown(&operator));
-                let message =
-                    format!("operator {operator} of {domain} is code of a library that the host has to load");
+                let message = format!("operator {operator} of {domain} {what}");
                 self.reach(at, Verdict::Review, message);
             }
         }
@@ -336,6 +351,8 @@ pub(crate) fn outside(location: &str) -> Option<&'static str> {
         Some("which is no name of a file")
     } else if parts().any(|part| part == "..") {
         Some("outside of its folder")
+    } else if parts().any(|part| part.eq_ignore_ascii_case(".git")) {
+        Some("in a folder that no tool looks into")
     } else {
         None
     }
@@ -377,10 +394,13 @@ mod tests {
             "~/x",
             "*/_ORT_MEM_ADDR_/*",
             "*/_ORT_NATIVE_ENDIAN_MEM_ADDR_/*",
+            ".git/x",
+            "a/.git/d",
+            "a\\.GIT",
         ] {
             assert!(outside(location).is_some(), "{location:?}");
         }
-        for location in ["model.onnx.data", "weights/a.bin", "a..b", "./x"] {
+        for location in ["model.onnx.data", "weights/a.bin", "a..b", "./x", "a.git/x"] {
             assert_eq!(outside(location), None, "{location}");
         }
     }

@@ -6,6 +6,7 @@
 //! is passed over. A field that the schema does not have is not explained.
 
 mod facts;
+mod operators;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -151,6 +151,12 @@ fn each_way_out_of_the_model_is_told_wherever_it_stands() {
         (model(&[bytes(1, node("PyOp", "com.microsoft"))], &[]), Malicious, 145, "runs Python"),
         (model(&[bytes(1, node("Run", "acme.ops"))], &[]), Review, 145, "Run of acme.ops"),
         (model(&[bytes(1, node("EPContext", "com.microsoft"))], &[]), Review, 145, "EPContext"),
+        (model(&[bytes(1, node("PythonOp", "com.microsoft"))], &[]), Malicious, 145, "PythonOp runs Python"),
+        (model(&[bytes(1, node("PythonOpGrad", "com.microsoft"))], &[]), Malicious, 145, "runs Python"),
+        (model(&[bytes(1, node("TritonOp", "com.microsoft"))], &[]), Malicious, 145, "TritonOp runs Python"),
+        (model(&[bytes(1, node("Snpe", "com.microsoft"))], &[]), Review, 145, "Snpe holds or names code"),
+        (model(&[bytes(1, node("YieldOp", "com.microsoft"))], &[]), Review, 145, "YieldOp of com.microsoft"),
+        (model(&[], &[session()]), Review, 145, "ort_config sets options"),
         (model(&[bytes(5, tensor(3, &bytes(9, [0; 11])))], &[]), Review, 147, "12 bytes with 11 bytes"),
         (
             model(&[bytes(5, [int(1, 1 << 62), int(1, 4), int(2, 1)].concat())], &[]),
@@ -166,6 +172,27 @@ fn each_way_out_of_the_model_is_told_wherever_it_stands() {
         assert!(judged.findings.iter().any(|finding| finding.id.number == number), "{flaw}: {judged:#?}");
         assert!(words(&judged).contains(flaw), "{flaw}: {}", words(&judged));
     }
+}
+
+/// Options of a session, as a model's own words.
+fn session() -> Vec<u8> {
+    bytes(
+        14,
+        [bytes(1, "ort_config"), bytes(2, "{\"session_options\": {\"enable_profiling\": true}}")].concat(),
+    )
+}
+
+#[test]
+fn operators_of_onnxruntime_that_touch_tensors_alone_are_clean() {
+    let own = function("YieldOp", "com.microsoft");
+    let nodes = ["Attention", "MatMulNBits", "WordConvEmbedding", "YieldOp"];
+    let nodes = nodes.map(|operator| bytes(1, node(operator, "com.microsoft")));
+    assert_eq!(judge(&model(&nodes, &[own])).verdict, Verdict::Clean);
+    // What a graph says of itself sets nothing.
+    let words = bytes(16, [bytes(1, "ort_config"), bytes(2, "{}")].concat());
+    assert_eq!(judge(&model(&[words], &[])).verdict, Verdict::Clean);
+    let acts = judge(&model(&[bytes(1, node("EPContext", "com.microsoft"))], &[]));
+    assert_eq!(acts.findings.len(), 1, "told once: {acts:#?}");
 }
 
 fn function(name: &str, domain: &str) -> Vec<u8> {

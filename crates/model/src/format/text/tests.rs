@@ -47,6 +47,7 @@ fn what_stands_beside_weights_is_clean() {
             r#"{"types": {"query_0_IDF": "sentence_transformers.sparse_encoder.models.SparseStaticEmbedding.SparseStaticEmbedding"},
                 "structure": {"query": ["query_0_IDF"]}, "parameters": {"default_route": "document"}}"#,
         ),
+        ("schema.json", r#"{"types": {"a": "b.c"}, "columns": {"types": {"x": "datetime.date"}}}"#),
         (
             "modular_model_index.json",
             r#"{"_blocks_class_name": "SequentialPipelineBlocks", "unet": [null, null, {"repo": "a/b", "subfolder": "unet",
@@ -104,6 +105,10 @@ fn what_names_code_is_review_and_what_is_not_read_incomplete() {
         ("config.json", r#"{"text_config": {"attn_implementation": {"": "evil/kernel:attend"}}}"#),
         ("modules.json", r#"[{"path": "", "type": "evil.Model"}]"#),
         ("router_config.json", r#"{"types": {"query": "evil.Model"}, "structure": {}}"#),
+        // The classes are imported before the structure is missed.
+        ("a/router_config.json", r#"{"types": {"query": "evil.Model"}}"#),
+        ("1_Router/config.json", r#"{"types": {"query": "evil.Model"}}"#),
+        ("other.json", r#"{"types": {"query": "evil.Model"}, "structure": {"query": ["query"]}}"#),
         ("wordembedding_config.json", r#"{"tokenizer_class": "evil.Words"}"#),
         ("modular_model_index.json", r#"{"unet": ["evil", "Evil", {"repo": "a/b"}]}"#),
         ("modular_model_index.json", r#"{"unet": [null, null, {"type_hint": ["evil", "Evil"]}]}"#),

@@ -1,6 +1,8 @@
 //! Room `report`, models, inspection: the screens as people see them, the document against its schema, and that nothing
 //! foreign leaves its field.
 
+use std::collections::HashSet;
+
 use ringfence_finding::ModelFile;
 use ringfence_finding::ModelFinding;
 use ringfence_finding::ModelLookup;
@@ -173,6 +175,28 @@ fn every_line_fits_and_colour_adds_nothing_but_colour() {
                 assert_eq!(stripped + rest, plain);
             }
         }
+    }
+}
+
+#[test]
+fn each_of_many_names_has_the_word_of_its_own_finding() {
+    // Every pair of a name and a finding would be 400 million.
+    const COUNT: usize = 20_000;
+    let mut seen = inspection("m.pt", "id");
+    let file = &mut seen.scan.files[0];
+    let (lookup, finding) = (file.lookups[1].clone(), file.findings[0].clone());
+    let lookups = (0..COUNT).map(|at| ModelLookup { name: format!("n{at}"), ..lookup.clone() });
+    file.lookups.extend(lookups);
+    let found = |at| ModelFinding { subject: Some(format!("os.n{at}")), ..finding.clone() };
+    file.findings.extend((0..COUNT).filter(|at| at % 2 == 0).map(found));
+    // The first finding of a name speaks for it.
+    file.findings.push(ModelFinding { verdict: Verdict::Review, ..found(0) });
+    let text = print(&seen, false, &Style { verbose: true, ..Style::default() });
+    let lines: HashSet<&str> = text.lines().collect();
+    for at in 0..COUNT {
+        let word = if at % 2 == 0 { "malicious" } else { "allowed" };
+        let line = format!("  {word:<10}  os.n{at} (import, call)");
+        assert!(lines.contains(line.as_str()), "{line}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Room `report`, models: an inspection as a screen: what it is, tensors, what it says of itself, names, what bytes are.
 
+use std::collections::HashMap;
 use std::io;
 
 use ringfence_finding::ExitCode;
@@ -173,11 +174,14 @@ fn names(file: &ModelFile, page: &mut Page<'_>) {
         page,
     );
     let shown = shown(file.lookups.len(), page.style);
+    // A map: a file may look up 100,000 names, with a finding for each.
+    let mut of_name = HashMap::new();
+    for finding in &file.findings {
+        finding.subject.as_deref().map(|subject| of_name.entry(subject).or_insert(finding));
+    }
     for lookup in file.lookups.iter().take(shown) {
         let name = format!("{}.{}", clean::name(&lookup.module), clean::name(&lookup.name));
-        let own = file.findings.iter().find(|finding| {
-            finding.subject.as_deref() == Some(format!("{}.{}", lookup.module, lookup.name).as_str())
-        });
+        let own = of_name.get(format!("{}.{}", lookup.module, lookup.name).as_str()).copied();
         let word = own.map_or("allowed", asked);
         let tone = own.map_or(Tone::Dim, |finding| tone(finding.verdict));
         page.labelled(&format!("  {word:<10}"), tone, 14, &format!("{name} ({})", lookup.uses.join(", ")));
