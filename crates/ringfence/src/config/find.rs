@@ -175,7 +175,7 @@ fn trail(path: &Path) -> io::Result<Vec<PathBuf>> {
 pub(super) fn ours(path: &Path, what: &str) -> anyhow::Result<File> {
     let wrong = |error: io::Error| Wrong::new(what, error);
     let refused = |why: &str| {
-        Usage(format!("{what}: {why}; --config uses it all the same, --key says whom to trust without it"))
+        Usage(format!("{what}: {why}; --config uses it all the same, --key or --allow does without it"))
     };
     for place in trail(path).map_err(wrong)? {
         let metadata = fs::symlink_metadata(&place).map_err(wrong)?;

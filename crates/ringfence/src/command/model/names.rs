@@ -57,7 +57,9 @@ impl NameFlags {
         if !self.allow.is_empty() {
             for file in &self.allow {
                 config::outside("--allow", file, judged)?;
-                names.add("--allow", file.clone())?;
+                let text = read_named_text(file, MAX_BYTES)
+                    .map_err(|error| Wrong::new(format!("--allow {}", file.display()), error))?;
+                names.add("--allow", file.clone(), &text)?;
             }
             if let Some(file) = self.config.named() {
                 names.notes.push(format!("{} was not read: --allow says which names", file.display()));
@@ -70,8 +72,11 @@ impl NameFlags {
             return Ok(names);
         };
         for written in &config.settings.model_allow {
-            let file = config.path("modelAllow", written, judged)?;
-            names.add(&format!("{}: modelAllow", config.file.path), file)?;
+            let (file, bytes) = config.read_trusted("modelAllow", written, judged, MAX_BYTES)?;
+            let what = format!("{}: modelAllow", config.file.path);
+            let text = String::from_utf8(bytes)
+                .map_err(|error| Wrong::new(format!("{what} {}", file.display()), format!("not UTF-8: {error}")))?;
+            names.add(&what, file, &text)?;
         }
         names.config = Some(config.file);
         Ok(names)
@@ -79,10 +84,9 @@ impl NameFlags {
 }
 
 impl Names {
-    fn add(&mut self, what: &str, file: PathBuf) -> anyhow::Result<()> {
-        let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
-        let text = read_named_text(&file, MAX_BYTES).map_err(|error| wrong(&error))?;
-        self.policy.add(&text, self.today).map_err(|error| wrong(&error))?;
+    fn add(&mut self, what: &str, file: PathBuf, text: &str) -> Result<(), Wrong> {
+        let added = self.policy.add(text, self.today);
+        added.map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;
         self.files.push(file);
         Ok(())
     }
