@@ -67,7 +67,7 @@ fn project(name: &str) -> Folder {
 }
 
 fn keys_folder(folder: &Folder) {
-    std::fs::create_dir_all(format!("{}/keys", folder.path())).unwrap();
+    support::folders(Path::new(&format!("{}/keys", folder.path())));
 }
 
 #[test]
