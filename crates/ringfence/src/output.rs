@@ -1,25 +1,19 @@
-//! Results to stdout or to files. A file appears whole or not at all: temporary file, then rename; one that takes the place
-//! of another keeps its rights. What is there and is no file (a pipe, `/dev/null`) is written to, and never replaced.
+//! Results to stdout or to files. A file appears whole or not at all (`fresh.rs`); one that takes the place of another keeps
+//! its rights. What is there and is no file (a pipe, `/dev/null`) is written to, and never replaced.
 
-use std::ffi::OsStr;
+mod fresh;
+
 use std::fs;
 use std::fs::File;
-use std::hash::BuildHasher as _;
-use std::hash::RandomState;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
 #[cfg(feature = "signing")]
 use std::os::unix::fs::FileTypeExt as _;
-#[cfg(unix)]
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::path::PathBuf;
 
+use self::fresh::Fresh;
 use crate::exit::Wrong;
-
-/// Names that are tried for a temporary file: one in 2^64 is there already, unless somebody guesses.
-const TRIES: u32 = 16;
 
 /// Writes through `print` to stdout.
 pub(crate) fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
@@ -94,45 +88,18 @@ fn in_place(
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let what = || format!("cannot write {}", path.display());
-    let Some(name) = path.file_name() else {
+    if path.file_name().is_none() {
         return Err(Wrong::new(what(), "the name of a file was expected").into());
-    };
-    let (temporary, file) =
-        temporary(path, name, rights.is_some()).map_err(|error| unopened(what(), error))?;
-    let write = |file: File| {
-        rights.map_or(Ok(()), |rights| file.set_permissions(rights))?;
-        let mut out = BufWriter::new(file);
+    }
+    let fresh = Fresh::new(path, rights.is_some()).map_err(|error| unopened(what(), error))?;
+    let write = || {
+        rights.map_or(Ok(()), |rights| fresh.file.set_permissions(rights))?;
+        let mut out = BufWriter::new(&fresh.file);
         print(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&temporary, path)
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     };
-    let written = write(file);
-    if written.is_err() {
-        // Half a file must not stay; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&temporary);
-    }
+    let written = write().and_then(|()| fresh.put(path));
     written.map_err(|error| unwritten(what(), error))
-}
-
-/// A new file beside `path`. Whoever fills the folder may have put links to files of the user there: none is followed, and
-/// nobody can foretell the name. Until it has its rights it is the owner's alone, where it takes the place of a file.
-fn temporary(path: &Path, name: &OsStr, private: bool) -> io::Result<(PathBuf, File)> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    options.mode(if private { 0o600 } else { 0o666 });
-    let mut left = TRIES;
-    loop {
-        // Keyed by the random numbers of the system.
-        let random = RandomState::new().hash_one(left);
-        let mut name = name.to_owned();
-        name.push(format!(".{random:016x}.tmp"));
-        let temporary = path.with_file_name(name);
-        match options.open(&temporary) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && left > 0 => left -= 1,
-            opened => return opened.map(|file| (temporary, file)),
-        }
-    }
 }
 
 /// A place where no file can be is the user's to change; a disk without room is no fault of the call.
@@ -162,10 +129,11 @@ fn unwritten(what: String, error: io::Error) -> anyhow::Error {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     use super::*;
 
-    fn folder(name: &str) -> PathBuf {
+    pub(super) fn folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("ringfence-output-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         folder
@@ -190,34 +158,11 @@ mod tests {
     }
 
     /// Names in a folder, sorted.
-    fn names(folder: &Path) -> Vec<String> {
+    pub(super) fn names(folder: &Path) -> Vec<String> {
         let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
         let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
         names.sort();
         names
-    }
-
-    #[test]
-    fn no_link_by_the_name_of_a_temporary_file_is_followed() {
-        let folder = folder("planted");
-        let own = folder.join("own");
-        fs::write(&own, "of the user").unwrap();
-        let planted = format!("r.json.{}.tmp", std::process::id());
-        symlink("own", folder.join(&planted)).unwrap();
-        write(Some(&folder.join("r.json")), |out| out.write_all(b"new")).unwrap();
-        assert_eq!(fs::read_to_string(&own).unwrap(), "of the user");
-        assert!(fs::symlink_metadata(folder.join("r.json")).unwrap().is_file());
-        // No two alike, and nothing that fails leaves one.
-        let seen = |_: &mut dyn Write| {
-            let others = ["own", &planted];
-            let temporary =
-                names(&folder).into_iter().find(|name| !others.contains(&name.as_str()) && name != "r.json");
-            Err(io::Error::other(temporary.unwrap()))
-        };
-        let refused = || write(Some(&folder.join("r.json")), seen).unwrap_err().root_cause().to_string();
-        assert_ne!(refused(), refused());
-        assert_eq!(names(&folder), ["own".to_owned(), "r.json".to_owned(), planted]);
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
