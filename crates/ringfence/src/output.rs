@@ -1,19 +1,28 @@
 //! Results to stdout or to files. A file appears whole or not at all (`fresh.rs`); one that takes the place of another keeps
-//! its rights. What is there and is no file (a pipe, `/dev/null`) is written to, and never replaced.
+//! its rights and owner. What is there and is no file (a pipe, `/dev/null`), or is open already (`/dev/stdout`), is written
+//! to, and never replaced.
 
 mod fresh;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::BufWriter;
 use std::io::Write;
+use std::os::fd::AsFd as _;
 #[cfg(feature = "signing")]
 use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::fchown;
 use std::path::Path;
+use std::path::PathBuf;
 
 use self::fresh::Fresh;
 use crate::exit::Wrong;
+
+/// Linux follows as many links (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
 /// Writes through `print` to stdout.
 pub(crate) fn to_stdout(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
@@ -40,7 +49,7 @@ pub(crate) fn write_here(
     path: &Path,
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
-    in_place(path, plain(path)?.map(|there| there.permissions()), print)
+    in_place(path, plain(path)?, print)
 }
 
 /// What is at this very place: a file or nothing. Anything else would lead what is written there elsewhere.
@@ -65,6 +74,9 @@ pub(crate) fn plain(path: &Path) -> Result<Option<fs::Metadata>, Wrong> {
 }
 
 fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    if let Some((name, number)) = opened(path) {
+        return to_opened(&name, number, print);
+    }
     // The end of a link is what is meant, and the link stays.
     let end = fs::canonicalize(path);
     let path = end.as_deref().unwrap_or(path);
@@ -78,28 +90,95 @@ fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
         let mut out = BufWriter::new(file);
         return print(&mut out).and_then(|()| out.flush()).map_err(|error| unwritten(what(), error));
     }
-    in_place(path, there.ok().map(|there| there.permissions()), print)
+    in_place(path, there.ok(), print)
 }
 
-/// A whole file under this very name, whatever is there; with these rights, where it takes the place of another.
+/// What a process has open, where `path` leads to the system's name for it: that name, and its number where the process is
+/// this one. What is open may be a file that others write to as well (`>> log`), and none of it is ours to take away.
+fn opened(path: &Path) -> Option<(PathBuf, Option<i32>)> {
+    let mut at = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let folder = at.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(folder).ok()?;
+        at = folder.join(at.file_name()?);
+        if folder.starts_with("/proc") && folder.ends_with("fd") {
+            let is_own = fs::canonicalize("/proc/self/fd").is_ok_and(|own| own == folder);
+            let number = at.file_name().and_then(OsStr::to_str).filter(|_| is_own);
+            let number = number.and_then(|number| number.parse().ok());
+            return Some((at, number));
+        }
+        at = folder.join(fs::read_link(&at).ok()?);
+    }
+    None
+}
+
+/// Where the shell that opened it stands in a file is where this writes, so that what it writes next stands behind.
+fn to_opened(
+    name: &Path,
+    number: Option<i32>,
+    print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let what = || format!("cannot write {}", name.display());
+    let file = match number {
+        Some(1) => return to_stdout(print),
+        Some(2) => io::stderr().as_fd().try_clone_to_owned().map(File::from),
+        _ => match number.and_then(shared) {
+            Some(file) => Ok(file),
+            None => File::options().append(true).open(name),
+        },
+    };
+    let mut out = BufWriter::new(file.map_err(|error| unopened(what(), error))?);
+    print(&mut out).and_then(|()| out.flush()).map_err(|error| unwritten(what(), error))
+}
+
+/// What this process has open under a number, if the system hands it out.
+#[cfg(all(target_os = "linux", feature = "models"))]
+fn shared(number: i32) -> Option<File> {
+    use rustix::process::PidfdFlags;
+    use rustix::process::PidfdGetfdFlags;
+
+    let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok()?;
+    rustix::process::pidfd_getfd(own, number, PidfdGetfdFlags::empty()).ok().map(File::from)
+}
+
+#[cfg(not(all(target_os = "linux", feature = "models")))]
+fn shared(_: i32) -> Option<File> {
+    None
+}
+
+/// A whole file under this very name, whatever is there; with its owner and rights, where it takes the place of another.
 fn in_place(
     path: &Path,
-    rights: Option<fs::Permissions>,
+    there: Option<fs::Metadata>,
     print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let what = || format!("cannot write {}", path.display());
     if path.file_name().is_none() {
         return Err(Wrong::new(what(), "the name of a file was expected").into());
     }
-    let fresh = Fresh::new(path, rights.is_some()).map_err(|error| unopened(what(), error))?;
+    let fresh = Fresh::new(path, there.is_some()).map_err(|error| unopened(what(), error))?;
     let write = || {
-        rights.map_or(Ok(()), |rights| fresh.file.set_permissions(rights))?;
+        if let Some(there) = there {
+            keep_owner(&fresh.file, &there);
+            fresh.file.set_permissions(there.permissions())?;
+        }
         let mut out = BufWriter::new(&fresh.file);
         print(&mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     };
     let written = write().and_then(|()| fresh.put(path));
     written.map_err(|error| unwritten(what(), error))
+}
+
+/// Gives `file` the owner and group that were there, as far as the system lets this user.
+fn keep_owner(file: &File, there: &fs::Metadata) {
+    let Ok(own) = file.metadata() else { return };
+    for (owner, group) in [(None, Some(there.gid())), (Some(there.uid()), None)] {
+        if owner.is_some_and(|owner| owner != own.uid()) || group.is_some_and(|group| group != own.gid()) {
+            // Only root may give a file away; it then is the user's, who replaced it.
+            let _ = fchown(file, owner, group);
+        }
+    }
 }
 
 /// A place where no file can be is the user's to change; a disk without room is no fault of the call.
@@ -129,7 +208,6 @@ fn unwritten(what: String, error: io::Error) -> anyhow::Error {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
 
     use super::*;
 
@@ -175,6 +253,12 @@ mod tests {
             write(Some(&file), |out| out.write_all(b"new")).unwrap();
             assert_eq!(fs::read_to_string(&file).unwrap(), "new");
             assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, rights);
+            // Only root can give a file away.
+            if std::os::unix::fs::chown(&file, Some(65_534), Some(65_534)).is_ok() {
+                write(Some(&file), |out| out.write_all(b"newer")).unwrap();
+                let there = fs::metadata(&file).unwrap();
+                assert_eq!((there.uid(), there.gid(), there.mode() & 0o7777), (65_534, 65_534, rights));
+            }
             fs::remove_file(&file).unwrap();
         }
         fs::remove_dir_all(folder).unwrap();
