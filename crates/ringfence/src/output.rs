@@ -42,6 +42,29 @@ pub(crate) fn write(
     }
 }
 
+/// Refuses a result in the place of a file that the call reads, or that lies in what it judges, where the next run would
+/// find it: whatever way leads there.
+#[cfg(feature = "models")]
+pub(crate) fn spares<'p>(
+    what: &str,
+    output: Option<&Path>,
+    read: impl IntoIterator<Item = &'p Path>,
+) -> Result<(), Wrong> {
+    let Some(output) = output else { return Ok(()) };
+    // `/dev/null` may be read and written to.
+    let is_kept = |read: &Path| fs::metadata(read).is_ok_and(|read| read.is_file() || read.is_dir());
+    match read.into_iter().find(|read| is_kept(read) && crate::config::leads_through(output, read)) {
+        Some(read) => {
+            let words = format!(
+                "is {}, which this call reads, or lies in it: choose another place for the result",
+                read.display()
+            );
+            Err(Wrong::new(format!("{what} {}", output.display()), words))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Writes through `print` to a file of this very name. For places that nobody typed, or that somebody else may have filled:
 /// what is there and is no file is refused as by [`plain`].
 #[cfg(feature = "signing")]

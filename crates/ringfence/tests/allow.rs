@@ -165,6 +165,27 @@ fn the_configuration_names_the_file_for_good() {
 }
 
 #[test]
+fn a_result_takes_the_place_of_no_file_of_names() {
+    let folder = Folder::new("allow-result");
+    folder.write("models/m.pkl", MODEL);
+    allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
+    let (before, config) = (names(&folder), "modelAllow: [names.toml]\n");
+    folder.write("ringfence.yaml", config);
+    for arguments in [
+        &["-o", "names.toml"][..],
+        &["-o", "ringfence.yaml"],
+        &["--allow", "names.toml", "-o", "names.toml"],
+        &["--config", "ringfence.yaml", "-o", "ringfence.yaml"],
+    ] {
+        let ran = within(&folder, &[&["scan", "models"], arguments].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains("which this call reads"), "{}", ran.err);
+    }
+    assert_eq!(names(&folder), before);
+    assert_eq!(std::fs::read_to_string(format!("{}/ringfence.yaml", folder.path())).unwrap(), config);
+}
+
+#[test]
 fn names_that_others_may_write_decide_nothing() {
     let folder = Folder::new("allow-others");
     folder.write("models/m.pkl", MODEL);

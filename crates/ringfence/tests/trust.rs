@@ -109,6 +109,20 @@ fn daily_use_needs_no_flags() {
 }
 
 #[test]
+fn a_result_takes_the_place_of_nothing_that_says_whom_to_trust() {
+    let folder = project("trust-result");
+    for file in ["ringfence.yaml", "keys/release.pub"] {
+        let place = format!("{}/{file}", folder.path());
+        let before = std::fs::read(&place).unwrap();
+        let ran = verify(&folder, "sub", &["../acme/llama", "-q", "-o", &format!("../{file}")]);
+        refused(&ran, "which this call reads");
+        assert_eq!(std::fs::read(&place).unwrap(), before);
+    }
+    // What is not read for this model is in nobody's way.
+    verify(&folder, "", &["acme/llama", "-q", "-o", "keys/none.pub"]).ends(0);
+}
+
+#[test]
 fn what_is_verified_never_decides_whom_to_trust() {
     let folder = Folder::new("trust-inside");
     keys_folder(&folder);

@@ -145,9 +145,12 @@ fn a_result_takes_the_place_of_nothing_that_is_verified() {
         run(&[&["model", "verify", &model, "--key", &public, "-o", output], more].concat())
     };
     for output in [file.as_str(), &format!("{model}/new.json"), &format!("{model}/model.sig"), &link] {
-        refused(&verify(output, &[]), &["--output", "part of what is judged"]);
+        refused(&verify(output, &[]), &["--output", "which this call reads, or lies in it"]);
     }
     refused(&verify(&signature, &["--signature", &signature]), &["--output"]);
+    let before = std::fs::read(&public).unwrap();
+    refused(&verify(&public, &[]), &["--output", "which this call reads"]);
+    assert_eq!(std::fs::read(&public).unwrap(), before);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");
     verify(&format!("{}/result.txt", folder.path()), &[]).ends(0);
 }

@@ -39,6 +39,8 @@ pub(super) struct Names {
     /// The files of the team, in order.
     pub(super) files: Vec<PathBuf>,
     config: Option<ConfigFile>,
+    /// The configuration that was read, whatever it says.
+    config_path: Option<PathBuf>,
     notes: Vec<String>,
 }
 
@@ -52,6 +54,7 @@ impl NameFlags {
             today,
             files: Vec::new(),
             config: None,
+            config_path: None,
             notes: Vec::new(),
         };
         if !self.allow.is_empty() {
@@ -68,6 +71,7 @@ impl NameFlags {
         }
         let look = self.config.look(judged)?;
         names.notes = look.passed_over;
+        names.config_path = look.config.as_ref().map(|config| PathBuf::from(&config.file.path));
         let Some(config) = look.config.filter(|config| !config.settings.model_allow.is_empty()) else {
             return Ok(names);
         };
@@ -84,6 +88,11 @@ impl NameFlags {
 }
 
 impl Names {
+    /// Every file that was read for them.
+    pub(super) fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().chain(&self.config_path)
+    }
+
     fn add(&mut self, what: &str, file: PathBuf, text: &str) -> Result<(), Wrong> {
         let added = self.policy.add(text, self.today);
         added.map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;

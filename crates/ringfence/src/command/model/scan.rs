@@ -95,8 +95,9 @@ enum Format {
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        super::spares(self.output.as_deref(), [self.path.as_path()])?;
         let names = self.names.load(&self.path)?;
+        let read = [&self.path].into_iter().chain(names.read());
+        output::spares("--output", self.output.as_deref(), read.map(PathBuf::as_path))?;
         if self.format == Format::Jsonl {
             // Lines that come one by one are their own progress.
             let is_quiet = self.quiet || self.output.is_none();

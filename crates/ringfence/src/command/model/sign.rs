@@ -96,6 +96,8 @@ impl Sign {
         let key = key.map_err(|error| no_password.unwrap_or_else(|| of_key(&error)))?;
         let chain = self.certificates(&key)?;
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
+        let read = [&self.key].into_iter().chain(&self.cert).chain(&self.chain).chain(&self.password_file);
+        output::spares("--out", Some(&out), read.map(PathBuf::as_path))?;
         let here = self.is_foreign(&out)?;
         self.keeps_another(&out)?;
         let mut ignore = all_below(&self.path, &self.ignore)?;
