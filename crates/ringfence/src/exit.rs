@@ -192,3 +192,16 @@ fn say(line: &str) {
     // Nobody is left to be told when that fails.
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_line_by_line() {
+        let told = Wrong::new("a.sig", format!("{}\nand ours", "N".repeat(9_000_000))).told();
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(matches!(lines.as_slice(), [long, "  and ours"] if long.len() < 300), "{told}");
+        assert!(told.contains("characters cut]"), "{told}");
+    }
+}

@@ -57,7 +57,7 @@ fn only_a_signature_of_the_same_name_is_written_anew() {
     sign(&one, &out).ends(0);
     let before = std::fs::read(&out).unwrap();
     for path in [&other, &model] {
-        refused(&sign(path, &out), &["one.sig: is the signature of `a.safetensors`", "--out"]);
+        refused(&sign(path, &out), &["one.sig: is the signature of \"a.safetensors\"", "--out"]);
     }
     assert_eq!(std::fs::read(&out).unwrap(), before);
     std::fs::write(&one, "changed").unwrap();
