@@ -136,6 +136,15 @@ fn reader_left(error: &anyhow::Error) -> bool {
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Ends the process where the reader of a result has left while others still work on it: nobody waits for what they find.
+#[cfg(feature = "models")]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "this is the room that ends the process")]
+pub(crate) fn if_reader_left(error: &io::Error) {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        process::exit(ExitCode::Incomplete.code().into());
+    }
+}
+
 /// Ends the process because of a signal, with the code that shells give it.
 #[cfg(feature = "signing")]
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "this is the room that ends the process")]

@@ -149,8 +149,8 @@ impl Scan {
                     self.look(&names.policy, hash, done, Some(&tell))
                 });
                 for file in files {
-                    ringfence_report::write_model_line(&file, out)?;
-                    out.flush()?;
+                    let written = ringfence_report::write_model_line(&file, out).and_then(|()| out.flush());
+                    written.inspect_err(exit::if_reader_left)?;
                 }
                 scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })?;
