@@ -96,6 +96,18 @@ pub(crate) fn plain(path: &Path) -> Result<Option<fs::Metadata>, Wrong> {
     ))
 }
 
+/// Whether a file can come to be at this place; for work of minutes, before it begins. What is there and is no file is not
+/// asked: a pipe would tell its reader.
+#[cfg(feature = "signing")]
+pub(crate) fn can_begin(path: &Path) -> anyhow::Result<()> {
+    let end = fs::canonicalize(path);
+    let path = end.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) || opened(path).is_some() {
+        return Ok(());
+    }
+    Fresh::new(path, true).map(drop).map_err(|error| unopened(format!("cannot write {}", path.display()), error))
+}
+
 fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     if let Some((name, number)) = opened(path) {
         return to_opened(&name, number, print);

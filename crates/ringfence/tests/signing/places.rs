@@ -16,6 +16,21 @@ fn two(folder: &Folder) -> [String; 5] {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_is_told_before_anything_is_read() {
+    let folder = Folder::new("places-unwritable");
+    let (key, _) = keys(&folder, "p256", "pem", "");
+    folder.write("llama/config.json", "{}");
+    let model = format!("{}/llama", folder.path());
+    // What is found only while the model is read: it holds the key.
+    folder.write("llama/own.pem", std::fs::read(&key).unwrap());
+    refused(&run(&["model", "sign", &model, "--key", &key]), &["cannot sign this model"]);
+    // A file system that takes no new files, from root neither.
+    for out in ["/proc/x.sig", &format!("{}/none/x.sig", folder.path())] {
+        refused(&run(&["model", "sign", &model, "--key", &key, "--out", out]), &["cannot write", "x.sig"]);
+    }
+}
+
+#[test]
 fn two_files_of_a_folder_have_a_signature_each() {
     let folder = Folder::new("places-two");
     let [model, one, other, key, public] = two(&folder);

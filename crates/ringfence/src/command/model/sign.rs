@@ -158,10 +158,7 @@ impl Sign {
     /// Refuses a place where no file can be, and what is there, unless it is a signature of what has the same name.
     fn keeps_another(&self, out: &Path) -> anyhow::Result<()> {
         // Before anything is hashed: that may take minutes.
-        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(Err(error)) = folder.map(std::fs::metadata) {
-            return Err(output::unopened(format!("cannot write {}", out.display()), error));
-        }
+        output::can_begin(out)?;
         // An empty one says nothing, and what is no file (`/dev/null`, a pipe) is never replaced.
         if !std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
             return Ok(());
