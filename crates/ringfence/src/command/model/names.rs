@@ -31,11 +31,16 @@ pub(super) struct NameFlags {
     config: ConfigFlag,
 }
 
+/// Today, in UTC. Asked only where names have a last day: a scan without them needs no clock.
+pub(super) fn today() -> anyhow::Result<Date> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Date::from_unix(now.as_secs()))
+}
+
 /// The policy in force, and where its names come from.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) policy: Policy,
-    pub(super) today: Date,
     /// The files of the team, in order.
     pub(super) files: Vec<PathBuf>,
     config: Option<ConfigFile>,
@@ -45,13 +50,10 @@ pub(super) struct Names {
 }
 
 impl NameFlags {
-    /// The policy for what is at `judged`, by today's date.
+    /// The policy for what is at `judged`, with the names that count today.
     pub(super) fn load(&self, judged: &Path) -> anyhow::Result<Names> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-        let today = Date::from_unix(now.as_secs());
         let mut names = Names {
             policy: Policy::embedded().clone(),
-            today,
             files: Vec::new(),
             config: None,
             config_path: None,
@@ -93,8 +95,8 @@ impl Names {
         self.files.iter().chain(&self.config_path)
     }
 
-    fn add(&mut self, what: &str, file: PathBuf, text: &str) -> Result<(), Wrong> {
-        let added = self.policy.add(text, self.today);
+    fn add(&mut self, what: &str, file: PathBuf, text: &str) -> anyhow::Result<()> {
+        let added = self.policy.add(text, today()?);
         added.map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;
         self.files.push(file);
         Ok(())
