@@ -105,7 +105,9 @@ pub(crate) fn can_begin(path: &Path) -> anyhow::Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) || opened(path).is_some() {
         return Ok(());
     }
-    Fresh::new(path, true).map(drop).map_err(|error| unopened(format!("cannot write {}", path.display()), error))
+    Fresh::new(path, true)
+        .map(drop)
+        .map_err(|error| unopened(format!("cannot write {}", path.display()), error))
 }
 
 fn to_file(path: &Path, print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {

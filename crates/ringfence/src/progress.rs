@@ -71,7 +71,8 @@ fn show(what: &str, total: &Total, done: &AtomicUsize, stopped: &mpsc::Receiver<
                 format!("{what}: {}", of_megabytes(done as u64, all, start.elapsed()))
             }
         };
-        let columns = terminal_size::terminal_size_of(stderr()).map_or(usize::MAX, |(columns, _)| columns.0.into());
+        let columns =
+            terminal_size::terminal_size_of(stderr()).map_or(usize::MAX, |(columns, _)| columns.0.into());
         let _ = write!(stderr(), "\r{}\x1b[K", fitting(&told, columns));
         shown = true;
         wait = Duration::from_millis(100);
@@ -149,7 +150,10 @@ mod tests {
     fn a_narrow_terminal_has_one_row_of_it() {
         let told = "scanning: 12 files";
         assert_eq!(fitting(told, 19), told);
-        assert_eq!((fitting(told, 18).as_str(), fitting(told, 10).as_str()), ("scanning: 12 file", "scanning:"));
+        assert_eq!(
+            (fitting(told, 18).as_str(), fitting(told, 10).as_str()),
+            ("scanning: 12 file", "scanning:")
+        );
         assert_eq!(fitting(told, 0), "");
     }
 

@@ -126,7 +126,10 @@ fn a_result_does_not_take_the_place_of_a_manifest_that_is_named() {
     for out in [&web, &link] {
         let ran = run(&["scan", &other, &web, "--format", "json", "-o", out, "--format", "text"]);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
-        assert!(ran.err.contains(&format!("-o {out}: is what is scanned, or read for it: choose another place")), "{ran:#?}");
+        assert!(
+            ran.err.contains(&format!("-o {out}: is what is scanned, or read for it: choose another place")),
+            "{ran:#?}"
+        );
     }
     assert_eq!(std::fs::read_to_string(&web).unwrap(), WEB);
     run(&["scan", &web, "-o", &other]).ends(0);

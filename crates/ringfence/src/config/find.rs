@@ -195,8 +195,11 @@ pub(super) fn ours(path: &Path, what: &str) -> anyhow::Result<File> {
         let is_sticky = metadata.mode() & 0o1000 != 0;
         if let Some(why) = of_others(&metadata).filter(|why| !is_sticky || *why == OF_ANOTHER) {
             let folder = folder.display();
-            let cure = if why == OF_ANOTHER { String::new() } else { format!(" (`chmod go-w {folder}` ends that)") };
-            return Err(refused(&format!("its folder {folder} {why}, who may exchange what is in it{cure}")).into());
+            let cure =
+                if why == OF_ANOTHER { String::new() } else { format!(" (`chmod go-w {folder}` ends that)") };
+            return Err(
+                refused(&format!("its folder {folder} {why}, who may exchange what is in it{cure}")).into()
+            );
         }
     }
     Ok(file)

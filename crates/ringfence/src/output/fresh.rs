@@ -175,7 +175,10 @@ mod tests {
             fresh.file.write_all(text.as_bytes()).unwrap();
             assert_eq!(names(&folder), ["r.json"]);
             fresh.put(&place).unwrap();
-            assert_eq!((names(&folder), fs::read_to_string(&place).unwrap()), (vec!["r.json".to_owned()], text.to_owned()));
+            assert_eq!(
+                (names(&folder), fs::read_to_string(&place).unwrap()),
+                (vec!["r.json".to_owned()], text.to_owned())
+            );
         }
         // A folder is nobody's place, and nothing stays of what was to go there.
         fs::create_dir(folder.join("taken")).unwrap();

@@ -141,7 +141,10 @@ fn a_name_in_a_planted_signature_makes_no_lines_of_its_own() {
     run(&["model", "sign", &planted, "--key", &key, "-q"]).ends(0);
     std::fs::copy(format!("{planted}/model.sig"), format!("{model}/model.sig")).unwrap();
     let ran = run(&["model", "sign", &model, "--key", &key]);
-    refused(&ran, &["is the signature of \"x\\x22, and was renewed\\npl   1 file   SIGNED\", and stays as it is"]);
+    refused(
+        &ran,
+        &["is the signature of \"x\\x22, and was renewed\\npl   1 file   SIGNED\", and stays as it is"],
+    );
     assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
 }
 

@@ -86,8 +86,11 @@ fn a_new_password_is_asked_for_twice_and_never_shown() {
 #[test]
 #[ignore = "needs script: a terminal of its own"]
 fn what_does_not_end_or_is_cut_is_no_password() {
-    for (typed, words) in [("\u{4}", "ended before the line did"), ("hunt\u{4}\u{4}", "ended before"), (&"x".repeat(5000), "cuts")]
-    {
+    for (typed, words) in [
+        ("\u{4}", "ended before the line did"),
+        ("hunt\u{4}\u{4}", "ended before"),
+        (&"x".repeat(5000), "cuts"),
+    ] {
         let folder = Folder::new("terminal-cut");
         let mut terminal = Terminal::keygen(&folder);
         terminal.until("Password for");

@@ -80,8 +80,9 @@ impl NameFlags {
         for written in &config.settings.model_allow {
             let (file, bytes) = config.read_trusted("modelAllow", written, judged, MAX_BYTES)?;
             let what = format!("{}: modelAllow", config.file.path);
-            let text = String::from_utf8(bytes)
-                .map_err(|error| Wrong::new(format!("{what} {}", file.display()), format!("not UTF-8: {error}")))?;
+            let text = String::from_utf8(bytes).map_err(|error| {
+                Wrong::new(format!("{what} {}", file.display()), format!("not UTF-8: {error}"))
+            })?;
             names.add(&what, file, &text)?;
         }
         names.config = Some(config.file);
