@@ -44,7 +44,7 @@ fn two_files_of_a_folder_have_a_signature_each() {
     run(&["model", "sign", &model, "--key", &key]).ends(0);
     run(&["model", "sign", &one, "--key", &key]).ends(0);
     let own = format!("{model}/model.sig");
-    refused(&run(&["model", "sign", &one, "--key", &key, "--out", &own]), &["signature of `two`", "--out"]);
+    refused(&run(&["model", "sign", &one, "--key", &key, "--out", &own]), &["signature of \"two\"", "--out"]);
     std::fs::remove_file(format!("{one}.sig")).unwrap();
     // The one of the folder is found for a file of it, and does not sign that file alone.
     assert!(run(&["model", "verify", &one, "--key", &public]).ends(4).out.contains("b.gguf: signed"));
