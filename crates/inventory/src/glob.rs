@@ -33,9 +33,10 @@ pub fn glob_matches(glob: &str, text: &str) -> bool {
     while let Some(step) = glob.get(at) {
         let across = *step == '*' && glob.get(at.saturating_add(1)) == Some(&'*');
         at = at.saturating_add(if across { 2 } else { 1 });
-        // `**/` also stands for no folder at all.
         if across && glob.get(at) == Some(&'/') {
             at = at.saturating_add(1);
+            reachable = after_folders(&reachable, &text);
+            continue;
         }
         let mut next = vec![false; reachable.len()];
         for (index, slot) in next.iter_mut().enumerate() {
@@ -63,9 +64,42 @@ pub fn glob_matches(glob: &str, text: &str) -> bool {
     reachable.last().copied().unwrap_or(false)
 }
 
+/// Where `**/` ends: behind any folders or none, and only where a name begins. `**/llama` is never `evil-llama`.
+fn after_folders(reachable: &[bool], text: &[char]) -> Vec<bool> {
+    let mut is_open = false;
+    let end = |(index, reached): (usize, &bool)| {
+        is_open |= *reached;
+        let before = index.checked_sub(1).and_then(|before| text.get(before));
+        is_open && before.is_none_or(|character| *character == '/')
+    };
+    reachable.iter().enumerate().map(end).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_that_are_left_open_end_where_a_name_begins() {
+        for (glob, name, expected) in [
+            ("**/llama", "llama", true),
+            ("**/llama", "acme/llama", true),
+            ("**/llama", "a/b/llama", true),
+            ("**/llama", "acme/evil-llama", false),
+            ("**/llama", "evil-llama", false),
+            ("acme/**/llama", "acme/llama", true),
+            ("acme/**/llama", "acme/evil-llama", false),
+            ("acme/**/llama", "acme-evil/llama", false),
+            ("a**/llama", "acme/llama", true),
+            ("a**/llama", "allama", false),
+            ("**/*.bin", "a/b.bin", true),
+            ("**/", "a/", true),
+            ("**/", "a", false),
+            ("**", "a/b", true),
+        ] {
+            assert_eq!(glob_matches(glob, name), expected, "{glob} on {name}");
+        }
+    }
 
     #[test]
     fn globs_mean_what_people_write() {
@@ -78,6 +112,8 @@ mod tests {
             ("a/**/c.yaml", "a/b/d/c.yaml", true),
             ("c?.yaml", "x/c1.yaml", true),
             ("b", "a/b", true),
+            ("**/pod.yaml", "a/pod.yaml", true),
+            ("**/pod.yaml", "a/notpod.yaml", false),
         ] {
             let options = Options { exclude: vec![glob.to_owned()], ..Options::default() };
             assert_eq!(options.excludes(path), expected, "{glob} on {path}");

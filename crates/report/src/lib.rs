@@ -54,9 +54,14 @@ pub fn clean_line(text: &str) -> String {
     clean::line(&clean::mask(text))
 }
 
-/// The same of a text whose line breaks are our own: they stay.
+/// The same of a text whose line breaks are our own: they stay, and what is very long on a line is cut.
 pub fn clean_text(text: &str) -> String {
-    clean::mask(text).split('\n').map(clean::line).collect::<Vec<_>>().join("\n")
+    clean::mask(text).split('\n').map(clean::sentence).collect::<Vec<_>>().join("\n")
+}
+
+/// A foreign name for such a text: between quotes, on one line, the middle of a very long one left out.
+pub fn quoted_name(text: &str) -> String {
+    clean::quoted(&clean::mask(text))
 }
 
 /// The same as lines of at most `columns`, broken at blanks; names are never cut.

@@ -136,6 +136,15 @@ fn reader_left(error: &anyhow::Error) -> bool {
     causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Ends the process where the reader of a result has left while others still work on it: nobody waits for what they find.
+#[cfg(feature = "models")]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "this is the room that ends the process")]
+pub(crate) fn if_reader_left(error: &io::Error) {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        process::exit(ExitCode::Incomplete.code().into());
+    }
+}
+
 /// Ends the process because of a signal, with the code that shells give it.
 #[cfg(feature = "signing")]
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "this is the room that ends the process")]
@@ -191,4 +200,17 @@ pub(crate) fn complain(line: &str) {
 fn say(line: &str) {
     // Nobody is left to be told when that fails.
     let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_line_by_line() {
+        let told = Wrong::new("a.sig", format!("{}\nand ours", "N".repeat(9_000_000))).told();
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(matches!(lines.as_slice(), [long, "  and ours"] if long.len() < 300), "{told}");
+        assert!(told.contains("characters cut]"), "{told}");
+    }
 }

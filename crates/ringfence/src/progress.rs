@@ -61,23 +61,30 @@ fn show(what: &str, total: &Total, done: &AtomicUsize, stopped: &mpsc::Receiver<
     let mut wait = Duration::from_secs(1);
     while stopped.recv_timeout(wait) == Err(mpsc::RecvTimeoutError::Timeout) {
         let done = done.load(Ordering::Relaxed);
-        let _ = match total {
-            Total::Of(total, things) => write!(stderr(), "\r{what}: {done} of {total} {things} "),
+        let told = match total {
+            Total::Of(total, things) => format!("{what}: {done} of {total} {things}"),
             #[cfg(any(feature = "cluster", feature = "models"))]
-            Total::Open(things) => write!(stderr(), "\r{what}: {done} {things} "),
+            Total::Open(things) => format!("{what}: {done} {things}"),
             #[cfg(feature = "signing")]
             Total::Bytes(path) => {
                 let all = *megabytes.get_or_insert_with(|| length(path) / MEGABYTE);
-                let told = of_megabytes(done as u64, all, start.elapsed());
-                write!(stderr(), "\r{what}: {told}\x1b[K")
+                format!("{what}: {}", of_megabytes(done as u64, all, start.elapsed()))
             }
         };
+        let columns =
+            terminal_size::terminal_size_of(stderr()).map_or(usize::MAX, |(columns, _)| columns.0.into());
+        let _ = write!(stderr(), "\r{}\x1b[K", fitting(&told, columns));
         shown = true;
         wait = Duration::from_millis(100);
     }
     if shown {
         let _ = write!(stderr(), "\r\x1b[K");
     }
+}
+
+/// What fits on one row, with a place for the cursor: from a second one `\r` finds no way back.
+fn fitting(told: &str, columns: usize) -> String {
+    told.chars().take(columns.saturating_sub(1)).collect()
 }
 
 #[cfg(feature = "signing")]
@@ -138,6 +145,17 @@ pub(crate) fn bytes(done: Arc<AtomicUsize>) -> impl Fn(u64) + Send + Sync {
 #[cfg(all(test, feature = "signing"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_narrow_terminal_has_one_row_of_it() {
+        let told = "scanning: 12 files";
+        assert_eq!(fitting(told, 19), told);
+        assert_eq!(
+            (fitting(told, 18).as_str(), fitting(told, 10).as_str()),
+            ("scanning: 12 file", "scanning:")
+        );
+        assert_eq!(fitting(told, 0), "");
+    }
 
     #[test]
     fn bytes_are_told_against_all_of_them_in_one_unit_with_their_rate() {

@@ -165,6 +165,58 @@ fn the_configuration_names_the_file_for_good() {
 }
 
 #[test]
+fn a_result_takes_the_place_of_no_file_of_names() {
+    let folder = Folder::new("allow-result");
+    folder.write("models/m.pkl", MODEL);
+    allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
+    let (before, config) = (names(&folder), "modelAllow: [names.toml]\n");
+    folder.write("ringfence.yaml", config);
+    for arguments in [
+        &["-o", "names.toml"][..],
+        &["-o", "ringfence.yaml"],
+        &["--allow", "names.toml", "-o", "names.toml"],
+        &["--config", "ringfence.yaml", "-o", "ringfence.yaml"],
+    ] {
+        let ran = within(&folder, &[&["scan", "models"], arguments].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+        assert!(ran.err.contains("which this call reads"), "{}", ran.err);
+    }
+    assert_eq!(names(&folder), before);
+    assert_eq!(std::fs::read_to_string(format!("{}/ringfence.yaml", folder.path())).unwrap(), config);
+}
+
+#[test]
+fn names_that_others_may_write_decide_nothing() {
+    let folder = Folder::new("allow-others");
+    folder.write("models/m.pkl", MODEL);
+    allow(&folder, &["acme.nn.Block", "acme.nn.Other"], &day(30), &["--to", "names.toml"]).ends(0);
+    folder.write("ringfence.yaml", "modelAllow: [names.toml]\n");
+    let file = format!("{}/names.toml", folder.path());
+    let refused = |words: &str| {
+        for verb in ["scan", "allow"] {
+            let ran = within(&folder, &[verb, "models"]);
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
+            assert!(ran.err.contains("modelAllow") && ran.err.contains(words), "{}", ran.err);
+        }
+        // Whoever names the configuration, or the file, answers for it.
+        within(&folder, &["scan", "models", "--config", "ringfence.yaml"]).ends(0);
+        within(&folder, &["scan", "models", "--allow", "names.toml"]).ends(0);
+    };
+    let rights = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    rights(0o644);
+    within(&folder, &["scan", "models"]).ends(0);
+    rights(0o646);
+    refused("can be written by everybody");
+    rights(0o664);
+    refused("can be written by its group");
+    rights(0o644);
+    // Only root can give a file away.
+    if std::os::unix::fs::chown(&file, Some(65_534), None).is_ok() {
+        refused("belongs to another user");
+    }
+}
+
+#[test]
 fn names_that_came_with_what_is_judged_are_refused_though_named() {
     let folder = Folder::new("allow-inside");
     folder.write("models/m.pkl", MODEL);

@@ -11,6 +11,41 @@ use support::run;
 use support::run_with;
 
 #[test]
+fn what_a_shell_has_open_is_written_to_and_never_replaced() {
+    let folder = Folder::new("formats-opened");
+    let file = folder.write("web.yaml", WEB);
+    std::os::unix::fs::symlink("/dev/stdout", format!("{}/link", folder.path())).unwrap();
+    let number = "/proc/self/fd/3";
+    for (place, to) in [
+        ("/dev/stdout", ">"),
+        ("/dev/stdout", ">>"),
+        ("/dev/fd/1", ">"),
+        ("link", ">"),
+        ("/dev/stderr", "2>"),
+        ("/dev/fd/3", "3>"),
+        (number, "3>>"),
+    ] {
+        folder.write("log", "old\n");
+        let number = to.trim_end_matches('>').to_owned();
+        let number = if number.is_empty() { "1" } else { &number };
+        let script = format!(
+            "(echo first >&{number}; {} scan {file} --quiet -o {place}; echo code=$? >&{number}) {to} log",
+            env!("CARGO_BIN_EXE_ringfence")
+        );
+        let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output();
+        assert!(ran.unwrap().status.success());
+        let log = std::fs::read_to_string(format!("{}/log", folder.path())).unwrap();
+        let lines: Vec<&str> = log.lines().collect();
+        let lines = match (to.contains(">>"), lines.as_slice()) {
+            (true, ["old", rest @ ..]) => rest,
+            (false, lines) => lines,
+            other => panic!("{place} {to}: {other:?}"),
+        };
+        assert!(matches!(lines, ["first", result, "code=0"] if !result.is_empty()), "{place} {to}: {log}");
+    }
+}
+
+#[test]
 fn json_of_real_scans_validates_against_the_published_schema() {
     let schema = std::fs::read_to_string(support::root().join("docs/schema/scan.v1.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
@@ -91,7 +126,10 @@ fn a_result_does_not_take_the_place_of_a_manifest_that_is_named() {
     for out in [&web, &link] {
         let ran = run(&["scan", &other, &web, "--format", "json", "-o", out, "--format", "text"]);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:#?}");
-        assert!(ran.err.contains(&format!("-o {out}: is what is scanned: choose another place")), "{ran:#?}");
+        assert!(
+            ran.err.contains(&format!("-o {out}: is what is scanned, or read for it: choose another place")),
+            "{ran:#?}"
+        );
     }
     assert_eq!(std::fs::read_to_string(&web).unwrap(), WEB);
     run(&["scan", &web, "-o", &other]).ends(0);

@@ -166,7 +166,8 @@ fn a_result_in_the_model_or_in_its_place_is_refused_before_anything_is_read() {
         ] {
             let ran = run(&["model", "scan", judged, "--format", format, "-o", &out]);
             assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{format} {out}: {ran:#?}");
-            let words = format!("--output {out}: is part of what is judged, or lies in it: choose another");
+            let words =
+                format!("--output {out}: is {judged}, which this call reads, or lies in it: choose another");
             assert!(ran.err.contains(&words), "{}", ran.err);
         }
         run(&["model", "scan", &file, "--format", format, "-o", &into("m/beside.out")]).ends(1);

@@ -133,7 +133,8 @@ fn a_result_does_not_take_the_place_of_the_file_that_is_shown() {
     for (path, out) in [(evil.clone(), &evil), (format!("{file}!/evil.pkl"), &file)] {
         let ran = run(&["model", "inspect", &path, "-o", out]);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{path}: {ran:#?}");
-        assert!(ran.err.contains(&format!("--output {out}: is part of what is judged")), "{}", ran.err);
+        let words = format!("--output {out}: is {out}, which this call reads");
+        assert!(ran.err.contains(&words), "{}", ran.err);
     }
     assert_eq!(
         (std::fs::read(&evil).unwrap(), std::fs::read(&file).unwrap()),

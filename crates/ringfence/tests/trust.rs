@@ -67,7 +67,7 @@ fn project(name: &str) -> Folder {
 }
 
 fn keys_folder(folder: &Folder) {
-    std::fs::create_dir_all(format!("{}/keys", folder.path())).unwrap();
+    support::folders(Path::new(&format!("{}/keys", folder.path())));
 }
 
 #[test]
@@ -106,6 +106,20 @@ fn daily_use_needs_no_flags() {
     assert!(!wins.contains("ringfence.yaml"), "{wins}");
     folder.write("ringfence.yaml", "broken: [");
     verify(&folder, "", &["acme/llama", "--key", "keys/release.pub"]).ends(0);
+}
+
+#[test]
+fn a_result_takes_the_place_of_nothing_that_says_whom_to_trust() {
+    let folder = project("trust-result");
+    for file in ["ringfence.yaml", "keys/release.pub"] {
+        let place = format!("{}/{file}", folder.path());
+        let before = std::fs::read(&place).unwrap();
+        let ran = verify(&folder, "sub", &["../acme/llama", "-q", "-o", &format!("../{file}")]);
+        refused(&ran, "which this call reads");
+        assert_eq!(std::fs::read(&place).unwrap(), before);
+    }
+    // What is not read for this model is in nobody's way.
+    verify(&folder, "", &["acme/llama", "-q", "-o", "keys/none.pub"]).ends(0);
 }
 
 #[test]

@@ -170,30 +170,51 @@ fn trail(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(trail)
 }
 
-/// Opens a file that was found, or that such a file names, unless another user put it, or a link to it, on the way up: in a folder that is open to all,
-/// anybody can.
+/// Opens a file that was found, or that such a file names, unless others may write it, or put it there: it, the links that
+/// lead to it and all folders on the way belong to the user or to root, and nobody else may write to them. Where a folder is
+/// sticky (`/tmp`), nobody exchanges what another user has in it (inode(7)).
 pub(super) fn ours(path: &Path, what: &str) -> anyhow::Result<File> {
     let wrong = |error: io::Error| Wrong::new(what, error);
     let refused = |why: &str| {
-        Usage(format!("{what}: {why}; --config uses it all the same, --key says whom to trust without it"))
+        Usage(format!("{what}: {why}; --config uses it all the same, --key or --allow does without it"))
     };
-    for place in trail(path).map_err(wrong)? {
-        let metadata = fs::symlink_metadata(&place).map_err(wrong)?;
+    let trail = trail(path).map_err(wrong)?;
+    for place in &trail {
+        let metadata = fs::symlink_metadata(place).map_err(wrong)?;
+        // The rights of a link are none.
         if !is_own(&metadata) {
-            return Err(refused("belongs to another user").into());
+            return Err(refused(OF_ANOTHER).into());
         }
     }
     let file = ringfence_inventory::open_named(path).map_err(wrong)?;
-    let metadata = file.metadata().map_err(wrong)?;
-    if !is_own(&metadata) {
-        return Err(refused("belongs to another user").into());
+    if let Some(why) = of_others(&file.metadata().map_err(wrong)?) {
+        return Err(refused(why).into());
     }
-    for (bit, why) in [(0o002, "can be written by everybody"), (0o020, "can be written by its group")] {
-        if metadata.mode() & bit != 0 {
-            return Err(refused(why).into());
+    for folder in trail.iter().flat_map(|place| place.ancestors().skip(1)) {
+        let metadata = fs::symlink_metadata(folder).map_err(wrong)?;
+        let is_sticky = metadata.mode() & 0o1000 != 0;
+        if let Some(why) = of_others(&metadata).filter(|why| !is_sticky || *why == OF_ANOTHER) {
+            let folder = folder.display();
+            let cure =
+                if why == OF_ANOTHER { String::new() } else { format!(" (`chmod go-w {folder}` ends that)") };
+            return Err(
+                refused(&format!("its folder {folder} {why}, who may exchange what is in it{cure}")).into()
+            );
         }
     }
     Ok(file)
+}
+
+const OF_ANOTHER: &str = "belongs to another user";
+
+/// Why others than the user and root decide what a file holds, or a folder.
+fn of_others(metadata: &fs::Metadata) -> Option<&'static str> {
+    match metadata.mode() {
+        _ if !is_own(metadata) => Some(OF_ANOTHER),
+        mode if mode & 0o002 != 0 => Some("can be written by everybody"),
+        mode if mode & 0o020 != 0 => Some("can be written by its group"),
+        _ => None,
+    }
 }
 
 /// Whether it belongs to the user or to root.

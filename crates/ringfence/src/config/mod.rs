@@ -30,7 +30,6 @@ pub(crate) use read::Settings;
 pub(crate) use read::Signer;
 
 use crate::exit::Usage;
-#[cfg(feature = "signing")]
 use crate::exit::Wrong;
 
 /// Nobody writes a longer one by hand.
@@ -52,10 +51,6 @@ pub(crate) struct Config {
     pub(crate) settings: Settings,
     folder: PathBuf,
     /// Whether it was found, and nobody named it.
-    #[cfg_attr(
-        not(feature = "signing"),
-        expect(dead_code, reason = "whom to trust is asked of signatures alone")
-    )]
     is_found: bool,
 }
 
@@ -103,15 +98,14 @@ impl Config {
     }
 
     /// A path that the file names under `key`: relative to the file, and never inside of `judged` or beside it.
-    pub(crate) fn path(&self, key: &str, written: &str, judged: &Path) -> anyhow::Result<PathBuf> {
+    fn path(&self, key: &str, written: &str, judged: &Path) -> anyhow::Result<PathBuf> {
         let path = self.folder.join(written);
         outside(&format!("{}: {key}", self.file.path), &path, judged)?;
         Ok(path)
     }
 
-    /// Path and bytes of a file that says whom to trust: as [`Config::path`], and held to the same rules as the file that
-    /// names it. Who may write the one decides as much as who may write the other.
-    #[cfg(feature = "signing")]
+    /// Path and bytes of a file that says whom to trust, or what is clean: as [`Config::path`], and held to the same rules as
+    /// the file that names it. Who may write the one decides as much as who may write the other.
     pub(crate) fn read_trusted(
         &self,
         key: &str,

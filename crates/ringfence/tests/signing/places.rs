@@ -16,6 +16,21 @@ fn two(folder: &Folder) -> [String; 5] {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_is_told_before_anything_is_read() {
+    let folder = Folder::new("places-unwritable");
+    let (key, _) = keys(&folder, "p256", "pem", "");
+    folder.write("llama/config.json", "{}");
+    let model = format!("{}/llama", folder.path());
+    // What is found only while the model is read: it holds the key.
+    folder.write("llama/own.pem", std::fs::read(&key).unwrap());
+    refused(&run(&["model", "sign", &model, "--key", &key]), &["cannot sign this model"]);
+    // A file system that takes no new files, from root neither.
+    for out in ["/proc/x.sig", &format!("{}/none/x.sig", folder.path())] {
+        refused(&run(&["model", "sign", &model, "--key", &key, "--out", out]), &["cannot write", "x.sig"]);
+    }
+}
+
+#[test]
 fn two_files_of_a_folder_have_a_signature_each() {
     let folder = Folder::new("places-two");
     let [model, one, other, key, public] = two(&folder);
@@ -29,7 +44,7 @@ fn two_files_of_a_folder_have_a_signature_each() {
     run(&["model", "sign", &model, "--key", &key]).ends(0);
     run(&["model", "sign", &one, "--key", &key]).ends(0);
     let own = format!("{model}/model.sig");
-    refused(&run(&["model", "sign", &one, "--key", &key, "--out", &own]), &["signature of `two`", "--out"]);
+    refused(&run(&["model", "sign", &one, "--key", &key, "--out", &own]), &["signature of \"two\"", "--out"]);
     std::fs::remove_file(format!("{one}.sig")).unwrap();
     // The one of the folder is found for a file of it, and does not sign that file alone.
     assert!(run(&["model", "verify", &one, "--key", &public]).ends(4).out.contains("b.gguf: signed"));
@@ -57,7 +72,7 @@ fn only_a_signature_of_the_same_name_is_written_anew() {
     sign(&one, &out).ends(0);
     let before = std::fs::read(&out).unwrap();
     for path in [&other, &model] {
-        refused(&sign(path, &out), &["one.sig: is the signature of `a.safetensors`", "--out"]);
+        refused(&sign(path, &out), &["one.sig: is the signature of \"a.safetensors\"", "--out"]);
     }
     assert_eq!(std::fs::read(&out).unwrap(), before);
     std::fs::write(&one, "changed").unwrap();

@@ -132,6 +132,23 @@ fn a_signature_that_is_a_file_of_the_kernel_is_neither_waited_for_nor_read() {
 }
 
 #[test]
+fn a_name_in_a_planted_signature_makes_no_lines_of_its_own() {
+    let folder = Folder::new("planted-name");
+    let [model, key, _] = model(&folder);
+    let name = "x\", and was renewed\npl   1 file   SIGNED";
+    folder.write(&format!("{name}/config.json"), "{}");
+    let planted = format!("{}/{name}", folder.path());
+    run(&["model", "sign", &planted, "--key", &key, "-q"]).ends(0);
+    std::fs::copy(format!("{planted}/model.sig"), format!("{model}/model.sig")).unwrap();
+    let ran = run(&["model", "sign", &model, "--key", &key]);
+    refused(
+        &ran,
+        &["is the signature of \"x\\x22, and was renewed\\npl   1 file   SIGNED\", and stays as it is"],
+    );
+    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+}
+
+#[test]
 fn a_result_takes_the_place_of_nothing_that_is_verified() {
     let folder = Folder::new("planted-result");
     let [model, key, public] = model(&folder);
@@ -145,9 +162,12 @@ fn a_result_takes_the_place_of_nothing_that_is_verified() {
         run(&[&["model", "verify", &model, "--key", &public, "-o", output], more].concat())
     };
     for output in [file.as_str(), &format!("{model}/new.json"), &format!("{model}/model.sig"), &link] {
-        refused(&verify(output, &[]), &["--output", "part of what is judged"]);
+        refused(&verify(output, &[]), &["--output", "which this call reads, or lies in it"]);
     }
     refused(&verify(&signature, &["--signature", &signature]), &["--output"]);
+    let before = std::fs::read(&public).unwrap();
+    refused(&verify(&public, &[]), &["--output", "which this call reads"]);
+    assert_eq!(std::fs::read(&public).unwrap(), before);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{}");
     verify(&format!("{}/result.txt", folder.path()), &[]).ends(0);
 }

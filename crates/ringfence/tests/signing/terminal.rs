@@ -85,6 +85,24 @@ fn a_new_password_is_asked_for_twice_and_never_shown() {
 
 #[test]
 #[ignore = "needs script: a terminal of its own"]
+fn what_does_not_end_or_is_cut_is_no_password() {
+    for (typed, words) in [
+        ("\u{4}", "ended before the line did"),
+        ("hunt\u{4}\u{4}", "ended before"),
+        (&"x".repeat(5000), "cuts"),
+    ] {
+        let folder = Folder::new("terminal-cut");
+        let mut terminal = Terminal::keygen(&folder);
+        terminal.until("Password for");
+        terminal.types(&format!("{typed}\n"));
+        let shown = terminal.end();
+        assert!(shown.contains("code=2") && shown.contains(words) && has_echo(&shown), "{shown}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+#[ignore = "needs script: a terminal of its own"]
 fn the_terminal_shows_what_is_typed_after_a_signal() {
     let folder = Folder::new("terminal-signal");
     let mut terminal = Terminal::keygen(&folder);

@@ -1,6 +1,7 @@
 //! What end-to-end tests share: the real binary, run in the project's folder, with a clean environment.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -116,7 +117,7 @@ impl Folder {
     pub(crate) fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
+        folders(&folder);
         Self(folder)
     }
 
@@ -126,12 +127,17 @@ impl Folder {
 
     pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let file = self.0.join(name);
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        folders(file.parent().unwrap());
         std::fs::write(&file, text).unwrap();
         // Whatever the umask: a configuration that its group may write is not obeyed.
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         file.to_str().unwrap().to_owned()
     }
+}
+
+/// Makes folders that the user alone may write to, whatever the umask: a configuration in others is not obeyed.
+pub(crate) fn folders(path: &Path) {
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path).unwrap();
 }
 
 impl Drop for Folder {

@@ -52,6 +52,48 @@ fn what_a_found_file_names_is_held_to_its_rules() {
 }
 
 #[test]
+fn folders_in_which_others_may_exchange_a_file_are_refused() {
+    let folder = project("trust-folders");
+    let base = folder.path();
+    std::fs::create_dir_all(format!("{base}/shared")).unwrap();
+    std::os::unix::fs::symlink("../keys/release.pub", format!("{base}/shared/link.pub")).unwrap();
+    let by_link = "signers:\n- {name: release, scheme: oms, key: shared/link.pub, repos: [\"acme/*\"]}\n";
+    folder.write("by-link/ringfence.yaml", by_link.replace("shared", "../shared"));
+    let rights = |of: &str, mode: u32| {
+        std::fs::set_permissions(format!("{base}{of}"), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    rights("/shared", 0o755);
+    verify(&folder, "by-link", &["../acme/llama"]).ends(0);
+    // The folder of the key, of the configuration, and of a link on the way.
+    for (of, from) in [("/keys", ""), ("", ""), ("/shared", "by-link"), ("", "by-link")] {
+        let model = if from.is_empty() { "acme/llama" } else { "../acme/llama" };
+        for (mode, words) in [
+            (0o777, "can be written by everybody"),
+            (0o775, "can be written by its group"),
+            (0o1777, ""),
+            (0o1775, ""),
+            (0o755, ""),
+        ] {
+            rights(of, mode);
+            let ran = verify(&folder, from, &[model]);
+            if words.is_empty() {
+                ran.ends(0);
+                continue;
+            }
+            refused(&ran, &format!("its folder {base}{of} {words}"));
+            refused(&ran, &format!("`chmod go-w {base}{of}`"));
+            // Whoever names the file answers for all of it.
+            verify(&folder, from, &[model, "--config", "ringfence.yaml"]).ends(0);
+        }
+    }
+    // Only root can give a folder away; what is sticky is its owner's all the same.
+    if std::os::unix::fs::chown(format!("{base}/keys"), Some(65_534), None).is_ok() {
+        rights("/keys", 0o1755);
+        refused(&verify(&folder, "", &["acme/llama"]), "/keys belongs to another user");
+    }
+}
+
+#[test]
 #[ignore = "needs unshare: has one folder at two places"]
 fn a_volume_that_is_mounted_twice_is_one_place() {
     let folder = Folder::new("trust-mounted");

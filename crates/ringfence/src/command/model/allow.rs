@@ -76,8 +76,9 @@ pub(crate) struct Allow {
 
 impl Allow {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        let today = names::today()?;
         let names = self.names.load(&self.path)?;
-        if let Some(day) = self.expires.filter(|day| *day < names.today) {
+        if let Some(day) = self.expires.filter(|day| *day < today) {
             let reason = format!("is over; at most {MOST_DAYS} days from today");
             return Err(Wrong::new(format!("--expires {day}"), reason).into());
         }
@@ -85,7 +86,7 @@ impl Allow {
         let file = if self.name.is_empty() { None } else { Some(self.file(&names)?) };
         let before = file.as_deref().map(read).transpose()?.unwrap_or_default();
         if let Some(file) = file.as_ref().filter(|file| !names.files.contains(file)) {
-            add(&mut policy, &before, names.today, file)?;
+            add(&mut policy, &before, today, file)?;
         }
         let scan = self.scan(&policy)?;
         let wanted = wanted(&scan, &policy);
@@ -97,14 +98,14 @@ impl Allow {
             self.additions(&Seen { scan: &scan, wanted: &wanted, policy: &policy, files: &files })?;
         // What is written must say what was meant, and what stood there before must say what it said.
         let (mut old, mut new) = (Policy::embedded().clone(), Policy::embedded().clone());
-        add(&mut old, &before, names.today, &file)?;
+        add(&mut old, &before, today, &file)?;
         let entries = entries(&before, old.additions(), &additions);
-        add(&mut new, &entries.text, names.today, &file)?;
+        add(&mut new, &entries.text, today, &file)?;
         let (said, meant) = (new.additions(), &entries.meant);
         let is_meant = said.len() == meant.len() && meant.iter().all(|one| said.contains(one));
         anyhow::ensure!(is_meant, "{}: would not say what was meant", file.display());
         let added: String = additions.iter().map(Addition::to_toml).collect();
-        add(&mut policy, &added, names.today, &file)?;
+        add(&mut policy, &added, today, &file)?;
         output::write(Some(&file), |out| out.write_all(entries.text.as_bytes()))?;
         report(&file, &additions, entries.renewed, &wanted, &self.scan(&policy)?)
     }

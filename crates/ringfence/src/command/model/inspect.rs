@@ -59,7 +59,7 @@ impl Inspect {
             Some((file, member)) => (file, Some(member)),
             None => (self.path.clone(), None),
         };
-        super::spares(self.output.as_deref(), [file.as_path()])?;
+        output::spares("--output", self.output.as_deref(), [file.as_path()])?;
         let inspection = self.inspect(&file, member)?;
         let exit = match inspection.scan.exit(false) {
             // A list that was ended early is not the whole file.

@@ -16,14 +16,9 @@ mod trust;
 #[cfg(feature = "signing")]
 mod verify;
 
-use std::path::Path;
-
 use clap::Args;
 use clap::Subcommand;
 use ringfence_finding::ExitCode;
-
-use crate::config::leads_through;
-use crate::exit::Wrong;
 
 /// Say whether a model file can run code, show what is in it; sign models, and verify what was signed.
 #[derive(Args, Debug)]
@@ -60,14 +55,4 @@ impl Model {
             Verb::Keygen(keygen) => keygen.run(),
         }
     }
-}
-
-/// Refuses a result that would take the place of something it speaks of, or that the next run would find in the model.
-fn spares<'p>(output: Option<&Path>, judged: impl IntoIterator<Item = &'p Path>) -> Result<(), Wrong> {
-    let Some(output) = output else { return Ok(()) };
-    if judged.into_iter().any(|judged| leads_through(output, judged)) {
-        let words = "is part of what is judged, or lies in it: choose another place for the result";
-        return Err(Wrong::new(format!("--output {}", output.display()), words));
-    }
-    Ok(())
 }

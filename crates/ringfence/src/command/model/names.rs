@@ -31,33 +31,40 @@ pub(super) struct NameFlags {
     config: ConfigFlag,
 }
 
+/// Today, in UTC. Asked only where names have a last day: a scan without them needs no clock.
+pub(super) fn today() -> anyhow::Result<Date> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(Date::from_unix(now.as_secs()))
+}
+
 /// The policy in force, and where its names come from.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) policy: Policy,
-    pub(super) today: Date,
     /// The files of the team, in order.
     pub(super) files: Vec<PathBuf>,
     config: Option<ConfigFile>,
+    /// The configuration that was read, whatever it says.
+    config_path: Option<PathBuf>,
     notes: Vec<String>,
 }
 
 impl NameFlags {
-    /// The policy for what is at `judged`, by today's date.
+    /// The policy for what is at `judged`, with the names that count today.
     pub(super) fn load(&self, judged: &Path) -> anyhow::Result<Names> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-        let today = Date::from_unix(now.as_secs());
         let mut names = Names {
             policy: Policy::embedded().clone(),
-            today,
             files: Vec::new(),
             config: None,
+            config_path: None,
             notes: Vec::new(),
         };
         if !self.allow.is_empty() {
             for file in &self.allow {
                 config::outside("--allow", file, judged)?;
-                names.add("--allow", file.clone())?;
+                let text = read_named_text(file, MAX_BYTES)
+                    .map_err(|error| Wrong::new(format!("--allow {}", file.display()), error))?;
+                names.add("--allow", file.clone(), &text)?;
             }
             if let Some(file) = self.config.named() {
                 names.notes.push(format!("{} was not read: --allow says which names", file.display()));
@@ -66,12 +73,17 @@ impl NameFlags {
         }
         let look = self.config.look(judged)?;
         names.notes = look.passed_over;
+        names.config_path = look.config.as_ref().map(|config| PathBuf::from(&config.file.path));
         let Some(config) = look.config.filter(|config| !config.settings.model_allow.is_empty()) else {
             return Ok(names);
         };
         for written in &config.settings.model_allow {
-            let file = config.path("modelAllow", written, judged)?;
-            names.add(&format!("{}: modelAllow", config.file.path), file)?;
+            let (file, bytes) = config.read_trusted("modelAllow", written, judged, MAX_BYTES)?;
+            let what = format!("{}: modelAllow", config.file.path);
+            let text = String::from_utf8(bytes).map_err(|error| {
+                Wrong::new(format!("{what} {}", file.display()), format!("not UTF-8: {error}"))
+            })?;
+            names.add(&what, file, &text)?;
         }
         names.config = Some(config.file);
         Ok(names)
@@ -79,10 +91,14 @@ impl NameFlags {
 }
 
 impl Names {
-    fn add(&mut self, what: &str, file: PathBuf) -> anyhow::Result<()> {
-        let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{what} {}", file.display()), error);
-        let text = read_named_text(&file, MAX_BYTES).map_err(|error| wrong(&error))?;
-        self.policy.add(&text, self.today).map_err(|error| wrong(&error))?;
+    /// Every file that was read for them.
+    pub(super) fn read(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().chain(&self.config_path)
+    }
+
+    fn add(&mut self, what: &str, file: PathBuf, text: &str) -> anyhow::Result<()> {
+        let added = self.policy.add(text, today()?);
+        added.map_err(|error| Wrong::new(format!("{what} {}", file.display()), error))?;
         self.files.push(file);
         Ok(())
     }

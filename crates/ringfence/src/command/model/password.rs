@@ -55,7 +55,7 @@ fn given(file: Option<&Path>) -> Result<Option<Password>, Wrong> {
 /// The same answer to each question.
 fn prompt(what: &str, questions: &[&str]) -> Result<Password, Wrong> {
     let answers = answers(questions).map_err(|error| {
-        let why = format!("needs a password and there is no terminal ({error})");
+        let why = format!("needs a password, and no terminal gave one ({error})");
         Wrong::new(what, format!("{why}: set {VARIABLE} or pass --password-file"))
     })?;
     let mut answers = answers.into_iter();
@@ -79,15 +79,20 @@ fn answers(questions: &[&str]) -> io::Result<Vec<Password>> {
     Ok(answers)
 }
 
-/// A line, byte by byte: no buffer keeps it, and what is typed for the next question stays where it is.
+/// A line, byte by byte: no buffer keeps it, and what is typed for the next question stays where it is. One that does not end
+/// is nobody's answer, and of one that is as long as a terminal takes nobody knows how it went on.
 fn line(terminal: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut byte = Zeroizing::new([0]);
-    while line.len() < MAX_LINE && terminal.read(&mut *byte)? > 0 {
-        line.extend_from_slice(&*byte);
-        if *byte == [b'\n'] {
-            break;
+    while line.last() != Some(&b'\n') {
+        if terminal.read(&mut *byte)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended before the line did"));
         }
+        if line.len() + 1 >= MAX_LINE {
+            let words = format!("{} bytes or more, which a terminal cuts", MAX_LINE - 1);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        line.extend_from_slice(&*byte);
     }
     Ok(line)
 }

@@ -95,8 +95,9 @@ enum Format {
 impl Scan {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        super::spares(self.output.as_deref(), [self.path.as_path()])?;
         let names = self.names.load(&self.path)?;
+        let read = [&self.path].into_iter().chain(names.read());
+        output::spares("--output", self.output.as_deref(), read.map(PathBuf::as_path))?;
         if self.format == Format::Jsonl {
             // Lines that come one by one are their own progress.
             let is_quiet = self.quiet || self.output.is_none();
@@ -148,8 +149,8 @@ impl Scan {
                     self.look(&names.policy, hash, done, Some(&tell))
                 });
                 for file in files {
-                    ringfence_report::write_model_line(&file, out)?;
-                    out.flush()?;
+                    let written = ringfence_report::write_model_line(&file, out).and_then(|()| out.flush());
+                    written.inspect_err(exit::if_reader_left)?;
                 }
                 scan.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })?;

@@ -96,6 +96,8 @@ impl Sign {
         let key = key.map_err(|error| no_password.unwrap_or_else(|| of_key(&error)))?;
         let chain = self.certificates(&key)?;
         let out = self.out.clone().unwrap_or_else(|| default_signature(&self.path));
+        let read = [&self.key].into_iter().chain(&self.cert).chain(&self.chain).chain(&self.password_file);
+        output::spares("--out", Some(&out), read.map(PathBuf::as_path))?;
         let here = self.is_foreign(&out)?;
         self.keeps_another(&out)?;
         let mut ignore = all_below(&self.path, &self.ignore)?;
@@ -156,10 +158,7 @@ impl Sign {
     /// Refuses a place where no file can be, and what is there, unless it is a signature of what has the same name.
     fn keeps_another(&self, out: &Path) -> anyhow::Result<()> {
         // Before anything is hashed: that may take minutes.
-        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(Err(error)) = folder.map(std::fs::metadata) {
-            return Err(output::unopened(format!("cannot write {}", out.display()), error));
-        }
+        output::can_begin(out)?;
         // An empty one says nothing, and what is no file (`/dev/null`, a pipe) is never replaced.
         if !std::fs::metadata(out).is_ok_and(|there| there.is_file() && there.len() > 0) {
             return Ok(());
@@ -172,7 +171,11 @@ impl Sign {
         let bundle = read.map_err(|error| wrong(&format!("is there and cannot be read ({error})")))?;
         match ringfence_attest::signs_another(&bundle, &self.path) {
             Ok(None) => Ok(()),
-            Ok(Some(other)) => Err(wrong(&format!("is the signature of `{other}`")).into()),
+            Ok(Some(other)) => {
+                // Nobody has checked it: a line break in there is not one of ours.
+                let other = ringfence_report::quoted_name(&other);
+                Err(wrong(&format!("is the signature of {other}")).into())
+            }
             Err(_) => Err(wrong("is there and is no signature of a model").into()),
         }
     }

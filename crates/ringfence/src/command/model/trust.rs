@@ -73,6 +73,8 @@ pub(super) struct Whom {
     /// The file that says so.
     pub(super) policy: Option<TrustInForce>,
     pub(super) notes: Vec<String>,
+    /// Every file that was read for this.
+    pub(super) read: Vec<PathBuf>,
 }
 
 impl TrustFlags {
@@ -158,7 +160,8 @@ impl TrustFlags {
         let require = self.require.unwrap_or_default();
         let allow_unsigned = self.allow_unsigned_files.unwrap_or(false);
         let allow_unsigned = allow_unsigned.then(|| "--allow-unsigned-files".to_owned());
-        let mut whom = Whom { signers, require, allow_unsigned, ..Whom::default() };
+        let read = self.key.iter().chain(&self.ca).cloned().collect();
+        let mut whom = Whom { signers, require, allow_unsigned, read, ..Whom::default() };
         if let Some(file) = self.config.named() {
             whom.notes.push(format!("{} was not read: --key and --ca say whom to trust", file.display()));
         }
@@ -175,8 +178,9 @@ impl TrustFlags {
         };
         let of_repo = |signer: &&Signer| signer.repos.iter().any(|glob| glob_matches(glob, &repo));
         let mut signers = Vec::new();
+        let mut read = vec![PathBuf::from(&file.path)];
         for signer in config.settings.signers.iter().flatten().filter(of_repo) {
-            signers.push(self.signer(signer, config, path, now)?);
+            signers.push(self.signer(signer, config, path, now, &mut read)?);
         }
         let require = match (self.require, &config.settings.require) {
             (Some(require), _) => require,
@@ -193,7 +197,7 @@ impl TrustFlags {
         };
         let names = signers.iter().map(|signer| signer.name.clone()).collect();
         let policy = TrustInForce { file: file.clone(), repo, signers: names, require: require.to_string() };
-        Ok(Whom { signers, require, allow_unsigned, policy: Some(policy), notes: Vec::new() })
+        Ok(Whom { signers, require, allow_unsigned, policy: Some(policy), notes: Vec::new(), read })
     }
 
     fn signer(
@@ -202,9 +206,13 @@ impl TrustFlags {
         config: &Config,
         path: &Path,
         now: u64,
+        seen: &mut Vec<PathBuf>,
     ) -> anyhow::Result<TrustedSigner> {
-        let read = |key: &str, file: &str| {
-            config.read_trusted(&format!("signer {}: {key}", signer.name), file, path, sign::MAX_KEY)
+        let mut read = |key: &str, file: &str| {
+            let what = format!("signer {}: {key}", signer.name);
+            let read = config.read_trusted(&what, file, path, sign::MAX_KEY)?;
+            seen.push(read.0.clone());
+            anyhow::Ok(read)
         };
         let what = |key: &str| format!("{}: signer {}: {key}", config.file.path, signer.name);
         let root = match &signer.root {

@@ -106,8 +106,8 @@ impl Verify {
             [] => vec![sign::present_signature(&self.path)],
             given => given.to_vec(),
         };
-        let judged = files.iter().chain([&self.path]);
-        super::spares(self.output.as_deref(), judged.map(PathBuf::as_path))?;
+        let read = files.iter().chain([&self.path]).chain(&whom.read);
+        output::spares("--output", self.output.as_deref(), read.map(PathBuf::as_path))?;
         let mut result = self.judge(&whom, &files, now)?;
         result.source = self.path.display().to_string();
         let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();

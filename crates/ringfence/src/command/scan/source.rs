@@ -44,13 +44,13 @@ impl Scan {
         matches!(self.paths.as_slice(), [only] if only.as_os_str() == "cluster")
     }
 
-    /// Refuses a result in the place of a file that is scanned.
+    /// Refuses a result in the place of a file that is scanned, or read for the scan.
     pub(super) fn spares<'f>(&self, mut results: impl Iterator<Item = &'f Path>) -> Result<(), Wrong> {
-        let ends = self.paths.iter().filter_map(|path| path.canonicalize().ok());
+        let ends = self.paths.iter().chain(&self.prices).filter_map(|path| path.canonicalize().ok());
         let scanned: Vec<PathBuf> = ends.filter(|end| end.is_file()).collect();
         match results.find(|result| result.canonicalize().is_ok_and(|end| scanned.contains(&end))) {
             Some(result) => {
-                let words = "is what is scanned: choose another place for the result";
+                let words = "is what is scanned, or read for it: choose another place for the result";
                 Err(Wrong::new(format!("-o {}", result.display()), words))
             }
             None => Ok(()),
