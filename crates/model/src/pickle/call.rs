@@ -6,6 +6,7 @@ use super::end::Step;
 use super::facts::FaultKind;
 use super::facts::Use;
 use super::machine::Machine;
+use super::value::Container;
 use super::value::Value;
 use super::waiting::is_buffer;
 
@@ -104,10 +105,11 @@ impl Machine<'_> {
                 }
                 callee
             }
-            (Effect::MakesIndex, &[Value::Global(class), ..]) => {
+            (Effect::MakesIndex, &[Value::Global(class), keywords, ..]) => {
                 self.used(class, Use::New);
-                // Keywords go to `__new__`: of `numpy.ndarray` a buffer.
-                if !self.module_of(class).0.starts_with("pandas") {
+                // They go to `__new__`: of `numpy.ndarray` a buffer. What is no dict may hide the name of a zone.
+                let is_dict = matches!(keywords, Value::Fresh { kind: Container::Dict, .. });
+                if !is_dict || !self.module_of(class).0.starts_with("pandas") {
                     self.used(callee, Use::OddArguments);
                 }
                 self.see_zones(callee, start, len);

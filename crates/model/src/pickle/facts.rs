@@ -150,6 +150,8 @@ pub(crate) enum FaultKind {
     MakesClass,
     /// An attribute of an object that the interpreter looks up and calls: `__setstate__`.
     Method,
+    /// State that becomes attributes whose names no opcode shows.
+    State,
     /// A name that nobody could have written by hand.
     LongName,
     /// A call of something that is not a name.

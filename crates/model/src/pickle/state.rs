@@ -11,6 +11,7 @@ use super::facts::Use;
 use super::machine::Machine;
 use super::value::Container;
 use super::value::Value;
+use crate::policy::Policy;
 
 /// Modules of scikit-learn whose classes are compiled, and take their state apart themselves.
 const COMPILED: [&str; 5] = [
@@ -65,6 +66,10 @@ impl Keys {
 /// Whether something may be called: what a call made, or a name.
 fn is_computed(value: Value) -> bool {
     matches!(value, Value::Object { .. } | Value::Persistent(_) | Value::Unknown)
+}
+
+fn is_in(module: &str, package: &str) -> bool {
+    module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 impl Machine<'_> {
@@ -180,14 +185,16 @@ impl Machine<'_> {
             Some(Odd::Dunder | Odd::Computed) => self.used(class, Use::OddArguments),
             None => {}
         }
-        let takes = self.takes_attributes(class);
-        let is_odd = self.is_unseen(state)
-            || self.is_odd_array(state)
+        let is_odd = self.is_odd_array(state)
             || self.is_odd_scorer(class, state)?
-            || takes && self.is_odd_state(state)
+            || self.takes_attributes(class) && self.is_odd_state(state)
             || self.is_sklearn(class) && self.is_refused(class, state)?;
         if is_second || is_odd {
             self.used(class, Use::OddArguments);
+        } else if self.is_unseen(class, state) {
+            let at = self.at;
+            let words = || "state for an object, by something whose keys no opcode shows".to_owned();
+            self.facts.fault(FaultKind::State, at, words);
         }
         self.place_scorers(class, state)
     }
@@ -207,17 +214,73 @@ impl Machine<'_> {
         }
     }
 
-    /// State, or a part of one, whose keys a call has made, so that `__class__` may be among them: `dict([(key, value)])`. Classes
-    /// that take objects for their state have them in a tuple, and none of these is a mapping.
-    fn is_unseen(&self, state: Value) -> bool {
+    /// State, or a part of one, that becomes attributes and whose keys no opcode shows, so that `__class__` may be among them.
+    /// BUILD asks no more than `items()`, which tables and sparse matrices have as well as `dict(pairs)`; `dict.update` takes
+    /// whatever has `keys`, and pairs.
+    fn is_unseen(&self, class: u32, state: Value) -> bool {
+        let (module, name) = self.module_of(class);
         match state {
+            Value::Fresh { kind: Container::Dict, .. } | Value::None => false,
             Value::Object { .. } | Value::Persistent(_) | Value::Global(_) | Value::Unknown => true,
-            Value::Tuple { start, len, .. } => self.cells_of(start, len).iter().any(|part| match part {
-                Value::Object { class, .. } => self.effect_of(*class).makes_mapping(),
-                _ => false,
-            }),
-            _ => false,
+            // What a class does that no built-in list has is for those to say who allow it.
+            state if !Policy::is_built_in(module, name) => {
+                let Value::Tuple { start, len, .. } = state else { return false };
+                self.cells_of(start, len).iter().any(|part| self.is_mapping(*part))
+            }
+            Value::Tuple { start, len, .. } => {
+                let parts = self.cells_of(start, len);
+                // The longest are those of trees of neighbours, with twelve parts.
+                parts.len() != usize::from(len) || self.is_unseen_part(class, parts)
+            }
+            state => !self.shows_keys(state),
         }
+    }
+
+    /// Whether parts of a tuple become attributes without their keys. CPython itself takes pairs apart; those that do more with
+    /// them are `Rotation` (an array, and a truth value) and generators (a dict, and their seed). Cython puts attributes last.
+    fn is_unseen_part(&self, class: u32, parts: &[Value]) -> bool {
+        let is_seed = |value| {
+            matches!(value, Value::Object { class, .. }
+                if self.module_of(class) == ("numpy.random.bit_generator", "SeedSequence"))
+        };
+        match *parts {
+            [] => false,
+            [state, slots] => {
+                !(self.shows_keys(state) || self.is_array(state))
+                    || !(self.shows_keys(slots) || is_seed(slots))
+            }
+            [attributes] => !self.shows_keys(attributes),
+            _ if self.takes_attributes(class) => true,
+            [.., attributes] if self.module_of(class).0.starts_with("pandas") => {
+                !self.shows_keys(attributes) || parts.iter().any(|part| self.is_mapping(*part))
+            }
+            _ => parts.iter().any(|part| !self.is_part(*part)),
+        }
+    }
+
+    /// Keys that were looked at, or no keys and no pairs at all.
+    fn shows_keys(&self, value: Value) -> bool {
+        match value {
+            Value::None
+            | Value::Int(_)
+            | Value::Number
+            | Value::Text { .. }
+            | Value::Bytes
+            | Value::Fresh { kind: Container::Dict, .. } => true,
+            Value::Fresh { .. } | Value::Tuple { .. } => self.size_of(value) == 1,
+            Value::Object { .. } | Value::Persistent(_) | Value::Global(_) | Value::Unknown => false,
+        }
+    }
+
+    fn is_mapping(&self, value: Value) -> bool {
+        matches!(value, Value::Object { class, .. } if self.effect_of(class).makes_mapping())
+    }
+
+    /// Of the objects that stand in states of compiled classes none has keys.
+    fn is_part(&self, value: Value) -> bool {
+        let Value::Object { class, .. } = value else { return true };
+        let (module, _) = self.module_of(class);
+        is_in(module, "numpy") || COMPILED.contains(&module) || self.is_value(value)
     }
 
     /// State that BUILD puts nowhere, so that anything may stand there: None for the C unpickler, for the pure-Python one
@@ -257,10 +320,7 @@ impl Machine<'_> {
     /// Whether a class is one of those that take a dict of attributes: all that are not known to take anything else.
     fn takes_attributes(&self, class: u32) -> bool {
         let (module, _) = self.module_of(class);
-        let is_in = |package: &&str| {
-            module.strip_prefix(*package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        !OWN.iter().any(is_in) && !COMPILED.contains(&module)
+        !OWN.iter().any(|package| is_in(module, package)) && !COMPILED.contains(&module)
     }
 
     fn is_sklearn(&self, class: u32) -> bool {

@@ -188,7 +188,7 @@ impl<'p> Judge<'p> {
     fn fault(&mut self, fault: &Fault, readings_differ: bool) {
         let (threat, verdict) = match fault.kind {
             FaultKind::Broken | FaultKind::NoStop | FaultKind::Truncated => (threat::BROKEN, Verdict::Review),
-            FaultKind::CallOfValue => (threat::OTHER_USE, Verdict::Review),
+            FaultKind::CallOfValue | FaultKind::State => (threat::OTHER_USE, Verdict::Review),
             FaultKind::ComputedName | FaultKind::MakesClass | FaultKind::Method => {
                 (threat::INDIRECT, Verdict::Malicious)
             }

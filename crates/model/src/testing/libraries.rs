@@ -6,6 +6,7 @@ use ringfence_finding::Verdict;
 use super::arrays;
 use super::judge;
 use super::python;
+use super::states;
 use super::values::build;
 use super::values::bytes;
 use super::values::call;
@@ -55,7 +56,7 @@ impl Hostile {
     }
 }
 
-const METHOD: &str = "an attribute that the interpreter calls";
+pub(super) const METHOD: &str = "an attribute that the interpreter calls";
 pub(super) const ODD: &str = "with arguments that no writer of models uses";
 
 fn all() -> Vec<Hostile> {
@@ -75,11 +76,8 @@ fn all() -> Vec<Hostile> {
             call(name("numpy._core.multiarray", "scalar"), &[dtype("O8"), text("x")]),
             ODD,
         ),
-        // A dict of pairs becomes the attributes, `__class__` among them: joblib takes the object for its own.
-        of("class-in-a-pair", "joblib scipy.interpolate", Act::Runs, class_in_pair(), ODD),
-        of("class-by-pandas", "joblib pandas", Act::Runs, class_by_pandas(), ODD),
         of("class-by-torch", "joblib torch", Act::Runs, class_by_torch(), METHOD),
-        // The same by the fourth argument of another function (torch/_utils.py, `_set_obj_state`).
+        // The fourth argument of another function is set, too (torch/_utils.py, `_set_obj_state`).
         of(
             "class-of-a-parameter",
             "joblib torch",
@@ -110,17 +108,6 @@ fn all() -> Vec<Hostile> {
             call(
                 name("copyreg", "_reconstructor"),
                 &[builtin("list"), builtin("list"), new(name("types", "SimpleNamespace"), &[])],
-            ),
-            ODD,
-        ),
-        // Cython puts a third argument into the object as its state: `__setstate__` of the next BUILD.
-        of(
-            "state-as-an-argument",
-            "pickle pandas",
-            Act::Argued,
-            call(
-                name("pandas._libs.interval", "__pyx_unpickle_IntervalMixin"),
-                &[name("pandas.arrays", "IntervalArray"), int(0), tuple(&[pairs(&[])])],
             ),
             ODD,
         ),
@@ -157,10 +144,11 @@ fn all() -> Vec<Hostile> {
         ),
     ];
     all.extend(arrays::hostile());
+    all.extend(states::hostile());
     all
 }
 
-fn builtin(attribute: &str) -> Vec<u8> {
+pub(super) fn builtin(attribute: &str) -> Vec<u8> {
     name("builtins", attribute)
 }
 
@@ -241,16 +229,7 @@ fn dtype_alias() -> Vec<u8> {
     last(&[plain, alias, first, wrapper(get(50), count, none(), &inner)])
 }
 
-/// Attributes of a wrapper of one item, as pairs that a call makes a dict of.
-fn pairs(before: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut pairs = before.to_vec();
-    pairs.push(("__class__", name("joblib.numpy_pickle", "NumpyArrayWrapper")));
-    pairs.extend(attributes());
-    let pairs: Vec<_> = pairs.into_iter().map(|(key, value)| tuple(&[text(key), value])).collect();
-    call(name("builtins", "dict"), &[[&b"]("[..], &pairs.concat(), b"e"].concat()])
-}
-
-fn attributes() -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn attributes() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("subclass", numpy("ndarray")),
         ("shape", tuple(&[int(1)])),
@@ -262,21 +241,10 @@ fn attributes() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// An object, and behind it what is bytes for an unpickler, and for joblib an item of eight bytes and a payload.
-fn taken_for_a_wrapper(object: &[u8]) -> Vec<u8> {
+pub(super) fn taken_for_a_wrapper(object: &[u8]) -> Vec<u8> {
     let payload = b"0cos\nsystem\n(S'echo hi'\ntR0N.";
     let len = u32::try_from(payload.len() + 3).unwrap();
     [object, b"B", &len.to_le_bytes(), b"AAA", payload].concat()
-}
-
-fn class_in_pair() -> Vec<u8> {
-    let spline = new(name("scipy.interpolate._bsplines", "BSpline"), &[]);
-    taken_for_a_wrapper(&build(spline, tuple(&[none(), pairs(&[])])))
-}
-
-fn class_by_pandas() -> Vec<u8> {
-    let flags = dict(&[("allows_duplicate_labels", b"\x88".to_vec())]);
-    let before = [("_typ", text("dataframe")), ("_flags", flags)];
-    taken_for_a_wrapper(&build(new(name("pandas", "DataFrame"), &[]), pairs(&before)))
 }
 
 fn class_by_torch() -> Vec<u8> {
@@ -305,7 +273,7 @@ fn buffer_of_array() -> Vec<u8> {
     last(&[first, second, build(get(1), state), get(2)])
 }
 
-fn numbers(numbers: &[i64]) -> Vec<u8> {
+pub(super) fn numbers(numbers: &[i64]) -> Vec<u8> {
     let items: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     array(dtype("i8"), i32::try_from(numbers.len()).unwrap(), &items)
 }

@@ -17,6 +17,7 @@ mod memory;
 mod ordinary;
 pub(crate) mod python;
 pub(crate) mod random;
+mod states;
 pub(crate) mod values;
 
 use std::sync::Arc;
