@@ -213,8 +213,9 @@ pub(crate) fn json(path: &str, source: &dyn Source) -> Result<Facts, ReadError> 
         Ok((root, end)) => {
             facts.named.router(path, &root);
             let templates = facts.walk(&root, path.ends_with("model_index.json"));
+            let mut steps = jinja::Steps::default();
             for template in templates.iter().take(MOST) {
-                facts.template(text, template);
+                facts.template(text, template, &mut steps);
             }
             facts.budget.extend(templates.get(MOST).map(|template| (template.at as u64, "templates")));
             // One object on each line is a form of its own, and so is what follows it.
@@ -292,8 +293,8 @@ impl Facts {
         }
     }
 
-    fn template(&mut self, text: &str, template: &Json) {
-        let read = jinja::read(template.text().unwrap_or_default());
+    fn template(&mut self, text: &str, template: &Json, steps: &mut jinja::Steps) {
+        let read = jinja::read(template.text().unwrap_or_default(), steps);
         self.templates.extend(read.found.into_iter().map(|found| {
             let at = json::place(text, template.at, found.at);
             jinja::Found { at, ..found }

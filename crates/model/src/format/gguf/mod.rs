@@ -70,6 +70,8 @@ struct Reader<'s, 't> {
     facts: Facts,
     alignment: u64,
     templates: usize,
+    /// Steps that are left for them.
+    steps: jinja::Steps,
     /// Bytes of names that are kept.
     names: usize,
     /// Takes every text with its place.
@@ -91,6 +93,7 @@ pub(crate) fn read<'t>(
         facts,
         alignment: tensor::ALIGNMENT,
         templates: 0,
+        steps: jinja::Steps::default(),
         names: 0,
         texts,
         book,

@@ -185,7 +185,7 @@ impl Reader<'_, '_> {
         if (bytes.len() as u64) < len {
             self.facts.budget.push((at, "bytes of a template"));
         } else if let Ok(text) = std::str::from_utf8(&bytes) {
-            let read = jinja::read(text);
+            let read = jinja::read(text, &mut self.steps);
             let base = usize::try_from(at).unwrap_or(usize::MAX);
             self.facts.templates.extend(
                 read.found

@@ -16,6 +16,7 @@ use minijinja::machinery::ast::Stmt;
 
 use super::changed;
 use super::fold::Folder;
+use super::fold::Steps;
 use super::free;
 use super::given::Given;
 use super::held;
@@ -57,8 +58,8 @@ pub(super) struct Bindings<'t> {
 pub(super) type Binding<'e, 's> = (String, &'e Expr<'s>, bool);
 
 impl<'t> Bindings<'t> {
-    pub(super) fn read(source: &'t str, root: &Stmt<'_>, statements: &[&Stmt<'_>]) -> Self {
-        let folder = Folder::new(source);
+    pub(super) fn read(source: &'t str, root: &Stmt<'_>, statements: &[&Stmt<'_>], steps: Steps) -> Self {
+        let folder = Folder::new(source, steps);
         let (macros, blocks) = (HashMap::new(), HashSet::new());
         let mut read = Self {
             folder,

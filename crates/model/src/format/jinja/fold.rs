@@ -18,8 +18,20 @@ use super::literal;
 
 /// Longest text, and most items with the text in them, that is computed; attributes are shorter.
 const SIZE: usize = 1024;
-/// Looks at an expression in one template. Ordinary ones take thousands; each look at a chain may take its length.
+/// Looks at an expression in all templates of one file. Ordinary ones take thousands; each look at a chain may take its length.
 const STEPS: u32 = 2_000_000;
+/// Letters and items of a value that are one step: a list of as many words as are kept is copied at each look.
+const COPIED: usize = 8;
+
+/// What is left of the steps; none where there were too many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steps(Option<u32>);
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self(Some(STEPS))
+    }
+}
 
 /// A value that does not depend on data.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,14 +55,14 @@ impl Folded {
 pub(super) struct Folder<'t> {
     pub(super) source: &'t str,
     constants: HashMap<String, Folded>,
-    steps: Cell<u32>,
+    steps: Cell<Steps>,
     /// Addresses of expressions that have no value: without it each part of a chain would be folded again for each.
     without: RefCell<HashSet<usize>>,
 }
 
 impl<'t> Folder<'t> {
-    pub(super) fn new(source: &'t str) -> Self {
-        let (steps, without) = (Cell::new(0), RefCell::default());
+    pub(super) fn new(source: &'t str, steps: Steps) -> Self {
+        let (steps, without) = (Cell::new(steps), RefCell::default());
         Self { source, constants: HashMap::new(), steps, without }
     }
 
@@ -62,12 +74,22 @@ impl<'t> Folder<'t> {
 
     /// Counts a look; false where there were too many.
     pub(super) fn step(&self) -> bool {
-        self.steps.set(self.steps.get().saturating_add(1));
-        !self.is_exhausted()
+        self.take(1)
+    }
+
+    fn take(&self, steps: usize) -> bool {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        let left = self.steps.get().0.and_then(|left| left.checked_sub(steps));
+        self.steps.set(Steps(left));
+        left.is_some()
+    }
+
+    pub(super) fn steps(&self) -> Steps {
+        self.steps.get()
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
-        self.steps.get() > STEPS
+        self.steps.get().0.is_none()
     }
 
     pub(super) fn text(&self, expr: &Expr<'_>) -> Option<String> {
@@ -83,8 +105,9 @@ impl<'t> Folder<'t> {
             return None;
         }
         let folded = self.value(expr);
-        if folded.is_none() {
-            self.without.borrow_mut().insert(address);
+        match &folded {
+            Some(folded) => _ = self.take(folded.size() / COPIED),
+            None => _ = self.without.borrow_mut().insert(address),
         }
         folded
     }

@@ -87,17 +87,26 @@ const SINKS: [&str; 10] = [
 
 /// A template that the parser refuses: Jinja2 may read it all the same.
 pub(super) fn unparsed(source: &str) -> Found {
+    words(source, "cannot be parsed", "cannot be parsed: Jinja2 may read it all the same")
+}
+
+/// A template with a chain that is not followed.
+pub(super) fn unfollowed(source: &str) -> Found {
+    words(source, "is not followed", "looks up one thing of another more often than is followed")
+}
+
+/// What a template holds as words alone.
+fn words(source: &str, why: &str, message: &str) -> Found {
     let code = source.find("{{").into_iter().chain(source.find("{%")).min().unwrap_or(source.len());
     let rest = source.get(code..).unwrap_or_default();
     let dunder = dunder(rest);
     let lower = rest.to_ascii_lowercase();
     let sink = dunder.or_else(|| SINKS.iter().filter_map(|sink| lower.find(sink)).min());
     if let Some(at) = sink {
-        let message = "cannot be parsed, and holds names that lead out of a template".to_owned();
+        let message = format!("{why}, and holds names that lead out of a template");
         return Found { at: code + at, verdict: Verdict::Malicious, message };
     }
-    let message = "cannot be parsed: Jinja2 may read it all the same".to_owned();
-    Found { at: code, verdict: Verdict::Review, message }
+    Found { at: code, verdict: Verdict::Review, message: message.to_owned() }
 }
 
 /// Place of the first word that ends with two underscores and has two more, and a letter, before them. Each word is looked at

@@ -30,12 +30,15 @@ use ringfence_finding::Verdict;
 
 use binding::Bindings;
 use check::Check;
+pub(crate) use fold::Steps;
 pub(crate) use names::is_way_out;
 
 /// Longest template that is read; the longest of public models have 50 KB.
 const TEXT: usize = 1 << 20;
 /// Most tokens. Chains of them slip past the parser's own guard, and each may take a frame of the stack below.
 const TOKENS: usize = 50_000;
+/// Most links of a chain (`a.b[c](d)|e`): what is asked of each is asked of all before it. Ordinary ones have a dozen.
+const LINKS: usize = 128;
 /// Longest name, in bytes, of a template that is taken apart. A call keeps the names of all parameters that its arguments may
 /// be given to, for each of them: ten names of 90 KB and 16,000 arguments would be 14 GB.
 const NAME: usize = 256;
@@ -65,11 +68,11 @@ pub(crate) fn file(source: &dyn Source) -> Result<Facts, ReadError> {
     let got = source.read_at(0, &mut bytes)?;
     bytes.truncate(got);
     // The caller has seen that it is text; what changed since is told by the check of its identity.
-    Ok(read(&String::from_utf8_lossy(&bytes)))
+    Ok(read(&String::from_utf8_lossy(&bytes), &mut Steps::default()))
 }
 
-/// Reads a template.
-pub(crate) fn read(text: &str) -> Facts {
+/// Reads a template, with the steps that are left for all of a file.
+pub(crate) fn read(text: &str, steps: &mut Steps) -> Facts {
     let mut facts = Facts::default();
     if text.len() > TEXT {
         facts.budget = Some("bytes of a template");
@@ -80,7 +83,8 @@ pub(crate) fn read(text: &str) -> Facts {
         return facts;
     };
     facts.found = std::thread::scope(|scope| {
-        let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parsed(&source));
+        let reader =
+            std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parsed(&source, steps));
         match reader.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok((found, budget))) => {
                 facts.budget = budget;
@@ -98,13 +102,16 @@ pub(crate) fn read(text: &str) -> Facts {
 }
 
 /// Runs on a stack of its own; with a limit that was reached.
-fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
+fn parsed(source: &str, steps: &mut Steps) -> (Vec<Found>, Option<&'static str>) {
     let root = machinery::parse(source, "", minijinja::syntax::SyntaxConfig::default());
     let Some(root) = root.ok().filter(|_| !has_long_name(source)) else {
         return (vec![literal::unparsed(source)], None);
     };
     let statements = tree::statements(&root);
-    let bindings = Bindings::read(source, &root, &statements);
+    if statements.iter().flat_map(|statement| tree::parts(statement)).any(|expr| tree::links(expr) > LINKS) {
+        return (vec![literal::unfollowed(source)], Some("links of a chain in a template"));
+    }
+    let bindings = Bindings::read(source, &root, &statements, *steps);
     let mut check = Check::new(source, &bindings);
     for statement in &statements {
         check.statement(statement);
@@ -115,6 +122,7 @@ fn parsed(source: &str) -> (Vec<Found>, Option<&'static str>) {
     found.dedup_by_key(|found| found.at);
     found.sort_by_key(|found| std::cmp::Reverse(found.verdict));
     found.truncate(crate::Limits::GAPS);
+    *steps = bindings.folder.steps();
     (found, bindings.budget())
 }
 

@@ -61,11 +61,11 @@ impl Bindings<'_> {
     }
 }
 
-/// How many subscripts of a chain are by text that the template does not show.
+/// How many subscripts of a chain are by text that the template does not show, up to two.
 pub(super) fn unseen(folder: &Folder<'_>, expr: &Expr<'_>) -> usize {
     let mut count = 0;
     let mut rest = Some(expr);
-    while let Some(expr) = rest {
+    while let Some(expr) = rest.filter(|_| count < 2 && folder.step()) {
         rest = match expr {
             Expr::GetItem(item) => {
                 let is_seen = matches!(item.subscript_expr, Expr::Const(_))

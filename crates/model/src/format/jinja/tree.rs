@@ -84,6 +84,27 @@ pub(super) fn children<'t, 's>(expr: &'t Expr<'s>) -> Vec<&'t Expr<'s>> {
     }
 }
 
+/// Links of the longest chain in an expression: attributes, items, slices, calls and filters, each of what the one before gives.
+pub(super) fn links(expr: &Expr<'_>) -> usize {
+    let (mut rest, mut most) = (vec![(expr, 0)], 0);
+    while let Some((expr, links)) = rest.pop() {
+        most = links.max(most);
+        let base = match expr {
+            Expr::GetAttr(attribute) => Some(&attribute.expr),
+            Expr::GetItem(item) => Some(&item.expr),
+            Expr::Slice(slice) => Some(&slice.expr),
+            Expr::Call(call) => Some(&call.expr),
+            Expr::Filter(filter) => filter.expr.as_ref(),
+            _ => None,
+        };
+        let is_base = |child| base.is_some_and(|base| std::ptr::eq(base, child));
+        rest.extend(
+            children(expr).into_iter().map(|child| (child, if is_base(child) { links + 1 } else { 0 })),
+        );
+    }
+    most
+}
+
 /// An argument without its name or stars.
 pub(super) fn value<'t, 's>(argument: &'t CallArg<'s>) -> &'t Expr<'s> {
     match argument {

@@ -7,7 +7,12 @@ mod ordinary;
 
 use ringfence_finding::Verdict;
 
-use super::read;
+use super::Facts;
+use super::Steps;
+
+fn read(text: &str) -> Facts {
+    super::read(text, &mut Steps::default())
+}
 
 /// Verdict and messages of a template.
 fn judge(text: &str) -> (Verdict, Vec<String>) {
@@ -54,7 +59,7 @@ fn long_chains_end_no_process() {
     let sum = format!("{{{{ a{} }}}}", " ~ 'b'".repeat(24_000));
     let filters = format!("{{{{ a{} }}}}", "|e".repeat(24_000));
     let ternary = format!("{{{{ a{} }}}}", " if b else c".repeat(12_000));
-    for chain in [elif, minus, not, attributes, sum, filters, ternary] {
+    for chain in [elif, minus, not, sum, ternary] {
         let facts = read(&chain);
         assert!(
             facts.budget.is_none() && facts.found.iter().all(|found| found.verdict == Verdict::Review),
@@ -62,10 +67,15 @@ fn long_chains_end_no_process() {
             facts.found
         );
     }
+    for chain in [attributes, filters] {
+        let facts = read(&chain);
+        assert_eq!(facts.budget, Some("links of a chain in a template"));
+        assert!(facts.found.iter().all(|found| found.verdict == Verdict::Review), "{:?}", facts.found);
+    }
     assert_eq!(read(&"{{ a }}".repeat(20_000)).budget, Some("tokens of a template"));
     assert_eq!(read(&"a".repeat((1 << 20) + 1)).budget, Some("bytes of a template"));
     // A look at each part of a chain takes the rest of it.
-    for unit in [" + b", " ~ ''", "|first"] {
+    for unit in [" + b", " ~ ''"] {
         let chain = format!("{{% set x = a{} %}}{{{{ y[x] }}}}", unit.repeat(24_000));
         assert!(matches!(read(&chain).budget, None | Some("steps through the expressions of a template")));
     }
@@ -74,6 +84,36 @@ fn long_chains_end_no_process() {
         text + &format!("{{% set a{} = a{at} ~ a{at} %}}", at + 1)
     });
     assert_eq!(read(&doubling).budget, None);
+}
+
+/// A call asks of all that it is a call of, so that each of eight thousand in one chain would be gone through for each.
+#[test]
+fn a_chain_has_so_many_links() {
+    let chain = |unit: &str, times| format!("{{{{ s{} }}}}", unit.repeat(times));
+    assert_eq!(judge(&chain(".strip()", 64)), (Verdict::Clean, vec![]));
+    for (unit, links) in [(".get(q)", 2), (".format(q)", 2), ("[q].get(q)", 3), ("[1:]", 1), ("|e", 1)] {
+        assert_eq!(read(&chain(unit, 128 / links)).budget, None, "{unit}");
+        let facts = read(&chain(unit, 128 / links + 1));
+        assert_eq!(facts.budget, Some("links of a chain in a template"), "{unit}");
+        assert_eq!(facts.found[0].verdict, Verdict::Review, "{unit}");
+    }
+    let hostile = chain(".get(q)", 100) + "{{ x.__class__ }}";
+    assert_eq!(read(&hostile).found[0].verdict, Verdict::Malicious, "words are looked at all the same");
+}
+
+/// Steps are those of a file: two thousand looks at ten thousand joined texts take them for all templates behind.
+#[test]
+fn templates_of_a_file_share_their_steps() {
+    let mut steps = Steps::default();
+    for (name, text) in ordinary::ORDINARY.iter().cycle().take(64) {
+        assert_eq!(super::read(text, &mut steps).budget, None, "{name}");
+    }
+    let joined = format!("{{% set x = 'a'{} %}}", " ~ 'b'".repeat(10_000));
+    let hostile = format!("{joined}{}", "{{ s[x ~ x ~ x] }}".repeat(2500));
+    let over = Some("steps through the expressions of a template");
+    assert_eq!(super::read(&hostile, &mut steps).budget, over);
+    let facts = super::read("{{ s[x] }}{{ x.__class__ }}", &mut steps);
+    assert_eq!((facts.budget, facts.found[0].verdict), (over, Verdict::Malicious));
 }
 
 /// Each argument may be given to each parameter: 12 KB of text would be two million bindings.
