@@ -248,7 +248,7 @@ pub(super) fn all_below(model: &Path, paths: &[PathBuf]) -> Result<Vec<String>, 
 fn of_signing(path: &Path, error: SignError) -> anyhow::Error {
     let wrong = |reason: &dyn std::fmt::Display| Wrong::new(path.display().to_string(), reason);
     match error {
-        SignError::Empty | SignError::Root(_) => wrong(&error).into(),
+        SignError::Empty | SignError::Root(_) | SignError::TooLarge(_) => wrong(&error).into(),
         SignError::Refused(each) => wrong(&"cannot sign this model:").of_each(each).into(),
         SignError::Unread(each) => wrong(&"could not read all of the model:").of_each(each).unread().into(),
         SignError::Key(_) | SignError::WrongAnswer(_) => anyhow::Error::new(error),
