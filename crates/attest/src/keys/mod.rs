@@ -5,6 +5,7 @@ mod pbes2;
 mod private;
 mod public;
 mod rsa;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ pub use private::KeyFormat;
 pub use private::PrivateKey;
 pub use public::Algorithm;
 pub use public::PublicKey;
+pub(crate) use seen::has_private_key;
 
 /// A password, wiped when it is dropped.
 pub type Password = zeroize::Zeroizing<Vec<u8>>;

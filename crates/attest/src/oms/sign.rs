@@ -22,17 +22,19 @@ use crate::hash::Hasher;
 use crate::hash::Job;
 use crate::hash::Lane;
 use crate::hash::WrongAnswer;
-use crate::pem;
+use crate::keys;
 
 /// What a Git checkout has beside the model, and no loader reads.
 const DEFAULT_IGNORE: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
 
-/// Bytes of a file that may be PEM with a private key; one of RSA with 16384 bits has 13,000. It is read in one piece.
+/// Bytes of a file that may have a private key in it; one of RSA with 16384 bits has 13,000. It is read in one piece.
 const MAX_KEY_FILE: u64 = hash::PIECE as u64;
 
 /// Why a file that is secret is no part of a model: it would go wherever the model goes.
 const KEY_THAT_SIGNS: &str =
     "the private key that signs: move it out of the model, or leave it out with --ignore";
+const ITS_PASSWORD: &str =
+    "the password of the private key: move it out of the model, or leave it out with --ignore";
 const A_KEY: &str = "a private key: move it out of the model, or leave it out with --ignore";
 
 /// What to sign, and with what.
@@ -47,6 +49,8 @@ pub struct Signing<'s> {
     pub ignore: &'s [String],
     /// Device and inode of the file that the key came from: it must be no part of the model.
     pub key_file: Option<(u64, u64)>,
+    /// The same of the file that its password came from.
+    pub password_file: Option<(u64, u64)>,
     /// Threads for hashing; as many as the CPU quota allows where none is said.
     pub threads: Option<NonZero<usize>>,
     /// Told of bytes as they are hashed.
@@ -129,14 +133,19 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     if refused.is_empty() && !tree.files.is_empty() {
         is_read(signing, &tree, &model, &ignore).map_err(SignError::TooLarge)?;
     }
-    let signs = |found: &tree::Found| signing.key_file == Some(found.identity.place());
-    let signers = tree.files.iter().filter(|(_, found)| signs(found));
-    refused.extend(signers.map(|(name, _)| (name.clone(), KEY_THAT_SIGNS.to_owned())));
+    let secret = |found: &tree::Found| match Some(found.identity.place()) {
+        place if place == signing.key_file => Some(KEY_THAT_SIGNS),
+        place if place == signing.password_file => Some(ITS_PASSWORD),
+        _ => None,
+    };
+    let secrets =
+        tree.files.iter().filter_map(|(name, found)| Some((name.clone(), secret(found)?.to_owned())));
+    refused.extend(secrets);
     // Small files first: a key among them is told before hours are spent on the weights.
     let (small, large): (Vec<_>, Vec<_>) = tree
         .files
         .iter()
-        .filter(|(_, found)| !signs(found))
+        .filter(|(_, found)| secret(found).is_none())
         .partition(|(_, found)| found.identity.bytes() <= MAX_KEY_FILE);
     let looked = hash::run(|| Small::new(engine), &jobs(&tree, &small), signing.threads, signing.count);
     let keys =
@@ -227,12 +236,9 @@ impl Small {
         Self { lane: Lane::new(engine), has_key: false }
     }
 
-    /// OpenSSL writes parameters of the curve before the key.
+    /// It is read in one piece.
     fn look(&mut self, bytes: &[u8]) {
-        let begin = pem::BEGIN.as_bytes();
-        let is_key = |line: &[u8]| line.starts_with(begin) && line.ends_with(b"PRIVATE KEY-----");
-        let mut lines = bytes.split(|byte| *byte == b'\n');
-        self.has_key = bytes.starts_with(begin) && lines.any(|line| is_key(line.trim_ascii()));
+        self.has_key |= keys::has_private_key(bytes);
     }
 }
 
@@ -307,7 +313,16 @@ mod tests {
             let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
             let (chain, ignore, key_file, threads) = (&[], &[], None, None);
             let path = &root;
-            let signed = sign(&Signing { path, key: &key, chain, ignore, key_file, threads, count: &count });
+            let signed = sign(&Signing {
+                path,
+                key: &key,
+                chain,
+                ignore,
+                key_file,
+                password_file: None,
+                threads,
+                count: &count,
+            });
             (signed, read.load(Ordering::Relaxed))
         };
         fs::write(root.join("config.json"), "{}").unwrap();
@@ -344,7 +359,16 @@ mod tests {
             let read = AtomicU64::new(0);
             let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
             let (key_file, threads, path) = (None, None, &root);
-            let signed = sign(&Signing { path, key: &key, chain, ignore, key_file, threads, count: &count });
+            let signed = sign(&Signing {
+                path,
+                key: &key,
+                chain,
+                ignore,
+                key_file,
+                password_file: None,
+                threads,
+                count: &count,
+            });
             (signed, read.load(Ordering::Relaxed))
         };
         // Names that are left out are signed as those of files are: 12,000 of a thousand bytes are 16 MB of base64.

@@ -71,6 +71,7 @@ impl Bench {
             chain: &[],
             ignore: &[],
             key_file: None,
+            password_file: None,
             threads: None,
             count: &|_| (),
         };

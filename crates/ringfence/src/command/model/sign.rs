@@ -108,7 +108,8 @@ impl Sign {
                 chain: &chain,
                 ignore: &ignore,
                 // By what it is, not by its name: it may be in the model under another one.
-                key_file: std::fs::metadata(&self.key).ok().map(|key| (key.dev(), key.ino())),
+                key_file: place(&self.key),
+                password_file: self.password_file.as_deref().and_then(place),
                 threads: None,
                 count: &count,
             })
@@ -196,6 +197,11 @@ impl Sign {
         }
         Ok(chain)
     }
+}
+
+/// Device and inode of a file.
+fn place(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Certificates of one file.
