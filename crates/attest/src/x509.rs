@@ -110,8 +110,8 @@ pub struct Alternative {
     pub text: String,
 }
 
-/// Kinds of names that the issuer nearest to the root of those that are held to some names is held in; none: nobody is held.
-/// Names of other kinds it may give to anybody.
+/// Kinds of names in which everybody on the path is held who is held to some names; none: nobody is held. Names of other kinds
+/// may be anybody's.
 pub type Held = Option<Vec<NameKind>>;
 
 /// As what a name is written (GeneralName; RFC 5280, section 4.2.1.6).
@@ -306,8 +306,11 @@ impl Authorities {
         let between: Vec<Vec<u8>> =
             path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect();
         let issuers = between.iter().filter_map(|der| Certificate::read(der)?.constrains);
-        // From the leaf upwards: who is held nearest to the root may have written the constraints of those below.
-        let held = issuers.chain(root).last();
+        // Each by itself: who is held to mail addresses alone has been let into a house of hosts for those, and no more.
+        let held = issuers.chain(root).reduce(|mut held, other| {
+            held.retain(|kind| other.contains(kind));
+            held
+        });
         Ok((between, held))
     }
 }
