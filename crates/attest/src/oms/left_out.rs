@@ -132,8 +132,9 @@ fn is_gits(below: &str) -> bool {
     let parts: Vec<&str> = below.split('/').collect();
     match *parts.as_slice() {
         [own] => OF_GIT.contains(&own),
-        ["info", "exclude" | "refs" | "sparse-checkout"] | ["logs" | "refs", ..] => true,
-        ["objects", "info", "alternates" | "commit-graph" | "packs"] => true,
+        ["info", "exclude" | "refs" | "sparse-checkout"]
+        | ["logs" | "refs", ..]
+        | ["objects", "info", "alternates" | "commit-graph" | "packs"] => true,
         ["hooks", own] => own.ends_with(".sample"),
         ["objects", "info", "commit-graphs", own] => own == "commit-graph-chain" || is_of_graph(own),
         ["objects", "pack", own] => own == "multi-pack-index" || is_pack(own),
