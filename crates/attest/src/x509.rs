@@ -97,8 +97,8 @@ pub struct Alternative {
     pub text: String,
 }
 
-/// Kinds of names that the issuer nearest to the root of those that are held to some names is held in; none: nobody is held.
-/// Names of other kinds it may give to anybody.
+/// Kinds of names in which everybody on the path is held who is held to some names; none: nobody is held. Names of other kinds
+/// may be anybody's.
 pub type Held = Option<Vec<NameKind>>;
 
 /// As what a name is written (GeneralName; RFC 5280, section 4.2.1.6).

@@ -5,6 +5,7 @@ mod pbes2;
 mod private;
 mod public;
 mod rsa;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ pub use private::PrivateKey;
 pub use public::Algorithm;
 pub use public::PublicKey;
 pub(crate) use public::Sha2;
+pub(crate) use seen::has_private_key;
 
 /// A password, wiped when it is dropped.
 pub type Password = zeroize::Zeroizing<Vec<u8>>;

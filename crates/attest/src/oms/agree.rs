@@ -1,16 +1,19 @@
 //! Room `attest`: what each signature says of one model -> one answer: how many different signers agree that it is theirs, each
 //! with a key of its own.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use ringfence_finding::FileStatus;
+use ringfence_finding::Skipped;
 use ringfence_finding::Verification;
 use ringfence_finding::VerifiedFile;
 use ringfence_finding::VerifyOutcome;
 use ringfence_finding::VerifyReason;
 
 use super::verify::Request;
+use super::verify::Signature;
 
 /// One answer from one verification for each signature, in their order. A signature that does not hold is a note where
 /// enough others do, so that an old one beside a new one breaks nothing.
@@ -23,7 +26,8 @@ pub(super) fn together(request: &Request<'_>, each: Vec<Verification>) -> Verifi
     let may_hold = signers(&each, &[VerifyOutcome::Verified, VerifyOutcome::Incomplete]);
     let is_open = by_own_key(&may_hold).len() >= needed;
     let several = each.len() > 1;
-    let mut result = Verification::default();
+    let covered = if several && is_enough { covered(&each, needed) } else { BTreeSet::new() };
+    let mut result = Verification { notes: differ(request, &each), ..Verification::default() };
     let mut files = BTreeMap::new();
     for (mut one, signature) in each.into_iter().zip(request.signatures) {
         let holds = one.outcome() == VerifyOutcome::Verified;
@@ -40,8 +44,10 @@ pub(super) fn together(request: &Request<'_>, each: Vec<Verification>) -> Verifi
         add(&mut result, &mut files, one);
     }
     result.files = files.into_values().collect();
-    result.skipped.sort_by(|one, other| one.path.cmp(&other.path));
+    // Of a path that several left out, the look that found more: something came between the two.
+    result.skipped.sort_by_key(|it| (it.path.clone(), Reverse((it.loadable.len(), it.files))));
     result.skipped.dedup_by(|one, other| one.path == other.path);
+    result.skipped.retain_mut(|skipped| is_left(skipped, &covered));
     result.relaxed.dedup();
     if !is_enough && !is_open && needed > 1 {
         result.reasons.push(shortage(request, &agreed, held.len(), needed));
@@ -87,6 +93,52 @@ fn finds_key<'s>(
         }
     }
     false
+}
+
+/// Names of the files that as many signers as have to agree have signed as they are.
+fn covered(each: &[Verification], needed: usize) -> BTreeSet<String> {
+    let mut signed = BTreeMap::<&str, BTreeMap<String, BTreeSet<String>>>::new();
+    for one in each.iter().filter(|one| one.outcome() == VerifyOutcome::Verified) {
+        let Some(by) = &one.signed_by else { continue };
+        for name in matching(one) {
+            signed.entry(name).or_default().entry(by.signer.clone()).or_default().insert(by.key.clone());
+        }
+    }
+    let enough = signed.into_iter().filter(|(_, by)| by_own_key(by).len() >= needed);
+    enough.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn matching(one: &Verification) -> impl Iterator<Item = &str> {
+    one.files.iter().filter(|file| file.status == FileStatus::Match).map(|file| file.path.as_str())
+}
+
+/// Takes out of what one signature leaves out what others cover; whether anything is left.
+fn is_left(skipped: &mut Skipped, covered: &BTreeSet<String>) -> bool {
+    let below = format!("{}/", skipped.path);
+    let inside = covered.range(below.clone()..).take_while(|name| name.starts_with(&below)).count();
+    let inside = inside + usize::from(covered.contains(&skipped.path));
+    skipped.loadable.retain(|name| !covered.contains(name));
+    skipped.files = skipped.files.saturating_sub(u64::try_from(inside).unwrap_or(u64::MAX));
+    inside == 0 || skipped.files > 0 || !skipped.loadable.is_empty()
+}
+
+/// A note for each signature that holds and is of another payload than the first, which is the one that is shown.
+fn differ(request: &Request<'_>, each: &[Verification]) -> Vec<String> {
+    let mut holding =
+        each.iter().zip(request.signatures).filter(|(one, _)| one.outcome() == VerifyOutcome::Verified);
+    let Some((first, shown)) = holding.next() else { return Vec::new() };
+    let names: BTreeSet<&str> = matching(first).collect();
+    let note = |(one, signature): (&Verification, &Signature)| {
+        let others: BTreeSet<&str> = matching(one).collect();
+        let alone: Vec<&&str> = names.symmetric_difference(&others).collect();
+        let files = match alone.first() {
+            None => "of the same files".to_owned(),
+            Some(name) => format!("and files that one of both covers: {}, such as {name}", alone.len()),
+        };
+        let payload = one.payload.as_deref().unwrap_or_default();
+        format!("{} signs another payload than {}, {payload}, {files}", signature.name, shown.name)
+    };
+    holding.filter(|(one, _)| one.payload != first.payload).map(note).collect()
 }
 
 /// Takes one more into the answer. The first signer that holds is the one that is shown; of a file, the worst is kept.

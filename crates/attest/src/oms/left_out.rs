@@ -12,20 +12,15 @@ use ringfence_finding::Skipped;
 
 use super::bundle;
 
+mod git_config;
+
 /// Deepest folder that is entered.
 const MAX_DEPTH: usize = 64;
-/// Files of a repository's state, at the top of `.git`.
-const OF_GIT: [&str; 9] = [
-    "COMMIT_EDITMSG",
-    "FETCH_HEAD",
-    "HEAD",
-    "ORIG_HEAD",
-    "config",
-    "description",
-    "index",
-    "packed-refs",
-    "shallow",
-];
+/// Bytes of a repository's `config` that is read; git writes some hundred.
+const MAX_CONFIG: u64 = 64 << 10;
+/// Files of a repository's state, at the top of `.git`; its `config` is read.
+const OF_GIT: [&str; 8] =
+    ["COMMIT_EDITMSG", "FETCH_HEAD", "HEAD", "ORIG_HEAD", "description", "index", "packed-refs", "shallow"];
 /// Texts about a model, whatever follows the word.
 const TEXTS: [&str; 3] = ["license", "notice", "readme"];
 /// Endings of prose, and of images. SVG is a document with scripts, and no image here.
@@ -78,7 +73,7 @@ impl Count<'_> {
     fn at(&mut self, path: &Path, name: &str, kind: fs::FileType, depth: usize) {
         if !kind.is_dir() {
             // What a link leads to is not counted, and may be a folder of code.
-            let is_inert = self.place == Place::Inert || kind.is_file() && self.is_inert(name);
+            let is_inert = self.place == Place::Inert || kind.is_file() && self.is_inert(path, name);
             return self.file(name, is_inert);
         }
         // Of what is not listed nobody knows what is in it.
@@ -113,14 +108,15 @@ impl Count<'_> {
     }
 
     /// Of a regular file.
-    fn is_inert(&self, name: &str) -> bool {
+    fn is_inert(&self, path: &Path, name: &str) -> bool {
         let below = name.strip_prefix(self.root).unwrap_or(name).trim_start_matches('/');
         let own = name.rsplit_once('/').map_or(name, |(_, own)| own).to_ascii_lowercase();
         let (stem, ending) = own.rsplit_once('.').unwrap_or((&own, ""));
         match self.place {
             Place::Inert => true,
-            // A file of this name leads to the repository, in a submodule.
-            Place::Git => below.is_empty() || is_gits(below),
+            // A file named `.git` leads to a repository that is not looked at, as a link does.
+            Place::Git if below == "config" => is_inert_config(path),
+            Place::Git => is_gits(below),
             Place::GitHub => !stem.is_empty() && ["md", "yaml", "yml"].contains(&ending),
             Place::Any => {
                 let is_text = TEXTS.iter().any(|text| own.starts_with(text));
@@ -130,12 +126,15 @@ impl Count<'_> {
     }
 }
 
-/// Whether git, or git-lfs, makes a file of this name below `.git`. Hooks are code; the samples are not run.
+/// Whether git, or git-lfs, makes a file of this name below `.git`. Hooks are code; the samples are not run. `info/attributes`
+/// chooses the programs that files go through, and git makes none.
 fn is_gits(below: &str) -> bool {
     let parts: Vec<&str> = below.split('/').collect();
     match *parts.as_slice() {
         [own] => OF_GIT.contains(&own),
-        ["info" | "logs" | "refs", ..] | ["objects", "info", "alternates" | "commit-graph" | "packs"] => true,
+        ["info", "exclude" | "refs" | "sparse-checkout"]
+        | ["logs" | "refs", ..]
+        | ["objects", "info", "alternates" | "commit-graph" | "packs"] => true,
         ["hooks", own] => own.ends_with(".sample"),
         ["objects", "info", "commit-graphs", own] => own == "commit-graph-chain" || is_of_graph(own),
         ["objects", "pack", own] => own == "multi-pack-index" || is_pack(own),
@@ -163,14 +162,22 @@ fn is_hex(text: &str, lengths: &[usize]) -> bool {
     lengths.contains(&text.len()) && text.bytes().all(digit)
 }
 
+fn is_inert_config(path: &Path) -> bool {
+    whole(path, false, MAX_CONFIG).is_some_and(|bytes| git_config::is_inert(&bytes))
+}
+
 /// Whether a file is a signature: strict JSON of a form that no loader knows.
 fn is_signature(path: &Path, follow: bool) -> bool {
-    let Ok(file) = OpenFile::open(path, follow) else { return false };
-    let Some(length) = usize::try_from(file.len()).ok().filter(|_| file.len() <= bundle::MAX_BYTES) else {
-        return false;
-    };
-    let mut bytes = vec![0; length];
-    file.read_at(0, &mut bytes).is_ok() && file.verify().is_ok() && bundle::Bundle::read(&bytes).is_ok()
+    whole(path, follow, bundle::MAX_BYTES).is_some_and(|bytes| bundle::Bundle::read(&bytes).is_ok())
+}
+
+/// All of a file, if it has at most so many bytes and can be read.
+fn whole(path: &Path, follow: bool, most: u64) -> Option<Vec<u8>> {
+    let file = OpenFile::open(path, follow).ok().filter(|file| file.len() <= most)?;
+    let mut bytes = vec![0; usize::try_from(file.len()).ok()?];
+    file.read_at(0, &mut bytes).ok()?;
+    file.verify().ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -193,10 +200,14 @@ mod tests {
 
     /// Whether this file, alone below the first part of its path, counts.
     fn counts(root: &Path, name: &str) -> bool {
+        counts_with(root, name, "x")
+    }
+
+    fn counts_with(root: &Path, name: &str, bytes: &str) -> bool {
         let top = name.split('/').next().unwrap();
         let path = root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, b"x").unwrap();
+        fs::write(&path, bytes).unwrap();
         let skipped = looked(root, top);
         assert_eq!(skipped.files, 1, "{name}");
         let counts = !skipped.loadable.is_empty();
@@ -216,9 +227,7 @@ mod tests {
         let hex = "0123456789abcdef".repeat(4);
         let (object, pack) = (&hex[..38], &hex[..40]);
         for inert in [
-            ".git".to_owned(),
             ".git/HEAD".to_owned(),
-            ".git/config".to_owned(),
             ".git/info/exclude".to_owned(),
             ".git/logs/refs/heads/main".to_owned(),
             ".git/refs/heads/fix.py".to_owned(),
@@ -236,7 +245,11 @@ mod tests {
             assert!(!counts(&root, &inert), "{inert}");
         }
         for loadable in [
+            ".git".to_owned(),
             ".git/weights".to_owned(),
+            ".git/config".to_owned(),
+            ".git/config.worktree".to_owned(),
+            ".git/info/attributes".to_owned(),
             ".git/x.yml".to_owned(),
             ".git/hooks/post-checkout".to_owned(),
             ".git/objects/ab/weights".to_owned(),
@@ -254,6 +267,23 @@ mod tests {
             "model.sig".to_owned(),
         ] {
             assert!(counts(&root, &loadable), "{loadable}");
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_configuration_of_git_is_inert_by_what_it_says() {
+        let root = folder("left-out-config");
+        let bare = "[core]\n\tbare = false\n";
+        assert!(!counts_with(&root, ".git/config", bare));
+        for (name, bytes) in [
+            (".git/config", "[core]\n\tfsmonitor = \"touch x; false\"\n"),
+            (".git/config", &(bare.to_owned() + &"#".repeat(64 << 10))),
+            (".git/config.worktree", bare),
+            (".git/sub/config", bare),
+            (".git", "gitdir: ../elsewhere\n"),
+        ] {
+            assert!(counts_with(&root, name, bytes), "{name}: {}", bytes.len());
         }
         fs::remove_dir_all(root).unwrap();
     }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::bundle;
 use super::statement;
+use super::statement::Statement;
 use super::tree;
 use super::tree::Tree;
 use crate::KeyError;
@@ -21,17 +22,19 @@ use crate::hash::Hasher;
 use crate::hash::Job;
 use crate::hash::Lane;
 use crate::hash::WrongAnswer;
-use crate::pem;
+use crate::keys;
 
 /// What a Git checkout has beside the model, and no loader reads.
 const DEFAULT_IGNORE: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
 
-/// Bytes of a file that may be PEM with a private key; one of RSA with 16384 bits has 13,000. It is read in one piece.
+/// Bytes of a file that may have a private key in it; one of RSA with 16384 bits has 13,000. It is read in one piece.
 const MAX_KEY_FILE: u64 = hash::PIECE as u64;
 
 /// Why a file that is secret is no part of a model: it would go wherever the model goes.
 const KEY_THAT_SIGNS: &str =
     "the private key that signs: move it out of the model, or leave it out with --ignore";
+const ITS_PASSWORD: &str =
+    "the password of the private key: move it out of the model, or leave it out with --ignore";
 const A_KEY: &str = "a private key: move it out of the model, or leave it out with --ignore";
 
 /// What to sign, and with what.
@@ -46,6 +49,8 @@ pub struct Signing<'s> {
     pub ignore: &'s [String],
     /// Device and inode of the file that the key came from: it must be no part of the model.
     pub key_file: Option<(u64, u64)>,
+    /// The same of the file that its password came from.
+    pub password_file: Option<(u64, u64)>,
     /// Threads for hashing; as many as the CPU quota allows where none is said.
     pub threads: Option<NonZero<usize>>,
     /// Told of bytes as they are hashed.
@@ -84,6 +89,11 @@ pub enum SignError {
     /// The system refused the path itself.
     #[error("{0}")]
     Root(std::io::Error),
+    /// `verify` would not read the signature.
+    #[error(
+        "no signature of it would be read, {0}: sign parts of the model, or leave files out with --ignore"
+    )]
+    TooLarge(String),
     /// Files or folders that could not be read.
     #[error("could not read all of the model:\n{}", list(.0))]
     Unread(Vec<(String, String)>),
@@ -95,6 +105,9 @@ pub enum SignError {
 fn list(reasons: &[(String, String)]) -> String {
     reasons.iter().map(|(name, why)| format!("  {name}: {why}")).collect::<Vec<_>>().join("\n")
 }
+
+/// Longest signature of a curve that signs, in bytes of DER: two numbers of 66 bytes on P-521.
+const LONGEST_SIGNATURE: usize = 144;
 
 /// Hashes the model and signs what was hashed.
 pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
@@ -115,14 +128,24 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     if let Some((one, other)) = statement::same_name(tree.files.keys()) {
         refused.push((other.to_owned(), format!("the same name as `{one}` after normalisation (NFC)")));
     }
-    let signs = |found: &tree::Found| signing.key_file == Some(found.identity.place());
-    let signers = tree.files.iter().filter(|(_, found)| signs(found));
-    refused.extend(signers.map(|(name, _)| (name.clone(), KEY_THAT_SIGNS.to_owned())));
+    let model = model_name(signing.path, tree.single);
+    let ignore: Vec<String> = if tree.single { Vec::new() } else { rules.ignore.keys().cloned().collect() };
+    if refused.is_empty() && !tree.files.is_empty() {
+        is_read(signing, &tree, &model, &ignore).map_err(SignError::TooLarge)?;
+    }
+    let secret = |found: &tree::Found| match Some(found.identity.place()) {
+        place if place == signing.key_file => Some(KEY_THAT_SIGNS),
+        place if place == signing.password_file => Some(ITS_PASSWORD),
+        _ => None,
+    };
+    let secrets =
+        tree.files.iter().filter_map(|(name, found)| Some((name.clone(), secret(found)?.to_owned())));
+    refused.extend(secrets);
     // Small files first: a key among them is told before hours are spent on the weights.
     let (small, large): (Vec<_>, Vec<_>) = tree
         .files
         .iter()
-        .filter(|(_, found)| !signs(found))
+        .filter(|(_, found)| secret(found).is_none())
         .partition(|(_, found)| found.identity.bytes() <= MAX_KEY_FILE);
     let looked = hash::run(|| Small::new(engine), &jobs(&tree, &small), signing.threads, signing.count);
     let keys =
@@ -155,8 +178,6 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
     if !unread.is_empty() {
         return Err(SignError::Unread(unread));
     }
-    let model = model_name(signing.path, tree.single);
-    let ignore: Vec<String> = if tree.single { Vec::new() } else { rules.ignore.into_keys().collect() };
     let payload = statement::write(&model, &files, false, &ignore);
     let bundle = envelope(payload.as_bytes(), signing.key, signing.chain)?;
     Ok(Signed {
@@ -167,6 +188,26 @@ pub fn sign(signing: &Signing<'_>) -> Result<Signed, SignError> {
         payload: Sha256::of(payload.as_bytes()),
         skipped: tree.skipped.into_iter().map(|skipped| (skipped.path, skipped.files)).collect(),
     })
+}
+
+/// Why `verify` would refuse what is to be signed, asked of its own reader before anything is hashed: every digest, and so every
+/// signature but for a few bytes, has the length of any other.
+fn is_read(signing: &Signing<'_>, tree: &Tree, model: &str, ignore: &[String]) -> Result<(), String> {
+    let most = statement::MAX_RESOURCES;
+    if tree.files.len() > most {
+        return Err(format!("which would cover {} files, and {most} are covered at most", tree.files.len()));
+    }
+    let digest = Sha256::of(&[]);
+    let name = |name: &String| if tree.single { statement::ALONE.to_owned() } else { name.clone() };
+    let files = tree.files.keys().map(|it| (name(it), digest)).collect();
+    let payload = statement::write(model, &files, false, ignore);
+    let bundle = around(payload.as_bytes(), signing.key, signing.chain, &[0; LONGEST_SIGNATURE]);
+    let (length, most) = (bundle.len(), bundle::MAX_BYTES);
+    if length as u64 > most {
+        return Err(format!("which would have {length} bytes, and {most} are read at most"));
+    }
+    let read = bundle::Bundle::read(bundle.as_bytes()).and_then(|it| Statement::read(&it.payload));
+    read.map(drop).map_err(|refusal| format!("as {refusal}"))
 }
 
 fn jobs(tree: &Tree, files: &[(&String, &tree::Found)]) -> Vec<Job> {
@@ -195,12 +236,9 @@ impl Small {
         Self { lane: Lane::new(engine), has_key: false }
     }
 
-    /// OpenSSL writes parameters of the curve before the key.
+    /// It is read in one piece.
     fn look(&mut self, bytes: &[u8]) {
-        let begin = pem::BEGIN.as_bytes();
-        let is_key = |line: &[u8]| line.starts_with(begin) && line.ends_with(b"PRIVATE KEY-----");
-        let mut lines = bytes.split(|byte| *byte == b'\n');
-        self.has_key = bytes.starts_with(begin) && lines.any(|line| is_key(line.trim_ascii()));
+        self.has_key |= keys::has_private_key(bytes);
     }
 }
 
@@ -232,9 +270,13 @@ pub(super) fn model_name(path: &Path, single: bool) -> String {
         .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The bundle around a payload. Certificates make it the certificate method.
+/// The bundle around a payload, signed. Certificates make it the certificate method.
 pub(super) fn envelope(payload: &[u8], key: &PrivateKey, chain: &[Vec<u8>]) -> Result<String, KeyError> {
-    let signature = STANDARD.encode(key.sign(&bundle::pre_authentication(payload))?);
+    let signature = key.sign(&bundle::pre_authentication(payload))?;
+    Ok(around(payload, key, chain, &signature))
+}
+
+fn around(payload: &[u8], key: &PrivateKey, chain: &[Vec<u8>], signature: &[u8]) -> String {
     let material = if chain.is_empty() {
         format!(r#""publicKey":{{"hint":"{}"}}"#, key.public().hint())
     } else {
@@ -242,10 +284,11 @@ pub(super) fn envelope(payload: &[u8], key: &PrivateKey, chain: &[Vec<u8>]) -> R
         let chain: Vec<String> = chain.iter().map(raw).collect();
         format!(r#""x509CertificateChain":{{"certificates":[{}]}}"#, chain.join(","))
     };
-    let (media, kind, payload) = (bundle::MEDIA_TYPE, bundle::PAYLOAD_TYPE, STANDARD.encode(payload));
-    Ok(format!(
+    let (media, kind) = (bundle::MEDIA_TYPE, bundle::PAYLOAD_TYPE);
+    let (payload, signature) = (STANDARD.encode(payload), STANDARD.encode(signature));
+    format!(
         r#"{{"mediaType":"{media}","verificationMaterial":{{{material},"tlogEntries":[]}},"dsseEnvelope":{{"payload":"{payload}","payloadType":"{kind}","signatures":[{{"sig":"{signature}","keyid":""}}]}}}}"#
-    ))
+    )
 }
 
 #[cfg(test)]
@@ -270,7 +313,16 @@ mod tests {
             let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
             let (chain, ignore, key_file, threads) = (&[], &[], None, None);
             let path = &root;
-            let signed = sign(&Signing { path, key: &key, chain, ignore, key_file, threads, count: &count });
+            let signed = sign(&Signing {
+                path,
+                key: &key,
+                chain,
+                ignore,
+                key_file,
+                password_file: None,
+                threads,
+                count: &count,
+            });
             (signed, read.load(Ordering::Relaxed))
         };
         fs::write(root.join("config.json"), "{}").unwrap();
@@ -293,6 +345,51 @@ mod tests {
         // No key is so long.
         write(hash::PIECE + 1);
         assert!(sign().0.is_ok());
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn what_no_reader_would_take_is_refused_before_anything_is_hashed() {
+        let root = std::env::temp_dir().join(format!("ringfence-attest-large-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(&root).unwrap();
+        fs::write(root.join("weights"), vec![7; 1 << 20]).unwrap();
+        let (key, _) = PrivateKey::generate(Curve::P256, KeyFormat::Pem, &Password::default()).unwrap();
+        let sign = |ignore: &[String], chain: &[Vec<u8>]| {
+            let read = AtomicU64::new(0);
+            let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
+            let (key_file, threads, path) = (None, None, &root);
+            let signed = sign(&Signing {
+                path,
+                key: &key,
+                chain,
+                ignore,
+                key_file,
+                password_file: None,
+                threads,
+                count: &count,
+            });
+            (signed, read.load(Ordering::Relaxed))
+        };
+        // Names that are left out are signed as those of files are: 12,000 of a thousand bytes are 16 MB of base64.
+        let names = |count: usize| -> Vec<String> { (0..count).map(|at| format!("{at:01000}")).collect() };
+        let (signed, read) = sign(&names(12_000), &[]);
+        assert_eq!(read, 1 << 20);
+        let bundle = signed.unwrap().bundle;
+        assert!(bundle.len() as u64 <= bundle::MAX_BYTES, "{}", bundle.len());
+        let read_back = bundle::Bundle::read(bundle.as_bytes()).and_then(|it| Statement::read(&it.payload));
+        assert_eq!(read_back.unwrap().ignore.len(), 12_000 + DEFAULT_IGNORE.len());
+        let certificates = |count: usize| vec![vec![0; 100]; count];
+        assert!(sign(&[], &certificates(10)).0.is_ok());
+        for (ignore, chain, why) in [
+            (names(13_000), vec![], "bytes, and 16777216 are read at most"),
+            (vec![], certificates(11), "1 to 10 certificates were expected, not 11"),
+        ] {
+            let (signed, read) = sign(&ignore, &chain);
+            assert_eq!(read, 0, "nothing of the weights");
+            let Err(SignError::TooLarge(told)) = signed else { panic!("{signed:?}") };
+            assert!(told.contains(why), "{told}");
+        }
         fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -22,6 +22,8 @@ const COMMON_NAME: &[u8] = b"\x55\x04\x03";
 const ALTERNATIVE_NAME: &[u8] = b"\x55\x1d\x11";
 const BASIC_CONSTRAINTS: &[u8] = b"\x55\x1d\x13";
 const NAME_CONSTRAINTS: &[u8] = b"\x55\x1d\x1e";
+/// Tag of `permittedSubtrees`.
+const PERMITTED: u8 = 0xa0;
 /// Tags of text that is read as what it is: UTF8String, PrintableString, IA5String.
 const TEXTS: [u8; 3] = [0x0c, 0x13, 0x16];
 
@@ -136,7 +138,11 @@ impl<'d> Certificate<'d> {
                 let mut kinds = Vec::new();
                 let mut lists = value.sequence()?;
                 while !lists.is_empty() {
-                    let (_, list) = lists.any()?; // permitted, excluded
+                    let (which, list) = lists.any()?;
+                    // A kind of which names are excluded alone is free but for those (4.2.1.10).
+                    if which != PERMITTED {
+                        continue;
+                    }
                     let mut subtrees = Der::new(list);
                     while !subtrees.is_empty() {
                         let (tag, _) = subtrees.sequence()?.any()?;

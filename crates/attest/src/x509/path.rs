@@ -124,8 +124,11 @@ impl Roots {
         let between: Vec<Vec<u8>> =
             path.intermediate_certificates().map(|issuer| issuer.der().to_vec()).collect();
         let issuers = between.iter().filter_map(|der| Certificate::read(der)?.constrains);
-        // From the leaf upwards: who is held nearest to the root may have written the constraints of those below.
-        let held = issuers.chain(root).last();
+        // Each by itself: who is held to mail addresses alone has been let into a house of hosts for those, and no more.
+        let held = issuers.chain(root).reduce(|mut held, other| {
+            held.retain(|kind| other.contains(kind));
+            held
+        });
         Ok((between, held))
     }
 }

@@ -68,7 +68,7 @@ fn model(folder: &Folder) -> String {
         ("empty", ""),
         ("ignored/notes.md", "six"),
         (".gitattributes", "seven"),
-        (".git/config", "eight"),
+        (".git/config", "[core]\n"),
         ("weights.bin", &"nine".repeat(40_000)),
     ] {
         folder.write(&format!("m/{name}"), bytes);

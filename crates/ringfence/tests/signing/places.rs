@@ -151,11 +151,10 @@ fn commit(folder: &Folder, model: &str) {
     if git(&["--version"]).is_err() {
         let hex = "0123456789abcdef0123456789abcdef01234567";
         let object = format!("objects/ab/{}", &hex[2..]);
-        for name in
-            ["HEAD", "config", "index", "refs/heads/main", "logs/HEAD", "hooks/update.sample", &object]
-        {
+        for name in ["HEAD", "index", "refs/heads/main", "logs/HEAD", "hooks/update.sample", &object] {
             folder.write(&format!("two/.git/{name}"), "x");
         }
+        folder.write("two/.git/config", "[core]\n\tbare = false\n");
         return;
     }
     for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-q", "-m", "x"], &["gc", "-q"]] {
@@ -185,6 +184,10 @@ fn a_real_repository_is_inert_and_everything_put_into_it_is_not() {
         std::fs::remove_file(path).unwrap();
     }
     verify().ends(0);
+    // A program that the next `git status` runs.
+    let config = std::fs::read_to_string(format!("{model}/.git/config")).unwrap();
+    folder.write("two/.git/config", config + "[core]\n\tfsmonitor = \"touch x; false\"\n");
+    assert!(verify().ends(1).out.contains(".git/config"));
 }
 
 #[test]

@@ -94,17 +94,24 @@ fn a_private_key_is_no_part_of_a_signed_model() {
     let secrets = ["", "EC ", "RSA ", "ENCRYPTED ", "OPENSSH ", "ENCRYPTED SIGSTORE "];
     let mut texts: Vec<String> = secrets.iter().map(|form| block(&format!("{form}{secret}"))).collect();
     texts.push(format!("{}{}", block("EC PARAMETERS"), block(&format!("EC {secret}"))).replace('\n', "\r\n"));
+    texts.extend(["Bag Attributes\n", "\n", "\u{feff}"].map(|before| format!("{before}{}", block(&secret))));
     for text in texts {
         folder.write("llama/sub/model.key", &text);
         refused(&sign(&key, &[]), &["sub/model.key: a private key"]);
     }
     // What only speaks of keys is none, and what is left out by name is the signer's own choice.
-    for text in [block("PUBLIC KEY"), block("CERTIFICATE"), format!("Never share a\n{}", block(&secret))] {
+    for text in
+        [block("PUBLIC KEY"), block("CERTIFICATE"), format!("Never share -----BEGIN {secret}-----\n...\n")]
+    {
         folder.write("llama/sub/model.key", text);
         sign(&key, &[]).ends(0);
     }
     folder.write("llama/sub/model.key", block(&secret));
     sign(&key, &["--ignore", &inside]).ends(0);
+    // Nor is the file that its password is in, whatever it says and is called.
+    let password = folder.write("llama/words.txt", "");
+    refused(&sign(&key, &["--password-file", &password]), &["words.txt: the password of the private key"]);
+    std::fs::remove_file(&password).unwrap();
     // One file that is the key.
     refused(&run(&["model", "sign", &key, "--key", &key]), &["the private key that signs"]);
     std::fs::remove_file(&inside).unwrap();

@@ -66,9 +66,10 @@ fn a_name_is_what_it_is_written_as_and_an_issuer_is_held_in_its_kind() {
             Some("NameConstraintViolation"),
         ),
         (mail(WHOM), vec![mails()], vec![], WHOM, Some("NameConstraintViolation")),
-        // Who is held writes constraints for those below, which hold nobody.
+        // Who is held writes constraints for those below, which hold nobody, and lets each of them in for its own kind alone.
         (host(HOST), vec![mails()], vec![acme()], HOST, Some("but not for a host name")),
-        (host(HOST), vec![acme()], vec![mails()], HOST, None),
+        (host(HOST), vec![acme()], vec![mails()], HOST, Some("but not for a host name")),
+        (host(HOST), vec![acme()], vec![mails(), acme()], HOST, None),
     ];
     for (name, upper, lower, identity, rule) in cases {
         let mut authority = Authority::new();
@@ -84,6 +85,32 @@ fn a_name_is_what_it_is_written_as_and_an_issuer_is_held_in_its_kind() {
         match rule {
             Some(rule) => refused(&result, rule),
             None => assert_eq!(result.outcome(), VerifyOutcome::Verified, "{name:?}: {:?}", result.reasons),
+        }
+    }
+}
+
+/// Names that are excluded hold nobody in their kind: every other one is free.
+#[test]
+fn who_is_kept_from_a_name_is_not_held() {
+    const HOST: &str = "ci.acme.example";
+    let secret = || vec![GeneralSubtree::DnsName("secret.example".to_owned())];
+    let acme = || vec![GeneralSubtree::DnsName("acme.example".to_owned())];
+    let mails = || vec![GeneralSubtree::Rfc822Name("partner.example".to_owned())];
+    let free = Some("but not for a host name");
+    for (permitted_subtrees, excluded_subtrees, rule) in
+        [(mails(), secret(), free), (vec![], secret(), free), (acme(), secret(), None)]
+    {
+        let mut authority = Authority::new();
+        authority.leaf.subject_alt_names = vec![SanType::DnsName(HOST.try_into().unwrap())];
+        authority.params[1].name_constraints =
+            Some(NameConstraints { permitted_subtrees, excluded_subtrees });
+        let (mut bench, [root, upper, lower, leaf]) = bench("cert-kept", &authority, VerifyTime::Now(NOW));
+        let authorities = Authorities::new(vec![root], VerifyTime::Now(NOW)).unwrap();
+        bench.trust[0].root = TrustRoot::Authority { authorities, identity: Some(HOST.to_owned()) };
+        let result = bench.with(&[&leaf, &lower, &upper]);
+        match rule {
+            Some(rule) => refused(&result, rule),
+            None => assert_eq!(result.outcome(), VerifyOutcome::Verified, "{:?}", result.reasons),
         }
     }
 }

@@ -129,6 +129,7 @@ fn what_changes_while_it_is_signed_is_not_signed() {
     let signing = Signing {
         path: &bench.folder,
         key_file: None,
+        password_file: None,
         key: &bench.key,
         chain: &[],
         ignore: &[],

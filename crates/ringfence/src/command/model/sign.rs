@@ -110,7 +110,8 @@ impl Sign {
                 chain: &chain,
                 ignore: &ignore,
                 // By what it is, not by its name: it may be in the model under another one.
-                key_file: std::fs::metadata(&self.key).ok().map(|key| (key.dev(), key.ino())),
+                key_file: place(&self.key),
+                password_file: self.password_file.as_deref().and_then(place),
                 threads: None,
                 count: &count,
             })
@@ -201,6 +202,11 @@ impl Sign {
     }
 }
 
+/// Device and inode of a file.
+fn place(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
 /// Certificates of one file.
 fn certificates(option: &str, file: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let wrong = |error: &dyn std::fmt::Display| Wrong::new(format!("{option} {}", file.display()), error);
@@ -251,7 +257,7 @@ pub(super) fn all_below(model: &Path, paths: &[PathBuf]) -> Result<Vec<String>, 
 fn of_signing(path: &Path, error: SignError) -> anyhow::Error {
     let wrong = |reason: &dyn std::fmt::Display| Wrong::new(path.display().to_string(), reason);
     match error {
-        SignError::Empty | SignError::Root(_) => wrong(&error).into(),
+        SignError::Empty | SignError::Root(_) | SignError::TooLarge(_) => wrong(&error).into(),
         SignError::Refused(each) => wrong(&"cannot sign this model:").of_each(each).into(),
         SignError::Unread(each) => wrong(&"could not read all of the model:").of_each(each).unread().into(),
         SignError::Key(_) | SignError::WrongAnswer(_) => anyhow::Error::new(error),
