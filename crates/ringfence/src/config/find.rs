@@ -212,9 +212,34 @@ fn of_others(metadata: &fs::Metadata) -> Option<&'static str> {
     match metadata.mode() {
         _ if !is_own(metadata) => Some(OF_ANOTHER),
         mode if mode & 0o002 != 0 => Some("can be written by everybody"),
-        mode if mode & 0o020 != 0 => Some("can be written by its group"),
+        mode if mode & 0o020 != 0 && !is_private(metadata.gid()) => Some("can be written by its group"),
         _ => None,
     }
+}
+
+/// Whether a group is the user's alone. Debian, Ubuntu and Fedora make one for each user, and everything that the user makes
+/// may be written by it (umask 0002). Groups of a directory service are not looked up: they count as those of others.
+fn is_private(group: u32) -> bool {
+    let text = |path| fs::read_to_string(path).unwrap_or_default();
+    let user = rustix::process::geteuid().as_raw();
+    is_private_in(&text("/etc/passwd"), &text("/etc/group"), user, group)
+}
+
+/// passwd(5) and group(5): the group has the user's name and no other member, and is nobody else's first one.
+fn is_private_in(passwd: &str, groups: &str, user: u32, group: u32) -> bool {
+    let number = |field: Option<&&str>| field.and_then(|field| field.parse::<u32>().ok());
+    let users: Vec<Vec<&str>> = passwd.lines().map(|line| line.split(':').collect()).collect();
+    let own = users.iter().find(|row| number(row.get(2)) == Some(user)).and_then(|row| row.first());
+    let Some(own) = own else { return false };
+    let is_first_of_others =
+        users.iter().any(|row| number(row.get(3)) == Some(group) && number(row.get(2)) != Some(user));
+    let mut groups = groups.lines().map(|line| line.split(':').collect::<Vec<&str>>());
+    let found = groups.find(|row| number(row.get(2)) == Some(group));
+    let is_named_so = found.is_some_and(|row| {
+        let members = row.get(3).copied().unwrap_or_default();
+        row.first() == Some(own) && members.split(',').all(|member| member.is_empty() || member == *own)
+    });
+    is_named_so && !is_first_of_others
 }
 
 /// Whether it belongs to the user or to root.
@@ -224,4 +249,32 @@ fn is_own(metadata: &fs::Metadata) -> bool {
 
 fn unread(path: &Path, error: &io::Error) -> Usage {
     Usage(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_one_user_is_private_and_no_other_is() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\nbob:x:1001:1001::/home/bob:/bin/sh\n\
+                      eve:x:1002:1003::/home/eve:/bin/sh\n";
+        let groups = "root:x:0:\nann:x:1000:\nbob:x:1001:bob,ann\nml:x:1003:\ndot:x:1004:\n";
+        for (user, group, expected) in [
+            (1000, 1000, true),
+            (0, 0, true),
+            // With another member, of another name, another's first, of nobody, and of a user who is not listed.
+            (1001, 1001, false),
+            (1000, 1004, false),
+            (1002, 1003, false),
+            (1000, 1001, false),
+            (1000, 7, false),
+            (7, 1000, false),
+        ] {
+            assert_eq!(is_private_in(passwd, groups, user, group), expected, "{user} and {group}");
+        }
+        let shared = passwd.replace("eve:x:1002:1003", "eve:x:1002:1000");
+        assert!(!is_private_in(&shared, groups, 1000, 1000));
+        assert!(!is_private_in("", "", 0, 0));
+    }
 }

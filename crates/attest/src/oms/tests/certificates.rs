@@ -418,7 +418,9 @@ fn a_key_signs_only_what_its_certificate_says_it_is_for() {
 
 #[track_caller]
 pub(super) fn judge(number: usize, authority: &Authority, rule: Option<&str>) {
-    let (bench, [_, upper, lower, leaf]) = bench("cert-usage", authority, VerifyTime::Now(NOW));
+    // Tests run at the same time, and each has a folder of its own.
+    let name = format!("cert-usage-{}", std::thread::current().name().unwrap_or_default().replace("::", "-"));
+    let (bench, [_, upper, lower, leaf]) = bench(&name, authority, VerifyTime::Now(NOW));
     let result = bench.with(&[&leaf, &lower, &upper]);
     match rule {
         Some(rule) => refused(&result, rule),
