@@ -368,6 +368,9 @@ impl<'t> Bindings<'t> {
                     let from = |expr| self.is_built(expr) || self.is_text(expr);
                     from(&method.expr)
                         || call.args.iter().any(|argument| self.is_built(tree::value(argument)))
+                        || held::known_key(&self.folder, call).is_some_and(|(key, _)| {
+                            method.name == "get" && self.built.contains(&format!(".{key}"))
+                        })
                 }
                 _ => true,
             },

@@ -93,7 +93,7 @@ impl<'t> Check<'t> {
                 );
             }
             Expr::Const(constant) if constant.value.as_str().is_some() => {
-                if let Some(text) = self.bindings.folder.text(expr) {
+                if let Some(text) = self.bindings.folder.literal(expr) {
                     self.telling(place, &text);
                 } else {
                     let message = "holds a text that only Python can decode".to_owned();

@@ -99,6 +99,12 @@ impl<'t> Folder<'t> {
         }
     }
 
+    /// A text that stands in the template, of any length; none where only Python can decode it.
+    pub(super) fn literal(&self, expr: &Expr<'_>) -> Option<String> {
+        let span = expr.span();
+        literal::text(self.source.get(span.start_offset as usize..span.end_offset as usize)?)
+    }
+
     pub(super) fn fold(&self, expr: &Expr<'_>) -> Option<Folded> {
         let address = std::ptr::from_ref(expr).addr();
         if !self.step() || self.without.borrow().contains(&address) {
@@ -114,11 +120,7 @@ impl<'t> Folder<'t> {
 
     fn value(&self, expr: &Expr<'_>) -> Option<Folded> {
         let folded = match expr {
-            Expr::Const(constant) if constant.value.as_str().is_some() => {
-                let span = constant.span();
-                let range = span.start_offset as usize..span.end_offset as usize;
-                Folded::Text(literal::text(self.source.get(range)?)?)
-            }
+            Expr::Const(constant) if constant.value.as_str().is_some() => Folded::Text(self.literal(expr)?),
             Expr::Const(constant) => Folded::Int(constant.value.as_i64()?),
             Expr::Var(var) => self.constants.get(var.id)?.clone(),
             Expr::UnaryOp(unary) if matches!(unary.op, UnaryOpKind::Neg) => {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use minijinja::machinery::ast::BinOpKind;
 use minijinja::machinery::ast::Call;
+use minijinja::machinery::ast::CallArg;
 use minijinja::machinery::ast::Expr;
 
 use super::fold::Folder;
@@ -42,7 +43,8 @@ impl Held {
 
     fn may_be_plain(&self, folder: &Folder<'_>, expr: &Expr<'_>) -> bool {
         match expr {
-            Expr::Const(constant) => constant.value.as_str().is_some(),
+            // Nothing is cut or put together out of no letters.
+            Expr::Const(constant) => constant.value.as_str().is_some_and(|text| !text.is_empty()),
             Expr::Var(var) => self.plain.contains(var.id),
             Expr::GetAttr(attribute) => {
                 self.plain.contains(&format!(".{}", attribute.name))
@@ -119,11 +121,26 @@ impl Held {
                 "copy" | "items" | "keys" | "lower" | "lstrip" | "partition" | "removeprefix"
                 | "removesuffix" | "rpartition" | "rsplit" | "rstrip" | "split" | "splitlines" | "strip"
                 | "title" | "upper" | "values" => self.is_within(folder, &method.expr),
+                // A key that is known is no part of what it leads to.
+                "get" if let Some((key, rest)) = known_key(folder, call) => {
+                    self.within.contains(&format!(".{key}"))
+                        || self.is_within(folder, &method.expr)
+                        || rest.iter().any(|argument| self.is_within(folder, tree::value(argument)))
+                }
                 _ => self.is_within(folder, &method.expr) || of_arguments(),
             },
             _ => of_arguments(),
         }
     }
+}
+
+/// The key that `x.get(key, ...)` looks up where it is known, and the other arguments.
+pub(super) fn known_key<'c, 's>(
+    folder: &Folder<'_>,
+    call: &'c Call<'s>,
+) -> Option<(String, &'c [CallArg<'s>])> {
+    let (CallArg::Pos(key), rest) = call.args.split_first()? else { return None };
+    Some((folder.text(key)?, rest))
 }
 
 fn gives_operands(op: BinOpKind) -> bool {

@@ -28,6 +28,24 @@ fn templates_in_the_style_of_public_models_are_clean() {
         assert_eq!(judge(text), (Verdict::Clean, vec![]), "{name}");
     }
     assert!(ordinary::ORDINARY.len() >= 10);
+    let prompt = "You are a helpful assistant. ".repeat(200);
+    for text in [
+        format!("{{{{ '{prompt}' }}}}"),
+        "{% for t in tools %}{{ t[t.get('name')|trim] }}{% endfor %}".to_owned(),
+        "{% set r = namespace(name='') %}{% for t in tools %}{{ t[t.name|trim] }}{% endfor %}".to_owned(),
+    ] {
+        assert_eq!(judge(&text), (Verdict::Clean, vec![]), "{text}");
+    }
+    for text in [
+        format!("{{{{ '{prompt} __globals__' }}}}{{{{ x.__class__ }}}}"),
+        "{% set d = {'k': '__cl' ~ a} %}{{ x[d.get('k')] }}".to_owned(),
+        "{% set d = {'k': '__cl' ~ 'ass__'} %}{{ x[d.get('k')] }}".to_owned(),
+        "{{ x[{}.get('k', '__cl' ~ a)] }}".to_owned(),
+        "{{ x[''.join(['__class', '__'])] }}".to_owned(),
+        "{{ x[''|default('__cl' ~ a, true)] }}".to_owned(),
+    ] {
+        assert_ne!(judge(&text).0, Verdict::Clean, "{text}");
+    }
 }
 
 #[test]
