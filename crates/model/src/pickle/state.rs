@@ -245,6 +245,14 @@ impl Machine<'_> {
         };
         match *parts {
             [] => false,
+            // `NDArrayBacked.__setstate__` takes a type and an array in either order, and makes attributes of a third part alone.
+            [dtype, array] | [array, dtype]
+                if matches!(self.module_of(class), ("pandas.arrays", _) | ("pandas", "Categorical"))
+                    && self.is_dtype_of_pandas(dtype)
+                    && self.is_array(array) =>
+            {
+                false
+            }
             [state, slots] => {
                 !(self.shows_keys(state) || self.is_array(state))
                     || !(self.shows_keys(slots) || is_seed(slots))
@@ -256,6 +264,12 @@ impl Machine<'_> {
             }
             _ => parts.iter().any(|part| !self.is_part(*part)),
         }
+    }
+
+    fn is_dtype_of_pandas(&self, value: Value) -> bool {
+        let Value::Object { class, .. } = value else { return false };
+        let (module, name) = self.module_of(class);
+        (module, name) == ("numpy", "dtype") || is_in(module, "pandas") && name.ends_with("Dtype")
     }
 
     /// Keys that were looked at, or no keys and no pairs at all.
