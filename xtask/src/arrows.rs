@@ -44,6 +44,7 @@ const ROOMS: &[Room] = &[
             "base64",
             "blake2b_simd",
             "blake3",
+            "ed25519-dalek",
             "poly1305",
             "rustls-pki-types",
             "rustls-webpki",

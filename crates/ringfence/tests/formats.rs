@@ -25,6 +25,10 @@ fn what_a_shell_has_open_is_written_to_and_never_replaced() {
         ("/dev/fd/3", "3>"),
         (number, "3>>"),
     ] {
+        // Without the scan of models there is no way to ask the system for what is open under a number.
+        if place == "/dev/fd/3" && !cfg!(feature = "models") {
+            continue;
+        }
         folder.write("log", "old\n");
         let number = to.trim_end_matches('>').to_owned();
         let number = if number.is_empty() { "1" } else { &number };
