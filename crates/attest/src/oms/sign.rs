@@ -302,29 +302,28 @@ mod tests {
     use crate::KeyFormat;
     use crate::Password;
 
+    /// Signs, and tells how many bytes were read for it.
+    fn signed(
+        path: &Path,
+        key: &PrivateKey,
+        ignore: &[String],
+        chain: &[Vec<u8>],
+    ) -> (Result<Signed, SignError>, u64) {
+        let read = AtomicU64::new(0);
+        let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
+        let (key_file, password_file, threads) = (None, None, None);
+        let signed =
+            sign(&Signing { path, key, chain, ignore, key_file, password_file, threads, count: &count });
+        (signed, read.into_inner())
+    }
+
     #[test]
     fn a_key_is_told_before_large_files_are_read_and_each_byte_is_read_once() {
         let root = std::env::temp_dir().join(format!("ringfence-attest-small-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
         let (key, _) = PrivateKey::generate(Curve::P256, KeyFormat::Pem, &Password::default()).unwrap();
-        let sign = || {
-            let read = AtomicU64::new(0);
-            let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
-            let (chain, ignore, key_file, threads) = (&[], &[], None, None);
-            let path = &root;
-            let signed = sign(&Signing {
-                path,
-                key: &key,
-                chain,
-                ignore,
-                key_file,
-                password_file: None,
-                threads,
-                count: &count,
-            });
-            (signed, read.load(Ordering::Relaxed))
-        };
+        let sign = || signed(&root, &key, &[], &[]);
         fs::write(root.join("config.json"), "{}").unwrap();
         fs::write(root.join("empty"), "").unwrap();
         fs::write(root.join("weights"), vec![7; 1 << 20]).unwrap();
@@ -355,22 +354,7 @@ mod tests {
         fs::create_dir_all(&root).unwrap();
         fs::write(root.join("weights"), vec![7; 1 << 20]).unwrap();
         let (key, _) = PrivateKey::generate(Curve::P256, KeyFormat::Pem, &Password::default()).unwrap();
-        let sign = |ignore: &[String], chain: &[Vec<u8>]| {
-            let read = AtomicU64::new(0);
-            let count = |bytes| _ = read.fetch_add(bytes, Ordering::Relaxed);
-            let (key_file, threads, path) = (None, None, &root);
-            let signed = sign(&Signing {
-                path,
-                key: &key,
-                chain,
-                ignore,
-                key_file,
-                password_file: None,
-                threads,
-                count: &count,
-            });
-            (signed, read.load(Ordering::Relaxed))
-        };
+        let sign = |ignore: &[String], chain: &[Vec<u8>]| signed(&root, &key, ignore, chain);
         // Names that are left out are signed as those of files are: 12,000 of a thousand bytes are 16 MB of base64.
         let names = |count: usize| -> Vec<String> { (0..count).map(|at| format!("{at:01000}")).collect() };
         let (signed, read) = sign(&names(12_000), &[]);
